@@ -1,0 +1,121 @@
+"""The contract of a forecaster.
+
+An implementer guarantees:
+
+1. ``fit`` learns from ``panel`` alone and returns ``self``; fitting again forgets the first fit; hyper-parameters
+   (constructor arguments, all keyword, all JSON values) are never changed by it.
+2. ``predict(history, future)`` forecasts from the *end of the given history* with what ``fit`` learned, and changes
+   nothing. The history may be the fitted panel, or longer, shorter, with repeated ids (one series seen from several
+   cutoffs) or with new ids. A local model conditions its learned parameters on it (a state update, not a refit); for
+   an id that it has not seen it may fit that series, as every series is independent.
+3. A local model ignores other series; a global model does not depend on the order of the series.
+4. Quantiles never cross, and point forecasts are finite whatever the history: one-point, constant, all-missing and
+   short series give a documented result (usually a naive one) or raise ``ModelError``.
+5. ``state()`` is a tree of dicts, lists, numbers, texts and numpy arrays that ``restore`` turns back into an equal
+   forecaster: nothing is ever pickled.
+6. Randomness comes from ``context.seed``; the same seed on the same panel gives the same forecasts.
+7. ``fit`` looks at ``context.deadline`` between units of work and raises ``BudgetError`` soon after it has passed.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, TypeAlias
+
+import numpy as np
+
+from autots.panel import Floats, Future, Panel
+from zoo.clock import Deadline
+
+__all__ = ["DEFAULT_LEVELS", "Context", "Forecast", "Forecaster", "State", "Task", "crossing_free"]
+
+State: TypeAlias = dict[str, Any]
+
+DEFAULT_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be forecast.
+
+    Args:
+        horizon: Steps H.
+        seasons: Season lengths in rows, shortest first; ``(1,)`` for none.
+        levels: Quantile levels Q, ascending, with 0.5 among them.
+        squared: Whether the point forecast is scored by squared error (the mean is rewarded) rather than by
+            absolute error (the median is).
+    """
+
+    horizon: int
+    seasons: tuple[int, ...] = (1,)
+    levels: tuple[float, ...] = DEFAULT_LEVELS
+    squared: bool = False
+
+    @property
+    def season(self) -> int:
+        """The shortest season length, in rows."""
+        return self.seasons[0]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a fit may use: chance, time and cores."""
+
+    seed: int = 0
+    deadline: Deadline | None = None
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Forecasts of S series over H steps.
+
+    Args:
+        mean: (S, H) expected values.
+        quantiles: (S, H, Q) at the task's levels, never decreasing along Q.
+    """
+
+    mean: Floats
+    quantiles: Floats
+
+    def median(self, levels: tuple[float, ...]) -> Floats:
+        """Return the (S, H) median."""
+        return self.quantiles[:, :, levels.index(0.5)]
+
+
+class Forecaster(ABC):
+    """One family of models; see the contract at the top of this module."""
+
+    name: ClassVar[str]
+    #: Whether parameters are learned per series (True) or over all of them (False).
+    local: ClassVar[bool] = True
+    #: Kinds of covariates that are used, of "known", "past", "static".
+    covariates: ClassVar[frozenset[str]] = frozenset()
+
+    @abstractmethod
+    def fit(self, panel: Panel, task: Task, context: Context) -> Self:
+        """Learn from a panel; see contract 1 and 7."""
+
+    @abstractmethod
+    def predict(self, history: Panel, future: Future) -> Forecast:
+        """Forecast from the end of ``history``; see contract 2 to 4."""
+
+    @property
+    @abstractmethod
+    def params(self) -> Mapping[str, Any]:
+        """The constructor's arguments, all JSON values."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """Return what ``fit`` learned, as a tree of plain values and arrays."""
+
+    @abstractmethod
+    def restore(self, state: State) -> Self:
+        """Take over what another instance with the same ``params`` learned."""
+
+
+def crossing_free(quantiles: Floats) -> Floats:
+    """Return quantiles sorted along the last axis (rearrangement, Chernozhukov et al. 2010)."""
+    return np.sort(quantiles, axis=-1)
