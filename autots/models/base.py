@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
@@ -57,6 +57,20 @@ class Task:
     def season(self) -> int:
         """The shortest season length, in rows."""
         return self.seasons[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Task:
+        """Read what ``to_dict`` wrote."""
+        return cls(
+            int(values["horizon"]),
+            tuple(int(m) for m in values["seasons"]),
+            tuple(float(q) for q in values["levels"]),
+            bool(values["squared"]),
+        )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,131 @@
+"""One candidate on the shared cutoffs: out-of-fold forecasts, kept for everything that follows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from autots.evaluate.cutoffs import Plan
+from autots.models.base import Context, Forecast, Forecaster, Task
+from autots.panel import Floats, Panel
+from zoo.errors import BudgetError, ModelError
+
+__all__ = ["Backtest", "Targets", "backtest", "targets_of"]
+
+Float32s = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Out-of-fold forecasts of one candidate: K windows, S series, H steps, Q quantiles; NaN where a series was absent.
+
+    Args:
+        mean: (K, S, H).
+        quantiles: (K, S, H, Q).
+        fit_seconds: All fits together.
+        predict_seconds: All windows together.
+    """
+
+    mean: Float32s
+    quantiles: Float32s
+    fit_seconds: float
+    predict_seconds: float
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What came after the cutoffs.
+
+    Args:
+        actual: (K, S, H), NaN where missing or absent.
+        scale: (K, S) in-sample seasonal differences before each cutoff, that MASE divides by.
+    """
+
+    actual: Floats
+    scale: Floats
+
+
+def targets_of(panel: Panel, plan: Plan, season: int) -> Targets:
+    """Return the targets and scales of every window of a plan."""
+    from autots.metrics import season_scale
+
+    shape = (len(plan.cutoffs), panel.n_series)
+    actual, scale = np.full((*shape, plan.horizon), np.nan), np.full(shape, np.nan)
+    # The scale moves little from window to window; with many windows the oldest stands for all.
+    every = len(plan.cutoffs) <= 10
+    for k, cutoff in enumerate(plan.cutoffs):
+        rows = np.flatnonzero(panel.lengths > cutoff)
+        if every or k == 0:
+            history, _, actual[k, rows] = panel.cutoff(cutoff, plan.horizon)
+            scale[k, rows] = season_scale(history, season)
+        else:
+            actual[k, rows] = panel.y[panel.indptr[rows + 1, None] - cutoff + np.arange(plan.horizon)]
+            scale[k] = scale[0]
+    return Targets(actual, scale)
+
+
+def backtest(
+    create: Callable[[], Forecaster],
+    panel: Panel,
+    plan: Plan,
+    task: Task,
+    context: Context,
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> Backtest:
+    """Fit and forecast a candidate on every window of the plan.
+
+    Args:
+        create: Makes a fresh, unfitted forecaster.
+        panel: All rows; nothing behind a cutoff reaches the candidate.
+        plan: The shared cutoffs.
+        task: Horizon, seasons and levels.
+        context: Chance, time and cores.
+        progress: Called with the number of windows done.
+
+    Raises:
+        ModelError: A forecast is not finite or has the wrong shape.
+        BudgetError: The deadline passed.
+    """
+    shape = (len(plan.cutoffs), panel.n_series, plan.horizon)
+    mean = np.full(shape, np.nan, dtype=np.float32)
+    quantiles = np.full((*shape, len(task.levels)), np.nan, dtype=np.float32)
+    fit_seconds = predict_seconds = 0.0
+    done = 0
+    for fit_at, windows in plan.groups:
+        history, _, _ = panel.cutoff(fit_at, plan.horizon)
+        started = time.perf_counter()
+        model = create().fit(history, task, context)
+        fit_seconds += time.perf_counter() - started
+        for cutoff in windows:
+            if context.deadline is not None and context.deadline.remaining <= 0:
+                raise BudgetError("the trial's time is over")
+            rows = np.flatnonzero(panel.lengths > cutoff)
+            known, future, _ = panel.cutoff(cutoff, plan.horizon)
+            started = time.perf_counter()
+            forecast = model.predict(known, future)
+            predict_seconds += time.perf_counter() - started
+            k = plan.cutoffs.index(cutoff)
+            mean[k, rows], quantiles[k, rows] = checked(forecast, len(rows), task)
+            done += 1
+            if progress is not None:
+                progress(done)
+    return Backtest(mean, quantiles, fit_seconds, predict_seconds)
+
+
+def checked(forecast: Forecast, n_series: int, task: Task) -> tuple[Floats, Floats]:
+    """Return mean and quantiles of a forecast that keeps the contract.
+
+    Raises:
+        ModelError: It does not.
+    """
+    want = (n_series, task.horizon)
+    if forecast.mean.shape != want or forecast.quantiles.shape != (*want, len(task.levels)):
+        raise ModelError(f"a forecast must be {want}, but got {forecast.mean.shape} and {forecast.quantiles.shape}")
+    if not (np.isfinite(forecast.mean).all() and np.isfinite(forecast.quantiles).all()):
+        raise ModelError("a forecast must be finite, but it has NaN or infinite values")
+    return forecast.mean, forecast.quantiles

@@ -1,0 +1,111 @@
+"""Where the past is cut, once for all candidates of a search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from autots.panel import Ints
+from zoo.errors import ConfigError, DataError
+
+__all__ = ["Plan", "plan_cutoffs"]
+
+# Targets that make a score and its calibration trustworthy; more windows than that only cost time.
+_ENOUGH_TARGETS = 3000
+_MOST_WINDOWS = 400
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The windows of a search.
+
+    A cutoff is the number of rows behind it at the end of every series. The windows from the first ``n_selection``
+    cutoffs (the oldest) choose; the rest are seen by no choice before they are scored. A candidate is fitted at the
+    cutoffs in ``fits``, and every window is forecast by the last fit at or before it, moved forward by a state update.
+
+    Args:
+        horizon: Steps H of every window.
+        cutoffs: Descending rows-behind, oldest window first.
+        n_selection: How many of the cutoffs choose.
+        fits: Descending subset of ``cutoffs``, the first included.
+    """
+
+    horizon: int
+    cutoffs: tuple[int, ...]
+    n_selection: int
+    fits: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not self.cutoffs or any(a <= b for a, b in pairwise(self.cutoffs)) or self.cutoffs[-1] < self.horizon:
+            raise ConfigError(f"cutoffs must descend to at least the horizon, but got {self.cutoffs}")
+        if self.fits[:1] != self.cutoffs[:1] or not set(self.fits) <= set(self.cutoffs):
+            raise ConfigError(f"fits must be cutoffs, the first included, but got {self.fits} of {self.cutoffs}")
+        if not 0 < self.n_selection <= len(self.cutoffs):
+            raise ConfigError(f"n_selection must be in 1..{len(self.cutoffs)}, but got {self.n_selection}")
+
+    @property
+    def groups(self) -> list[tuple[int, tuple[int, ...]]]:
+        """Each fit cutoff with the window cutoffs that it serves."""
+        out: list[tuple[int, tuple[int, ...]]] = []
+        for i, fit in enumerate(self.fits):
+            until = self.fits[i + 1] if i + 1 < len(self.fits) else 0
+            out.append((fit, tuple(c for c in self.cutoffs if until < c <= fit)))
+        return out
+
+
+def plan_cutoffs(lengths: Ints, horizon: int, *, season: int, folds: int | None = None) -> Plan | None:
+    """Choose the windows for series of the given lengths.
+
+    Windows do not overlap while the history allows it; with short series they move closer. Nothing older than half of
+    the median series is used, so that a fit before the first cutoff resembles the final one.
+
+    Args:
+        lengths: (S,) rows per series.
+        horizon: Steps H.
+        season: Season length; a fit should have seen two of them.
+        folds: Selection windows; chosen from the lengths when None.
+
+    Returns:
+        The plan, or None where no series is longer than the horizon by one row (nothing can be backtested).
+
+    Raises:
+        DataError: ``folds`` windows do not fit into the series.
+    """
+    usual = int(np.median(lengths))
+    need = min(2 * season, usual // 2) if season > 1 else min(3, usual - 1)
+    room = usual - max(need, 1)
+    if room < horizon:
+        room = int(lengths.max()) - 1
+        if room < horizon:
+            return None
+    stride = horizon
+    if folds is None:
+        total = int(np.clip(np.ceil(_ENOUGH_TARGETS / (len(lengths) * horizon)), 3, _MOST_WINDOWS))
+        within = max(min(room, usual // 2), horizon)
+        total = max(1, min(total, 1 + (within - horizon) // stride))
+        if total < 3:
+            # Overlapping windows are better than one window: they see other origins, if not other targets.
+            stride = max(1, min(horizon, (min(room, max(usual // 2, horizon + 2)) - horizon) // 2))
+            total = min(3, 1 + max(room - horizon, 0) // stride)
+        final = max(1, total // 5)
+    else:
+        if folds < 1:
+            raise ConfigError(f"folds must be at least 1, but got {folds}")
+        final, total = 1, folds + 1
+        if horizon + (total - 1) * stride > room:
+            stride = (room - horizon) // (total - 1)
+            if stride < 1:
+                raise DataError(
+                    f"{folds} folds of {horizon} steps must fit into the series, but half have at most {usual} rows",
+                    "ask for fewer folds or a shorter horizon",
+                )
+    cutoffs = tuple(horizon + k * stride for k in range(total - 1, -1, -1))
+    n_selection = max(1, total - final)
+    return Plan(horizon, cutoffs, n_selection, _fits(cutoffs, int(lengths.sum())))
+
+
+def _fits(cutoffs: tuple[int, ...], rows: int) -> tuple[int, ...]:
+    """Refit at every window while that is cheap; a large panel moves one fit forward."""
+    return cutoffs if rows <= 30_000 and len(cutoffs) <= 5 else cutoffs[:1]

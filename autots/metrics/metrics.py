@@ -1,0 +1,219 @@
+"""Point and quantile scores, lower is better.
+
+Every metric is a sum of per-series (or per-row) numerators over a sum of denominators, so that the score of many
+shards is the score of the whole (as in GluonTS ``ev``). Missing targets (NaN) do not count. Axes: S series, H steps,
+Q quantiles; a series seen from several cutoffs is several series.
+"""
+
+from __future__ import annotations
+
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from autots.models.base import Forecast
+from autots.panel import Floats, Panel
+from zoo.errors import ConfigError
+
+__all__ = ["METRICS", "Metric", "Sums", "coverage", "evaluate", "metric", "pinball", "season_scale"]
+
+
+@dataclass(frozen=True)
+class Sums:
+    """A score in two additive parts: ``total / weight``."""
+
+    total: float
+    weight: float
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(self.total + other.total, self.weight + other.weight)
+
+    @property
+    def value(self) -> float:
+        """The score; NaN where nothing could be scored."""
+        return self.total / self.weight if self.weight > 0 else float("nan")
+
+
+class Metric(ABC):
+    """One score.
+
+    Attributes:
+        squared: Whether the mean minimises it (else the median does).
+        root: Whether the reported score is the square root of the mean.
+    """
+
+    name: str
+    squared: bool = False
+    root: bool = False
+
+    @abstractmethod
+    def sums(self, actual: Floats, point: Floats, quantiles: Floats, levels: tuple[float, ...], scale: Floats) -> Sums:
+        """Score (S, H) targets against (S, H) points and (S, H, Q) quantiles; ``scale`` is (S,)."""
+
+    def report(self, sums: Sums) -> float:
+        """Return the number that people read."""
+        return float(np.sqrt(sums.value)) if self.root else sums.value
+
+
+def _per_series(errors: Floats) -> tuple[Floats, Floats]:
+    """Return the mean of each row and whether it has anything in it."""
+    seen = ~np.isnan(errors)
+    count = seen.sum(axis=1)
+    return np.where(seen, errors, 0.0).sum(axis=1) / np.maximum(count, 1), count > 0
+
+
+class _Mean(Metric):
+    """The mean of an elementwise error over all rows."""
+
+    def __init__(self, name: str, *, squared: bool, root: bool = False) -> None:
+        self.name, self.squared, self.root = name, squared, root
+
+    def sums(self, actual: Floats, point: Floats, quantiles: Floats, levels: tuple[float, ...], scale: Floats) -> Sums:
+        error = np.abs(actual - point)
+        seen = ~np.isnan(error)
+        kept = error[seen]
+        return Sums(float((kept**2 if self.squared else kept).sum()), float(seen.sum()))
+
+
+class Smape(Metric):
+    """Symmetric mean absolute percentage error, 0 to 200 (M4): 200 |y - f| / (|y| + |f|), averaged per series.
+
+    A target and a forecast of zero count as no error. Misleads near zero. Makridakis et al. (2020), eq. 1.
+    """
+
+    name = "smape"
+
+    def sums(self, actual: Floats, point: Floats, quantiles: Floats, levels: tuple[float, ...], scale: Floats) -> Sums:
+        """See Metric."""
+        size = np.abs(actual) + np.abs(point)
+        error = np.where(size == 0, 0.0, 200.0 * np.abs(actual - point) / np.where(size == 0, 1.0, size))
+        value, seen = _per_series(error)
+        return Sums(float(value[seen].sum()), float(seen.sum()))
+
+
+class Mase(Metric):
+    """Mean absolute scaled error: MAE over the in-sample MAE of seasonal naive, averaged over series.
+
+    Series whose scale is zero or undefined do not count. Hyndman & Koehler (2006).
+    """
+
+    name = "mase"
+
+    def sums(self, actual: Floats, point: Floats, quantiles: Floats, levels: tuple[float, ...], scale: Floats) -> Sums:
+        """See Metric."""
+        value, seen = _per_series(np.abs(actual - point))
+        seen &= np.isfinite(scale) & (scale > 0)
+        return Sums(float((value[seen] / scale[seen]).sum()), float(seen.sum()))
+
+
+class Wape(Metric):
+    """Sum of absolute errors over the sum of absolute targets."""
+
+    name = "wape"
+
+    def sums(self, actual: Floats, point: Floats, quantiles: Floats, levels: tuple[float, ...], scale: Floats) -> Sums:
+        """See Metric."""
+        seen = ~np.isnan(actual - point)
+        return Sums(float(np.abs(actual - point)[seen].sum()), float(np.abs(actual[seen]).sum()))
+
+
+def pinball(actual: Floats, quantiles: Floats, levels: tuple[float, ...]) -> Floats:
+    """Return the (S, H, Q) quantile loss, doubled, so that level 0.5 gives the absolute error."""
+    error = actual[..., None] - quantiles
+    tau = np.asarray(levels)
+    return 2.0 * np.maximum(tau * error, (tau - 1.0) * error)
+
+
+class Wql(Metric):
+    """Weighted quantile loss: 2 x pinball, averaged over levels, over the sum of absolute targets.
+
+    Salinas et al. (2020), DeepAR; the score of GIFT-Eval and fev under the same name.
+    """
+
+    name = "wql"
+
+    def sums(self, actual: Floats, point: Floats, quantiles: Floats, levels: tuple[float, ...], scale: Floats) -> Sums:
+        """See Metric."""
+        loss = pinball(actual, quantiles, levels).mean(axis=-1)
+        seen = ~np.isnan(loss)
+        return Sums(float(loss[seen].sum()), float(np.abs(actual[seen]).sum()))
+
+
+class Sql(Metric):
+    """Scaled quantile loss: 2 x pinball, averaged over levels, in units of MASE's scale; averaged over series."""
+
+    name = "sql"
+
+    def sums(self, actual: Floats, point: Floats, quantiles: Floats, levels: tuple[float, ...], scale: Floats) -> Sums:
+        """See Metric."""
+        value, seen = _per_series(pinball(actual, quantiles, levels).mean(axis=-1))
+        seen &= np.isfinite(scale) & (scale > 0)
+        return Sums(float((value[seen] / scale[seen]).sum()), float(seen.sum()))
+
+
+METRICS: Mapping[str, Metric] = {
+    m.name: m
+    for m in (
+        _Mean("mae", squared=False),
+        _Mean("mse", squared=True),
+        _Mean("rmse", squared=True, root=True),
+        Smape(),
+        Mase(),
+        Wape(),
+        Wql(),
+        Sql(),
+    )
+}
+
+
+def metric(name: str) -> Metric:
+    """Return a metric by its name.
+
+    Raises:
+        ConfigError: No metric has the name.
+    """
+    found = METRICS.get(str(name).lower())
+    if found is None:
+        near = difflib.get_close_matches(str(name).lower(), METRICS, n=1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        raise ConfigError(
+            f"metric must be one of {sorted(METRICS)}, but got {name!r}", f"{meant}lower is better in all"
+        )
+    return found
+
+
+def season_scale(panel: Panel, season: int) -> Floats:
+    """Return the (S,) in-sample mean absolute seasonal differences that MASE divides by; NaN where there is none."""
+    if panel.n_rows <= season:
+        return np.full(panel.n_series, np.nan)
+    series = np.repeat(np.arange(panel.n_series), panel.lengths)
+    step = np.abs(panel.y[season:] - panel.y[:-season])
+    step[series[season:] != series[:-season]] = np.nan
+    seen = ~np.isnan(step)
+    total = np.bincount(series[season:][seen], weights=step[seen], minlength=panel.n_series)
+    count = np.bincount(series[season:][seen], minlength=panel.n_series)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def coverage(actual: Floats, quantiles: Floats, levels: tuple[float, ...]) -> dict[str, float]:
+    """Return the share of targets inside each central interval that the levels contain, by nominal coverage."""
+    seen = ~np.isnan(actual)
+    out = {}
+    for i, low in enumerate(levels):
+        j = next((j for j, high in enumerate(levels) if abs(high - (1 - low)) < 1e-9), None)
+        if low < 0.5 and j is not None and seen.any():
+            inside = (actual >= quantiles[..., i]) & (actual <= quantiles[..., j])
+            out[f"{1 - 2 * low:.10g}"] = float(inside[seen].mean())
+    return out
+
+
+def evaluate(
+    actual: Floats, forecast: Forecast, point: Floats, levels: tuple[float, ...], scale: Floats
+) -> dict[str, float]:
+    """Return every metric's score by name."""
+    return {
+        name: one.report(one.sums(actual, point, forecast.quantiles, levels, scale)) for name, one in METRICS.items()
+    }

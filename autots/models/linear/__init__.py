@@ -1,0 +1,5 @@
+"""Linear models pooled over all series."""
+
+from autots.models.linear.direct import DirectLinear
+
+__all__ = ["DirectLinear"]

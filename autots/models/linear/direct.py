@@ -1,0 +1,184 @@
+"""A ridge regression per step ahead, pooled over all series, on window-normalised lags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
+from autots.models.residuals import spread_of, with_spread
+from autots.models.windows import Origins, Table, WindowSpec, final_origins, sample_origins, seasons_within
+from autots.panel import Floats, Future, Panel
+from zoo.errors import BudgetError, ModelError
+
+__all__ = ["DirectLinear"]
+
+
+class DirectLinear(Forecaster):
+    """Pooled direct autoregression ("pooled regression", Montero-Manso & Hyndman 2021), least squares or robust.
+
+    Absolute error is minimised by iteratively reweighted least squares (Schlossmacher 1973).
+
+    Args:
+        lags: Last values before the origin, in shortest seasons (at least 8 values).
+        periods: How many periods back the target's phase is looked up.
+        norm: See windows.Normaliser.
+        norm_periods: Window of the normalisation, in shortest seasons.
+        ridge: Penalty relative to the mean diagonal of the Gram matrix.
+        robust: Whether absolute errors are minimised; ``auto`` does where the task rewards the median.
+        weighted: Whether rows weigh by their scale relative to the series' own.
+        max_windows: Most training origins.
+    """
+
+    name: ClassVar[str] = "linear_direct"
+    local: ClassVar[bool] = False
+    covariates: ClassVar[frozenset[str]] = frozenset({"known", "past", "static"})
+
+    def __init__(
+        self,
+        *,
+        lags: float = 2.0,
+        periods: int = 7,
+        norm: str = "standard",
+        norm_periods: int = 7,
+        ridge: float = 1e-3,
+        robust: str = "auto",
+        weighted: bool = True,
+        max_windows: int = 20_000,
+    ) -> None:
+        self._params = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """See Forecaster."""
+        return self._params
+
+    def _spec(self, panel: Panel, task: Task) -> WindowSpec:
+        p = self._params
+        usual = int(np.median(panel.lengths))
+        fits, seasonal = seasons_within(task, usual, (p["periods"], max(2, p["periods"] // 2)))
+        base = fits[0] if fits else 4
+        lags = int(min(max(p["lags"] * base, 8), max(usual // 3, 1), 200))
+        window = max(2, min(base * p["norm_periods"], usual // 2))
+        return WindowSpec(lags, seasonal, (), False, p["norm"], window)
+
+    def fit(self, panel: Panel, task: Task, context: Context) -> Self:
+        """See Forecaster."""
+        p, rng = self._params, np.random.default_rng(context.seed)
+        self._task, self._window = task, self._spec(panel, task)
+        reach = task.horizon if panel.lengths.max() > task.horizon else 1
+        history = min(max(self._window.lags, 2 * max(task.seasons)), int(np.median(panel.lengths)) // 2)
+        at = sample_origins(panel, reach, most=p["max_windows"], rng=rng, min_history=history)
+        if len(at) == 0:
+            raise ModelError("a linear model needs a series longer than the horizon, but none is")
+        table = Table(panel, task, self._window)
+        level, scale = table.scale(at)
+        weight = self._weights(panel, task, at, scale)
+        coefficients, residuals = [], []
+        for step in range(1, task.horizon + 1):
+            if context.deadline is not None and context.deadline.remaining <= 0:
+                raise BudgetError(f"the trial's time is over after {step - 1} of {task.horizon} steps")
+            steps = np.full(len(at), step)
+            x = _design(table, at, steps, level, scale)
+            if step == 1:
+                self._centre, self._spread_x = _moments(x)
+            inside = at.row + step < panel.indptr[at.series + 1]
+            target = np.full(len(at), np.nan)
+            target[inside] = (panel.y[(at.row + step)[inside]] - level[inside]) / scale[inside]
+            known = np.isfinite(target) & (weight > 0)
+            if known.sum() < 3:
+                if not coefficients:
+                    raise ModelError("a linear model needs three windows with a target, but got fewer")
+                coefficients.append(coefficients[-1])
+                residuals.append(residuals[-1])
+                continue
+            z = self._scaled(x)
+            beta = self._solve(z[known], target[known], weight[known])
+            coefficients.append(beta)
+            residuals.append(np.where(known, target - z @ beta, np.nan))
+        self._coefficients = np.stack(coefficients)
+        where = np.repeat(np.arange(1.0, task.horizon + 1), len(at))
+        self._spread = spread_of(np.concatenate(residuals), where, task.levels, task.horizon)
+        return self
+
+    def _weights(self, panel: Panel, task: Task, at: Origins, scale: Floats) -> Floats:
+        if not self._params["weighted"]:
+            return np.ones(len(at))
+        from autots.metrics import season_scale
+
+        relative = scale / season_scale(panel, task.season)[at.series]
+        relative = np.where(np.isfinite(relative), relative, 0.0)
+        return np.clip(relative, 0.0, np.quantile(relative, 0.95)) if relative.any() else np.ones(len(at))
+
+    def _scaled(self, x: npt.NDArray[np.float64]) -> Floats:
+        """Return standardised columns (missing lags at their mean) and a constant."""
+        z = np.nan_to_num((x - self._centre) / self._spread_x)
+        return np.concatenate([np.clip(z, -20, 20), np.ones((len(z), 1))], axis=1)
+
+    def _solve(self, z: Floats, target: Floats, weight: Floats) -> Floats:
+        robust = self._params["robust"]
+        rounds = 3 if robust == "yes" or (robust == "auto" and not self._task.squared) else 0
+        # A window far outside of the others must not draw the plane to itself.
+        target = np.clip(target, *np.quantile(target, [0.001, 0.999])) if len(target) > 1000 else target
+        beta = _ridge(z, target, weight**2, self._params["ridge"])
+        for _ in range(rounds):
+            error = np.abs(target - z @ beta) * weight
+            floor = max(float(np.quantile(error, 0.2)), 1e-9)
+            beta = _ridge(z, target, weight**2 / np.maximum(error, floor), self._params["ridge"])
+        return beta
+
+    def predict(self, history: Panel, future: Future) -> Forecast:
+        """See Forecaster."""
+        at = final_origins(history)
+        table = Table(history, self._task, self._window, future)
+        level, scale = table.scale(at)
+        point = np.empty((len(at), self._task.horizon))
+        for step in range(1, self._task.horizon + 1):
+            x = _design(table, at, np.full(len(at), step), level, scale)
+            point[:, step - 1] = self._scaled(x) @ self._coefficients[step - 1]
+        point = point * scale[:, None] + level[:, None]
+        return Forecast(point, crossing_free(with_spread(point, scale, self._spread)))
+
+    def state(self) -> State:
+        """See Forecaster."""
+        return {
+            "task": self._task.to_dict(),
+            "window": self._window.to_dict(),
+            "coefficients": self._coefficients,
+            "centre": self._centre,
+            "spread_x": self._spread_x,
+            "spread": self._spread,
+        }
+
+    def restore(self, state: State) -> Self:
+        """See Forecaster."""
+        self._task, self._window = Task.from_dict(state["task"]), WindowSpec.from_dict(state["window"])
+        self._coefficients, self._centre = np.asarray(state["coefficients"]), np.asarray(state["centre"])
+        self._spread_x, self._spread = np.asarray(state["spread_x"]), np.asarray(state["spread"])
+        return self
+
+
+def _design(table: Table, at: Origins, steps: npt.NDArray[np.int64], level: Floats, scale: Floats) -> Floats:
+    x, names, categorical = table.features(at, steps, level, scale)
+    kept = [i for i, name in enumerate(names) if name not in ("step", "age") and name not in categorical]
+    return x[:, kept].astype(np.float64)
+
+
+def _moments(x: Floats) -> tuple[Floats, Floats]:
+    count = np.maximum((~np.isnan(x)).sum(axis=0), 1)
+    centre = np.nansum(x, axis=0) / count
+    spread = np.sqrt(np.nansum((x - centre) ** 2, axis=0) / count)
+    return centre, np.where(spread > 1e-9, spread, 1.0)
+
+
+def _ridge(z: Floats, target: Floats, weight: Floats, penalty: float) -> Floats:
+    import scipy.linalg
+
+    weighted = z * weight[:, None]
+    gram = weighted.T @ z
+    mean = np.trace(gram) / len(gram)
+    gram[np.diag_indices_from(gram)] += penalty * mean + 1e-9 * max(mean, 1.0)
+    return np.asarray(scipy.linalg.solve(gram, weighted.T @ target, assume_a="pos"))

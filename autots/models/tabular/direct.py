@@ -1,0 +1,149 @@
+"""LightGBM, direct: one model for all steps, each row an origin and a step ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
+from autots.models.residuals import spread_of, with_spread
+from autots.models.tabular.trees import Trees, train_trees
+from autots.models.windows import Origins, Table, WindowSpec, final_origins, sample_origins, seasons_within
+from autots.panel import Future, Ints, Panel
+from zoo.errors import ModelError
+
+__all__ = ["DirectTrees"]
+
+
+class DirectTrees(Forecaster):
+    """Trees on window-normalised targets with same-phase lags, recent lags, rolling means, calendar and covariates.
+
+    Args:
+        lags: Last values before the origin.
+        periods: How many periods back the target's phase is looked up (shortest season).
+        rolling: Whether rolling means and changes enter.
+        calendar: Whether parts of the target's date enter.
+        norm: ``mean``, ``standard``, ``last`` or ``none``; see windows.Normaliser.
+        norm_periods: Window of the normalisation, in (longest fitting) seasons.
+        objective: LightGBM objective, ``l1`` or ``l2``; ``auto`` takes what the task rewards.
+        weighted: Whether rows weigh by their scale relative to the series' own (MASE's errors) or equally (relative
+            errors).
+        rounds: Boosting rounds.
+        learning_rate: Shrinkage of a round.
+        leaves: Most leaves of a tree.
+        min_leaf: Least rows of a leaf.
+        feature_fraction: Share of features per tree.
+        max_rows: Most training rows.
+        halflife: Age in horizons after which an origin is half as likely to be drawn; 0 for never.
+    """
+
+    name: ClassVar[str] = "trees_direct"
+    local: ClassVar[bool] = False
+    covariates: ClassVar[frozenset[str]] = frozenset({"known", "past", "static"})
+
+    def __init__(
+        self,
+        *,
+        lags: int = 6,
+        periods: int = 14,
+        rolling: bool = True,
+        calendar: bool = True,
+        norm: str = "mean",
+        norm_periods: int = 7,
+        objective: str = "auto",
+        weighted: bool = False,
+        rounds: int = 200,
+        learning_rate: float = 0.08,
+        leaves: int = 63,
+        min_leaf: int = 20,
+        feature_fraction: float = 0.7,
+        max_rows: int = 150_000,
+        halflife: float = 0.0,
+    ) -> None:
+        self._params = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """See Forecaster."""
+        return self._params
+
+    def _spec(self, panel: Panel, task: Task) -> WindowSpec:
+        p = self._params
+        usual = int(np.median(panel.lengths))
+        fits, seasonal = seasons_within(task, usual, (p["periods"], max(2, p["periods"] // 4)))
+        base = fits[0] if fits else max(4, task.horizon // 2)
+        window = max(2, min(base * p["norm_periods"], usual // 2))
+        spans = {w for w in (base, *fits[1:], 4 * base) if 1 < w <= usual // 2} if p["rolling"] else set()
+        lags = min(p["lags"], max(usual // 3, 1))
+        return WindowSpec(lags, seasonal, tuple(sorted(spans)), p["calendar"], p["norm"], window)
+
+    def fit(self, panel: Panel, task: Task, context: Context) -> Self:
+        """See Forecaster."""
+        p, rng = self._params, np.random.default_rng(context.seed)
+        self._task, self._window = task, self._spec(panel, task)
+        table = Table(panel, task, self._window)
+        many = min(task.horizon, 12)
+        at = sample_origins(
+            panel,
+            task.horizon if panel.lengths.max() > task.horizon else 1,
+            most=max(p["max_rows"] // many, 1),
+            rng=rng,
+            min_history=min(2 * max(task.seasons), int(np.median(panel.lengths)) // 2),
+            halflife=p["halflife"] * task.horizon or np.inf,
+        )
+        if len(at) == 0:
+            raise ModelError("trees need a series longer than the horizon, but none is")
+        steps = _steps(len(at), task.horizon, many, rng)
+        rows = Origins(np.repeat(at.series, many), np.repeat(at.row, many))
+        level, scale = (np.repeat(v, many) for v in table.scale(at))
+        inside = rows.row + steps < panel.indptr[rows.series + 1]
+        target = np.full(len(rows), np.nan)
+        target[inside] = (panel.y[(rows.row + steps)[inside]] - level[inside]) / scale[inside]
+        x, names, categorical = table.features(rows, steps, level, scale)
+        weight = None
+        if p["weighted"]:
+            from autots.metrics import season_scale
+
+            relative = scale / season_scale(panel, task.season)[rows.series]
+            weight = np.clip(np.where(np.isfinite(relative), relative, 0.0), 0.0, np.nanquantile(relative, 0.98))
+        objective = ("l2" if task.squared else "l1") if p["objective"] == "auto" else p["objective"]
+        self._trees, fitted = train_trees(
+            x, target, weight, names, categorical, params={**p, "objective": objective}, context=context
+        )
+        self._spread = spread_of(target - fitted, steps.astype(float), task.levels, task.horizon)
+        return self
+
+    def predict(self, history: Panel, future: Future) -> Forecast:
+        """See Forecaster."""
+        h, at = self._task.horizon, final_origins(history)
+        table = Table(history, self._task, self._window, future)
+        level, scale = table.scale(at)
+        rows, steps = Origins(np.repeat(at.series, h), np.repeat(at.row, h)), np.tile(np.arange(1, h + 1), len(at))
+        x, _, _ = table.features(rows, steps, np.repeat(level, h), np.repeat(scale, h))
+        point = self._trees.predict(x).reshape(-1, h) * scale[:, None] + level[:, None]
+        quantiles = crossing_free(with_spread(point, scale, self._spread))
+        return Forecast(point, quantiles)
+
+    def state(self) -> State:
+        """See Forecaster."""
+        return {
+            "task": self._task.to_dict(),
+            "window": self._window.to_dict(),
+            "trees": self._trees.text,
+            "spread": self._spread,
+        }
+
+    def restore(self, state: State) -> Self:
+        """See Forecaster."""
+        self._task, self._window = Task.from_dict(state["task"]), WindowSpec.from_dict(state["window"])
+        self._trees, self._spread = Trees(state["trees"]), np.asarray(state["spread"])
+        return self
+
+
+def _steps(origins: int, horizon: int, many: int, rng: np.random.Generator) -> Ints:
+    """Return ``many`` distinct steps for each origin, flat."""
+    if many == horizon:
+        return np.tile(np.arange(1, horizon + 1), origins)
+    return np.argsort(rng.random((origins, horizon)), axis=1)[:, :many].ravel() + 1

@@ -1,0 +1,177 @@
+"""LightGBM, recursive: one step ahead, fed with its own forecasts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
+from autots.models.residuals import spread_of, with_spread
+from autots.models.tabular.trees import Trees, train_trees
+from autots.models.windows import Origins, Table, WindowSpec, sample_origins
+from autots.panel import Floats, Future, Panel
+from zoo.errors import ModelError
+
+__all__ = ["RecursiveTrees"]
+
+
+class RecursiveTrees(Forecaster):
+    """Trees that forecast the next row and go on from there; strong on long horizons with short memory.
+
+    Args:
+        lags: Last values before the origin, in shortest seasons (at least 4 values).
+        periods: How many periods back the target's phase is looked up.
+        calendar: Whether parts of the target's date enter.
+        norm: See windows.Normaliser.
+        norm_periods: Window of the normalisation, in shortest seasons.
+        objective: LightGBM objective, ``l1`` or ``l2``; ``auto`` takes what the task rewards.
+        rounds: Boosting rounds.
+        learning_rate: Shrinkage of a round.
+        leaves: Most leaves of a tree.
+        min_leaf: Least rows of a leaf.
+        feature_fraction: Share of features per tree.
+        max_rows: Most training rows.
+    """
+
+    name: ClassVar[str] = "trees_recursive"
+    local: ClassVar[bool] = False
+    covariates: ClassVar[frozenset[str]] = frozenset({"known", "static"})
+
+    def __init__(
+        self,
+        *,
+        lags: float = 1.0,
+        periods: int = 4,
+        calendar: bool = True,
+        norm: str = "standard",
+        norm_periods: int = 7,
+        objective: str = "auto",
+        rounds: int = 200,
+        learning_rate: float = 0.08,
+        leaves: int = 31,
+        min_leaf: int = 20,
+        feature_fraction: float = 0.7,
+        max_rows: int = 100_000,
+    ) -> None:
+        self._params = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """See Forecaster."""
+        return self._params
+
+    def _spec(self, panel: Panel, task: Task) -> WindowSpec:
+        p = self._params
+        usual = int(np.median(panel.lengths))
+        fits, seasonal = seasons_within(task, usual, (p["periods"], 2))
+        base = fits[0] if fits else 4
+        lags = int(min(max(p["lags"] * base, 4), max(usual // 3, 1), 60))
+        window = max(2, min(base * p["norm_periods"], usual // 2))
+        rolling = tuple(w for w in (base, 4 * base) if 1 < w <= usual // 2)
+        return WindowSpec(lags, seasonal, rolling, p["calendar"], p["norm"], window)
+
+    def fit(self, panel: Panel, task: Task, context: Context) -> Self:
+        """See Forecaster."""
+        p, rng = self._params, np.random.default_rng(context.seed)
+        # What was past-only at fit is unknown from the second step on, so it never enters.
+        panel = replace(panel, past={})
+        self._task, self._window = task, self._spec(panel, task)
+        table = Table(panel, task, self._window)
+        history = min(2 * max(task.seasons), int(np.median(panel.lengths)) // 2)
+        at = sample_origins(panel, 1, most=p["max_rows"], rng=rng, min_history=history)
+        if len(at) == 0:
+            raise ModelError("trees need a series of two rows, but none has them")
+        steps = np.ones(len(at), dtype=np.int64)
+        level, scale = table.scale(at)
+        x, names, categorical = table.features(at, steps, level, scale)
+        target = (table.targets(at, steps) - level) / scale
+        objective = ("l2" if task.squared else "l1") if p["objective"] == "auto" else p["objective"]
+        self._trees, fitted = train_trees(
+            x, target, None, names, categorical, params={**p, "objective": objective}, context=context
+        )
+        self._spread = self._multi_step_spread(panel, task, target - fitted)
+        return self
+
+    def _multi_step_spread(self, panel: Panel, task: Task, one_step: Floats) -> Floats:
+        """Return the spread over the horizon from in-sample recursions; from one step where none fits."""
+        behind = [task.horizon * (k + 1) for k in range(3) if (panel.lengths > task.horizon * (k + 1)).any()]
+        residuals = []
+        for n in behind:
+            history, future, actual = panel.cutoff(n, task.horizon)
+            if history.n_series > 300:
+                rows = np.linspace(0, history.n_series - 1, 300).astype(np.intp)
+                history, future, actual = history.select(rows), future.select(rows), actual[rows]
+            point, scale = self._recurse(history, future)
+            residuals.append((actual - point) / scale[:, None])
+        if not residuals:
+            return spread_of(one_step, np.ones(len(one_step)), task.levels, task.horizon)
+        stacked = np.concatenate(residuals)
+        steps = np.tile(np.arange(1.0, task.horizon + 1), len(stacked))
+        return spread_of(stacked.ravel(), steps, task.levels, task.horizon)
+
+    def _recurse(self, history: Panel, future: Future) -> tuple[Floats, Floats]:
+        """Return (S, H) points and the (S,) scale at the origin."""
+        h = self._task.horizon
+        reach = [self._window.lags, self._window.norm_window, *(2 * w for w in self._window.rolling)]
+        reach += [m * (k + 1) + 1 for m, k in zip(self._task.seasons, self._window.seasonal_lags, strict=True)]
+        history = replace(history, past={}).tail(max(reach) + 1)
+        longer, ends = _extended(history, future, h)
+        table = Table(longer, self._task, self._window)
+        table.y = np.nan_to_num(longer.y)
+        table.y[~np.isin(np.arange(longer.n_rows), ends[:, None] + np.arange(h))] = history.filled()
+        series, first_scale = np.arange(history.n_series), None
+        for step in range(h):
+            at = Origins(series, ends - 1 + step)
+            level, scale = table.scale(at)
+            first_scale = scale if first_scale is None else first_scale
+            x, _, _ = table.features(at, np.ones(len(at), dtype=np.int64), level, scale)
+            table.y[ends + step] = self._trees.predict(x) * scale + level
+        assert first_scale is not None
+        return table.y[ends[:, None] + np.arange(h)], first_scale
+
+    def predict(self, history: Panel, future: Future) -> Forecast:
+        """See Forecaster."""
+        point, scale = self._recurse(history, future)
+        return Forecast(point, crossing_free(with_spread(point, scale, self._spread)))
+
+    def state(self) -> State:
+        """See Forecaster."""
+        return {
+            "task": self._task.to_dict(),
+            "window": self._window.to_dict(),
+            "trees": self._trees.text,
+            "spread": self._spread,
+        }
+
+    def restore(self, state: State) -> Self:
+        """See Forecaster."""
+        self._task, self._window = Task.from_dict(state["task"]), WindowSpec.from_dict(state["window"])
+        self._trees, self._spread = Trees(state["trees"]), np.asarray(state["spread"])
+        return self
+
+
+def _extended(history: Panel, future: Future, horizon: int) -> tuple[Panel, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    """Return the panel with ``horizon`` empty rows after every series, and the flat row of each first one."""
+    n = history.n_series
+    indptr = history.indptr + horizon * np.arange(n + 1)
+    ends = indptr[1:] - horizon
+    behind = (ends[:, None] + np.arange(horizon)).ravel()
+    old = np.ones(int(indptr[-1]), dtype=bool)
+    old[behind] = False
+
+    def grown(values: np.ndarray[Any, Any], new: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        out = np.empty(len(old), dtype=values.dtype)
+        out[old], out[behind] = values, new.ravel()
+        return out
+
+    longer = replace(
+        history,
+        indptr=indptr,
+        times=grown(history.times, history.future_times(horizon)),
+        y=grown(history.y, np.full(n * horizon, np.nan)),
+        known={k: grown(v, future.known[k]) for k, v in history.known.items()},
+    )
+    return longer, ends

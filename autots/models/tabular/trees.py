@@ -1,0 +1,115 @@
+"""LightGBM's booster as a value: trained, kept as its own text format, applied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from autots.models.base import Context
+from autots.panel import Floats
+from zoo.errors import BudgetError, ModelError
+
+__all__ = ["Trees", "train_trees"]
+
+
+class Trees:
+    """A trained booster.
+
+    Args:
+        text: LightGBM's model text.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def booster(self) -> Any:
+        """The booster, parsed on first use."""
+        import lightgbm
+
+        return lightgbm.Booster(model_str=self.text)
+
+    def predict(self, x: npt.NDArray[np.float32]) -> Floats:
+        """Return (R,) predictions for an (R, F) matrix."""
+        return np.asarray(self.booster.predict(x, num_threads=1 if len(x) < 20_000 else 0), dtype=np.float64)
+
+    def __getstate__(self) -> dict[str, str]:
+        return {"text": self.text}
+
+    def __setstate__(self, state: dict[str, str]) -> None:
+        self.text = state["text"]
+
+
+def train_trees(
+    x: npt.NDArray[np.float32],
+    target: Floats,
+    weight: Floats | None,
+    names: Sequence[str],
+    categorical: Sequence[str],
+    *,
+    params: Mapping[str, Any],
+    context: Context,
+) -> tuple[Trees, Floats]:
+    """Train a booster on the rows whose target is known.
+
+    Args:
+        x: (R, F) features.
+        target: (R,) targets; NaN rows are left out.
+        weight: (R,) weights or None.
+        names: F column names.
+        categorical: The names that are codes.
+        params: rounds, learning_rate, leaves, min_leaf, feature_fraction, objective.
+        context: Seed, threads and deadline.
+
+    Returns:
+        The trees, and their (R,) fitted values.
+
+    Raises:
+        BudgetError: The deadline passed while boosting.
+        ModelError: There is nothing to learn from.
+    """
+    import lightgbm
+
+    known = np.isfinite(target)
+    if weight is not None:
+        known &= np.isfinite(weight) & (weight > 0)
+    if not known.any():
+        raise ModelError("trees need rows with a target and a positive weight, but got none")
+    rows = int(known.sum())
+    settings = {
+        "objective": params["objective"],
+        "learning_rate": params["learning_rate"],
+        "num_leaves": params["leaves"],
+        # Small tables would otherwise never be split.
+        "min_data_in_leaf": max(1, min(params["min_leaf"], rows // 20)),
+        "feature_fraction": params["feature_fraction"],
+        "bagging_fraction": 0.7 if rows > 200 else 1.0,
+        "bagging_freq": 1,
+        "max_bin": 127,
+        "verbosity": -1,
+        "num_threads": context.threads,
+        "seed": context.seed,
+        "deterministic": True,
+        "force_row_wise": True,
+    }
+
+    def on_time(env: Any) -> None:
+        if context.deadline is not None and context.deadline.remaining <= 0:
+            raise BudgetError(f"the trial's time is over after {env.iteration} of {params['rounds']} rounds")
+
+    data = lightgbm.Dataset(
+        x[known],
+        target[known],
+        weight=None if weight is None else weight[known],
+        feature_name=[f"f{i}_{''.join(c if c.isalnum() else '_' for c in n)}" for i, n in enumerate(names)],
+        categorical_feature=[list(names).index(n) for n in categorical] or "auto",
+        params={"max_bin": 127, "verbosity": -1},
+    )
+    booster = lightgbm.train(settings, data, params["rounds"], callbacks=[on_time])
+    fitted = np.full(len(target), np.nan)
+    fitted[known] = booster.predict(x[known], num_threads=context.threads)
+    return Trees(booster.model_to_string()), fitted
