@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -16,18 +17,18 @@ __all__ = ["Frequency", "Times"]
 #: datetime64[ns], or int64 for an integer clock.
 Times: TypeAlias = npt.NDArray[Any]
 
-# The seasons that people and machines give to a clock, shortest first, in rows.
-_SEASONS = {
-    "s": (60,),
-    "min": (60, 1440),
-    "h": (24, 168),
-    "D": (7,),
+# Rows per year of calendar clocks; fixed steps count hours, days and weeks instead.
+_PER_YEAR = {
     "B": (5,),
+    "C": (5,),
     "W": (52,),
+    "SM": (24,),
     "M": (12,),
+    "BM": (12,),
     "Q": (4,),
-    "Y": (1,),
+    "BQ": (4,),
 }
+_HOUR, _DAY, _WEEK = 3600.0, 86400.0, 604800.0
 
 
 @dataclass(frozen=True)
@@ -38,27 +39,42 @@ class Frequency:
         alias: A pandas offset alias in its canonical form (``"h"``, ``"MS"``, ``"W-SUN"``), or ``""`` for an
             integer clock.
         step: The step of an integer clock; 1 for calendar clocks (their multiple is inside the alias).
+
+    >>> Frequency.parse("MS").seasons
+    (12,)
     """
 
     alias: str
     step: int = 1
 
     @classmethod
-    def parse(cls, text: str | int) -> Frequency:
-        """Read a pandas alias or the step of an integer clock.
+    def parse(cls, text: str | int | Frequency) -> Frequency:
+        """Read a pandas alias (old spellings such as ``"M"`` and ``"H"`` too) or the step of an integer clock.
 
         Raises:
-            ConfigError: pandas does not know the alias.
+            ConfigError: pandas does not know the alias, or the step does not go forward.
         """
-        if isinstance(text, int):
-            return cls("", text)
+        if isinstance(text, Frequency):
+            return text
+        hint = "for example 'h', '30min', 'D', 'W-SUN', 'MS', 'QS', 'YS', or 1 for an integer clock"
+        if isinstance(text, int | np.integer) and not isinstance(text, bool):
+            if text < 1:
+                raise ConfigError(f"the step of an integer clock must be at least 1, but got {text}", hint)
+            return cls("", int(text))
         try:
-            return cls(pd.tseries.frequencies.to_offset(text).freqstr)
-        except (ValueError, AttributeError) as error:
+            with warnings.catch_warnings():
+                # pandas 2.2 renamed "M", "H" and friends; people will write the old names for years.
+                warnings.simplefilter("ignore", FutureWarning)
+                offset = pd.tseries.frequencies.to_offset(str(getattr(text, "freqstr", text)))
+            alias = str(offset.freqstr)
+        except (ValueError, AttributeError, TypeError) as error:
             raise ConfigError(
                 f"freq must be a pandas offset alias or an integer, but got {text!r}",
-                "for example 'h', '30min', 'D', 'W-SUN', 'MS', 'QS', 'YS', or 1 for an integer clock",
+                hint,
             ) from error
+        if offset.n < 1:
+            raise ConfigError(f"freq must go forward, but got {text!r}", hint)
+        return cls(alias)
 
     @property
     def is_integer(self) -> bool:
@@ -66,9 +82,25 @@ class Frequency:
         return self.alias == ""
 
     @property
+    def is_fixed(self) -> bool:
+        """Whether every step has the same length: integers, days, hours and shorter."""
+        return self.is_integer or isinstance(self.offset, pd.offsets.Tick)
+
+    @property
     def offset(self) -> Any:
         """The pandas offset of a calendar clock."""
         return pd.tseries.frequencies.to_offset(self.alias)
+
+    @property
+    def spacing(self) -> int:
+        """The typical distance of two rows: nanoseconds, or integers on an integer clock."""
+        if self.is_integer:
+            return self.step
+        offset = self.offset
+        if isinstance(offset, pd.offsets.Tick):
+            return int(offset.nanos)
+        start = pd.Timestamp(2001, 1, 1) + offset
+        return int(((start + offset * 4) - start).value // 4)
 
     def advance(self, times: Times, steps: int) -> Times:
         """Return ``times`` moved by ``steps`` rows, element by element."""
@@ -79,9 +111,9 @@ class Frequency:
         offset = self.offset
         if isinstance(offset, pd.offsets.Tick):
             return np.asarray(times) + np.timedelta64(offset.nanos * steps, "ns")
-        distinct, inverse = np.unique(times, return_inverse=True)
+        codes, distinct = pd.factorize(np.asarray(times).ravel())
         moved = pd.DatetimeIndex(distinct) + offset * steps
-        return np.asarray(moved, dtype="datetime64[ns]")[inverse]
+        return np.asarray(moved, dtype="datetime64[ns]")[codes].reshape(np.shape(times))
 
     @property
     def seasons(self) -> tuple[int, ...]:
@@ -91,13 +123,15 @@ class Frequency:
         offset = self.offset
         if isinstance(offset, pd.offsets.Tick):
             seconds = offset.nanos / 1e9
+            if seconds % _WEEK == 0:
+                return (max(1, round(52 * _WEEK / seconds)),)
             found = tuple(
                 round(period / seconds)
-                for period in (3600.0, 86400.0, 604800.0)
-                if period / seconds >= 2 and (period > 3600 or seconds < 300) and period % seconds == 0
+                for period in (_HOUR, _DAY, _WEEK)
+                if period / seconds >= 2 and (period > _HOUR or seconds < 300) and period % seconds == 0
             )
             return found or (1,)
-        base = self.alias.lstrip("0123456789").split("-")[0].rstrip("SE") or "B"
-        per_year = _SEASONS.get(base, (1,))
-        n = getattr(offset, "n", 1)
-        return tuple(max(1, s // n) for s in per_year)
+        base = self.alias.lstrip("0123456789").split("-")[0]
+        base = base if base in _PER_YEAR else base.rstrip("SE")
+        n = int(offset.n)
+        return tuple(max(1, rows // n) for rows in _PER_YEAR.get(base, (1,)))

@@ -1,0 +1,115 @@
+"""What the trivial forecasters share: they keep nothing but the task, and read the rest from the history.
+
+So a longer history, a repeated id or a new one needs no special case, and a fit costs nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import abstractmethod
+from collections.abc import Mapping
+from statistics import NormalDist
+from typing import Any, Self
+
+import numpy as np
+
+from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
+from autots.models.baseline.ragged import Ragged, weighted_quantiles
+from autots.models.state import task_from_state, task_state
+from autots.panel import Floats, Future, Panel
+from zoo.errors import ConfigError, ModelError
+
+__all__ = ["Baseline", "positive", "spread"]
+
+# Rows worked on at once: the temporaries of one chunk stay within some tens of MiB.
+_CHUNK = 1_000_000
+# Errors that the shape of a distribution is read from, and the fewest that it takes; fewer, and it is a Gaussian.
+_ERRORS = 400
+_FEWEST = 20
+
+
+class Baseline(Forecaster):
+    """A forecaster that is a formula of the history.
+
+    A series without any observed value is forecast as 0. Where no observed value is negative, no forecast is.
+    """
+
+    _task: Task | None = None
+
+    @abstractmethod
+    def _forecast(self, history: Ragged, task: Task) -> tuple[Floats, Floats]:
+        """Return (S, H) means and (S, H, Q) quantiles."""
+
+    def fit(self, panel: Panel, task: Task, context: Context) -> Self:
+        """Keep the task; see the contract."""
+        self._task = task
+        return self
+
+    def predict(self, history: Panel, future: Future) -> Forecast:
+        """Forecast from the end of ``history``; see the contract."""
+        task = self._task
+        if task is None:
+            raise ModelError(f"{self.name} must be fitted before it predicts", "call fit, or restore a state")
+        mean = np.zeros((history.n_series, task.horizon))
+        quantiles = np.zeros((history.n_series, task.horizon, len(task.levels)))
+        for at, part in Ragged(history.y, history.indptr).chunks(_CHUNK):
+            mean[at], quantiles[at] = self._forecast(part, task)
+            floor = np.where(part.non_negative, 0.0, -np.inf)
+            mean[at] = np.maximum(mean[at], floor[:, None])
+            quantiles[at] = np.maximum(quantiles[at], floor[:, None, None])
+        return Forecast(mean, crossing_free(quantiles))
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The constructor's arguments."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def state(self) -> State:
+        """Return the task."""
+        if self._task is None:
+            raise ModelError(f"{self.name} must be fitted before it has a state", "call fit first")
+        return {"task": task_state(self._task)}
+
+    def restore(self, state: State) -> Self:
+        """Take over the task."""
+        self._task = task_from_state(state["task"])
+        return self
+
+
+def positive(name: str, value: int | None) -> int | None:
+    """Return ``value``, None or a whole number above 0.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    if value is not None and (isinstance(value, bool) or int(value) != value or value < 1):
+        raise ConfigError(f"{name} must be a whole number above 0, but got {value!r}")
+    return value
+
+
+def spread(errors: Ragged, centre: Floats, growth: Floats, task: Task, fallback: Floats) -> Floats:
+    """Return (S, H, Q) quantiles: the centre, plus in-sample errors made symmetric, times a growth with the step.
+
+    With 20 errors or more, the quantile 0.5 ± p is the centre ± the 2p quantile of the latest absolute errors, so the
+    median stays the centre and heavy tails stay heavy. With fewer it is a Gaussian of their root mean square.
+
+    Args:
+        errors: In-sample errors, NaN where there is none.
+        centre: (S, H) medians.
+        growth: (S or 1, H) standard deviation at each step, relative to that of the errors.
+        task: Gives the levels.
+        fallback: (S,) standard deviation where there are fewer than two errors.
+    """
+    latest = np.abs(errors.tail(min(_ERRORS, int(errors.lengths.max()))))
+    count = (~np.isnan(latest)).sum(axis=1)
+    rms = np.sqrt(np.nansum(latest**2, axis=1) / np.maximum(count, 1))
+    sigma = np.where(count >= 2, rms, fallback)
+    sides = np.array([abs(2 * level - 1) for level in task.levels])
+    sign = np.sign(np.array(task.levels) - 0.5)
+    gauss = np.array([NormalDist().inv_cdf((1 + side) / 2) for side in sides])
+    width = sigma[:, None] * gauss[None, :]
+    enough = count >= _FEWEST
+    if enough.any():
+        width[enough] = weighted_quantiles(latest[enough], tuple(sides))
+    width[:, sides == 0] = 0.0
+    return np.asarray(centre[:, :, None] + growth[:, :, None] * (sign * width)[:, None, :])

@@ -1,0 +1,92 @@
+"""Forecasters that repeat or extend the last values (Hyndman & Athanasopoulos, FPP3, sections 5.2 and 5.5)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from autots.models.base import Task
+from autots.models.baseline.base import Baseline, positive, spread
+from autots.models.baseline.ragged import Ragged
+from autots.panel import Floats
+
+__all__ = ["Drift", "Naive", "SeasonalNaive"]
+
+
+class Naive(Baseline):
+    """The last observed value. Its error grows with √h, as a random walk's."""
+
+    name: ClassVar[str] = "naive"
+
+    def _forecast(self, history: Ragged, task: Task) -> tuple[Floats, Floats]:
+        mean = np.repeat(history.last[:, None], task.horizon, axis=1)
+        errors = Ragged(history.y - history.lagged(1), history.indptr)
+        growth = np.sqrt(np.arange(1, task.horizon + 1.0))[None, :]
+        return mean, spread(errors, mean, growth, task, history.moments()[2] * np.sqrt(2))
+
+
+class SeasonalNaive(Baseline):
+    """The last observed value of the same phase. Its error grows with the root of the number of seasons ahead.
+
+    Where the newest value of a phase is missing, the one of up to three seasons before counts; a phase never seen
+    gets the last value.
+
+    Args:
+        season: Rows of a season; the task's shortest when left out.
+    """
+
+    name: ClassVar[str] = "seasonal_naive"
+
+    def __init__(self, *, season: int | None = None) -> None:
+        self.season = positive("season", season)
+
+    def _forecast(self, history: Ragged, task: Task) -> tuple[Floats, Floats]:
+        season = self.season or task.season
+        by_phase = history.phases(season, 4)
+        value = by_phase[:, :, 0]
+        for cycle in range(1, 4):
+            value = np.where(np.isnan(value), by_phase[:, :, cycle], value)
+        value = np.where(np.isnan(value), history.last[:, None], value)
+        steps = np.arange(task.horizon)
+        mean = value[:, steps % season]
+        errors = Ragged(history.y - history.lagged(season), history.indptr)
+        growth = np.sqrt(steps // season + 1.0)[None, :]
+        # Two draws of one distribution differ by √2 of its standard deviation: what is left when no season repeats.
+        return mean, spread(errors, mean, growth, task, history.moments()[2] * np.sqrt(2))
+
+
+class Drift(Baseline):
+    """The last value plus the mean step so far: the line through the first and the last observed value.
+
+    The error grows with √(h (1 + h / (T - 1))).
+
+    Args:
+        window: Only the last so many rows give the slope; all of them when left out.
+    """
+
+    name: ClassVar[str] = "drift"
+
+    def __init__(self, *, window: int | None = None) -> None:
+        self.window = positive("window", window)
+
+    def _forecast(self, history: Ragged, task: Task) -> tuple[Floats, Floats]:
+        row = history.row
+        inside = history.observed
+        if self.window is not None:
+            inside = inside & (row >= np.repeat(history.lengths - self.window, history.lengths))
+        starts, n = history.indptr[:-1], len(history.y)
+        at = np.arange(n)
+        first = np.minimum.reduceat(np.where(inside, at, n - 1), starts)
+        end = np.maximum.reduceat(np.where(inside, at, -1), starts)
+        gap = end - first
+        known = gap > 0
+        rise = np.where(known, history.y[end] - history.y[first], 0.0)
+        slope = np.where(known, rise / np.maximum(gap, 1), 0.0)
+        steps = np.arange(1, task.horizon + 1.0)
+        # Rows missing at the end have passed too: the line is read at its true place.
+        behind = np.where(end >= 0, history.indptr[1:] - 1 - end, 0)
+        mean = history.last[:, None] + slope[:, None] * (behind[:, None] + steps[None, :])
+        errors = Ragged(history.y - history.lagged(1) - np.repeat(slope, history.lengths), history.indptr)
+        growth = np.sqrt(steps * (1 + steps / np.maximum(gap, 1)[:, None]))
+        return mean, spread(errors, mean, growth, task, history.moments()[2] * np.sqrt(2))

@@ -1,0 +1,71 @@
+"""The families of models by name, imported only when one is asked for."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, cast
+
+from autots.models.base import Forecaster
+from zoo.errors import ConfigError
+
+__all__ = ["CATALOG", "create", "families", "family"]
+
+#: Family -> "module:Class". The class's ``name`` is the family.
+CATALOG: Mapping[str, str] = MappingProxyType(
+    {
+        "naive": "autots.models.baseline.last:Naive",
+        "seasonal_naive": "autots.models.baseline.last:SeasonalNaive",
+        "drift": "autots.models.baseline.last:Drift",
+        "mean": "autots.models.baseline.average:Mean",
+        "zero": "autots.models.baseline.average:Zero",
+        "seasonal_mean": "autots.models.baseline.average:SeasonalMean",
+        "empirical": "autots.models.baseline.average:Empirical",
+    }
+)
+
+
+def families() -> tuple[str, ...]:
+    """Return the names of all families, in the catalog's order."""
+    return tuple(CATALOG)
+
+
+def family(name: str) -> type[Forecaster]:
+    """Import and return the class of a family.
+
+    Raises:
+        ConfigError: No such family.
+    """
+    if name not in CATALOG:
+        raise ConfigError(f"a model family must be in the catalog, but got {name!r}", _suggest(name, CATALOG))
+    module, _, attribute = CATALOG[name].partition(":")
+    return cast("type[Forecaster]", getattr(importlib.import_module(module), attribute))
+
+
+def create(name: str, **params: Any) -> Forecaster:
+    """Return an unfitted forecaster of a family with the given hyper-parameters.
+
+    Raises:
+        ConfigError: No such family, no such hyper-parameter, or a value that it does not take.
+
+    >>> create("seasonal_naive", season=7).params
+    {'season': 7}
+    """
+    cls = family(name)
+    known = inspect.signature(cls).parameters
+    for given in params:
+        if given not in known:
+            raise ConfigError(
+                f"a hyper-parameter of {name!r} must be one that it has, but got {given!r}", _suggest(given, known)
+            )
+    return cls(**params)
+
+
+def _suggest(given: str, known: Iterable[str]) -> str:
+    known = list(known)
+    close = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
+    listed = f"known: {', '.join(known)}" if known else "there is none"
+    return f"did you mean {close[0]!r}? {listed}" if close else listed
