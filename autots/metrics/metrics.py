@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from autots.models.base import Forecast
 from autots.panel import Floats, Panel
@@ -58,7 +59,7 @@ class Metric(ABC):
         return float(np.sqrt(sums.value)) if self.root else sums.value
 
 
-def _per_series(errors: Floats) -> tuple[Floats, Floats]:
+def _per_series(errors: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Return the mean of each row and whether it has anything in it."""
     seen = ~np.isnan(errors)
     count = seen.sum(axis=1)
@@ -105,7 +106,7 @@ class Mase(Metric):
     def sums(self, actual: Floats, point: Floats, quantiles: Floats, levels: tuple[float, ...], scale: Floats) -> Sums:
         """See Metric."""
         value, seen = _per_series(np.abs(actual - point))
-        seen &= np.isfinite(scale) & (scale > 0)
+        seen = seen & np.isfinite(scale) & (scale > 0)
         return Sums(float((value[seen] / scale[seen]).sum()), float(seen.sum()))
 
 
@@ -150,7 +151,7 @@ class Sql(Metric):
     def sums(self, actual: Floats, point: Floats, quantiles: Floats, levels: tuple[float, ...], scale: Floats) -> Sums:
         """See Metric."""
         value, seen = _per_series(pinball(actual, quantiles, levels).mean(axis=-1))
-        seen &= np.isfinite(scale) & (scale > 0)
+        seen = seen & np.isfinite(scale) & (scale > 0)
         return Sums(float((value[seen] / scale[seen]).sum()), float(seen.sum()))
 
 

@@ -178,7 +178,7 @@ class Table:
 
     def targets(self, at: Origins, steps: Ints) -> Floats:
         """Return the (W,) observed targets ``steps`` rows after the origins; NaN where missing."""
-        return self.panel.y[at.row + steps]
+        return np.asarray(self.panel.y[at.row + steps])
 
     def features(
         self, at: Origins, steps: Ints, level: Floats, scale: Floats

@@ -77,7 +77,8 @@ class DirectLinear(Forecaster):
         table = Table(panel, task, self._window)
         level, scale = table.scale(at)
         weight = self._weights(panel, task, at, scale)
-        coefficients, residuals = [], []
+        coefficients: list[Floats] = []
+        residuals: list[Floats] = []
         for step in range(1, task.horizon + 1):
             if context.deadline is not None and context.deadline.remaining <= 0:
                 raise BudgetError(f"the trial's time is over after {step - 1} of {task.horizon} steps")

@@ -11,7 +11,7 @@ import numpy as np
 from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
 from autots.models.residuals import spread_of, with_spread
 from autots.models.tabular.trees import Trees, train_trees
-from autots.models.windows import Origins, Table, WindowSpec, sample_origins
+from autots.models.windows import Origins, Table, WindowSpec, sample_origins, seasons_within
 from autots.panel import Floats, Future, Panel
 from zoo.errors import ModelError
 
