@@ -24,6 +24,16 @@ CATALOG: Mapping[str, str] = MappingProxyType(
         "zero": "autots.models.baseline.average:Zero",
         "seasonal_mean": "autots.models.baseline.average:SeasonalMean",
         "empirical": "autots.models.baseline.average:Empirical",
+        "auto_ets": "autots.models.statistical.ets:AutoETS",
+        "auto_theta": "autots.models.statistical.theta:AutoTheta",
+        "auto_ces": "autots.models.statistical.ces:AutoCES",
+        "auto_arima": "autots.models.statistical.arima:AutoARIMA",
+        "mstl": "autots.models.statistical.mstl:MSTL",
+        "sarimax": "autots.models.statistical.sarimax:SARIMAX",
+        "croston": "autots.models.statistical.intermittent:Croston",
+        "adida": "autots.models.statistical.intermittent:ADIDA",
+        "imapa": "autots.models.statistical.intermittent:IMAPA",
+        "tsb": "autots.models.statistical.intermittent:TSB",
     }
 )
 

@@ -1,0 +1,314 @@
+"""What models of single series share: preparing the history, the loop, fallbacks, quantiles and the state.
+
+A subclass turns one series into a short vector of numbers (``_learn``) and a history with that vector into means and
+standard deviations (``_continue``). Everything a forecast needs is in that vector: residuals are not kept, and the
+fitted forecast is not cached, because filtering a history with known parameters is cheap.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import warnings
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+
+from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
+from autots.models.baseline.base import positive
+from autots.models.baseline.last import SeasonalNaive
+from autots.models.state import task_from_state, task_state
+from autots.models.statistical import adjust
+from autots.models.statistical.packed import FALLBACKS, Learned, Packed
+from autots.panel import Floats, Frequency, Future, Panel
+from zoo.errors import BudgetError, ConfigError, ModelError
+
+__all__ = ["PerSeries", "Sample"]
+
+_log = logging.getLogger(__name__)
+
+# Fewer observed values than this teach no model anything.
+_SHORTEST = 6
+# A forecast further than so many ranges of the history away from it is the fault of an exploding model.
+_FURTHEST = 10.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One series, prepared.
+
+    Args:
+        y: (T,) values without NaN.
+        season: Rows of a season, 1 for none.
+        offset: Row of ``y[0]`` counted from the first row of the fit: 0 means that the fit's initial states apply.
+        known: (T, F) covariates, or None.
+        ahead: (H, F) covariates over the horizon, or None.
+    """
+
+    y: Floats
+    season: int
+    offset: int = 0
+    known: Floats | None = None
+    ahead: Floats | None = None
+
+
+class PerSeries(Forecaster):
+    """A model of one series at a time.
+
+    A series that is too short, constant, or that the model fails on gets the seasonal naive forecast;
+    ``fallbacks`` counts them by reason. Where no value was negative, no forecast is.
+
+    Args:
+        season: Rows of a season; the task's shortest when left out. A season longer than half of a history is not
+            used. One longer than the model can hold is taken off by classical decomposition first.
+        max_history: Fit on at most so many last rows.
+        transform: None, "sqrt" (histories that are never negative) or "log" (histories above 0).
+    """
+
+    #: Longest season in the model itself; R's forecast package draws the line at 24 too.
+    longest_season: ClassVar[int] = 24
+    #: Whether a seasonal adjustment may divide.
+    multiplicative: ClassVar[bool] = False
+
+    _task: Task | None = None
+    _packed: Packed | None = None
+    _names: tuple[str, ...] = ()
+
+    def __init__(
+        self, *, season: int | None = None, max_history: int | None = None, transform: str | None = None
+    ) -> None:
+        self.season = positive("season", season)
+        self.max_history = positive("max_history", max_history)
+        if transform not in (None, "log", "sqrt"):
+            raise ConfigError(f"transform must be 'log', 'sqrt' or None, but got {transform!r}")
+        self.transform = transform
+
+    @abstractmethod
+    def _learn(self, sample: Sample) -> Floats:
+        """Return what the model learned from a series, as a vector."""
+
+    @abstractmethod
+    def _continue(self, sample: Sample, values: Floats, horizon: int) -> tuple[Floats, Floats]:
+        """Return (H,) means and standard deviations from the end of a series, with what was learned."""
+
+    def fit(self, panel: Panel, task: Task, context: Context) -> Self:
+        """Learn every series on its own; see the contract.
+
+        Raises:
+            BudgetError: The deadline has passed.
+        """
+        used = panel if self.max_history is None else panel.tail(self.max_history)
+        # The task must be there while learning, but a fit that fails leaves no half of a model behind.
+        self._packed, self._task, self._names = None, task, ()
+        if "known" in self.covariates:
+            self._names = tuple(sorted(set(panel.known) - panel.categorical))
+        learned = []
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            for i in range(used.n_series):
+                if context.deadline is not None and context.deadline.remaining < 0:
+                    raise BudgetError(
+                        f"{self.name} must be fitted within its budget, but had {i} of {used.n_series} series",
+                        "allow more time, fewer series or a smaller max_history",
+                    )
+                learned.append(self._learn_one(used, i, task))
+        self._packed = Packed.of(used.ids, used.times[used.indptr[:-1]], learned)
+        return self
+
+    def predict(self, history: Panel, future: Future) -> Forecast:
+        """Forecast from the end of ``history`` with the learned parameters; see the contract."""
+        task, packed = self._task, self._packed
+        if task is None or packed is None:
+            raise ModelError(f"{self.name} must be fitted before it predicts", "call fit, or restore a state")
+        absent = [name for name in self._names if name not in history.known or name not in future.known]
+        if absent:
+            raise ModelError(
+                f"{self.name} must be given every known covariate that it was fitted with, but not {absent[0]!r}",
+                "give it in the history and over the whole horizon",
+            )
+        shape = (history.n_series, task.horizon)
+        mean, sigma = np.full(shape, np.nan), np.full(shape, np.nan)
+        transformed = np.zeros(history.n_series, dtype=bool)
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            for i in range(history.n_series):
+                made = self._predict_one(history, i, future, task, packed)
+                if made is not None:
+                    mean[i], sigma[i], transformed[i] = made
+        return self._assemble(history, (mean, sigma, transformed), task)
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The constructor's arguments."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    @property
+    def fallbacks(self) -> Mapping[str, int]:
+        """How many fitted series have no model of their own: "short", "constant", "failed" or "absurd" -> number."""
+        return {} if self._packed is None else self._packed.fallbacks
+
+    def state(self) -> State:
+        """Return the task and the packed parameters."""
+        if self._task is None or self._packed is None:
+            raise ModelError(f"{self.name} must be fitted before it has a state", "call fit first")
+        return {"task": task_state(self._task), "known": list(self._names), "learned": self._packed.state()}
+
+    def restore(self, state: State) -> Self:
+        """Take over the task and the packed parameters."""
+        self._task, self._packed = task_from_state(state["task"]), Packed.from_state(state["learned"])
+        self._names = tuple(state["known"])
+        return self
+
+    def _learn_one(self, panel: Panel, i: int, task: Task) -> Learned:
+        at = slice(int(panel.indptr[i]), int(panel.indptr[i + 1]))
+        y = np.ascontiguousarray(panel.filled()[at])
+        if np.count_nonzero(~np.isnan(panel.y[at])) < _SHORTEST:
+            return _fallback("short")
+        if np.ptp(y) <= 1e-12 * max(1e-300, float(np.abs(y).max())):
+            return _fallback("constant")
+        season = self.season or task.season
+        season = season if 2 * season <= len(y) else 1
+        transformed = self.transform is not None and (y.min() > 0 or (self.transform == "sqrt" and y.min() >= 0))
+        shaped = self._forth(y) if transformed else y
+        adjusted = self._adjustment(shaped, season)
+        one = Learned(np.zeros(0), season, adjusted, transformed)
+        sample = Sample(shaped, season, 0, self._columns(panel.known, at))
+        try:
+            one = replace(one, values=np.asarray(self._learn(_inner(sample, adjusted)[0]), dtype=np.float64))
+            # A forecast without the future covariates of the fit is not possible; zeros are their mean.
+            trial = self._continue_one(replace(sample, ahead=_mean_rows(sample.known, task.horizon)), one, task)
+        except NotImplementedError:  # statsforecast's word for a series with too few values
+            return _fallback("short")
+        except Exception as error:
+            # statsforecast and statsmodels raise bare exceptions of any kind on odd series; one series must not
+            # cost the others their forecast, and the count tells the caller.
+            _log.debug("%s failed on series %r: %r", self.name, panel.ids[i], error)
+            return _fallback("failed")
+        return one if trial is not None else _fallback("absurd")
+
+    def _columns(self, known: Mapping[str, Floats], at: slice) -> Floats | None:
+        """Return (T, F) covariates in the order of their names."""
+        return np.stack([known[name][at] for name in self._names], axis=1) if self._names else None
+
+    def _adjustment(self, y: Floats, season: int) -> int:
+        """Return the kind of seasonal adjustment that goes before the model."""
+        if season <= self.longest_season:
+            return adjust.NONE
+        return adjust.choose(y, season, multiplicative=self.multiplicative)
+
+    def _predict_one(
+        self, history: Panel, i: int, future: Future, task: Task, packed: Packed
+    ) -> tuple[Floats, Floats, bool] | None:
+        row = packed.where.get(str(history.ids[i]), -1)
+        one = packed.one(row) if row >= 0 else None
+        begin, end = int(history.indptr[i]), int(history.indptr[i + 1])
+        offset = 0
+        if one is not None and one.reason == 0:
+            found = begin + int(np.searchsorted(history.times[begin:end], packed.first[row]))
+            if found < end and history.times[found] == packed.first[row]:
+                begin = found
+            else:
+                begin = max(begin, end - (self.max_history or end))
+                offset = _steps(packed.first[row], history.times[begin], history.freq)
+        if one is None or one.reason in _RETRIED or (one.reason == 0 and end - begin < max(_SHORTEST, 2 * one.season)):
+            begin, offset = max(int(history.indptr[i]), end - (self.max_history or end)), 0
+            tail = history.select([i]).tail(end - begin)
+            one = self._learn_one(tail, 0, task)
+        if one.reason:
+            return None
+        y = np.ascontiguousarray(history.filled()[begin:end])
+        if one.transformed:
+            if y.min() < 0 or (self.transform == "log" and y.min() <= 0):
+                return None
+            y = self._forth(y)
+        known = self._columns(history.known, slice(begin, end))
+        ahead = self._columns({name: values[i] for name, values in future.known.items()}, slice(0, task.horizon))
+        try:
+            made = self._continue_one(Sample(y, one.season, offset, known, ahead), one, task)
+        except Exception as error:  # as in _learn_one
+            _log.debug("%s failed to continue series %r: %r", self.name, history.ids[i], error)
+            return None
+        return None if made is None else (*made, one.transformed)
+
+    def _continue_one(self, sample: Sample, one: Learned, task: Task) -> tuple[Floats, Floats] | None:
+        """Return means and standard deviations on the transformed scale, None when they are absurd."""
+        inner, factors = _inner(sample, one.adjusted)
+        mean, sigma = self._continue(inner, one.values, task.horizon)
+        if factors is not None:
+            season = adjust.ahead(factors, len(sample.y), task.horizon)
+            if one.adjusted == adjust.MULTIPLICATIVE:
+                mean, sigma = mean * season, sigma * np.abs(season)
+            else:
+                mean = mean + season
+        low, high = float(sample.y.min()), float(sample.y.max())
+        # A constant history has no range; its scale is its level then.
+        reach = _FURTHEST * max(high - low, 1e-6 * max(abs(low), abs(high)))
+        if not (np.isfinite(mean).all() and mean.min() > low - reach and mean.max() < high + reach):
+            return None
+        sigma = np.where(np.isfinite(sigma), np.clip(sigma, 0.0, reach), reach)
+        return mean, sigma
+
+    def _assemble(self, history: Panel, made: tuple[Floats, Floats, Any], task: Task) -> Forecast:
+        mean, sigma, transformed = made
+        z = np.array([NormalDist().inv_cdf(level) for level in task.levels])
+        quantiles = mean[:, :, None] + sigma[:, :, None] * z
+        if transformed.any():
+            quantiles[transformed] = self._back(quantiles[transformed])
+            mean = mean.copy()
+            mean[transformed] = self._back_mean(mean[transformed], sigma[transformed])
+        missing = np.flatnonzero(~(np.isfinite(mean).all(axis=1) & np.isfinite(quantiles).all(axis=(1, 2))))
+        if len(missing):
+            _log.info("%s: %d of %d series get the seasonal naive forecast", self.name, len(missing), len(mean))
+            naive = SeasonalNaive(season=self.season).fit(history, task, Context())
+            instead = naive.predict(history.select(missing), Future())
+            mean[missing], quantiles[missing] = instead.mean, instead.quantiles
+        floor = np.where(np.fmin.reduceat(history.y, history.indptr[:-1]) >= 0, 0.0, -np.inf)
+        return Forecast(np.maximum(mean, floor[:, None]), crossing_free(np.maximum(quantiles, floor[:, None, None])))
+
+    def _forth(self, y: Floats) -> Floats:
+        return np.log(y) if self.transform == "log" else np.sqrt(y)
+
+    def _back(self, y: Floats) -> Floats:
+        return np.exp(y) if self.transform == "log" else np.square(np.maximum(y, 0.0))
+
+    def _back_mean(self, mean: Floats, sigma: Floats) -> Floats:
+        """Return the mean on the original scale, corrected for the bend to second order (FPP3, section 5.6)."""
+        if self.transform == "log":
+            return np.asarray(np.exp(mean) * (1 + np.minimum(sigma**2, 1.0) / 2))
+        return np.asarray(np.square(np.maximum(mean, 0.0)) + sigma**2)
+
+
+_RETRIED = (1 + FALLBACKS.index("short"), 1 + FALLBACKS.index("constant"))
+
+
+def _fallback(reason: str) -> Learned:
+    return Learned(np.zeros(0), reason=1 + FALLBACKS.index(reason))
+
+
+def _inner(sample: Sample, adjusted: int) -> tuple[Sample, Floats | None]:
+    """Return the sample as the model sees it, and the seasonal component that was taken off."""
+    if adjusted == adjust.NONE:
+        return sample, None
+    factors = adjust.seasonal_factors(sample.y, sample.season, adjusted)
+    return replace(sample, y=adjust.remove(sample.y, factors, adjusted), season=1), factors
+
+
+def _mean_rows(known: Floats | None, horizon: int) -> Floats | None:
+    return None if known is None else np.repeat(np.nan_to_num(np.nanmean(known, axis=0))[None, :], horizon, axis=0)
+
+
+def _steps(first: Any, now: Any, freq: Frequency) -> int:
+    """Return the rows from ``first`` to ``now``, negative when it is earlier."""
+    if freq.is_integer:
+        return (int(now) - int(first)) // freq.step
+    offset = freq.offset
+    if isinstance(offset, pd.offsets.Tick):
+        return int((now - first) // np.timedelta64(offset.nanos, "ns"))
+    low, high = min(first, now), max(first, now)
+    rows = len(pd.date_range(low, high, freq=offset)) - 1
+    return rows if now >= first else -rows

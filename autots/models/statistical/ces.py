@@ -1,0 +1,87 @@
+"""Complex exponential smoothing (Svetunkov, Kourentzes & Ord 2022), from statsforecast."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from autots.models.statistical.base import PerSeries, Sample
+from autots.panel import Floats
+from zoo.errors import ConfigError
+
+__all__ = ["AutoCES"]
+
+_FORMS = "NSPF"
+
+
+class AutoCES(PerSeries):
+    """CES with the seasonal form chosen by AICc.
+
+    Variances are those of its linear state space form, σ² (1 + Σ c_j²): statsforecast's own simulation adds noise to
+    the last states instead of running them forward, and takes 5,000 loops.
+
+    Args:
+        season: See ``PerSeries``.
+        model: "Z" (choose), "N" (none), "S" (simple), "P" (partial) or "F" (full).
+        max_history: See ``PerSeries``.
+        transform: See ``PerSeries``.
+    """
+
+    name: ClassVar[str] = "auto_ces"
+
+    def __init__(
+        self,
+        *,
+        season: int | None = None,
+        model: str = "Z",
+        max_history: int | None = None,
+        transform: str | None = None,
+    ) -> None:
+        super().__init__(season=season, max_history=max_history, transform=transform)
+        if model not in tuple("ZNSPF"):
+            raise ConfigError(f"model must be one of Z, N, S, P, F, but got {model!r}")
+        self.model = model
+
+    def _learn(self, sample: Sample) -> Floats:
+        from statsforecast.ces import auto_ces
+
+        fit = auto_ces(sample.y, sample.season, model=self.model)
+        par = [fit["par"][name] for name in ("alpha_0", "alpha_1", "beta_0", "beta_1")]
+        return np.array([_FORMS.index(fit["seasontype"]), *par, fit["sigma2"]])
+
+    def _continue(self, sample: Sample, values: Floats, horizon: int) -> tuple[Floats, Floats]:
+        from statsforecast.ces import cesmodel, pegelsfcast_C
+
+        form = _FORMS[int(values[0])]
+        # Initial states are read from the history's own start, so any first row will do.
+        fit = cesmodel(sample.y, sample.season, form, *values[1:5], 3)
+        squares = _responses(form, np.nan_to_num(values[1:5]), sample.season, horizon) ** 2
+        return pegelsfcast_C(horizon, fit), np.sqrt(values[5] * (1 + np.concatenate([[0.0], np.cumsum(squares)])))
+
+
+def _responses(form: str, smoothing: Floats, season: int, horizon: int) -> Floats:
+    """Return (H - 1,) responses c_j of the series, j steps after an error of one."""
+
+    def path(real: float, imaginary: float, n: int) -> Floats:
+        level, potential = real - imaginary, real + imaginary
+        out = np.empty(n)
+        for j in range(n):
+            out[j] = level
+            level, potential = level - (1 - imaginary) * potential, level + (1 - real) * potential
+        return out
+
+    n = horizon - 1
+    steps = np.arange(1, horizon)
+    cycles = -(-n // season)
+    out = np.zeros(n)
+    due = steps % season == 0
+    if form == "S":
+        out[due] = path(smoothing[0], smoothing[1], cycles)[: due.sum()]
+        return out
+    out = path(smoothing[0], smoothing[1], n)
+    if form == "P":
+        out[due] += smoothing[2]
+    elif form == "F":
+        out[due] += path(smoothing[2], smoothing[3], cycles)[: due.sum()]
+    return out

@@ -1,0 +1,139 @@
+"""Exponential smoothing with the form chosen by AICc (Hyndman, Koehler, Ord & Snyder 2008), from statsforecast."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from autots.models.statistical.base import PerSeries, Sample
+from autots.panel import Floats
+from zoo.errors import ConfigError
+
+__all__ = ["AutoETS", "deviations"]
+
+_FORMS = "NAM"
+# Numbers before the initial states: error, trend, season, damped, α, β, γ, φ, σ².
+_HEAD = 9
+
+
+class AutoETS(PerSeries):
+    """ETS: error, trend and season, each none, additive or multiplicative.
+
+    Variances of the forecast are computed here, not by statsforecast: its own are those of the last step for every
+    step of seasonal additive models and multiply where they should add for M,A,A models (see the room's README).
+
+    Args:
+        season: See ``PerSeries``.
+        model: Three letters of Z (choose), N, A or M: error, trend, season.
+        damped: Whether the trend is damped; chosen when left out.
+        max_history: See ``PerSeries``.
+        transform: See ``PerSeries``.
+    """
+
+    name: ClassVar[str] = "auto_ets"
+
+    def __init__(
+        self,
+        *,
+        season: int | None = None,
+        model: str = "ZZZ",
+        damped: bool | None = None,
+        max_history: int | None = None,
+        transform: str | None = None,
+    ) -> None:
+        super().__init__(season=season, max_history=max_history, transform=transform)
+        if len(model) != 3 or model[0] not in "ZAM" or model[1] not in "ZNA" or model[2] not in "ZNAM":
+            raise ConfigError(
+                f"model must be error (Z, A, M), trend (Z, N, A) and season (Z, N, A, M), but got {model!r}",
+                "for example 'ZZZ' to choose all, or 'AAA'",
+            )
+        self.model = model
+        self.damped = damped
+
+    def _learn(self, sample: Sample) -> Floats:
+        from statsforecast.ets import ets_f
+
+        error, trend, season = tuple(self.model)
+        if sample.season == 1:
+            season = "N"
+        if sample.y.min() <= 0:
+            # The multiplicative forms are not defined: their additive sister is the nearest that is.
+            error = "A" if error == "M" else error
+            season = "A" if season == "M" else season
+        fit = ets_f(sample.y, sample.season, model=error + trend + season, damped=self.damped)
+        form = fit["components"]
+        head = [_FORMS.index(letter) for letter in form[:3]]
+        return np.concatenate([head, [form[3] == "D"], fit["par"][:4], [fit["sigma2"]], fit["par"][4:]])
+
+    def _continue(self, sample: Sample, values: Floats, horizon: int) -> tuple[Floats, Floats]:
+        from statsforecast.ets import etsforecast, initstate, pegelsresid_C, switch
+
+        error, trend, season = (_FORMS[int(code)] for code in values[:3])
+        damped = bool(values[3])
+        # A part that the form does not have is stored as NaN.
+        alpha, beta, gamma, phi = np.nan_to_num(values[4:8])
+        phi = phi if damped else 1.0
+        m = 1 if season == "N" else sample.season
+        start = values[_HEAD:]
+        if sample.offset:
+            # Another first row: its seasonal states would be out of phase, so they start afresh from the history.
+            start = initstate(sample.y, m, trend, season)
+            if season != "N":
+                last = m * (season == "M") - start[1 + (trend != "N") :].sum()
+                start = np.append(start, last)
+        states = pegelsresid_C(sample.y, m, start, error, trend, season, damped, alpha, beta, gamma, phi, 3)[2]
+        mean = np.full(horizon, np.nan)
+        etsforecast(states[-1], m, switch(trend), switch(season), phi, horizon, mean)
+        factors = None
+        if season == "M":
+            # The newest of the m seasonal states is first.
+            seasonal = states[-1][1 + (trend != "N") :]
+            factors = seasonal[::-1][np.arange(horizon) % m]
+        smoothing = (alpha, beta * (trend != "N"), gamma * (season != "N"), phi)
+        return mean, deviations(mean, float(values[8]), smoothing, m, multiplicative=error == "M", factors=factors)
+
+
+def deviations(
+    mean: Floats,
+    variance: float,
+    smoothing: tuple[float, float, float, float],
+    season: int,
+    *,
+    multiplicative: bool,
+    factors: Floats | None,
+) -> Floats:
+    """Return (H,) standard deviations of an ETS forecast (Hyndman et al. 2008, sections 6.2 to 6.4).
+
+    With c_j = α + β (φ + … + φ^j) + γ [m divides j]:
+    additive errors, v_h = σ² (1 + Σ c_j²);
+    multiplicative errors, θ_h = μ_h² + σ² Σ c_j² θ_{h-j} and v_h = (1 + σ²) θ_h - μ_h²;
+    a multiplicative season divides μ and takes γ out of c, v_h = s_h² (θ_h (1 + σ²) (1 + γ²σ²)^k - μ_h²) with k whole
+    seasons ahead (their approximation for class 3).
+
+    Args:
+        mean: (H,) forecasts.
+        variance: σ² of the one-step errors, relative ones when multiplicative.
+        smoothing: α, β, γ, φ; 0 for a part that the form does not have, φ = 1 without damping.
+        season: m.
+        multiplicative: Whether the errors are.
+        factors: (H,) seasonal factors of a multiplicative season, else None.
+    """
+    alpha, beta, gamma, phi = smoothing
+    horizon = len(mean)
+    steps = np.arange(1, horizon)
+    c = alpha + beta * np.cumsum(phi**steps)
+    if factors is None and season > 1:
+        c = c + gamma * (steps % season == 0)
+    squares = c**2
+    if not multiplicative:
+        return np.asarray(np.sqrt(variance * (1 + np.concatenate([[0.0], np.cumsum(squares)]))))
+    level = mean if factors is None else mean / factors
+    theta = np.empty(horizon)
+    for h in range(horizon):
+        theta[h] = level[h] ** 2 + variance * (squares[:h] @ theta[:h][::-1])
+    grown = (1 + variance) * theta
+    if factors is not None:
+        grown = grown * (1 + gamma**2 * variance) ** (np.arange(horizon) // season)
+    spread = np.sqrt(np.maximum(grown - level**2, 0.0))
+    return np.asarray(spread if factors is None else spread * np.abs(factors))

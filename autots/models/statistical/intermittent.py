@@ -1,0 +1,131 @@
+"""Forecasters of demand with many zeros, from statsforecast: Croston's methods, ADIDA, IMAPA and TSB.
+
+Their forecast is one rate of demand for all steps. Quantiles are those of a period that has no demand with
+probability 1 - p, and else a size drawn from the sizes seen, scaled to the forecast rate.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import numpy as np
+
+from autots.models.base import Task
+from autots.models.baseline.base import Baseline
+from autots.models.baseline.ragged import Ragged, weighted_quantiles
+from autots.panel import Floats
+from zoo.errors import ConfigError
+
+__all__ = ["ADIDA", "IMAPA", "TSB", "Croston"]
+
+# Latest demands whose sizes stand for the distribution.
+_SIZES = 200
+
+
+class _Intermittent(Baseline):
+    """A rate of demand and its probability per period; nothing is learned but that, so predicting is refitting.
+
+    Missing values are left out, not interpolated: a hole between zeros is no demand. Series with negative values
+    are not demand and get the distribution of their values.
+    """
+
+    @abstractmethod
+    def _rate(self, y: Floats) -> tuple[float, float]:
+        """Return the expected demand and the probability of any, per period, of values of which one is above 0."""
+
+    def _forecast(self, history: Ragged, task: Task) -> tuple[Floats, Floats]:
+        n = len(history.indptr) - 1
+        mean, quantiles = np.zeros(n), np.zeros((n, len(task.levels)))
+        levels = np.array(task.levels)
+        for i in range(n):
+            y = history.y[history.indptr[i] : history.indptr[i + 1]]
+            y = np.ascontiguousarray(y[~np.isnan(y)])
+            if not y.any():
+                continue
+            if y.min() < 0:
+                mean[i] = y[-_SIZES:].mean()
+                quantiles[i] = weighted_quantiles(y[-_SIZES:], task.levels)
+                continue
+            rate, chance = self._rate(y)
+            chance = min(max(chance, 1e-9), 1.0)
+            sizes = y[y > 0][-_SIZES:]
+            scaled = np.sort(sizes) * (rate / chance / sizes.mean())
+            inside = np.clip((levels - (1 - chance)) / chance, 0.0, 1.0)
+            place = (np.arange(len(scaled)) + 0.5) / len(scaled)
+            mean[i] = rate
+            quantiles[i] = np.where(levels > 1 - chance, np.interp(inside, place, scaled), 0.0)
+        return np.repeat(mean[:, None], task.horizon, axis=1), np.repeat(quantiles[:, None, :], task.horizon, axis=1)
+
+
+class Croston(_Intermittent):
+    """Croston's method: sizes and intervals smoothed apart, their quotient is the rate.
+
+    Args:
+        variant: "classic" (α = 0.1; Croston 1972), "optimized" (α by least squares), or "sba" (less its bias;
+            Syntetos & Boylan 2005).
+    """
+
+    name: ClassVar[str] = "croston"
+
+    def __init__(self, *, variant: str = "sba") -> None:
+        if variant not in ("classic", "optimized", "sba"):
+            raise ConfigError(f"variant must be 'classic', 'optimized' or 'sba', but got {variant!r}")
+        self.variant = variant
+
+    def _rate(self, y: Floats) -> tuple[float, float]:
+        from statsforecast.models import _intervals, _optimized_ses_forecast, _ses_forecast
+
+        sizes, gaps = y[y > 0], _intervals(y)
+        if self.variant == "optimized":
+            size, gap = float(_optimized_ses_forecast(sizes)[0]), float(_optimized_ses_forecast(gaps)[0])
+        else:
+            size, gap = float(_ses_forecast(sizes, 0.1)[0]), float(_ses_forecast(gaps, 0.1)[0])
+        gap = max(gap, 1.0)
+        return size / gap * (0.95 if self.variant == "sba" else 1.0), 1 / gap
+
+
+class ADIDA(_Intermittent):
+    """Aggregate to the mean interval between demands, smooth, divide (Nikolopoulos et al. 2011)."""
+
+    name: ClassVar[str] = "adida"
+
+    def _rate(self, y: Floats) -> tuple[float, float]:
+        from statsforecast.models import _adida
+
+        return float(_adida(y, 1, False)["mean"][0]), float(np.mean(y > 0))
+
+
+class IMAPA(_Intermittent):
+    """The mean over all aggregations up to the mean interval between demands (Petropoulos & Kourentzes 2015)."""
+
+    name: ClassVar[str] = "imapa"
+
+    def _rate(self, y: Floats) -> tuple[float, float]:
+        from statsforecast.models import _imapa
+
+        return float(_imapa(y, 1, False)["mean"][0]), float(np.mean(y > 0))
+
+
+class TSB(_Intermittent):
+    """Size and probability of demand smoothed apart, so that it decays when demand ends (Teunter et al. 2011).
+
+    Args:
+        alpha_d: Smoothing of the size.
+        alpha_p: Smoothing of the probability.
+    """
+
+    name: ClassVar[str] = "tsb"
+
+    def __init__(self, *, alpha_d: float = 0.2, alpha_p: float = 0.2) -> None:
+        for label, value in (("alpha_d", alpha_d), ("alpha_p", alpha_p)):
+            if not 0 < value <= 1:
+                raise ConfigError(f"{label} must lie in (0, 1], but got {value!r}")
+        self.alpha_d = alpha_d
+        self.alpha_p = alpha_p
+
+    def _rate(self, y: Floats) -> tuple[float, float]:
+        from statsforecast.models import _ses_forecast
+
+        chance = float(_ses_forecast((y > 0).astype(np.float64), self.alpha_p)[0])
+        return chance * float(_ses_forecast(y[y > 0], self.alpha_d)[0]), chance

@@ -1,0 +1,88 @@
+"""Several seasons by repeated STL (Bandara, Hyndman & Bergmeir 2021), and a model for what is left."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from autots.models.statistical.base import PerSeries, Sample
+from autots.models.statistical.ets import AutoETS
+from autots.models.statistical.theta import AutoTheta
+from autots.panel import Floats
+from zoo.errors import ConfigError
+
+__all__ = ["MSTL"]
+
+
+class MSTL(PerSeries):
+    """STL for each season in turn; the last cycles go on, and a non-seasonal model forecasts the rest.
+
+    The decomposition is that of the history at hand; only the model of the rest is learned. The variance is that of
+    the rest alone, which is too small where the seasons are noisy: calibrate it.
+
+    Args:
+        seasons: Rows of each season; the task's when left out. Those longer than half of a history are not used.
+        trend: Model of the rest: "ets", "theta" or "naive".
+        max_history: See ``PerSeries``.
+        transform: See ``PerSeries``.
+    """
+
+    name: ClassVar[str] = "mstl"
+    longest_season: ClassVar[int] = 10**9  # STL takes any
+
+    def __init__(
+        self,
+        *,
+        seasons: list[int] | None = None,
+        trend: str = "ets",
+        max_history: int | None = None,
+        transform: str | None = None,
+    ) -> None:
+        super().__init__(max_history=max_history, transform=transform)
+        if seasons is not None and not (seasons and all(isinstance(s, int) and s >= 2 for s in seasons)):
+            raise ConfigError(f"seasons must be whole numbers above 1, but got {seasons!r}")
+        self.seasons = seasons
+        if trend not in ("ets", "theta", "naive"):
+            raise ConfigError(f"trend must be 'ets', 'theta' or 'naive', but got {trend!r}")
+        self.trend = trend
+
+    @property
+    def _model(self) -> PerSeries:
+        return AutoTheta() if self.trend == "theta" else AutoETS(model="ZZN")
+
+    def _learn(self, sample: Sample) -> Floats:
+        assert self._task is not None
+        wanted = self.seasons or self._task.seasons
+        seasons = sorted({s for s in wanted if s >= 2 and 2 * s < len(sample.y)})
+        rest, _ = _split(sample.y, seasons)
+        head = [len(seasons), *seasons]
+        if self.trend == "naive":
+            return np.array([*head, np.sqrt(np.mean(np.diff(rest) ** 2))])
+        return np.concatenate([head, self._model._learn(Sample(rest, 1))])
+
+    def _continue(self, sample: Sample, values: Floats, horizon: int) -> tuple[Floats, Floats]:
+        count = int(values[0])
+        seasons = [int(s) for s in values[1 : 1 + count] if 2 * s < len(sample.y)]
+        rest, parts = _split(sample.y, seasons)
+        learned = values[1 + count :]
+        if self.trend == "naive":
+            mean = np.full(horizon, rest[-1])
+            sigma = learned[0] * np.sqrt(np.arange(1, horizon + 1))
+        else:
+            mean, sigma = self._model._continue(Sample(rest, 1, sample.offset), learned, horizon)
+        for season, part in zip(seasons, parts, strict=True):
+            mean = mean + part[-season:][np.arange(horizon) % season]
+        return mean, sigma
+
+
+def _split(y: Floats, seasons: list[int]) -> tuple[Floats, list[Floats]]:
+    """Return the series without its seasons, and each season's component."""
+    if not seasons:
+        return y, []
+    from statsforecast.mstl import mstl
+
+    table = mstl(y, seasons)
+    names = ["seasonal"] if len(seasons) == 1 else [f"seasonal{s}" for s in seasons]
+    parts = [table[name].to_numpy() for name in names]
+    return np.ascontiguousarray(y - np.sum(parts, axis=0)), parts
