@@ -15,6 +15,8 @@ __all__ = ["Plan", "plan_cutoffs"]
 # Targets that make a score and its calibration trustworthy; more windows than that only cost time.
 _ENOUGH_TARGETS = 3000
 _MOST_WINDOWS = 400
+# Rows up to which a candidate is fitted more than once per trial.
+_CHEAP_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ def plan_cutoffs(lengths: Ints, horizon: int, *, season: int, folds: int | None 
     stride = horizon
     if folds is None:
         total = int(np.clip(np.ceil(_ENOUGH_TARGETS / (len(lengths) * horizon)), 3, _MOST_WINDOWS))
-        within = max(min(room, usual // 2), horizon)
+        # Windows that reach far back are forecast by a fit that has seen too little.
+        within = max(min(room, usual // 5), horizon)
         total = max(1, min(total, 1 + (within - horizon) // stride))
         if total < 3:
             # Overlapping windows are better than one window: they see other origins, if not other targets.
@@ -107,5 +110,7 @@ def plan_cutoffs(lengths: Ints, horizon: int, *, season: int, folds: int | None 
 
 
 def _fits(cutoffs: tuple[int, ...], rows: int) -> tuple[int, ...]:
-    """Refit at every window while that is cheap; a large panel moves one fit forward."""
-    return cutoffs if rows <= 30_000 and len(cutoffs) <= 5 else cutoffs[:1]
+    """Refit up to three times while that is cheap; a large panel moves one fit forward."""
+    if rows > _CHEAP_ROWS:
+        return cutoffs[:1]
+    return tuple(cutoffs[i] for i in np.unique(np.linspace(0, len(cutoffs), 4)[:3].astype(int)))

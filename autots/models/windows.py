@@ -17,7 +17,16 @@ from autots.models.base import Task
 from autots.panel import Floats, Future, Ints, Panel
 from autots.panel import calendar as clock_parts
 
-__all__ = ["Normaliser", "Origins", "Table", "WindowSpec", "final_origins", "sample_origins", "seasons_within"]
+__all__ = [
+    "Normaliser",
+    "Origins",
+    "Table",
+    "WindowSpec",
+    "final_origins",
+    "relative_weights",
+    "sample_origins",
+    "seasons_within",
+]
 
 Norm = str
 
@@ -93,24 +102,38 @@ class Normaliser:
         """Return (W,) levels and (W,) scales of the windows that end at the origins."""
         if self.kind == "none":
             return np.zeros(len(at)), np.ones(len(at))
-        starts = np.maximum(panel.indptr[at.series], at.row - self.window + 1)
-        n = (at.row - starts + 1).astype(np.float64)
         if self.kind == "mean":
-            total = np.concatenate([[0.0], np.cumsum(np.abs(y))])
-            scale = (total[at.row + 1] - total[starts]) / n
-            level = np.zeros(len(at))
-        else:
-            # Centred on each series, or sums of squares of large numbers lose their digits.
-            centre = np.repeat(np.add.reduceat(y, panel.indptr[:-1]) / np.maximum(panel.lengths, 1), panel.lengths)
-            z = y - centre
-            one = np.concatenate([[0.0], np.cumsum(z)])
-            two = np.concatenate([[0.0], np.cumsum(z * z)])
-            mean = (one[at.row + 1] - one[starts]) / n
-            std = np.sqrt(np.maximum((two[at.row + 1] - two[starts]) / n - mean**2, 0.0))
-            level = mean + centre[at.row] if self.kind == "standard" else y[at.row]
-            scale = std
-        size = np.abs(y[at.row]) + np.abs(level)
-        return level, np.where(scale > 1e-9 * np.maximum(size, 1e-12), scale, np.maximum(size, 1.0))
+            size = self._mean(np.abs(y), panel, at, self.window)
+            longer = self._mean(np.abs(y), panel, at, _LONGER * self.window)
+            return np.zeros(len(at)), _positive(np.maximum(size, _FLOOR * longer), np.abs(y[at.row]))
+        mean, std = self._moments(y, panel, at, self.window)
+        _, longer = self._moments(y, panel, at, _LONGER * self.window)
+        level = mean if self.kind == "standard" else y[at.row]
+        return level, _positive(np.maximum(std, _FLOOR * longer), np.abs(level))
+
+    def _mean(self, y: Floats, panel: Panel, at: Origins, window: int) -> Floats:
+        starts = np.maximum(panel.indptr[at.series], at.row - window + 1)
+        total = np.concatenate([[0.0], np.cumsum(y)])
+        return np.asarray((total[at.row + 1] - total[starts]) / (at.row - starts + 1))
+
+    def _moments(self, y: Floats, panel: Panel, at: Origins, window: int) -> tuple[Floats, Floats]:
+        # Centred on each series, or sums of squares of large numbers lose their digits.
+        sums = np.add.reduceat(y, panel.indptr[:-1])
+        centre = sums / panel.lengths
+        z = y - np.repeat(centre, panel.lengths)
+        mean = self._mean(z, panel, at, window)
+        square = self._mean(z * z, panel, at, window)
+        return mean + centre[at.series], np.sqrt(np.maximum(square - mean**2, 0.0))
+
+
+# A quiet window in a lively series must not blow its forecasts up: the scale never falls below this share of the
+# scale of a window so many times longer.
+_LONGER, _FLOOR = 8, 0.2
+
+
+def _positive(scale: Floats, size: Floats) -> Floats:
+    """Return scales with a constant window's zero replaced by its size, or by 1."""
+    return np.where(scale > 1e-9 * np.maximum(size, 1e-12), scale, np.maximum(size, 1.0))
 
 
 @dataclass(frozen=True)
@@ -157,6 +180,29 @@ def seasons_within(task: Task, usual: int, periods: tuple[int, int]) -> tuple[li
     return fits, tuple(back) + (0,) * (len(task.seasons) - len(back))
 
 
+def relative_weights(panel: Panel, task: Task, at: Origins, scale: Floats) -> Floats:
+    """Return (W,) weights that turn errors in units of ``scale`` into errors in units of the series' seasonal scale.
+
+    Series without a seasonal scale weigh nothing, unless all are such.
+    """
+    from autots.metrics import season_scale
+
+    unit = season_scale(panel, task.season)[at.series]
+    good = np.isfinite(unit) & (unit > 0)
+    if not good.any():
+        return np.ones(len(at))
+    weight = np.where(good, scale / np.where(good, unit, 1.0), 0.0)
+    return np.asarray(np.minimum(weight, np.quantile(weight[good], 0.97)))
+
+
+def _mean_of(stack: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the mean along the first axis of what is not missing; NaN where all is."""
+    seen = ~np.isnan(stack)
+    count = seen.sum(axis=0)
+    total = np.where(seen, stack, 0.0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
+
+
 class Table:
     """Turns origins and steps of one panel into a feature matrix.
 
@@ -175,6 +221,12 @@ class Table:
     def scale(self, at: Origins) -> tuple[Floats, Floats]:
         """Return (W,) level and (W,) scale of each origin."""
         return self.normaliser(self.y, self.panel, at)
+
+    def noise(self, at: Origins) -> Floats:
+        """Return the (W,) standard deviation of each origin's window: the unit in which residuals are kept."""
+        if self.spec.norm in ("standard", "last"):
+            return self.scale(at)[1]
+        return Normaliser("standard", self.spec.norm_window)(self.y, self.panel, at)[1]
 
     def targets(self, at: Origins, steps: Ints) -> Floats:
         """Return the (W,) observed targets ``steps`` rows after the origins; NaN where missing."""
@@ -206,7 +258,7 @@ class Table:
             columns[f"lag_{lag}"] = value(at.row - lag)
         for season, many in zip(self.task.seasons, self.spec.seasonal_lags, strict=True):
             if many and season > 1:
-                self._phase(columns, season, many, at.row + steps - season * -(-steps // season), value)
+                self._phase(columns, season, many, at, steps, value)
         self._rolling(columns, at, level, scale)
         categorical = self._known(columns, at, steps, level, scale)
         return np.stack(list(columns.values()), axis=1), list(columns), categorical
@@ -216,21 +268,28 @@ class Table:
         columns: dict[str, npt.NDArray[np.float32]],
         season: int,
         many: int,
-        base: Ints,
+        at: Origins,
+        steps: Ints,
         value: Callable[[Ints], npt.NDArray[np.float32]],
     ) -> None:
+        base = at.row + steps - season * -(-steps // season)
         same = []
         for k in range(many):
             columns[f"season_{season}_{k}"] = value(base - season * k)
             same.append(columns[f"season_{season}_{k}"])
+        # The same step as it went one, two, ... periods ago, and how far the origin is from those periods.
+        origin = np.stack([value(base - season * k - steps) for k in range(min(many, 4))])
+        went = np.stack(same[: len(origin)]) - origin
+        columns[f"season_{season}_step"] = went[0]
+        columns[f"season_{season}_steps"] = _mean_of(went)
+        columns[f"season_{season}_gap"] = value(at.row) - _mean_of(origin)
         columns[f"season_{season}_next"] = value(base - season + 1)
         columns[f"season_{season}_previous"] = value(base - 1)
         if many > 2:
             stack = np.stack(same)
-            count = np.maximum((~np.isnan(stack)).sum(axis=0), 1)
-            mean = np.nansum(stack, axis=0) / count
+            mean = _mean_of(stack)
             columns[f"season_{season}_mean"] = mean
-            columns[f"season_{season}_std"] = np.sqrt(np.nansum((stack - mean) ** 2, axis=0) / count)
+            columns[f"season_{season}_std"] = np.sqrt(_mean_of((stack - mean) ** 2))
 
     def _rolling(self, columns: dict[str, npt.NDArray[np.float32]], at: Origins, level: Floats, scale: Floats) -> None:
         total = np.concatenate([[0.0], np.cumsum(self.y)])

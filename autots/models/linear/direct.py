@@ -10,7 +10,15 @@ import numpy.typing as npt
 
 from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
 from autots.models.residuals import spread_of, with_spread
-from autots.models.windows import Origins, Table, WindowSpec, final_origins, sample_origins, seasons_within
+from autots.models.windows import (
+    Origins,
+    Table,
+    WindowSpec,
+    final_origins,
+    relative_weights,
+    sample_origins,
+    seasons_within,
+)
 from autots.panel import Floats, Future, Panel
 from zoo.errors import BudgetError, ModelError
 
@@ -76,6 +84,7 @@ class DirectLinear(Forecaster):
             raise ModelError("a linear model needs a series longer than the horizon, but none is")
         table = Table(panel, task, self._window)
         level, scale = table.scale(at)
+        unit = scale / table.noise(at)
         weight = self._weights(panel, task, at, scale)
         coefficients: list[Floats] = []
         residuals: list[Floats] = []
@@ -99,7 +108,7 @@ class DirectLinear(Forecaster):
             z = self._scaled(x)
             beta = self._solve(z[known], target[known], weight[known])
             coefficients.append(beta)
-            residuals.append(np.where(known, target - z @ beta, np.nan))
+            residuals.append(np.where(known, (target - z @ beta) * unit, np.nan))
         self._coefficients = np.stack(coefficients)
         where = np.repeat(np.arange(1.0, task.horizon + 1), len(at))
         self._spread = spread_of(np.concatenate(residuals), where, task.levels, task.horizon)
@@ -108,11 +117,7 @@ class DirectLinear(Forecaster):
     def _weights(self, panel: Panel, task: Task, at: Origins, scale: Floats) -> Floats:
         if not self._params["weighted"]:
             return np.ones(len(at))
-        from autots.metrics import season_scale
-
-        relative = scale / season_scale(panel, task.season)[at.series]
-        relative = np.where(np.isfinite(relative), relative, 0.0)
-        return np.clip(relative, 0.0, np.quantile(relative, 0.95)) if relative.any() else np.ones(len(at))
+        return relative_weights(panel, task, at, scale)
 
     def _scaled(self, x: npt.NDArray[np.float64]) -> Floats:
         """Return standardised columns (missing lags at their mean) and a constant."""
@@ -131,17 +136,22 @@ class DirectLinear(Forecaster):
             beta = _ridge(z, target, weight**2 / np.maximum(error, floor), self._params["ridge"])
         return beta
 
-    def predict(self, history: Panel, future: Future) -> Forecast:
-        """See Forecaster."""
-        at = final_origins(history)
-        table = Table(history, self._task, self._window, future)
+    def points(self, panel: Panel, at: Origins, future: Future | None = None) -> Floats:
+        """Return the (W, H) point forecasts from some origins of a panel."""
+        table = Table(panel, self._task, self._window, future)
         level, scale = table.scale(at)
         point = np.empty((len(at), self._task.horizon))
         for step in range(1, self._task.horizon + 1):
             x = _design(table, at, np.full(len(at), step), level, scale)
             point[:, step - 1] = self._scaled(x) @ self._coefficients[step - 1]
-        point = point * scale[:, None] + level[:, None]
-        return Forecast(point, crossing_free(with_spread(point, scale, self._spread)))
+        return point * scale[:, None] + level[:, None]
+
+    def predict(self, history: Panel, future: Future) -> Forecast:
+        """See Forecaster."""
+        at = final_origins(history)
+        point = self.points(history, at, future)
+        noise = Table(history, self._task, self._window).noise(at)
+        return Forecast(point, crossing_free(with_spread(point, noise, self._spread)))
 
     def state(self) -> State:
         """See Forecaster."""

@@ -6,12 +6,22 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
+from autots.models.linear import DirectLinear
 from autots.models.residuals import spread_of, with_spread
 from autots.models.tabular.trees import Trees, train_trees
-from autots.models.windows import Origins, Table, WindowSpec, final_origins, sample_origins, seasons_within
-from autots.panel import Future, Ints, Panel
+from autots.models.windows import (
+    Origins,
+    Table,
+    WindowSpec,
+    final_origins,
+    relative_weights,
+    sample_origins,
+    seasons_within,
+)
+from autots.panel import Floats, Future, Ints, Panel
 from zoo.errors import ModelError
 
 __all__ = ["DirectTrees"]
@@ -37,6 +47,7 @@ class DirectTrees(Forecaster):
         feature_fraction: Share of features per tree.
         max_rows: Most training rows.
         halflife: Age in horizons after which an origin is half as likely to be drawn; 0 for never.
+        linear: Whether the trees learn what a pooled linear model leaves over, so that they can extrapolate.
     """
 
     name: ClassVar[str] = "trees_direct"
@@ -61,6 +72,7 @@ class DirectTrees(Forecaster):
         feature_fraction: float = 0.7,
         max_rows: int = 150_000,
         halflife: float = 0.0,
+        linear: bool = False,
     ) -> None:
         self._params = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
 
@@ -102,18 +114,25 @@ class DirectTrees(Forecaster):
         target = np.full(len(rows), np.nan)
         target[inside] = (panel.y[(rows.row + steps)[inside]] - level[inside]) / scale[inside]
         x, names, categorical = table.features(rows, steps, level, scale)
-        weight = None
-        if p["weighted"]:
-            from autots.metrics import season_scale
-
-            relative = scale / season_scale(panel, task.season)[rows.series]
-            weight = np.clip(np.where(np.isfinite(relative), relative, 0.0), 0.0, np.nanquantile(relative, 0.98))
+        self._linear = None
+        if p["linear"]:
+            self._linear = self._linear_part().fit(panel, task, context)
+            points = self._linear.points(panel, at)[np.repeat(np.arange(len(at)), many), steps - 1]
+            points = (points - level) / scale
+            x, names, target = _with_column(x, points), [*names, "linear"], target - points
+        weight = relative_weights(panel, task, rows, scale) if p["weighted"] else None
         objective = ("l2" if task.squared else "l1") if p["objective"] == "auto" else p["objective"]
         self._trees, fitted = train_trees(
             x, target, weight, names, categorical, params={**p, "objective": objective}, context=context
         )
-        self._spread = spread_of(target - fitted, steps.astype(float), task.levels, task.horizon)
+        unit = scale / np.repeat(table.noise(at), many)
+        self._spread = spread_of((target - fitted) * unit, steps.astype(float), task.levels, task.horizon)
         return self
+
+    def _linear_part(self) -> DirectLinear:
+        p = self._params
+        robust = "auto" if p["objective"] == "auto" else ("yes" if p["objective"] == "l1" else "no")
+        return DirectLinear(norm=p["norm"], norm_periods=p["norm_periods"], weighted=p["weighted"], robust=robust)
 
     def predict(self, history: Panel, future: Future) -> Forecast:
         """See Forecaster."""
@@ -122,8 +141,12 @@ class DirectTrees(Forecaster):
         level, scale = table.scale(at)
         rows, steps = Origins(np.repeat(at.series, h), np.repeat(at.row, h)), np.tile(np.arange(1, h + 1), len(at))
         x, _, _ = table.features(rows, steps, np.repeat(level, h), np.repeat(scale, h))
-        point = self._trees.predict(x).reshape(-1, h) * scale[:, None] + level[:, None]
-        quantiles = crossing_free(with_spread(point, scale, self._spread))
+        base = np.repeat(level[:, None], h, axis=1)
+        if self._linear is not None:
+            base = self._linear.points(history, at, future)
+            x = _with_column(x, ((base - level[:, None]) / scale[:, None]).ravel())
+        point = self._trees.predict(x).reshape(-1, h) * scale[:, None] + base
+        quantiles = crossing_free(with_spread(point, table.noise(at), self._spread))
         return Forecast(point, quantiles)
 
     def state(self) -> State:
@@ -133,13 +156,19 @@ class DirectTrees(Forecaster):
             "window": self._window.to_dict(),
             "trees": self._trees.text,
             "spread": self._spread,
+            "linear": None if self._linear is None else self._linear.state(),
         }
 
     def restore(self, state: State) -> Self:
         """See Forecaster."""
         self._task, self._window = Task.from_dict(state["task"]), WindowSpec.from_dict(state["window"])
         self._trees, self._spread = Trees(state["trees"]), np.asarray(state["spread"])
+        self._linear = None if state["linear"] is None else self._linear_part().restore(state["linear"])
         return self
+
+
+def _with_column(x: npt.NDArray[np.float32], column: Floats) -> npt.NDArray[np.float32]:
+    return np.concatenate([x, column[:, None].astype(np.float32)], axis=1)
 
 
 def _steps(origins: int, horizon: int, many: int, rng: np.random.Generator) -> Ints:

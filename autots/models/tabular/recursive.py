@@ -92,7 +92,7 @@ class RecursiveTrees(Forecaster):
         self._trees, fitted = train_trees(
             x, target, None, names, categorical, params={**p, "objective": objective}, context=context
         )
-        self._spread = self._multi_step_spread(panel, task, target - fitted)
+        self._spread = self._multi_step_spread(panel, task, (target - fitted) * scale / table.noise(at))
         return self
 
     def _multi_step_spread(self, panel: Panel, task: Task, one_step: Floats) -> Floats:
@@ -104,8 +104,8 @@ class RecursiveTrees(Forecaster):
             if history.n_series > 300:
                 rows = np.linspace(0, history.n_series - 1, 300).astype(np.intp)
                 history, future, actual = history.select(rows), future.select(rows), actual[rows]
-            point, scale = self._recurse(history, future)
-            residuals.append((actual - point) / scale[:, None])
+            point, noise = self._recurse(history, future)
+            residuals.append((actual - point) / noise[:, None])
         if not residuals:
             return spread_of(one_step, np.ones(len(one_step)), task.levels, task.horizon)
         stacked = np.concatenate(residuals)
@@ -113,7 +113,7 @@ class RecursiveTrees(Forecaster):
         return spread_of(stacked.ravel(), steps, task.levels, task.horizon)
 
     def _recurse(self, history: Panel, future: Future) -> tuple[Floats, Floats]:
-        """Return (S, H) points and the (S,) scale at the origin."""
+        """Return (S, H) points and the (S,) noise at the origin."""
         h = self._task.horizon
         reach = [self._window.lags, self._window.norm_window, *(2 * w for w in self._window.rolling)]
         reach += [m * (k + 1) + 1 for m, k in zip(self._task.seasons, self._window.seasonal_lags, strict=True)]
@@ -122,20 +122,20 @@ class RecursiveTrees(Forecaster):
         table = Table(longer, self._task, self._window)
         table.y = np.nan_to_num(longer.y)
         table.y[~np.isin(np.arange(longer.n_rows), ends[:, None] + np.arange(h))] = history.filled()
-        series, first_scale = np.arange(history.n_series), None
+        series, noise = np.arange(history.n_series), None
         for step in range(h):
             at = Origins(series, ends - 1 + step)
             level, scale = table.scale(at)
-            first_scale = scale if first_scale is None else first_scale
+            noise = table.noise(at) if noise is None else noise
             x, _, _ = table.features(at, np.ones(len(at), dtype=np.int64), level, scale)
             table.y[ends + step] = self._trees.predict(x) * scale + level
-        assert first_scale is not None
-        return table.y[ends[:, None] + np.arange(h)], first_scale
+        assert noise is not None
+        return table.y[ends[:, None] + np.arange(h)], noise
 
     def predict(self, history: Panel, future: Future) -> Forecast:
         """See Forecaster."""
-        point, scale = self._recurse(history, future)
-        return Forecast(point, crossing_free(with_spread(point, scale, self._spread)))
+        point, noise = self._recurse(history, future)
+        return Forecast(point, crossing_free(with_spread(point, noise, self._spread)))
 
     def state(self) -> State:
         """See Forecaster."""
