@@ -1,0 +1,439 @@
+"""Rows in any order, with holes and doubles -> a regular panel, and a report of all that was changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from autots.panel.frequency import Frequency, Times
+from autots.panel.grid import Grid, infer_frequency, place
+from autots.panel.panel import Floats, Ints, Panel
+from autots.panel.season import detect_seasons
+from autots.panel.table import FlatTable
+from zoo.errors import DataError
+
+__all__ = ["DataReport", "Finding", "repair"]
+
+_SHOWN = 5  # series that a finding names
+# Steps per row beyond which a clock is not one of gaps but irregular: a guessed one, and one that the user asserts.
+_SPARSE_GUESSED, _SPARSE_GIVEN = 20, 500
+_NONE = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something in the data that was changed, or that the reader should know.
+
+    Args:
+        kind: A word that tests and programs can rely on, such as ``"gaps"``.
+        count: How many rows, or series, it concerns.
+        series: At most five of the series concerned.
+        message: What was found.
+        action: What was done about it.
+    """
+
+    kind: str
+    count: int
+    message: str
+    action: str
+    series: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """What a table holds, and what was repaired.
+
+    Args:
+        findings: In the order of the repairs.
+        series: Number of series.
+        rows: Number of rows, missing ones included.
+        freq: The clock: an alias, or the step of an integer clock.
+        start: The first time.
+        end: The last time.
+        seasons: Season lengths in rows.
+        missing: Share of rows without a target.
+        zero: Share of the known targets that are 0.
+        lengths: Shortest, median and longest series, in rows.
+    """
+
+    findings: tuple[Finding, ...]
+    series: int
+    rows: int
+    freq: str
+    start: str
+    end: str
+    seasons: tuple[int, ...]
+    missing: float
+    zero: float
+    lengths: tuple[int, float, int]
+
+    def find(self, kind: str) -> Finding | None:
+        """Return the finding of a kind, if there is one."""
+        return next((f for f in self.findings if f.kind == kind), None)
+
+    def with_finding(self, kind: str, series: Sequence[str], message: str, action: str) -> DataReport:
+        """Return the report with one more finding, about some series; the same report if there are none."""
+        if not series:
+            return self
+        finding = Finding(kind, len(series), message, action, tuple(series[:_SHOWN]))
+        return replace(self, findings=(*self.findings, finding))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values."""
+        return asdict(self)
+
+    def summary(self) -> str:
+        """Return some lines of text: what is there, then each finding with what was done."""
+        shortest, middle, longest = self.lengths
+        lines = [
+            f"{self.series} series, {self.rows} rows, clock {self.freq}, from {self.start} to {self.end}",
+            f"rows per series: {shortest} to {longest}, median {middle:g}",
+            f"seasons: {', '.join(map(str, self.seasons))}",
+            f"missing targets: {self.missing:.1%}; zeros: {self.zero:.1%}",
+        ]
+        for f in self.findings:
+            named = f" (such as {', '.join(f.series)})" if f.series else ""
+            lines.append(f"- {f.message}{named}: {f.action}")
+        return "\n".join(lines)
+
+
+@dataclass
+class _Log:
+    """Findings as they are made."""
+
+    labels: npt.NDArray[np.object_]
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, kind: str, count: int, message: str, action: str, series: Any = ()) -> None:
+        """Note a finding unless its count is 0; ``series`` are indices into the labels, each once."""
+        if count:
+            chosen = np.asarray(series, dtype=np.int64)[:_SHOWN]
+            names = tuple(str(name) for name in self.labels[chosen])
+            self.findings.append(Finding(kind, int(count), message, action, names))
+
+
+def repair(
+    table: FlatTable,
+    *,
+    freq: Frequency | None = None,
+    horizon: int = 1,
+    due: Mapping[str, Any] | None = None,
+    fills: Mapping[str, float] | None = None,
+) -> tuple[Panel, DataReport, dict[str, float]]:
+    """Lay a table on its clock and close what can be closed; see the table of repairs in this room's README.
+
+    Args:
+        table: Rows in any order.
+        freq: The clock; None to infer it.
+        horizon: Steps that will be forecast, for the list of short series.
+        due: Id -> time at which its rows must begin (the series is continued): earlier rows were seen already.
+        fills: What stands for numbers of a covariate that cannot be filled forward; None to take medians.
+
+    Returns:
+        The panel, the report, and the fills.
+
+    Raises:
+        DataError: The clock is irregular, or no series has a target.
+    """
+    log = _Log(table.labels)
+    for note in table.notes:
+        log.add("note", 1, note, "read so")
+    y = _finite(table.y, log, "infinite_target", "targets are infinite", "counted as missing")
+    guessed = freq is None
+    if freq is None:
+        freq, dissent = infer_frequency(table.codes, table.times)
+        log.add("frequency", int(bool(dissent)), dissent, "laid on the majority's clock")
+    begins = None if due is None else _begins(table, due)
+    grid, first_due = place(table.codes, table.times, freq, due=begins)
+    rows = _Rows(table, grid, y, log)
+    rows.report_order()
+    span = rows.span(first_due, sparse=_SPARSE_GUESSED if guessed else _SPARSE_GIVEN)
+    panel, fills = span.panel(fills or {})
+    seasons = detect_seasons(panel)
+    _remarks(panel, horizon, log)
+    return panel, _report(panel, seasons, log.findings), fills
+
+
+def _finite(values: Floats, log: _Log, kind: str, message: str, action: str) -> Floats:
+    infinite = np.isinf(values)
+    count = int(infinite.sum())
+    log.add(kind, count, f"{count} {message}", action)
+    return np.where(infinite, np.nan, values) if count else values
+
+
+def _begins(table: FlatTable, due: Mapping[str, Any]) -> Times:
+    nothing: Any = _NONE if table.times.dtype.kind in "iu" else np.datetime64("NaT", "ns")
+    return np.array([due.get(label, nothing) for label in table.labels], dtype=table.times.dtype)
+
+
+@dataclass
+class _Rows:
+    """Rows that know their step."""
+
+    table: FlatTable
+    grid: Grid
+    y: Floats
+    log: _Log
+
+    def report_order(self) -> None:
+        """Note rows that do not come in the order of their times, and rows beside their step."""
+        codes, at = self.table.codes, self.grid.ordinals
+        change = np.diff(codes) != 0
+        if (np.diff(self.table.times) < 0).any():
+            if int(change.sum()) + 1 > len(self.table.labels):  # interleaved: look at each series by itself
+                order = np.argsort(codes, kind="stable")
+                codes, at = codes[order], at[order]
+                change = np.diff(codes) != 0
+            back = (np.diff(at) < 0) & ~change
+            count = int(back.sum())
+            self.log.add(
+                "unsorted", count, f"{count} rows come before an earlier one", "sorted", np.unique(codes[1:][back])
+            )
+        moved = int(self.grid.moved.sum())
+        if moved:
+            who = np.unique(self.table.codes[self.grid.moved])
+            self.log.add("off_grid", moved, f"{moved} times lie beside their step", "moved to the nearest step", who)
+
+    def span(self, first_due: Ints | None, *, sparse: int) -> _Span:
+        """Find where each series begins and ends.
+
+        A series begins and ends with a known target. One that is continued begins where it is due instead.
+        """
+        codes, at, y = self.table.codes, self.grid.ordinals, self.y
+        s = len(self.table.labels)
+        keep = np.ones(len(y), dtype=bool)
+        if first_due is not None:
+            keep = at >= first_due[codes]
+            seen = int((~keep).sum())
+            self.log.add("already_seen", seen, f"{seen} rows were seen before", "left out", np.unique(codes[~keep]))
+        known = keep & ~np.isnan(y)
+        first, last = np.full(s, np.iinfo(np.int64).max), np.full(s, _NONE)
+        np.minimum.at(first, codes[known], at[known])
+        np.maximum.at(last, codes[known], at[known])
+        if first_due is not None:
+            first = np.where((first_due != _NONE) & (last != _NONE), first_due, first)
+        alive = last != _NONE
+        gone = np.flatnonzero(~alive & (np.bincount(codes[keep], minlength=s) > 0))
+        if not alive.any():
+            raise DataError(
+                f"at least one target must be known, but all {len(y)} rows are missing or were seen before",
+                "check target_col, and how missing values are written",
+            )
+        self.log.add("dropped_series", len(gone), f"{len(gone)} series have no target at all", "left out", gone)
+        for kind, beside, word in (
+            ("leading", at < first[codes], "before the first"),
+            ("trailing", at > last[codes], "after the last"),
+        ):
+            beside &= keep & alive[codes]
+            count = int(beside.sum())
+            self.log.add(
+                f"{kind}_missing",
+                count,
+                f"{count} rows without a target come {word} known one",
+                "left out" if kind == "leading" else "left out, so forecasts begin after the last known target",
+                np.unique(codes[beside]) if count else (),
+            )
+            keep &= ~beside
+        keep &= alive[codes]
+        lengths = np.where(alive, last - np.where(alive, first, 0) + 1, 0)
+        cells = int(lengths.sum())
+        if cells > sparse * len(y) + 1000:
+            worst = int(np.argmax(lengths))
+            raise DataError(
+                f"times must lie on a regular clock, but {len(y)} rows would need {cells} steps of "
+                f"{self.grid.freq.alias or self.grid.freq.step!r} (series {self.table.labels[worst]!r}: "
+                f"{lengths[worst]})",
+                "give freq=..., correct odd times, or resample first, for example frame.resample('1D').sum()",
+            )
+        return _Span(self, keep, alive, np.where(alive, first, 0), lengths)
+
+
+@dataclass
+class _Span:
+    """Rows whose place in the panel is known."""
+
+    rows: _Rows
+    keep: npt.NDArray[np.bool_]
+    alive: npt.NDArray[np.bool_]
+    first: Ints
+    lengths: Ints
+
+    def panel(self, fills: Mapping[str, float]) -> tuple[Panel, dict[str, float]]:
+        """Write the rows into flat arrays, merge doubles, fill covariates."""
+        table, log = self.rows.table, self.rows.log
+        indptr = np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int64)
+        every = bool(self.keep.all())
+        codes = table.codes if every else table.codes[self.keep]
+        at = (indptr[:-1] - self.first)[codes]
+        at += self.rows.grid.ordinals if every else self.rows.grid.ordinals[self.keep]
+        total = int(indptr[-1])
+        filled = np.zeros(total, dtype=bool)
+        filled[at] = True
+        holes = total - int(filled.sum())
+        if holes:
+            who = np.unique(np.searchsorted(indptr, np.flatnonzero(~filled), side="right") - 1)
+            log.add("gaps", holes, f"{holes} steps have no row", "added, with a missing target", who)
+        doubles = _Doubles.find(at, total) if len(at) > total - holes else None
+        if doubles is not None:
+            count = doubles.count
+            message = f"{count} rows repeat the time of another row of their series"
+            log.add("duplicates", count, message, "merged: numbers by their mean", np.unique(codes[doubles.rows]))
+        del filled
+
+        def lay(values: Floats, *, category: bool = False) -> Floats:
+            values = values if every else values[self.keep]
+            out = np.full(total, np.nan) if holes else np.empty(total)
+            out[at] = values
+            if doubles is not None:
+                doubles.merge(values, out, category=category)
+            return out
+
+        y = lay(self.rows.y)
+        missing = int(np.isnan(y).sum()) - holes
+        log.add("missing_target", missing, f"{missing} rows have no target", "kept as missing")
+        alive = np.flatnonzero(self.alive)
+        kinds: dict[str, dict[str, Floats]] = {"known": {}, "past": {}}
+        used = dict(fills)
+        starts = np.concatenate([[0], np.cumsum(self.lengths[alive])]).astype(np.int64)
+        for role, laid in kinds.items():
+            for name, values in getattr(table, role).items():
+                coded = name in table.categories
+                values = _finite(
+                    values, log, "infinite_covariate", f"values of {name!r} are infinite", "counted as missing"
+                )
+                if coded:
+                    values = np.where(values < 0, np.nan, values)
+                laid[name], used[name] = _close(lay(values, category=coded), starts, name, coded, fills, log)
+        static = {name: self._static(name, values, codes)[alive] for name, values in table.static.items()}
+        times = self.rows.grid.times(alive, self.first[alive], self.lengths[alive])
+        panel = Panel(
+            table.labels[alive],
+            starts,
+            times,
+            y,
+            self.rows.grid.freq,
+            kinds["known"],
+            kinds["past"],
+            static,
+            frozenset(table.categories),
+        )
+        return panel, used
+
+    def _static(self, name: str, values: Floats, codes: Ints) -> Floats:
+        """Return one value per series of a column that should not vary within one."""
+        values = values[self.keep]
+        given = ~np.isnan(values)
+        low, high = (np.full(len(self.lengths), v) for v in (np.inf, -np.inf))
+        np.minimum.at(low, codes[given], values[given])
+        np.maximum.at(high, codes[given], values[given])
+        varying = np.flatnonzero(high > low)
+        if len(varying):
+            raise DataError(
+                f"a static column must have one value per series, but {name!r} varies in "
+                f"{self.rows.table.labels[varying[0]]!r}",
+                "give it as known, or leave it out of static",
+            )
+        return np.where(np.isfinite(low), low, np.nan)
+
+
+@dataclass(frozen=True)
+class _Doubles:
+    """Rows that share a step with others."""
+
+    rows: Ints  # their numbers
+    steps: Ints  # their steps
+    count: int  # rows too many
+
+    @classmethod
+    def find(cls, at: Ints, total: int) -> _Doubles:
+        several = np.bincount(at, minlength=total) > 1
+        rows = np.flatnonzero(several[at])
+        return cls(rows, at[rows], len(rows) - int(several.sum()))
+
+    def merge(self, values: Floats, out: Floats, *, category: bool) -> None:
+        """Write the mean of the known values (the first of a category) to each step."""
+        known = ~np.isnan(values[self.rows])
+        steps, held = self.steps[known], values[self.rows][known]
+        out[self.steps] = np.nan
+        if not len(held):
+            return
+        # Sorted by value, so that the sum does not depend on the order in which the rows came.
+        order = np.lexsort((held, steps))
+        steps, held = steps[order], held[order]
+        start = np.flatnonzero(np.concatenate([[True], np.diff(steps) != 0]))
+        n = np.diff(np.append(start, len(steps)))
+        same = held[start] == held[start + n - 1]
+        mean = np.add.reduceat(held / np.repeat(n, n), start)
+        out[steps[start]] = np.where(same | category, held[start], mean)
+
+
+def _close(
+    values: Floats, indptr: Ints, name: str, coded: bool, fills: Mapping[str, float], log: _Log
+) -> tuple[Floats, float]:
+    """Fill a covariate forward within each series, then with its median (the code -1 for categories)."""
+    missing = np.isnan(values)
+    count = int(missing.sum())
+    if coded:
+        rest = -1.0
+    elif name in fills:
+        rest = fills[name]
+    else:
+        rest = float(np.median(values[~missing])) if count < len(values) else 0.0
+    if not count:
+        return values, rest
+    at = np.flatnonzero(missing)
+    good = np.flatnonzero(~missing)
+    begin = indptr[np.searchsorted(indptr, at, side="right") - 1]
+    before = np.searchsorted(good, at) - 1
+    source = good[np.maximum(before, 0)] if len(good) else np.full(len(at), -1)
+    inside = (before >= 0) & (source >= begin)
+    values[at] = np.where(inside, values[np.maximum(source, 0)], rest)
+    how = "filled forward, then marked as missing" if coded else f"filled forward, then with {rest:g}"
+    log.add("covariate_missing", count, f"{count} values of {name!r} are missing", how)
+    return values, rest
+
+
+def _remarks(panel: Panel, horizon: int, log: _Log) -> None:
+    """Note series that are kept though little can be learned from them."""
+    names = _Log(panel.ids)
+    known = np.isnan(panel.y)
+    low = np.minimum.reduceat(np.where(known, np.inf, panel.y), panel.indptr[:-1])
+    high = np.maximum.reduceat(np.where(known, -np.inf, panel.y), panel.indptr[:-1])
+    one = np.flatnonzero(panel.lengths == 1)
+    constant = np.flatnonzero((low == high) & (panel.lengths > 1))
+    short = np.flatnonzero((panel.lengths < horizon) & (panel.lengths > 1))
+    names.add("constant", len(constant), f"{len(constant)} series are constant", "kept", constant)
+    names.add("one_point", len(one), f"{len(one)} series have one row", "kept", one)
+    text = f"{len(short)} series are shorter than the horizon of {horizon}"
+    names.add("short", len(short), text, "kept", short)
+    ends = panel.last_times
+    early = np.flatnonzero(ends < ends.max())
+    text = f"{len(early)} series end before {_text(ends.max())}"
+    names.add("early_end", len(early), text, "each is forecast from its own end", early)
+    log.findings.extend(names.findings)
+
+
+def _text(time: Any) -> str:
+    return str(time)[:19] if isinstance(time, np.datetime64) else str(int(time))
+
+
+def _report(panel: Panel, seasons: tuple[int, ...], findings: Sequence[Finding]) -> DataReport:
+    missing = np.isnan(panel.y)
+    there = int((~missing).sum())
+    lengths = panel.lengths
+    return DataReport(
+        tuple(findings),
+        panel.n_series,
+        panel.n_rows,
+        panel.freq.alias or str(panel.freq.step),
+        _text(panel.times.min()),
+        _text(panel.times.max()),
+        seasons,
+        float(missing.mean()),
+        float((panel.y == 0).sum()) / max(1, there),
+        (int(lengths.min()), float(np.median(lengths)), int(lengths.max())),
+    )

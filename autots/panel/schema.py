@@ -1,0 +1,268 @@
+"""What the user's first table looked like: enough to read more of it, and to answer in the same names and dtypes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from autots.panel.columns import IdStyle, TimeStyle, read_covariate, read_ids, read_numbers, read_times
+from autots.panel.frequency import Frequency, Times
+from autots.panel.grid import JITTER
+from autots.panel.layouts import ID_NAMES, Layout
+from autots.panel.panel import Floats, Future, Panel
+from autots.panel.repair import DataReport, repair
+from autots.panel.table import flatten, read_static
+from zoo.errors import DataError
+from zoo.tables.source import read
+
+__all__ = ["Ingested", "Schema"]
+
+_NAMED = 3  # missing rows that a message shows
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """A table that was read.
+
+    Args:
+        panel: The repaired series.
+        schema: What the table looked like.
+        report: What was found and repaired.
+    """
+
+    panel: Panel
+    schema: Schema
+    report: DataReport
+
+
+@dataclass(frozen=True)
+class Schema:
+    """How the user's table is written.
+
+    Args:
+        layout: Names and places of the columns.
+        ids: How identifiers are written.
+        clock: How times are written.
+        freq: The clock.
+        categories: Covariate -> its categories, in the order of their codes; None for a covariate of numbers.
+        static: Names of the covariates that came in a table of their own, with one row per series.
+        fills: What stands for values of a covariate that are missing at the start.
+    """
+
+    layout: Layout
+    ids: IdStyle
+    clock: TimeStyle
+    freq: Frequency
+    categories: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    static: tuple[str, ...] = ()
+    fills: Mapping[str, float] = field(default_factory=dict)
+
+    def read_more(self, data: Any, *, panel: Panel | None = None, static: Any = None) -> Ingested:
+        """Read rows that came later, or another table of the same kind, with the same repairs.
+
+        Args:
+            data: Anything that ``read_panel`` takes, with the names of the first table.
+            panel: The panel that the rows continue. Rows that it has seen are left out, and each of its series
+                goes on right after its end, missing steps added, so that ``panel.append`` takes the result.
+            static: A table with one row per series, for series that are new.
+
+        Raises:
+            DataError: The table does not have what the first one had.
+        """
+        table = read(data, text=id_columns(self.layout.columns.id))
+        flat = flatten(table, self.layout, clock=self.clock, categories=self.categories)
+        due = None
+        if panel is not None:
+            begins = panel.freq.advance(panel.last_times, 1)
+            if self.layout.kind == "series":
+                flat = replace(flat, labels=np.asarray(panel.ids[:1]))
+            due = dict(zip(panel.ids, begins, strict=True))
+        more, report, _ = repair(flat, freq=self.freq, due=due, fills=self.fills)
+        return Ingested(self._with_static(more, static), self, report)
+
+    def _with_static(self, panel: Panel, static: Any) -> Panel:
+        kinds = {name: self.categories.get(name) for name in self.static}
+        categorical = frozenset(name for name, values in self.categories.items() if values is not None)
+        if not kinds:
+            return replace(panel, categorical=categorical)
+        if static is None:
+            values = {n: np.full(panel.n_series, np.nan if k is None else -1.0) for n, k in kinds.items()}
+        else:
+            values = read_static(read(static, text=id_columns(self.layout.columns.id)), self.layout, panel.ids, kinds)[
+                0
+            ]
+        return replace(panel, static={**panel.static, **values}, categorical=categorical)
+
+    def read_future(self, frame: Any, panel: Panel, horizon: int) -> Future:
+        """Read the known covariates over the horizon of each series of the panel.
+
+        Rows of other times and series are ignored. A table without a column for the series holds for all of them.
+        Unseen and missing categories are the code -1.
+
+        Args:
+            frame: Anything that ``read_panel`` takes, with the names of the first table; None if nothing is known.
+            panel: The series to be forecast.
+            horizon: Steps H.
+
+        Raises:
+            DataError: A covariate, a row or a value is missing.
+        """
+        names = self.layout.columns
+        if not names.known:
+            return Future()
+        if frame is None:
+            raise DataError(
+                f"the known covariates {list(names.known)} must be given over the horizon, but no future table came",
+                "give future=..., a table with the time, the series and these columns",
+            )
+        table = read(frame, text=id_columns(names.id))
+        if isinstance(table, pd.Series):
+            table = table.to_frame()
+        lacking = [name for name in names.known if name not in table.columns]
+        if lacking:
+            raise DataError(
+                f"the future table must hold the known covariates, but {lacking} are missing from "
+                f"{list(table.columns)}",
+                "give their future values, or train without them as known",
+            )
+        rows = self._future_rows(table, panel, horizon)
+        known = {}
+        for name in names.known:
+            kinds = self.categories.get(name)
+            if kinds is not None:
+                values = read_covariate(table[name], name, kinds)[0]
+            else:
+                values = read_numbers(table[name], name, what="a covariate")[0]
+            known[name] = values[rows]
+            bad = ~np.isfinite(known[name])
+            if bad.any():
+                s, h = np.argwhere(bad)[0]
+                raise DataError(
+                    f"known covariates must be known, but {name!r} is missing in {int(bad.sum())} rows of the "
+                    f"future, first {self._where(panel, int(s), panel.future_times(horizon)[s, h])}",
+                    "fill these values",
+                )
+        return Future(known)
+
+    def _future_rows(self, table: pd.DataFrame, panel: Panel, horizon: int) -> npt.NDArray[np.int64]:
+        """Return the (S, H) rows of the future table."""
+        wanted = panel.future_times(horizon)
+        if len(table) == 0:
+            raise DataError("the future table must have rows, but it is empty", "give every step of the horizon")
+        times, _, _ = read_times(self.layout.get(table, "time"), self.layout.columns.time, self.clock)
+        steps, step_of_wanted = np.unique(wanted.astype(np.int64), return_inverse=True)
+        moments = times.astype(np.int64)
+        right = np.clip(np.searchsorted(steps, moments), 0, len(steps) - 1)
+        left = np.maximum(right - 1, 0)
+        step = np.where(np.abs(moments - steps[left]) < np.abs(moments - steps[right]), left, right)
+        on_step = np.abs(moments - steps[step]) <= JITTER * self.freq.spacing
+        series, shared = self._future_series(table, panel)
+        # One table of (series, step) -> row; the last of equal rows counts.
+        found = np.full((1 if shared else panel.n_series, len(steps)), -1, dtype=np.int64)
+        usable = np.flatnonzero(on_step & (series >= 0))
+        found[series[usable], step[usable]] = usable
+        owners = np.zeros(panel.n_series, dtype=np.int64) if shared else self._owners(panel)
+        rows = found[owners[:, None], step_of_wanted.reshape(wanted.shape)]
+        absent = np.argwhere(rows < 0)
+        if len(absent):
+            shown = "; ".join(self._where(panel, int(s), wanted[s, h]) for s, h in absent[:_NAMED])
+            raise DataError(
+                f"the future table must have a row for every step of the horizon, but {len(absent)} of {rows.size} are "
+                f"missing: {shown}",
+                f"each series needs {horizon} rows right after its last known target",
+            )
+        return rows
+
+    def _future_series(self, table: pd.DataFrame, panel: Panel) -> tuple[npt.NDArray[np.int64], bool]:
+        """Return the series of each row (-1 for others), and whether the rows hold for all series."""
+        try:
+            column = self.layout.get(table, "id") if self.layout.columns.id and self.layout.kind == "long" else None
+        except DataError:
+            column = None
+        if column is None:
+            return np.zeros(len(table), dtype=np.int64), True
+        codes, labels, _ = read_ids(column, self.layout.columns.id)
+        # The first of series that share an id stands for all of them.
+        first = pd.Series(np.arange(panel.n_series), index=panel.ids)
+        where = first[~first.index.duplicated()].reindex(labels).fillna(-1).to_numpy(dtype=np.int64)
+        return where[codes], False
+
+    @staticmethod
+    def _owners(panel: Panel) -> npt.NDArray[np.int64]:
+        codes, _ = pd.factorize(panel.ids)
+        first = np.unique(codes, return_index=True)[1]
+        return first[codes].astype(np.int64)
+
+    def _where(self, panel: Panel, series: int, time: Any) -> str:
+        when = str(time)[:19] if self.clock.kind != "integer" else str(time)
+        return f"at {when}" if self.layout.kind == "series" else f"{panel.ids[series]!r} at {when}"
+
+    def write(
+        self,
+        panel_ids: npt.NDArray[np.object_],
+        times: Times,
+        mean: Floats,
+        quantiles: Floats,
+        levels: Sequence[float],
+    ) -> pd.DataFrame:
+        """Return forecasts as a long table with the user's names, dtypes, zone and index.
+
+        A single series has no column for its name. The other columns are ``mean`` and the levels (``"0.1"``).
+
+        Args:
+            panel_ids: (S,) series.
+            times: (S, H) clock.
+            mean: (S, H) expected values.
+            quantiles: (S, H, Q) quantiles.
+            levels: Q levels.
+        """
+        names, horizon = self.layout.columns, times.shape[1]
+        columns: dict[str, Any] = {}
+        if self.layout.kind != "series":
+            columns[names.id or "unique_id"] = self.ids.write(np.repeat(panel_ids, horizon))
+        columns[names.time] = self.clock.write(times.ravel())
+        columns["mean"] = mean.ravel()
+        for q, level in enumerate(levels):
+            columns[f"{level:g}"] = quantiles[:, :, q].ravel()
+        frame = pd.DataFrame(columns)
+        if self.layout.kind != "long" or not self.layout.levels:
+            return frame
+        by_level = sorted(self.layout.levels, key=lambda pair: pair[1])
+        frame = frame.set_index([getattr(names, role) for role, _ in by_level])
+        frame.index.names = list(self.layout.index_names)
+        return frame
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values."""
+        return {
+            "layout": self.layout.to_dict(),
+            "ids": self.ids.to_dict(),
+            "clock": self.clock.to_dict(),
+            "freq": self.freq.alias or self.freq.step,
+            "categories": {name: None if kinds is None else list(kinds) for name, kinds in self.categories.items()},
+            "static": list(self.static),
+            "fills": dict(self.fills),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Schema:
+        """Read what ``to_dict`` returned, from JSON too."""
+        return cls(
+            Layout.from_dict(values["layout"]),
+            IdStyle.from_dict(values["ids"]),
+            TimeStyle.from_dict(values["clock"]),
+            Frequency.parse(values["freq"]),
+            {name: None if kinds is None else tuple(kinds) for name, kinds in values["categories"].items()},
+            tuple(values["static"]),
+            dict(values["fills"]),
+        )
+
+
+def id_columns(id_col: object) -> tuple[str, ...]:
+    """Return the columns of CSV files that are identifiers and must stay as they are written."""
+    return ID_NAMES if id_col is None else (*ID_NAMES, str(id_col))
