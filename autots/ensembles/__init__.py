@@ -1,5 +1,6 @@
 """Combinations of candidates, weighted on their out-of-fold forecasts."""
 
 from autots.ensembles.greedy import greedy_weights
+from autots.ensembles.select import combine, ensemble_weights
 
-__all__ = ["greedy_weights"]
+__all__ = ["combine", "ensemble_weights", "greedy_weights"]

@@ -155,6 +155,32 @@ class Sql(Metric):
         return Sums(float((value[seen] / scale[seen]).sum()), float(seen.sum()))
 
 
+class Owa(Metric):
+    """Overall weighted average (M4): the mean of sMAPE and MASE, each relative to a reference forecaster.
+
+    M4's reference is Naive2; a search takes seasonal naive on its own windows (``against``), which weighs the two the
+    same way. Without a reference both count as they are. Makridakis et al. (2020).
+    """
+
+    name = "owa"
+
+    def __init__(self, smape: float = 1.0, mase: float = 1.0) -> None:
+        self._reference = (smape, mase)
+
+    def against(self, smape: float, mase: float) -> Owa:
+        """Return the metric with a reference forecaster's scores."""
+        return Owa(smape if smape > 0 else 1.0, mase if np.isfinite(mase) and mase > 0 else 1.0)
+
+    def sums(self, actual: Floats, point: Floats, quantiles: Floats, levels: tuple[float, ...], scale: Floats) -> Sums:
+        """See Metric."""
+        percent = METRICS["smape"].sums(actual, point, quantiles, levels, scale).value / self._reference[0]
+        scaled = METRICS["mase"].sums(actual, point, quantiles, levels, scale)
+        weight = scaled.weight
+        # Series without a scale have only their percentage error.
+        value = (percent + scaled.value / self._reference[1]) / 2 if weight else percent
+        return Sums(value * max(weight, 1.0), max(weight, 1.0))
+
+
 METRICS: Mapping[str, Metric] = {
     m.name: m
     for m in (
@@ -166,6 +192,7 @@ METRICS: Mapping[str, Metric] = {
         Wape(),
         Wql(),
         Sql(),
+        Owa(),
     )
 }
 

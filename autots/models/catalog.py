@@ -34,6 +34,9 @@ CATALOG: Mapping[str, str] = MappingProxyType(
         "adida": "autots.models.statistical.intermittent:ADIDA",
         "imapa": "autots.models.statistical.intermittent:IMAPA",
         "tsb": "autots.models.statistical.intermittent:TSB",
+        "linear_direct": "autots.models.linear.direct:DirectLinear",
+        "trees_direct": "autots.models.tabular.direct:DirectTrees",
+        "trees_recursive": "autots.models.tabular.recursive:RecursiveTrees",
     }
 )
 

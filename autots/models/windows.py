@@ -22,6 +22,7 @@ __all__ = [
     "Origins",
     "Table",
     "WindowSpec",
+    "bounds",
     "final_origins",
     "relative_weights",
     "sample_origins",
@@ -178,6 +179,18 @@ def seasons_within(task: Task, usual: int, periods: tuple[int, int]) -> tuple[li
     fits = [m for m in task.seasons if m > 1 and 2 * m <= usual]
     back = [max(1, min(periods[i > 0], usual // m - 1)) for i, m in enumerate(fits)]
     return fits, tuple(back) + (0,) * (len(task.seasons) - len(back))
+
+
+def bounds(panel: Panel) -> tuple[Floats, Floats]:
+    """Return (S,) limits that no forecast should leave: the series' range, one range (or level) wider on each side.
+
+    Scaled targets times a scale can explode where a window is unlike all others; a series that never was negative
+    stays so.
+    """
+    y = panel.filled()
+    low, high = np.minimum.reduceat(y, panel.indptr[:-1]), np.maximum.reduceat(y, panel.indptr[:-1])
+    width = np.maximum(high - low, 0.5 * np.maximum(np.abs(low), np.abs(high)))
+    return np.where(low >= 0, np.maximum(low - width, 0.0), low - width), high + width
 
 
 def relative_weights(panel: Panel, task: Task, at: Origins, scale: Floats) -> Floats:

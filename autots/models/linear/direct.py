@@ -14,6 +14,7 @@ from autots.models.windows import (
     Origins,
     Table,
     WindowSpec,
+    bounds,
     final_origins,
     relative_weights,
     sample_origins,
@@ -149,7 +150,8 @@ class DirectLinear(Forecaster):
     def predict(self, history: Panel, future: Future) -> Forecast:
         """See Forecaster."""
         at = final_origins(history)
-        point = self.points(history, at, future)
+        low, high = bounds(history)
+        point = np.clip(self.points(history, at, future), low[:, None], high[:, None])
         noise = Table(history, self._task, self._window).noise(at)
         return Forecast(point, crossing_free(with_spread(point, noise, self._spread)))
 

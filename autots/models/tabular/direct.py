@@ -16,6 +16,7 @@ from autots.models.windows import (
     Origins,
     Table,
     WindowSpec,
+    bounds,
     final_origins,
     relative_weights,
     sample_origins,
@@ -146,6 +147,8 @@ class DirectTrees(Forecaster):
             base = self._linear.points(history, at, future)
             x = _with_column(x, ((base - level[:, None]) / scale[:, None]).ravel())
         point = self._trees.predict(x).reshape(-1, h) * scale[:, None] + base
+        low, high = bounds(history)
+        point = np.clip(point, low[:, None], high[:, None])
         quantiles = crossing_free(with_spread(point, table.noise(at), self._spread))
         return Forecast(point, quantiles)
 

@@ -11,7 +11,7 @@ import numpy as np
 from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
 from autots.models.residuals import spread_of, with_spread
 from autots.models.tabular.trees import Trees, train_trees
-from autots.models.windows import Origins, Table, WindowSpec, sample_origins, seasons_within
+from autots.models.windows import Origins, Table, WindowSpec, bounds, sample_origins, seasons_within
 from autots.panel import Floats, Future, Panel
 from zoo.errors import ModelError
 
@@ -118,6 +118,7 @@ class RecursiveTrees(Forecaster):
         reach = [self._window.lags, self._window.norm_window, *(2 * w for w in self._window.rolling)]
         reach += [m * (k + 1) + 1 for m, k in zip(self._task.seasons, self._window.seasonal_lags, strict=True)]
         history = replace(history, past={}).tail(max(reach) + 1)
+        low, high = bounds(history)
         longer, ends = _extended(history, future, h)
         table = Table(longer, self._task, self._window)
         table.y = np.nan_to_num(longer.y)
@@ -128,7 +129,7 @@ class RecursiveTrees(Forecaster):
             level, scale = table.scale(at)
             noise = table.noise(at) if noise is None else noise
             x, _, _ = table.features(at, np.ones(len(at), dtype=np.int64), level, scale)
-            table.y[ends + step] = self._trees.predict(x) * scale + level
+            table.y[ends + step] = np.clip(self._trees.predict(x) * scale + level, low, high)
         assert noise is not None
         return table.y[ends[:, None] + np.arange(h)], noise
 

@@ -193,7 +193,12 @@ class Pool(Driver):
         errors = self._ray.exceptions
         try:
             answer = self._ray.get(slot.ref)
-        except (errors.RayActorError, errors.WorkerCrashedError, errors.ObjectLostError, errors.OutOfMemoryError) as error:
+        except (
+            errors.RayActorError,
+            errors.WorkerCrashedError,
+            errors.ObjectLostError,
+            errors.OutOfMemoryError,
+        ) as error:
             self._lost(slot, error)
             return
         except Exception as error:  # the result could not be pickled, or not be read here

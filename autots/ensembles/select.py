@@ -1,0 +1,81 @@
+"""Which candidates are combined, and how they are weighted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from autots.ensembles.greedy import greedy_weights
+from autots.evaluate import Backtest, Objective, Part
+from autots.panel import Floats
+
+__all__ = ["combine", "ensemble_weights"]
+
+# A greedy choice follows the noise of few windows; half of the weight stays with everything that is nearly as good.
+_EVEN = 0.5
+_NEAR = 1.10
+_LEAST = 0.03
+
+
+def ensemble_weights(
+    objective: Objective,
+    made: Sequence[Backtest],
+    *,
+    part: Part = "selection",
+    rounds: int = 20,
+    most: int = 8,
+    enough: int = 120_000,
+) -> Floats:
+    """Return (M,) weights that sum to one: never worse than the best single candidate on the given windows.
+
+    Half of the weight follows forward selection on the metric, half is even over the candidates within ten percent of
+    the best; the even half is given up where it makes the combination worse than its best member.
+
+    Args:
+        objective: Scores.
+        made: Out-of-fold forecasts of M candidates.
+        part: The windows that decide.
+        rounds: Of the forward selection.
+        most: Members with a weight.
+        enough: Targets on which the weights are found.
+    """
+    members, loss = objective.stack(list(made), part, enough)
+    alone = np.array([loss(m) for m in members])
+    order = np.argsort(alone, kind="stable")[:16]
+    chosen = [members[i] for i in order]
+    greedy = greedy_weights(chosen, loss, rounds=rounds)
+    near = (alone[order] <= _NEAR * alone[order[0]]).astype(float)
+    best = float(alone[order[0]])
+    even = near / near.sum()
+    share = _EVEN
+    while True:
+        weights = _pruned((1 - share) * greedy + share * even, most)
+        if share == 0 or loss(_average(chosen, weights)) <= best:
+            break
+        share = 0.0 if share < 0.2 else share / 2
+    if loss(_average(chosen, weights)) > best:
+        weights = np.eye(len(chosen))[0]
+    out = np.zeros(len(made))
+    out[order] = weights
+    return out
+
+
+def _pruned(weights: Floats, most: int) -> Floats:
+    kept = np.where(weights >= min(_LEAST, weights.max()), weights, 0.0)
+    if (kept > 0).sum() > most:
+        kept[np.argsort(-kept, kind="stable")[most:]] = 0.0
+    return np.asarray(kept / kept.sum())
+
+
+def _average(members: Sequence[Floats], weights: Floats) -> Floats:
+    return np.sum([w * m for w, m in zip(weights, members, strict=True) if w > 0], axis=0)
+
+
+def combine(made: Sequence[Backtest], weights: Sequence[float]) -> Backtest:
+    """Return the weighted average of out-of-fold forecasts, quantile by quantile (Vincent's average)."""
+    used = [(w, m) for w, m in zip(weights, made, strict=True) if w > 0]
+    total = sum(w for w, _ in used)
+    mean = np.sum([np.float32(w / total) * m.mean for w, m in used], axis=0)
+    quantiles = np.sum([np.float32(w / total) * m.quantiles for w, m in used], axis=0)
+    return Backtest(mean, quantiles, sum(m.fit_seconds for _, m in used), sum(m.predict_seconds for _, m in used))

@@ -1,0 +1,116 @@
+"""The score that a search minimises, on the windows that may choose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from autots.evaluate.backtest import Backtest, Targets
+from autots.evaluate.cutoffs import Plan
+from autots.metrics import METRICS, Metric, coverage
+from autots.models.base import Task
+from autots.panel import Floats
+
+__all__ = ["Objective", "Part"]
+
+#: Which windows: those that choose, those that no choice sees, or all.
+Part = Literal["selection", "final", "all"]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Scores backtests of one plan.
+
+    Args:
+        metric: What is minimised.
+        plan: The windows.
+        targets: What came.
+        task: Levels.
+    """
+
+    metric: Metric
+    plan: Plan
+    targets: Targets
+    task: Task
+
+    def windows(self, part: Part) -> slice:
+        """Return the windows of a part; all of them choose where none could be spared."""
+        n = self.plan.n_selection
+        if part == "all" or n == len(self.plan.cutoffs):
+            return slice(None)
+        return slice(0, n) if part == "selection" else slice(n, None)
+
+    @property
+    def has_final(self) -> bool:
+        """Whether there are windows that no choice sees."""
+        return self.plan.n_selection < len(self.plan.cutoffs)
+
+    def point(self, mean: Floats, quantiles: Floats) -> Floats:
+        """Return the point forecast that the metric rewards: the mean, or the median."""
+        return mean if self.metric.squared else quantiles[..., self.task.levels.index(0.5)]
+
+    def value(self, made: Backtest, part: Part = "selection", rows: npt.NDArray[np.intp] | None = None) -> float:
+        """Return the metric of a backtest (as people read it), on some series or all."""
+        at = self.windows(part)
+        return self.score(self.metric, made.mean[at], made.quantiles[at], part, rows)
+
+    def score(
+        self,
+        metric: Metric,
+        mean: Floats,
+        quantiles: Floats,
+        part: Part,
+        rows: npt.NDArray[np.intp] | None = None,
+    ) -> float:
+        """Return a metric of (K', S, H) means and (K', S, H, Q) quantiles of the windows of a part."""
+        at = self.windows(part)
+        actual, scale = self.targets.actual[at], self.targets.scale[at]
+        if rows is not None:
+            actual, scale = actual[:, rows], scale[:, rows]
+        h = actual.shape[-1]
+        point = np.asarray(self.point(mean, quantiles), dtype=np.float64).reshape(-1, h)
+        flat = np.asarray(quantiles, dtype=np.float64).reshape(-1, h, quantiles.shape[-1])
+        return metric.report(metric.sums(actual.reshape(-1, h), point, flat, self.task.levels, scale.reshape(-1)))
+
+    def scores(self, mean: Floats, quantiles: Floats, part: Part) -> dict[str, float]:
+        """Return all metrics by name."""
+        return {name: self.score(one, mean, quantiles, part) for name, one in METRICS.items()}
+
+    def covered(self, quantiles: Floats, part: Part) -> dict[str, float]:
+        """Return nominal -> observed coverage."""
+        return coverage(self.targets.actual[self.windows(part)], quantiles, self.task.levels)
+
+    @cached_property
+    def needs_quantiles(self) -> bool:
+        """Whether the metric looks at the quantiles."""
+        return self.metric.name in ("wql", "sql")
+
+    def stack(self, made: list[Backtest], part: Part, enough: int) -> tuple[list[Floats], Callable[[Floats], float]]:
+        """Return each member's forecasts as one array, and the loss of such an array, for ``greedy_weights``.
+
+        Panels of more than ``enough`` targets are thinned to evenly spaced series.
+        """
+        at = self.windows(part)
+        actual, scale = self.targets.actual[at], self.targets.scale[at]
+        k, s, h = actual.shape
+        step = max(1, (k * s * h) // enough)
+        actual, scale = actual[:, ::step].reshape(-1, h), scale[:, ::step].reshape(-1)
+        members = []
+        for one in made:
+            if self.needs_quantiles:
+                members.append(one.quantiles[at][:, ::step].reshape(-1, h, len(self.task.levels)).astype(np.float64))
+            else:
+                point = self.point(one.mean[at][:, ::step], one.quantiles[at][:, ::step])
+                members.append(np.asarray(point, dtype=np.float64).reshape(-1, h))
+        empty = np.empty((0,))
+
+        def loss(forecast: Floats) -> float:
+            quantiles = forecast if self.needs_quantiles else empty
+            return self.metric.sums(actual, forecast, quantiles, self.task.levels, scale).value
+
+        return members, loss

@@ -1,0 +1,203 @@
+"""From a finished search to members that are fitted on all rows, weighted and calibrated."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from autots.ensembles import combine, ensemble_weights
+from autots.evaluate import Backtest, Objective
+from autots.intervals import Conformal, fit_conformal
+from autots.models.base import Context, Forecaster, Task
+from autots.models.catalog import create
+from autots.panel import Panel
+from autots.search.board import Board, Entry
+from autots.search.engine import Search
+from autots.search.trial import Fitted, Request
+from zoo.clock import Deadline
+from zoo.search.drivers import Driver
+
+__all__ = ["Assembly", "Member", "assemble", "fit_here", "refit_seconds", "reserve"]
+
+# A fit on all rows sees more than the backtest's fits did.
+_GROWTH = 1.3
+
+
+@dataclass(frozen=True)
+class Member:
+    """A fitted part of the ensemble."""
+
+    family: str
+    model: Forecaster
+    weight: float
+    number: int
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """What a search ends with.
+
+    Args:
+        members: With weights that sum to one.
+        conformal: The calibration, or None where nothing could be backtested.
+        chosen: Weights by entry number, as chosen on all windows.
+        unseen: Calibrated forecasts (Backtest) on the windows that no choice saw, of the ensemble that the selection
+            windows alone chose; on the selection windows where there are no others.
+        unseen_weights: That ensemble's weights by entry number.
+    """
+
+    members: tuple[Member, ...]
+    conformal: Conformal | None
+    chosen: dict[int, float]
+    unseen: Backtest | None
+    unseen_weights: dict[int, float]
+
+
+def refit_seconds(entries: Sequence[Entry], fits: int, workers: int) -> float:
+    """Return the seconds that fitting some entries on all rows will take, longest first on the next free worker."""
+    ends = np.zeros(max(workers, 1))
+    for seconds in sorted((_GROWTH * e.fit_seconds / fits for e in entries), reverse=True):
+        ends[int(np.argmin(ends))] += seconds
+    return float(ends.max())
+
+
+def reserve(search: Search, workers: int) -> float:
+    """Return the seconds to keep for the final fit, the calibration and the report."""
+    budget = search.deadline.budget
+    members = search.likely_members
+    predict = sum(e.predict_seconds for e in members) / max(len(search.plan.cutoffs), 1)
+    targets = search.board.objective.targets.actual.size
+    fixed = 1.5 + 4e-7 * search.panel.n_rows + 8e-6 * min(targets, 1_000_000) + 2 * predict
+    need = fixed + refit_seconds(members, len(search.plan.fits), workers)
+    return min(max(need, 0.05 * budget), 0.6 * budget)
+
+
+def assemble(board: Board, panel: Panel, driver: Driver | None, deadline: Deadline, *, seed: int) -> Assembly:
+    """Weigh, calibrate and fit the final ensemble.
+
+    The reported score comes from the ensemble that the selection windows choose, on windows that they do not contain.
+    The delivered ensemble is then weighted and calibrated on all windows: the same procedure with more evidence.
+
+    Args:
+        board: All candidates.
+        panel: All rows.
+        driver: Runs the final fits; None to run them here.
+        deadline: The whole fit's.
+        seed: Of the final fits.
+    """
+    objective = board.objective
+    levels = objective.task.levels
+    done = board.complete
+    made = [e.made for e in done if e.made is not None]
+    first = _weights(objective, done, made, "selection")
+    second = _weights(objective, done, made, "all") if objective.has_final else first
+    workers = 1 if driver is None else driver.workers
+    kept = _affordable(second, done, len(objective.plan.fits), workers, deadline.remaining - 2.0)
+    members = _fit(kept, board, panel, driver, deadline, seed)
+    chosen = {m.number: m.weight for m in members}
+    by_number = {e.number: e for e in done}
+    final = combine([_made(by_number[n]) for n in chosen], list(chosen.values()))
+    non_negative = bool(np.nanmin(panel.y) >= 0)
+    targets = objective.targets
+    conformal = fit_conformal(targets.actual, _floats(final), targets.scale, levels, non_negative=non_negative)
+    unseen = _unseen(objective, by_number, first, levels, non_negative)
+    return Assembly(members, conformal, chosen, unseen, first)
+
+
+def _made(entry: Entry) -> Backtest:
+    assert entry.made is not None
+    return entry.made
+
+
+def _floats(made: Backtest) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    return np.asarray(made.quantiles, dtype=np.float64)
+
+
+def _weights(objective: Objective, done: list[Entry], made: list[Backtest], part: str) -> dict[int, float]:
+    weights = ensemble_weights(objective, made, part=part)  # type: ignore[arg-type]
+    return {e.number: float(w) for e, w in zip(done, weights, strict=True) if w > 0}
+
+
+def _affordable(
+    weights: dict[int, float], done: list[Entry], fits: int, workers: int, seconds: float
+) -> dict[int, float]:
+    """Return the weights without the lightest members, until their final fits take no longer than ``seconds``."""
+    by_number = {e.number: e for e in done}
+    kept = sorted(weights, key=lambda n: -weights[n])
+    while len(kept) > 1 and refit_seconds([by_number[n] for n in kept], fits, workers) > seconds:
+        # What costs most for its weight goes first.
+        kept.remove(max(kept, key=lambda n: by_number[n].fit_seconds / weights[n]))
+    return {n: weights[n] for n in kept}
+
+
+def _fit(
+    weights: dict[int, float], board: Board, panel: Panel, driver: Driver | None, deadline: Deadline, seed: int
+) -> tuple[Member, ...]:
+    done, task = board.complete, board.objective.task
+    by_number = {e.number: e for e in done}
+    fitted: dict[int, Forecaster] = {}
+    left = max(deadline.remaining - 1.5, 0.5)
+    remote = [n for n in sorted(weights, key=lambda n: -by_number[n].fit_seconds) if driver is not None and n >= 0]
+    for n in remote:
+        assert driver is not None
+        entry = by_number[n]
+        request = Request("fit", entry.family, entry.params, seed, left)
+        driver.submit(f"fit {n}", request, timeout=left + 1.0)
+    for n in weights:
+        if n not in remote:
+            entry = by_number[n]
+            fitted[n] = fit_here(entry.family, entry.params, panel, task, seed)
+    while driver is not None and driver.running:
+        for event in driver.wait(max(deadline.remaining, 0.1)):
+            if event.status == "done" and isinstance(event.result, Fitted):
+                n = int(event.key.removeprefix("fit "))
+                entry = by_number[n]
+                fitted[n] = create(entry.family, **entry.params).restore(event.result.state)
+        if deadline.remaining < 0.2:
+            for key in driver.running:
+                driver.cancel(key)
+    if not fitted:
+        # Nothing came back in time: the best of the trivial forecasters is always there.
+        trivial = next(e for e in done if e.number < 0)
+        fitted, weights = (
+            {trivial.number: fit_here(trivial.family, trivial.params, panel, task, seed)},
+            {trivial.number: 1.0},
+        )
+    total = sum(weights[n] for n in fitted)
+    return tuple(
+        Member(by_number[n].family, model, weights[n] / total, n)
+        for n, model in sorted(fitted.items(), key=lambda pair: -weights[pair[0]])
+    )
+
+
+def fit_here(family: str, params: Mapping[str, Any], panel: Panel, task: Task, seed: int) -> Forecaster:
+    """Fit a forecaster on all rows in this process."""
+    return create(family, **params).fit(panel, task, Context(seed, threads=os.cpu_count() or 1))
+
+
+def _unseen(
+    objective: Objective,
+    by_number: dict[int, Entry],
+    weights: dict[int, float],
+    levels: tuple[float, ...],
+    non_negative: bool,
+) -> Backtest:
+    """Return the calibrated forecasts of the windows that nothing was chosen or calibrated on."""
+    made = combine([_made(by_number[n]) for n in weights], list(weights.values()))
+    selection = objective.windows("selection")
+    targets = objective.targets
+    conformal = fit_conformal(
+        targets.actual[selection],
+        _floats(made)[selection],
+        targets.scale[selection],
+        levels,
+        non_negative=non_negative,
+    )
+    part = objective.windows("final") if objective.has_final else selection
+    raw = _floats(made)[part]
+    calibrated = np.stack([conformal.apply(q, s) for q, s in zip(raw, targets.scale[part], strict=True)])
+    return Backtest(made.mean[part], calibrated.astype(np.float32), made.fit_seconds, made.predict_seconds)

@@ -1,0 +1,129 @@
+"""The candidates of a search and what became of them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from autots.evaluate import Backtest, Objective
+from zoo.errors import ArtifactError
+
+__all__ = ["Board", "Entry", "read_backtest", "write_backtest"]
+
+Status = Literal["complete", "sample", "failed", "pruned"]
+
+
+@dataclass
+class Entry:
+    """One candidate.
+
+    Args:
+        number: Its trial in the study; negative for the trivial forecasters, which are made in the driver itself.
+        family: Of the catalog.
+        params: All hyper-parameters that it was created with.
+        status: ``complete``: all series and windows; ``sample``: some series only; ``failed``; ``pruned``.
+        score: Metric on the selection windows; NaN where there is none.
+        made: Its out-of-fold forecasts, if complete.
+        fit_seconds: All fits of the backtest.
+        predict_seconds: All forecasts of the backtest.
+        note: Why it failed, or what was cut.
+    """
+
+    number: int
+    family: str
+    params: Mapping[str, Any]
+    status: Status = "complete"
+    score: float = float("nan")
+    made: Backtest | None = None
+    fit_seconds: float = 0.0
+    predict_seconds: float = 0.0
+    note: str = ""
+
+    @property
+    def model(self) -> str:
+        """A short name for people."""
+        shown = {"norm", "season", "linear", "weighted", "window", "variant", "method"}
+        given = [
+            str(v) if k not in ("linear", "weighted", "season", "window") else (k if v is True else f"{k} {v}")
+            for k, v in self.params.items()
+            if k in shown and v not in (None, False)
+        ]
+        return f"{self.family} ({', '.join(given)})" if given else self.family
+
+
+@dataclass
+class Board:
+    """All entries of a search, best first on demand."""
+
+    objective: Objective
+    entries: list[Entry] = field(default_factory=list)
+
+    def add(self, entry: Entry) -> Self:
+        """Score a complete entry and keep it; a score that is not a number makes it a failure."""
+        if entry.status == "complete" and entry.made is not None:
+            entry.score = self.objective.value(entry.made)
+            if not np.isfinite(entry.score):
+                entry.status, entry.made = "failed", None
+                entry.note = entry.note or f"its {self.objective.metric.name} is not a number"
+        self.entries.append(entry)
+        return self
+
+    @property
+    def complete(self) -> list[Entry]:
+        """Entries with a score on all series, best first; equal scores in the order of their numbers."""
+        done = [e for e in self.entries if e.status == "complete" and e.made is not None]
+        return sorted(done, key=lambda e: (e.score, e.number))
+
+    @property
+    def best(self) -> Entry | None:
+        """The best complete entry."""
+        return next(iter(self.complete), None)
+
+    @property
+    def reference(self) -> float:
+        """Seasonal naive's score; NaN while it is not there."""
+        return next((e.score for e in self.entries if e.number == -1 and e.status == "complete"), float("nan"))
+
+    def skill(self, score: float) -> float:
+        """Return 1 - score / seasonal naive's."""
+        return 1.0 - score / self.reference if self.reference > 0 else float("nan")
+
+
+def write_backtest(path: Path, made: Backtest) -> None:
+    """Write out-of-fold forecasts so that a killed process leaves the whole file or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    with open(part, "wb") as file:
+        seconds = np.array([made.fit_seconds, made.predict_seconds])
+        np.savez(file, mean=made.mean, quantiles=made.quantiles, seconds=seconds)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def read_backtest(path: Path) -> Backtest:
+    """Read what ``write_backtest`` wrote.
+
+    Raises:
+        ArtifactError: The file is missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            fit, predict = (float(v) for v in file["seconds"])
+            return Backtest(file["mean"], file["quantiles"], fit, predict)
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise ArtifactError(
+            f"out-of-fold forecasts must be readable, but {path.name} is not: {error}",
+            "start the fit anew with another run directory",
+        ) from error
+
+
+def short(params: Mapping[str, Any]) -> str:
+    """Return hyper-parameters as JSON text."""
+    return json.dumps(dict(params), default=str)

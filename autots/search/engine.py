@@ -1,0 +1,343 @@
+"""The search of one fit: what is tried next, until when, and what is kept.
+
+The study's journal is the only record of the trials, and ``oof/<number>.npz`` beside it of their forecasts; a trial is
+told only after its file is whole. So a killed driver loses nothing that was finished (design decision 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autots.ensembles import ensemble_weights
+from autots.evaluate import Backtest, Plan
+from autots.models.base import Task
+from autots.models.catalog import family as family_class
+from autots.panel import Panel
+from autots.recipes import Candidate, Portfolio
+from autots.recipes.space import from_point, to_point
+from autots.report.terminal import Progress
+from autots.search.board import Board, Entry, read_backtest, write_backtest
+from autots.search.trial import Request, answer
+from zoo.clock import Deadline
+from zoo.errors import ArtifactError, ZooError
+from zoo.search import FailureKind, Study
+from zoo.search.drivers import Driver, Event
+
+__all__ = ["Search"]
+
+# Local models are tried on so many series before all of them are paid for.
+_SAMPLE = 24
+# Trials without a better ensemble after which the search ends by itself.
+_PATIENCE = 80
+_FAILURES = {"timeout": FailureKind.TIME_LIMIT, "memory": FailureKind.MEMORY, "lost": FailureKind.LOST}
+
+
+@dataclass
+class _Job:
+    """A trial that is out."""
+
+    number: int
+    family: str
+    params: dict[str, Any]
+    rows: tuple[int, ...] | None
+    spent: float = 0.0
+
+
+@dataclass
+class Search:
+    """Runs trials until the time is needed for the final fit.
+
+    Args:
+        panel: The series.
+        task: What is forecast.
+        plan: The shared windows.
+        board: Where the entries go; the trivial forecasters are there already.
+        portfolio: What to begin with.
+        study: The durable record.
+        folder: Where out-of-fold forecasts are kept.
+        deadline: The whole fit's.
+        seed: Of the trials.
+        progress: Told of each trial.
+        most_trials: Bound on the number of trials, for tests.
+    """
+
+    panel: Panel
+    task: Task
+    plan: Plan
+    board: Board
+    portfolio: Portfolio
+    study: Study
+    folder: Path
+    deadline: Deadline
+    seed: int
+    progress: Progress
+    most_trials: int | None = None
+    interrupted: bool = False
+    messages: list[str] = field(default_factory=list)
+    _jobs: dict[str, _Job] = field(default_factory=dict)
+    _stale: int = 0
+    _best_loss: float = np.inf
+    _weights: dict[int, float] = field(default_factory=dict)
+    _waiting: list[_Job] = field(default_factory=list)
+
+    def run(self, driver: Driver, *, reserve: Callable[[Search, int], float]) -> None:
+        """Try candidates until ``reserve`` seconds are left, the patience ends, or the user interrupts.
+
+        Args:
+            driver: Runs the trials.
+            reserve: Seconds that the final fit will need, given this search and the number of workers.
+        """
+        self._resume()
+        for candidate in self.portfolio.candidates:
+            self.study.enqueue(to_point(candidate.family, candidate.params), tag="portfolio")
+        try:
+            while not self._over(reserve(self, driver.workers)):
+                left = self.deadline.remaining - reserve(self, driver.workers)
+                while driver.idle > 0 and self._submit(driver, left):
+                    pass
+                if not driver.running:
+                    break
+                for event in driver.wait(min(0.5, max(left, 0.05))):
+                    self._take(event)
+                self._show(driver)
+        except KeyboardInterrupt:
+            self.interrupted = True
+            self.messages.append("interrupted: the best found until then was assembled")
+        for key, job in list(self._jobs.items()):
+            driver.cancel(key)
+            self._fail(job, FailureKind.BUDGET, "the budget ended before it did", 0.0)
+
+    def _over(self, reserve: float) -> bool:
+        if self.most_trials is not None and len(self.board.entries) >= self.most_trials and not self._jobs:
+            return True
+        return self.deadline.remaining <= reserve or self._stale >= _PATIENCE
+
+    def _resume(self) -> None:
+        for record in self.study.trials:
+            family, params = self._resolve(record.params) if record.params else ("", {})
+            if record.state == "complete":
+                try:
+                    made = read_backtest(self._file(record.number))
+                except ArtifactError as error:
+                    self.messages.append(
+                        f"trial {record.number} could not be read back and does not count: {error.message}"
+                    )
+                    continue
+                self.board.add(
+                    Entry(
+                        record.number,
+                        family,
+                        params,
+                        made=made,
+                        fit_seconds=made.fit_seconds,
+                        predict_seconds=made.predict_seconds,
+                    )
+                )
+            elif record.state == "failed" and record.failure is not FailureKind.BUDGET:
+                pruned = record.failure is FailureKind.PRUNED
+                status = str(record.attrs.get("status", "pruned" if pruned else "failed"))
+                score = float(record.attrs.get("score", float("nan")))
+                self.board.add(Entry(record.number, family, params, status, score, note=record.message))  # type: ignore[arg-type]
+        for record in self.study.resume():
+            family, params = self._resolve(record.params)
+            self._waiting.append(self._job(record.number, family, params))
+
+    def _resolve(self, point: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        family, params = from_point(point)
+        return family, {**self.portfolio.fixed.get(family, {}), **params}
+
+    def _file(self, number: int) -> Path:
+        return self.folder / f"{number}.npz"
+
+    def _job(self, number: int, family: str, params: dict[str, Any]) -> _Job:
+        rows = None
+        if family_class(family).local and self.panel.n_series > 2 * _SAMPLE:
+            chosen = np.linspace(0, self.panel.n_series - 1, _SAMPLE).astype(int)
+            rows = tuple(int(i) for i in chosen)
+        return _Job(number, family, params, rows)
+
+    def _submit(self, driver: Driver, left: float) -> bool:
+        """Give a worker something to do; False where nothing is worth starting."""
+        if self.most_trials is not None and len(self._jobs) + len(self.board.entries) >= self.most_trials:
+            return False
+        job = self._waiting.pop(0) if self._waiting else self._next()
+        if job is None:
+            return False
+        expected = self._expected(job)
+        if expected > left and job.rows is None:
+            self._fail(job, FailureKind.BUDGET, "it would have taken longer than the time left", 0.0)
+            # A cheaper one may still fit; what is left is soon too little for all.
+            return left > 1.0 and len(self._jobs) < driver.workers and self._cheapest() < left
+        seed = int(np.random.SeedSequence([self.seed, job.number]).generate_state(1)[0] % 2**31)
+        request = Request("backtest", job.family, job.params, seed, max(left, 0.5), job.rows)
+        self._jobs[str(job.number)] = job
+        # A model that ignores its deadline is killed a little after it.
+        driver.submit(str(job.number), request, timeout=max(left, 0.5) + 3.0)
+        return True
+
+    def _next(self) -> _Job | None:
+        queued = any(record.state == "queued" for record in self.study.trials)
+        if not queued:
+            if not self.portfolio.searched:
+                return None
+            family = self._choose_family()
+            self.study.enqueue({"family": family}, tag=f"search {len(self.study.trials)}")
+        trial = self.study.ask()
+        family, params = self._resolve(trial.params)
+        return self._job(trial.number, family, params)
+
+    def _choose_family(self) -> str:
+        """Draw the next family: by its weight in the ensemble, by what a trial of it costs, and a chance for all."""
+        families = self.portfolio.searched
+        rng = np.random.default_rng([self.seed, len(self.study.trials)])
+        weight = np.full(len(families), 0.15)
+        for entry in self.board.entries:
+            if entry.family in families:
+                weight[families.index(entry.family)] += self._weights.get(entry.number, 0.0)
+        cost = np.array([max(self._family_seconds(f), 0.05) for f in families])
+        share = weight / np.sqrt(cost / np.median(cost))
+        return str(families[int(rng.choice(len(families), p=share / share.sum()))])
+
+    def _family_seconds(self, family: str) -> float:
+        seen = [
+            e.fit_seconds + e.predict_seconds for e in self.board.entries if e.family == family and e.made is not None
+        ]
+        return float(np.mean(seen)) if seen else 0.0
+
+    def _cheapest(self) -> float:
+        return min((self._family_seconds(f) for f in self.portfolio.searched), default=np.inf)
+
+    def _expected(self, job: _Job) -> float:
+        if job.spent > 0:
+            return job.spent
+        like = [
+            e.fit_seconds + e.predict_seconds
+            for e in self.board.entries
+            if e.family == job.family and e.made is not None
+        ]
+        return float(np.min(like)) if like else 0.0
+
+    def _take(self, event: Event) -> None:
+        job = self._jobs.pop(event.key)
+        if event.status != "done":
+            budget = event.error.startswith("BudgetError")
+            kind = FailureKind.BUDGET if budget else _FAILURES.get(event.status, FailureKind.EXCEPTION)
+            self._fail(job, kind, event.error, event.seconds)
+            return
+        made: Backtest = event.result
+        if job.rows is not None:
+            self._promote(job, made, event.seconds)
+            return
+        entry = Entry(
+            job.number,
+            job.family,
+            job.params,
+            made=made,
+            fit_seconds=made.fit_seconds,
+            predict_seconds=made.predict_seconds,
+        )
+        self.board.add(entry)
+        if entry.status == "failed":
+            self.study.fail(job.number, FailureKind.NAN, entry.note, seconds=event.seconds)
+            return
+        write_backtest(self._file(job.number), made)
+        self.study.tell(job.number, entry.score, seconds=event.seconds, attrs={"status": "complete"})
+        self._reweigh()
+
+    def _promote(self, job: _Job, made: Backtest, seconds: float) -> None:
+        """Go on to all series with a local model that did well on some, if the time allows it."""
+        rows = np.asarray(job.rows, dtype=np.intp)
+        score = self.board.objective.value(made, rows=rows)
+        expected = (made.fit_seconds + made.predict_seconds) / len(rows) * self.panel.n_series
+        best = self.board.best
+        rival = np.inf
+        if best is not None and best.made is not None:
+            at = self.board.objective.windows("selection")
+            metric = self.board.objective.metric
+            rival = self.board.objective.score(
+                metric, best.made.mean[at][:, rows], best.made.quantiles[at][:, rows], "selection", rows
+            )
+        note = ""
+        if not np.isfinite(score):
+            note = "its score on a sample is not a number"
+        elif score > 1.5 * rival:
+            note = f"on {len(rows)} series it was far behind the best"
+        elif expected > 0.5 * self.deadline.remaining:
+            note = f"all {self.panel.n_series} series would take about {expected:.0f} s"
+        if note:
+            self.board.add(
+                Entry(
+                    job.number,
+                    job.family,
+                    job.params,
+                    "sample",
+                    score,
+                    fit_seconds=made.fit_seconds,
+                    predict_seconds=made.predict_seconds,
+                    note=note,
+                )
+            )
+            attrs = {"status": "sample", "score": score if np.isfinite(score) else None}
+            self.study.fail(job.number, FailureKind.PRUNED, note, seconds=seconds, attrs=attrs)
+            return
+        # Known to be worth its time: it goes before new candidates.
+        self._waiting.insert(0, _Job(job.number, job.family, job.params, None, spent=expected))
+
+    def _fail(self, job: _Job, kind: FailureKind, message: str, seconds: float) -> None:
+        self._jobs.pop(str(job.number), None)
+        self.study.fail(job.number, kind, message, seconds=seconds)
+        if kind is not FailureKind.BUDGET:
+            self.board.add(Entry(job.number, job.family, job.params, "failed", note=message))
+
+    def _reweigh(self) -> None:
+        """Weigh the ensemble anew on a part of the targets: it decides where the budget flows and when to end."""
+        done = self.board.complete[:12]
+        made = [e.made for e in done if e.made is not None]
+        weights = ensemble_weights(self.board.objective, made, rounds=10, enough=15_000)
+        self._weights = {e.number: float(w) for e, w in zip(done, weights, strict=True) if w > 0}
+        members, loss = self.board.objective.stack(made, "selection", 15_000)
+        value = loss(np.sum([w * m for w, m in zip(weights, members, strict=True)], axis=0))
+        if value < self._best_loss * 0.9995:
+            self._best_loss, self._stale = value, 0
+        else:
+            self._stale += 1
+
+    @property
+    def likely_members(self) -> list[Entry]:
+        """The candidates of the current ensemble."""
+        return [e for e in self.board.entries if e.number in self._weights]
+
+    def _show(self, driver: Driver) -> None:
+        best = self.board.best
+        score = None if best is None else best.score
+        if np.isfinite(self._best_loss) and best is not None:
+            score = min(best.score, (self.board.objective.metric.root and self._best_loss**0.5) or self._best_loss)
+        self.progress.trial(
+            len(self.board.entries),
+            len(driver.running),
+            score,
+            None if score is None else self.board.skill(score),
+            "" if best is None else best.model,
+        )
+
+
+def first_entries(
+    candidates: tuple[Candidate, ...], panel: Panel, plan: Plan, task: Task, board: Board, seed: int
+) -> None:
+    """Backtest the trivial forecasters in this process; seasonal naive is entry -1."""
+    for i, candidate in enumerate(candidates):
+        request = Request("backtest", candidate.family, dict(candidate.params), seed, 60.0)
+        entry = Entry(-1 - i, candidate.family, dict(candidate.params))
+        try:
+            made = answer(request, panel, plan, task, 1)
+        except ZooError as error:
+            entry.status, entry.note = "failed", error.message
+        else:
+            assert isinstance(made, Backtest)
+            entry.made, entry.fit_seconds, entry.predict_seconds = made, made.fit_seconds, made.predict_seconds
+        board.add(entry)
