@@ -11,7 +11,8 @@ import inspect
 import logging
 import warnings
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any, ClassVar, Self
@@ -108,8 +109,7 @@ class PerSeries(Forecaster):
         if "known" in self.covariates:
             self._names = tuple(sorted(set(panel.known) - panel.categorical))
         learned = []
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
+        with _quiet(context.threads):
             for i in range(used.n_series):
                 if context.deadline is not None and context.deadline.remaining < 0:
                     raise BudgetError(
@@ -134,8 +134,7 @@ class PerSeries(Forecaster):
         shape = (history.n_series, task.horizon)
         mean, sigma = np.full(shape, np.nan), np.full(shape, np.nan)
         transformed = np.zeros(history.n_series, dtype=bool)
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
+        with _quiet(1):
             for i in range(history.n_series):
                 made = self._predict_one(history, i, future, task, packed)
                 if made is not None:
@@ -284,6 +283,19 @@ class PerSeries(Forecaster):
 
 
 _RETRIED = (1 + FALLBACKS.index("short"), 1 + FALLBACKS.index("constant"))
+
+
+@contextmanager
+def _quiet(threads: int) -> Iterator[None]:
+    """Silence numerical warnings and keep BLAS to ``threads``.
+
+    Matrices here are tiny: where the cores are shared, BLAS threads that wait for each other cost ten times the work.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=threads, user_api="blas"), warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _fallback(reason: str) -> Learned:
