@@ -335,3 +335,23 @@ def test_every_theta_method_and_trend_model_forecasts():
         model = MSTL(trend=trend)
         assert np.isfinite(forecast(model, panel(y)).quantiles).all()
         assert not model.fallbacks
+
+
+@pytest.mark.parametrize("build", LEARNERS)
+def test_ordinary_series_never_need_the_fallback(build, caplog):
+    # The fallback would hide a broken update behind a finite forecast.
+    caplog.set_level("DEBUG", logger="autots")
+    series = [seasonal_series(n, n) for n in (60, 75, 90)]
+    whole = panel(*series)
+    model = build().fit(whole.drop_last(12), TASK, Context())
+    for history in (whole, whole.tail(40), whole.drop_last(25), whole.tail(15)):
+        model.predict(history, Future())
+    assert not model.fallbacks
+    assert not caplog.records
+
+
+def test_a_state_of_many_series_is_a_few_arrays():
+    model = AutoCES(model="N").fit(panel(*[seasonal_series(30, seed) for seed in range(20)]), TASK, Context())
+    learned = model.state()["learned"]
+    assert all(isinstance(value, np.ndarray) for value in learned.values())
+    assert learned["values"].size < 20 * 10
