@@ -56,7 +56,8 @@ PAIRS = {
     "ets": (lambda: AutoETS(), lambda: sf.AutoETS(season_length=4)),
     "ets aaa": (lambda: AutoETS(model="AAA"), lambda: sf.AutoETS(season_length=4, model="AAA")),
     "ets mam": (lambda: AutoETS(model="MAM"), lambda: sf.AutoETS(season_length=4, model="MAM")),
-    "theta": (lambda: AutoTheta(), lambda: sf.AutoTheta(season_length=4)),
+    "theta": (lambda: AutoTheta(), lambda: sf.Theta(season_length=4)),
+    "theta auto": (lambda: AutoTheta(method="auto"), lambda: sf.AutoTheta(season_length=4)),
     "theta additive": (
         lambda: AutoTheta(method="DOTM", decomposition="additive"),
         lambda: sf.DynamicOptimizedTheta(season_length=4, decomposition_type="additive"),

@@ -14,6 +14,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from statistics import NormalDist
 from typing import Any, ClassVar, Self
 
@@ -285,15 +286,22 @@ class PerSeries(Forecaster):
 _RETRIED = (1 + FALLBACKS.index("short"), 1 + FALLBACKS.index("constant"))
 
 
+@cache
+def _blas() -> Any:
+    """Return the handle of the BLAS libraries; looking for them takes milliseconds, so once per process."""
+    import scipy.linalg  # noqa: F401  # its BLAS must be loaded to be found
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
 @contextmanager
 def _quiet(threads: int) -> Iterator[None]:
     """Silence numerical warnings and keep BLAS to ``threads``.
 
     Matrices here are tiny: where the cores are shared, BLAS threads that wait for each other cost ten times the work.
     """
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=threads, user_api="blas"), warnings.catch_warnings(), np.errstate(all="ignore"):
+    with _blas().limit(limits=threads, user_api="blas"), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield
 
