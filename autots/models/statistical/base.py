@@ -250,8 +250,9 @@ class PerSeries(Forecaster):
         reach = _FURTHEST * max(high - low, 1e-6 * max(abs(low), abs(high)))
         if not (np.isfinite(mean).all() and mean.min() > low - reach and mean.max() < high + reach):
             return None
-        sigma = np.where(np.isfinite(sigma), np.clip(sigma, 0.0, reach), reach)
-        return mean, sigma
+        if np.isnan(sigma).any():
+            return None
+        return mean, np.clip(sigma, 0.0, reach)
 
     def _assemble(self, history: Panel, made: tuple[Floats, Floats, Any], task: Task) -> Forecast:
         mean, sigma, transformed = made

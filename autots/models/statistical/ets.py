@@ -20,7 +20,7 @@ _HEAD = 9
 class AutoETS(PerSeries):
     """ETS: error, trend and season, each none, additive or multiplicative.
 
-    Variances of the forecast are computed here, not by statsforecast: its own are those of the last step for every
+    Variances of the forecast are computed here, not by statsforecast: its own count the seasons of the last step at every
     step of seasonal additive models and multiply where they should add for M,A,A models (see the room's README).
 
     Args:
