@@ -20,8 +20,8 @@ _HEAD = 9
 class AutoETS(PerSeries):
     """ETS: error, trend and season, each none, additive or multiplicative.
 
-    Variances of the forecast are computed here, not by statsforecast: its own count the seasons of the last step at every
-    step of seasonal additive models and multiply where they should add for M,A,A models (see the room's README).
+    Variances of the forecast are computed here, not by statsforecast: its own count the seasons of the last step at
+    every step of seasonal additive models, and multiply where they should add for M,A,A (see the room's README).
 
     Args:
         season: See ``PerSeries``.
