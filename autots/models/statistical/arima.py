@@ -69,8 +69,8 @@ class AutoARIMA(PerSeries):
         n = len(sample.y)
         # A drift is a slope over rows whose level is differenced away, so it may count from any first row.
         clock = np.arange(1.0, n + horizon + 1)[:, None] if values[6] else None
-        # method="ML" only filters when every coefficient is fixed. "CSS-ML", the default of statsforecast's forward,
-        # first checks coefficients that it has not set and refuses good seasonal models.
+        # With every coefficient fixed, method="ML" is one pass of the filter; "CSS-ML", the default of statsforecast's
+        # forward, would prepare a search first.
         fit = arima(
             sample.y,
             order=(p, d, q),

@@ -11,8 +11,10 @@ import inspect
 import logging
 import warnings
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from statistics import NormalDist
 from typing import Any, ClassVar, Self
 
@@ -108,8 +110,7 @@ class PerSeries(Forecaster):
         if "known" in self.covariates:
             self._names = tuple(sorted(set(panel.known) - panel.categorical))
         learned = []
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
+        with _quiet(context.threads):
             for i in range(used.n_series):
                 if context.deadline is not None and context.deadline.remaining < 0:
                     raise BudgetError(
@@ -134,8 +135,7 @@ class PerSeries(Forecaster):
         shape = (history.n_series, task.horizon)
         mean, sigma = np.full(shape, np.nan), np.full(shape, np.nan)
         transformed = np.zeros(history.n_series, dtype=bool)
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
+        with _quiet(1):
             for i in range(history.n_series):
                 made = self._predict_one(history, i, future, task, packed)
                 if made is not None:
@@ -250,8 +250,9 @@ class PerSeries(Forecaster):
         reach = _FURTHEST * max(high - low, 1e-6 * max(abs(low), abs(high)))
         if not (np.isfinite(mean).all() and mean.min() > low - reach and mean.max() < high + reach):
             return None
-        sigma = np.where(np.isfinite(sigma), np.clip(sigma, 0.0, reach), reach)
-        return mean, sigma
+        if np.isnan(sigma).any():
+            return None
+        return mean, np.clip(sigma, 0.0, reach)
 
     def _assemble(self, history: Panel, made: tuple[Floats, Floats, Any], task: Task) -> Forecast:
         mean, sigma, transformed = made
@@ -284,6 +285,26 @@ class PerSeries(Forecaster):
 
 
 _RETRIED = (1 + FALLBACKS.index("short"), 1 + FALLBACKS.index("constant"))
+
+
+@cache
+def _blas() -> Any:
+    """Return the handle of the BLAS libraries; looking for them takes milliseconds, so once per process."""
+    import scipy.linalg  # noqa: F401  # its BLAS must be loaded to be found
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+@contextmanager
+def _quiet(threads: int) -> Iterator[None]:
+    """Silence numerical warnings and keep BLAS to ``threads``.
+
+    Matrices here are tiny: where the cores are shared, BLAS threads that wait for each other cost ten times the work.
+    """
+    with _blas().limit(limits=threads, user_api="blas"), warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _fallback(reason: str) -> Learned:

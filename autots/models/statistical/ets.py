@@ -20,8 +20,8 @@ _HEAD = 9
 class AutoETS(PerSeries):
     """ETS: error, trend and season, each none, additive or multiplicative.
 
-    Variances of the forecast are computed here, not by statsforecast: its own are those of the last step for every
-    step of seasonal additive models and multiply where they should add for M,A,A models (see the room's README).
+    Variances of the forecast are computed here, not by statsforecast: its own count the seasons of the last step at
+    every step of seasonal additive models, and multiply where they should add for M,A,A (see the room's README).
 
     Args:
         season: See ``PerSeries``.
@@ -108,8 +108,8 @@ def deviations(
     With c_j = α + β (φ + … + φ^j) + γ [m divides j]:
     additive errors, v_h = σ² (1 + Σ c_j²);
     multiplicative errors, θ_h = μ_h² + σ² Σ c_j² θ_{h-j} and v_h = (1 + σ²) θ_h - μ_h²;
-    a multiplicative season divides μ and takes γ out of c, v_h = s_h² (θ_h (1 + σ²) (1 + γ²σ²)^k - μ_h²) with k whole
-    seasons ahead (their approximation for class 3).
+    a multiplicative season s divides μ and multiplies the result. That is first-order exact; their approximation for
+    class 3 takes the errors of level and season as independent, and was 6 % too small after two seasons.
 
     Args:
         mean: (H,) forecasts.
@@ -123,7 +123,7 @@ def deviations(
     horizon = len(mean)
     steps = np.arange(1, horizon)
     c = alpha + beta * np.cumsum(phi**steps)
-    if factors is None and season > 1:
+    if season > 1:
         c = c + gamma * (steps % season == 0)
     squares = c**2
     if not multiplicative:
@@ -132,8 +132,5 @@ def deviations(
     theta = np.empty(horizon)
     for h in range(horizon):
         theta[h] = level[h] ** 2 + variance * (squares[:h] @ theta[:h][::-1])
-    grown = (1 + variance) * theta
-    if factors is not None:
-        grown = grown * (1 + gamma**2 * variance) ** (np.arange(horizon) // season)
-    spread = np.sqrt(np.maximum(grown - level**2, 0.0))
+    spread = np.sqrt(np.maximum((1 + variance) * theta - level**2, 0.0))
     return np.asarray(spread if factors is None else spread * np.abs(factors))

@@ -24,7 +24,8 @@ class AutoTheta(PerSeries):
 
     Args:
         season: See ``PerSeries``; any length, as it is taken off first.
-        method: "STM" (standard), "OTM" (optimised), "DSTM", "DOTM" (dynamic), or "auto" for the one of least error.
+        method: "STM" (standard), "OTM" (optimised), "DSTM", "DOTM" (dynamic), or "auto" for the one of least error:
+            four fits that were no better than the standard one where we measured.
         decomposition: "multiplicative" (positive series) or "additive".
         max_history: See ``PerSeries``.
         transform: See ``PerSeries``.
@@ -37,7 +38,7 @@ class AutoTheta(PerSeries):
         self,
         *,
         season: int | None = None,
-        method: str = "auto",
+        method: str = "STM",
         decomposition: str = "multiplicative",
         max_history: int | None = None,
         transform: str | None = None,
