@@ -21,6 +21,7 @@ __all__ = ["IdStyle", "TimeStyle", "read_covariate", "read_ids", "read_numbers",
 
 # What people and programs write where a number is missing.
 _BLANKS = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "<na>"})
+_NUMERIC = (str, int, float, Decimal, np.integer, np.floating, np.bool_)
 _DAY = 86_400_000_000_000
 
 
@@ -143,11 +144,12 @@ class TimeStyle:
             written: Any = index.strftime(self.format) if self.format else index
             return pd.Series(written).astype(dtype if self.format else written.dtype).array
         if self.kind == "date":
-            return pd.Series(index.date, dtype=object).array
+            return pd.Series(index.date, dtype=object)
         if self.kind == "period":
             return index.to_period(self.dtype[7:-1]).array
         if self.dtype == "object":
-            return pd.Series(index.to_pydatetime(), dtype=object).array
+            # A Series, or the frame that it goes into would infer datetime64 again.
+            return pd.Series(list(index.to_pydatetime()), dtype=object)
         return index.astype(dtype).array
 
     def to_dict(self) -> dict[str, Any]:
@@ -358,17 +360,15 @@ def read_numbers(column: Any, name: object, *, what: str = "the target") -> tupl
     if pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype):
         return np.array(column.to_numpy(dtype=np.float64, na_value=np.nan)), 0
     raw = column.to_numpy(dtype=object, na_value=None)
-    texts = np.array([isinstance(v, str) for v in raw], dtype=bool)
-    plain = np.array(
-        [v.strip() if isinstance(v, str) else float(v) if isinstance(v, Decimal) else v for v in raw], object
+    texts = np.fromiter((isinstance(v, str) for v in raw), dtype=bool, count=len(raw))
+    blank = np.fromiter(
+        (v is None or (isinstance(v, str) and v.strip().lower() in _BLANKS) for v in raw), bool, len(raw)
     )
-    blank = np.array([v is None or (isinstance(v, str) and v.lower() in _BLANKS) for v in plain], dtype=bool)
-    plain[blank] = np.nan
-    odd = np.array([not isinstance(v, str | int | float | np.number) for v in plain], dtype=bool)
-    odd |= np.array([isinstance(v, np.complexfloating) for v in plain], dtype=bool)
-    plain[odd] = "?"
+    odd = ~blank & ~np.fromiter((isinstance(v, _NUMERIC) for v in raw), dtype=bool, count=len(raw))
+    plain = np.fromiter((_plain(v) for v in raw), dtype=object, count=len(raw))
+    plain[blank | odd] = np.nan
     numbers = pd.to_numeric(pd.Series(plain), errors="coerce").to_numpy(dtype=np.float64)
-    wrong = np.flatnonzero((np.isnan(numbers) & ~blank & ~_is_nan(raw)) | odd)
+    wrong = np.flatnonzero((np.isnan(numbers) & texts & ~blank) | odd)
     if len(wrong):
         row = int(wrong[0])
         raise DataError(
@@ -378,8 +378,10 @@ def read_numbers(column: Any, name: object, *, what: str = "the target") -> tupl
     return numbers, int((texts & ~blank).sum())
 
 
-def _is_nan(raw: npt.NDArray[np.object_]) -> npt.NDArray[np.bool_]:
-    return np.array([isinstance(v, float | np.floating) and bool(np.isnan(v)) for v in raw], dtype=bool)
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.strip()
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def read_covariate(

@@ -212,11 +212,9 @@ class Grid:
             return (self.steps[at] + self.time_of_day).astype("datetime64[ns]")
         assert self.origin is not None
         spacing = self.freq.spacing
-        out: Times = np.repeat(self.origin[series] + (first - before) * spacing, lengths)
+        out = np.repeat(self.origin[series] + (first - before) * spacing, lengths)
         out += np.arange(len(out)) * spacing
-        if not self.freq.is_integer:
-            out = out.view("datetime64[ns]")
-        return out
+        return out if self.freq.is_integer else out.astype("datetime64[ns]")
 
 
 def place(codes: Ints, times: Times, freq: Frequency, *, due: Times | None = None) -> tuple[Grid, Ints | None]:
@@ -246,6 +244,9 @@ def place(codes: Ints, times: Times, freq: Frequency, *, due: Times | None = Non
     place_all = _place_fixed if freq.is_fixed else _place_calendar
     grid, beside, due_at = place_all(codes, t, freq, begin)
     far = beside > JITTER * freq.spacing
+    if not freq.is_fixed and grid.moved.mean() > 0.5:
+        # First days of months are one day beside last days, but moving them would name the wrong month.
+        far = grid.moved
     if far.sum() > OFF_GRID_SHARE * len(t):
         row = int(np.argmax(far))
         raise DataError(
