@@ -188,7 +188,7 @@ def read_times(column: Any, name: object, like: TimeStyle | None = None) -> tupl
             "fill or drop these rows",
         )
     codes, found = pd.factorize(column)
-    values = pd.Index(found)
+    values: pd.Index[Any] = pd.Index(found, dtype=found.dtype)
     notes: list[str] = []
     times, style = _integers(values, column.dtype, name), TimeStyle("integer", str(column.dtype))
     if times is None:

@@ -153,10 +153,12 @@ def _calendar_votes(t: Ints, c: Ints, owner: Ints, gaps: Ints) -> list[str]:
     usual_month = _modes(c, np.asarray(when.month, dtype=np.int64))[1]
     months = np.asarray(when.year * 12 + when.month, dtype=np.int64)
     between = np.diff(months)[np.diff(c) == 0]
-    by_month = _modes(owner, np.maximum(between, 1))[1]
+    by_month = _steps(owner, np.maximum(between, 1))[1]
+    closest = np.minimum.reduceat(gaps, np.searchsorted(owner, owners))
     edge = np.select([shares[k] >= _AGREE for k in flags], list(range(4)), -1)
     table = np.stack(
-        [step, edge, working & friday, usual_day, same_day >= _AGREE, usual_month, by_month], axis=1
+        [step, edge, working & friday, usual_day, same_day >= _AGREE, usual_month, by_month, closest >= 27 * _DAY],
+        axis=1,
     ).astype(np.int64)
     kinds, count = np.unique(table, axis=0, return_counts=True)
     return [alias for kind, k in zip(kinds.tolist(), count.tolist(), strict=True) for alias in [_alias(kind)] * k]
@@ -164,8 +166,9 @@ def _calendar_votes(t: Ints, c: Ints, owner: Ints, gaps: Ints) -> list[str]:
 
 def _alias(kind: list[int]) -> str:
     """Name the clock of a series from its usual gap and the days that it uses."""
-    step, edge, working, weekday, same_day, month, months = kind
-    if step >= 28 * _DAY and edge >= 0 and (edge < 2 or step >= 28 * _DAY):
+    step, edge, working, weekday, same_day, month, months, sparse = kind
+    if sparse and edge >= 0:
+        # Months differ in length, so their distance is counted in months.
         prefix = "B" if edge >= 2 else ""
         side = "S" if edge in (0, 2) else "E"
         if months == 12:
@@ -209,12 +212,13 @@ class Grid:
         if self.steps is not None:
             at = np.repeat(first - before, lengths)
             at += np.arange(len(at))
-            return (self.steps[at] + self.time_of_day).astype("datetime64[ns]")
+            moments: Times = (self.steps[at] + self.time_of_day).astype("datetime64[ns]")
+            return moments
         assert self.origin is not None
         spacing = self.freq.spacing
         out = np.repeat(self.origin[series] + (first - before) * spacing, lengths)
         out += np.arange(len(out)) * spacing
-        return out if self.freq.is_integer else out.astype("datetime64[ns]")
+        return out if self.freq.is_integer else np.asarray(out, dtype="datetime64[ns]")
 
 
 def place(codes: Ints, times: Times, freq: Frequency, *, due: Times | None = None) -> tuple[Grid, Ints | None]:

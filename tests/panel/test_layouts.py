@@ -1,4 +1,3 @@
-import datetime
 from decimal import Decimal
 
 import numpy as np
@@ -140,7 +139,7 @@ def test_one_series_keeps_its_kind_of_index(index):
     assert list(got.panel.ids) == ["load"]
     np.testing.assert_array_equal(got.panel.y, np.arange(30.0))
     out = answer(got)
-    assert list(out.columns)[0] == (index.name or "ds")
+    assert out.columns[0] == (index.name or "ds")
     assert out.iloc[:, 0].dtype == index.dtype
     assert out.iloc[0, 0] == index[-1] + (index[1] - index[0])
 

@@ -108,7 +108,7 @@ def test_small_jitter_is_moved_and_counted():
 
 def test_one_absurd_date_does_not_fill_the_memory():
     table = pd.DataFrame({"ds": [*pd.date_range("2020-01-01", periods=50, freq="h"), pd.Timestamp("1970-01-01")]})
-    with pytest.raises(DataError, match="would need .* steps of 'h'"):
+    with pytest.raises(DataError, match=r"would need .* steps of 'h'"):
         read_panel(table.assign(y=1.0))
 
 
