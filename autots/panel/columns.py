@@ -23,6 +23,8 @@ __all__ = ["IdStyle", "TimeStyle", "read_covariate", "read_ids", "read_numbers",
 _BLANKS = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "<na>"})
 _NUMERIC = (str, int, float, Decimal, np.integer, np.floating, np.bool_)
 _DAY = 86_400_000_000_000
+# Nanoseconds since 1970 reach from 1678 to 2262; forecasts and grids need some room.
+_FIRST_YEAR, _LAST_YEAR = 1680, 2250
 
 
 @dataclass(frozen=True)
@@ -197,8 +199,17 @@ def read_times(column: Any, name: object, like: TimeStyle | None = None) -> tupl
             index, style = _naive(index, style, like)
             inside = "its wall clock" if style.wall else "UTC"
             notes.append(f"times have the zone {style.zone}, and are kept as {inside} inside")
+        outside = (index.year < _FIRST_YEAR) | (index.year > _LAST_YEAR)
+        if outside.any():
+            raise DataError(
+                f"times must lie between the years {_FIRST_YEAR} and {_LAST_YEAR}, but {name!r} holds "
+                f"{index[outside][0]}",
+                "correct or drop these rows",
+            )
         times = np.asarray(index, dtype="datetime64[ns]")
-    elif style.dtype == "object" or pd.api.types.is_string_dtype(column.dtype):
+    elif np.abs(times).max() > 2**60:
+        raise DataError(f"a clock of integers must stay within 2**60, but {name!r} holds {np.abs(times).max()}")
+    if times.dtype.kind == "i" and (style.dtype == "object" or pd.api.types.is_string_dtype(column.dtype)):
         style = TimeStyle("integer", "int64")
     if like is not None and (like.kind == "integer") != (style.kind == "integer"):
         raise DataError(f"the clock must stay of one kind, but {name!r} is {style.kind} after {like.kind}")

@@ -267,6 +267,8 @@ def _regular_hint(codes: Ints, times: Times, freq: Frequency) -> str:
         seen = infer_frequency(codes, times)[0]
     except DataError:
         return advice
+    if seen.is_fixed and not seen.is_integer and seen.spacing >= 27 * _DAY:
+        return "name months by their first day: frame[time].dt.to_period('M').dt.to_timestamp()"
     return advice if seen == freq else f"the times look like freq={seen.alias or seen.step!r}; else {advice}"
 
 

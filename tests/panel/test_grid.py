@@ -81,6 +81,13 @@ def test_small_jitter_is_moved_onto_the_clock():
     )
 
 
+def test_the_middle_of_months_is_refused_with_the_conversion():
+    codes, times = series(pd.date_range("2020", periods=24, freq="MS") + pd.Timedelta("14D"))
+    with pytest.raises(DataError, match="do not lie on steps") as caught:
+        place(codes, times, infer_frequency(codes, times)[0])
+    assert "to_period('M')" in caught.value.hint
+
+
 def test_one_point_series_need_a_frequency():
     codes, times = series(*([["2020-01-01"]] * 3))
     with pytest.raises(DataError, match="no series has two different times"):

@@ -337,6 +337,23 @@ def test_empty_tables_are_refused(frame):
         read_panel(frame)
 
 
+def test_the_parts_of_a_split_clock_are_no_series():
+    hours = pd.date_range("2020", periods=60, freq="h")
+    split = pd.DataFrame({"date": hours.strftime("%Y-%m-%d"), "time": hours.strftime("%H:%M"), "v": 1.0})
+    with pytest.raises(DataError, match="times repeat in 57 of 60 rows") as caught:
+        read_panel(split)
+    assert "join the parts of the clock" in caught.value.hint
+
+
+def test_times_beyond_the_inside_clock_are_refused():
+    for unit, value in (("s", "1500-01-01"), ("s", "2300-01-01")):
+        times = np.array([value, "2000-01-01"], dtype=f"datetime64[{unit}]")
+        with pytest.raises(DataError, match="between the years 1680 and 2250"):
+            read_panel(pd.DataFrame({"ds": times, "y": 1.0}))
+    with pytest.raises(DataError, match="within 2"):
+        read_panel(pd.DataFrame({"t": [-(2**62), 2**62], "y": 1.0}))
+
+
 def test_columns_of_the_same_name_or_of_two_levels_are_refused():
     frame = long()
     with pytest.raises(DataError, match="'y' occurs more than once"):
