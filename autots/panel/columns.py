@@ -21,7 +21,10 @@ __all__ = ["IdStyle", "TimeStyle", "read_covariate", "read_ids", "read_numbers",
 
 # What people and programs write where a number is missing.
 _BLANKS = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "<na>"})
+_NUMERIC = (str, int, float, Decimal, np.integer, np.floating, np.bool_)
 _DAY = 86_400_000_000_000
+# Nanoseconds since 1970 reach from 1678 to 2262; forecasts and grids need some room.
+_FIRST_YEAR, _LAST_YEAR = 1680, 2250
 
 
 @dataclass(frozen=True)
@@ -143,11 +146,12 @@ class TimeStyle:
             written: Any = index.strftime(self.format) if self.format else index
             return pd.Series(written).astype(dtype if self.format else written.dtype).array
         if self.kind == "date":
-            return pd.Series(index.date, dtype=object).array
+            return pd.Series(index.date, dtype=object)
         if self.kind == "period":
             return index.to_period(self.dtype[7:-1]).array
         if self.dtype == "object":
-            return pd.Series(index.to_pydatetime(), dtype=object).array
+            # A Series, or the frame that it goes into would infer datetime64 again.
+            return pd.Series(list(index.to_pydatetime()), dtype=object)
         return index.astype(dtype).array
 
     def to_dict(self) -> dict[str, Any]:
@@ -186,7 +190,7 @@ def read_times(column: Any, name: object, like: TimeStyle | None = None) -> tupl
             "fill or drop these rows",
         )
     codes, found = pd.factorize(column)
-    values = pd.Index(found)
+    values: pd.Index[Any] = pd.Index(found, dtype=found.dtype)
     notes: list[str] = []
     times, style = _integers(values, column.dtype, name), TimeStyle("integer", str(column.dtype))
     if times is None:
@@ -195,8 +199,17 @@ def read_times(column: Any, name: object, like: TimeStyle | None = None) -> tupl
             index, style = _naive(index, style, like)
             inside = "its wall clock" if style.wall else "UTC"
             notes.append(f"times have the zone {style.zone}, and are kept as {inside} inside")
+        outside = (index.year < _FIRST_YEAR) | (index.year > _LAST_YEAR)
+        if outside.any():
+            raise DataError(
+                f"times must lie between the years {_FIRST_YEAR} and {_LAST_YEAR}, but {name!r} holds "
+                f"{index[outside][0]}",
+                "correct or drop these rows",
+            )
         times = np.asarray(index, dtype="datetime64[ns]")
-    elif style.dtype == "object" or pd.api.types.is_string_dtype(column.dtype):
+    elif np.abs(times).max() > 2**60:
+        raise DataError(f"a clock of integers must stay within 2**60, but {name!r} holds {np.abs(times).max()}")
+    if times.dtype.kind == "i" and (style.dtype == "object" or pd.api.types.is_string_dtype(column.dtype)):
         style = TimeStyle("integer", "int64")
     if like is not None and (like.kind == "integer") != (style.kind == "integer"):
         raise DataError(f"the clock must stay of one kind, but {name!r} is {style.kind} after {like.kind}")
@@ -358,17 +371,15 @@ def read_numbers(column: Any, name: object, *, what: str = "the target") -> tupl
     if pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype):
         return np.array(column.to_numpy(dtype=np.float64, na_value=np.nan)), 0
     raw = column.to_numpy(dtype=object, na_value=None)
-    texts = np.array([isinstance(v, str) for v in raw], dtype=bool)
-    plain = np.array(
-        [v.strip() if isinstance(v, str) else float(v) if isinstance(v, Decimal) else v for v in raw], object
+    texts = np.fromiter((isinstance(v, str) for v in raw), dtype=bool, count=len(raw))
+    blank = np.fromiter(
+        (v is None or (isinstance(v, str) and v.strip().lower() in _BLANKS) for v in raw), bool, len(raw)
     )
-    blank = np.array([v is None or (isinstance(v, str) and v.lower() in _BLANKS) for v in plain], dtype=bool)
-    plain[blank] = np.nan
-    odd = np.array([not isinstance(v, str | int | float | np.number) for v in plain], dtype=bool)
-    odd |= np.array([isinstance(v, np.complexfloating) for v in plain], dtype=bool)
-    plain[odd] = "?"
+    odd = ~blank & ~np.fromiter((isinstance(v, _NUMERIC) for v in raw), dtype=bool, count=len(raw))
+    plain = np.fromiter((_plain(v) for v in raw), dtype=object, count=len(raw))
+    plain[blank | odd] = np.nan
     numbers = pd.to_numeric(pd.Series(plain), errors="coerce").to_numpy(dtype=np.float64)
-    wrong = np.flatnonzero((np.isnan(numbers) & ~blank & ~_is_nan(raw)) | odd)
+    wrong = np.flatnonzero((np.isnan(numbers) & texts & ~blank) | odd)
     if len(wrong):
         row = int(wrong[0])
         raise DataError(
@@ -378,8 +389,10 @@ def read_numbers(column: Any, name: object, *, what: str = "the target") -> tupl
     return numbers, int((texts & ~blank).sum())
 
 
-def _is_nan(raw: npt.NDArray[np.object_]) -> npt.NDArray[np.bool_]:
-    return np.array([isinstance(v, float | np.floating) and bool(np.isnan(v)) for v in raw], dtype=bool)
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.strip()
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def read_covariate(

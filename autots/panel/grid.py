@@ -153,10 +153,12 @@ def _calendar_votes(t: Ints, c: Ints, owner: Ints, gaps: Ints) -> list[str]:
     usual_month = _modes(c, np.asarray(when.month, dtype=np.int64))[1]
     months = np.asarray(when.year * 12 + when.month, dtype=np.int64)
     between = np.diff(months)[np.diff(c) == 0]
-    by_month = _modes(owner, np.maximum(between, 1))[1]
+    by_month = _steps(owner, np.maximum(between, 1))[1]
+    closest = np.minimum.reduceat(gaps, np.searchsorted(owner, owners))
     edge = np.select([shares[k] >= _AGREE for k in flags], list(range(4)), -1)
     table = np.stack(
-        [step, edge, working & friday, usual_day, same_day >= _AGREE, usual_month, by_month], axis=1
+        [step, edge, working & friday, usual_day, same_day >= _AGREE, usual_month, by_month, closest >= 27 * _DAY],
+        axis=1,
     ).astype(np.int64)
     kinds, count = np.unique(table, axis=0, return_counts=True)
     return [alias for kind, k in zip(kinds.tolist(), count.tolist(), strict=True) for alias in [_alias(kind)] * k]
@@ -164,8 +166,9 @@ def _calendar_votes(t: Ints, c: Ints, owner: Ints, gaps: Ints) -> list[str]:
 
 def _alias(kind: list[int]) -> str:
     """Name the clock of a series from its usual gap and the days that it uses."""
-    step, edge, working, weekday, same_day, month, months = kind
-    if step >= 28 * _DAY and edge >= 0 and (edge < 2 or step >= 28 * _DAY):
+    step, edge, working, weekday, same_day, month, months, sparse = kind
+    if sparse and edge >= 0:
+        # Months differ in length, so their distance is counted in months.
         prefix = "B" if edge >= 2 else ""
         side = "S" if edge in (0, 2) else "E"
         if months == 12:
@@ -209,14 +212,13 @@ class Grid:
         if self.steps is not None:
             at = np.repeat(first - before, lengths)
             at += np.arange(len(at))
-            return (self.steps[at] + self.time_of_day).astype("datetime64[ns]")
+            moments: Times = (self.steps[at] + self.time_of_day).astype("datetime64[ns]")
+            return moments
         assert self.origin is not None
         spacing = self.freq.spacing
-        out: Times = np.repeat(self.origin[series] + (first - before) * spacing, lengths)
+        out = np.repeat(self.origin[series] + (first - before) * spacing, lengths)
         out += np.arange(len(out)) * spacing
-        if not self.freq.is_integer:
-            out = out.view("datetime64[ns]")
-        return out
+        return out if self.freq.is_integer else np.asarray(out, dtype="datetime64[ns]")
 
 
 def place(codes: Ints, times: Times, freq: Frequency, *, due: Times | None = None) -> tuple[Grid, Ints | None]:
@@ -246,6 +248,9 @@ def place(codes: Ints, times: Times, freq: Frequency, *, due: Times | None = Non
     place_all = _place_fixed if freq.is_fixed else _place_calendar
     grid, beside, due_at = place_all(codes, t, freq, begin)
     far = beside > JITTER * freq.spacing
+    if not freq.is_fixed and grid.moved.mean() > 0.5:
+        # First days of months are one day beside last days, but moving them would name the wrong month.
+        far = grid.moved
     if far.sum() > OFF_GRID_SHARE * len(t):
         row = int(np.argmax(far))
         raise DataError(
@@ -262,6 +267,8 @@ def _regular_hint(codes: Ints, times: Times, freq: Frequency) -> str:
         seen = infer_frequency(codes, times)[0]
     except DataError:
         return advice
+    if seen.is_fixed and not seen.is_integer and seen.spacing >= 27 * _DAY:
+        return "name months by their first day: frame[time].dt.to_period('M').dt.to_timestamp()"
     return advice if seen == freq else f"the times look like freq={seen.alias or seen.step!r}; else {advice}"
 
 

@@ -412,23 +412,20 @@ class _Search:
         repeated = clock.duplicated()
         if not repeated.any():
             return None
-        texts = [c for c in free if c != self.target_col and not is_number(self.table[c])]
+        # Beside a date, a column "time" or "month" is the rest of the clock and no series.
+        names = [c for c in free if c != self.target_col and str(c).strip().lower() not in TIME_NAMES]
+        texts = [c for c in names if not is_number(self.table[c])]
         able = [c for c in texts if not self._clashes(clock, c)]
         if len(able) == 1:
             self.notes.append(f"column {able[0]!r} was read as the name of the series")
             return able[0]
-        whole = [
-            c
-            for c in free
-            if c != self.target_col
-            and pd.api.types.is_integer_dtype(self.table[c].dtype)
-            and not self._clashes(clock, c)
-        ]
+        integers = [c for c in names if pd.api.types.is_integer_dtype(self.table[c].dtype)]
+        whole = [c for c in integers if not self._clashes(clock, c)]
         if able or whole or repeated.mean() > 0.2:
             raise DataError(
                 f"times repeat in {int(repeated.sum())} of {len(clock)} rows, so a column must name the series, but it "
                 f"could be any of {able or whole or free}",
-                "give id_col=...; join several columns into one where it takes several",
+                "give id_col=... (several columns joined where it takes several), or join the parts of the clock",
             )
         return None
 

@@ -209,3 +209,34 @@ def test_a_ray_dataset_is_read(frame):
             same(read(ray.data.from_pandas(frame)), frame)
         finally:
             ray.shutdown()
+
+
+def test_a_spark_frame_is_collected_through_arrow_and_its_session_left_alone(frame):
+    settings = {"spark.sql.execution.arrow.pyspark.enabled": "false"}
+    seen = []
+
+    class Conf:
+        def get(self, key, default):
+            return settings.get(key, default)
+
+        def set(self, key, value):
+            settings[key] = value
+
+    class DataFrame:
+        class sparkSession:
+            conf = Conf()
+
+        def toPandas(self):
+            seen.append(dict(settings))
+            return frame
+
+    DataFrame.__module__ = "pyspark.sql.dataframe"
+    same(read(DataFrame()), frame)
+    assert list(seen[0].values()) == ["true"]
+    assert list(settings.values()) == ["false"]
+
+
+def test_midnights_in_one_file_and_hours_in_another_are_one_clock(tmp_path):
+    (tmp_path / "a.csv").write_text("ds,y\n2020-01-01,1\n")
+    (tmp_path / "b.csv").write_text("ds,y\n2020-01-01 01:00:00,2\n")
+    assert read(tmp_path)["ds"].tolist() == list(pd.date_range("2020-01-01", periods=2, freq="h"))

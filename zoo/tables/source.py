@@ -178,7 +178,7 @@ def _read_many(files: Sequence[Path], text: frozenset[str]) -> Any:
                 f"{differing}",
                 "read only the files that belong together, for example with a pattern",
             )
-    tables = _one_text_type([table.select(first.column_names) for table in tables], text)
+    tables = _one_type([table.select(first.column_names) for table in tables], text)
     try:
         # The pandas note of one file (its index, say) does not describe all of them.
         return pa.concat_tables(tables, promote_options="permissive")
@@ -198,8 +198,8 @@ def _read_many(files: Sequence[Path], text: frozenset[str]) -> Any:
         raise DataError(f"files must fit together, but {_first_line(error)}", "write them with one schema") from error
 
 
-def _one_text_type(tables: list[Any], text: frozenset[str]) -> list[Any]:
-    """Make an identifier text everywhere if it is text in one of the files ("A7" there, 12 here)."""
+def _one_type(tables: list[Any], text: frozenset[str]) -> list[Any]:
+    """Agree on what each file had to guess: "A7" there, 12 here; midnights alone here, hours too there."""
     import pyarrow as pa
 
     for i, name in enumerate(tables[0].column_names):
@@ -207,6 +207,13 @@ def _one_text_type(tables: list[Any], text: frozenset[str]) -> list[Any]:
         mixed = any(pa.types.is_string(t) for t in types) and any(pa.types.is_integer(t) for t in types)
         if mixed and name.lower() in text:
             tables = [table.set_column(i, name, table.column(name).cast(pa.string())) for table in tables]
+        if any(pa.types.is_date(t) for t in types) and any(pa.types.is_timestamp(t) for t in types):
+            moment = next(t for t in types if pa.types.is_timestamp(t))
+            naive = pa.timestamp(moment.unit)
+            tables = [
+                table.set_column(i, name, table.column(name).cast(naive)) if pa.types.is_date(t) else table
+                for table, t in zip(tables, types, strict=True)
+            ]
     return tables
 
 
