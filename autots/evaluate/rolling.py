@@ -1,0 +1,45 @@
+"""A test set, forecast horizon by horizon from what was known before each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from autots.panel import Floats, Future, Ints, Panel
+
+__all__ = ["rolling_windows"]
+
+
+def rolling_windows(
+    full: Panel, lengths: Ints, horizon: int, *, most_rows: int
+) -> Iterator[tuple[Ints, Panel, Future, Floats]]:
+    """Yield batches of windows over the last ``lengths`` rows of each series.
+
+    Window b of a series begins after the first ``b * horizon`` test rows; the last one may be shorter than the horizon,
+    its missing targets are NaN and its known covariates repeat the last value.
+
+    Args:
+        full: History and test of every series.
+        lengths: (S,) test rows of each series.
+        horizon: Steps H.
+        most_rows: Rows of history per batch, about.
+
+    Yields:
+        (W,) series of each window, the W histories as a panel, their future, and (W, H) targets.
+    """
+    counts = -(-lengths // horizon)
+    series = np.repeat(np.arange(full.n_series), counts)
+    block = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    ends = full.indptr[1:][series] - lengths[series] + block * horizon
+    sizes = ends - full.indptr[:-1][series]
+    batch = (np.cumsum(sizes) - sizes) // max(most_rows, 1)
+    for b in np.unique(batch):
+        rows = np.flatnonzero(batch == b)
+        history = full.windows(series[rows], ends[rows])
+        at = ends[rows, None] + np.arange(horizon)
+        last = full.indptr[1:][series[rows], None] - 1
+        inside = at <= last
+        at = np.minimum(at, last)
+        future = Future({name: values[at] for name, values in full.known.items()})
+        yield series[rows], history, future, np.where(inside, full.y[at], np.nan)

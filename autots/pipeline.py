@@ -1,0 +1,328 @@
+"""The found forecaster: members, weights, calibration, and the user's own names around them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+
+from autots.artifact import read_artifact, write_artifact
+from autots.intervals import Conformal
+from autots.metrics import METRICS, Sums, coverage, metric, season_scale
+from autots.models.base import Forecast, Forecaster, State, Task
+from autots.models.catalog import create
+from autots.panel import Floats, Frequency, Future, Panel
+from autots.panel.repair import DataReport
+from autots.panel.schema import Schema
+from zoo.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from autots.report import Facts
+
+__all__ = ["Member", "Pipeline"]
+
+# Rows of history that are forecast from at once while a test set is rolled over.
+_BATCH = 3_000_000
+
+
+@dataclass(frozen=True)
+class Member:
+    """A fitted part of the ensemble.
+
+    Args:
+        family: Of the catalog.
+        model: Fitted.
+        weight: Weights of all members sum to one.
+    """
+
+    family: str
+    model: Forecaster
+    weight: float
+
+
+class Pipeline:
+    """A fitted forecaster for one kind of table. Made by ``AutoTS.fit`` and ``load``, not by hand.
+
+    Args:
+        schema: How the user's table is written.
+        panel: The history that forecasts start from.
+        task: Horizon, seasons and all quantile levels that are computed.
+        levels: The quantile levels that the user asked for.
+        metric_name: What was minimised.
+        members: The ensemble.
+        conformal: The calibration, or None where nothing could be backtested.
+        facts: What the fit has to tell.
+        seed: For refits.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        panel: Panel,
+        task: Task,
+        *,
+        levels: tuple[float, ...],
+        metric_name: str,
+        members: Sequence[Member],
+        conformal: Conformal | None,
+        facts: Facts,
+        seed: int = 0,
+    ) -> None:
+        self.schema, self.task, self.levels, self.metric_name = schema, task, levels, metric_name
+        self.members, self.conformal, self.facts, self.seed = tuple(members), conformal, facts, seed
+        self._calibrated_ids = panel.ids
+        self._set(panel)
+
+    def _set(self, panel: Panel) -> None:
+        self._panel = panel
+        self._where: dict[str, int] | None = None
+
+    @property
+    def panel(self) -> Panel:
+        """The history that forecasts start from."""
+        return self._panel
+
+    @property
+    def horizon(self) -> int:
+        """Steps H of a forecast."""
+        return self.task.horizon
+
+    @property
+    def data_report(self) -> Mapping[str, Any]:
+        """What was found in the table and repaired (see DataReport)."""
+        return self.facts.data
+
+    def predict(self, future: Any = None, *, data: Any = None) -> pd.DataFrame:
+        """Forecast the horizon after the last row of every series.
+
+        Args:
+            future: The covariates known in the future: a table with the id, the time and each known covariate, for every
+                step of the horizon. Needed if and only if there are known covariates.
+            data: Forecast from this table instead of the history seen so far, with what was learned.
+
+        Returns:
+            A long table with the user's id and time columns, ``mean`` (the point forecast for the metric) and one
+            column per quantile level.
+
+        Raises:
+            DataError: A known covariate or a row of it is missing.
+        """
+        panel = self._panel if data is None else self.schema.read_more(data).panel
+        known = self.schema.read_future(future, panel, self.horizon)
+        point, quantiles = self._forecast(panel, known)
+        asked = [self.task.levels.index(q) for q in self.levels]
+        return self.schema.write(panel.ids, panel.future_times(self.horizon), point, quantiles[:, :, asked], self.levels)
+
+    def _forecast(self, history: Panel, future: Future) -> tuple[Floats, Floats]:
+        """Return (S, H) points and (S, H, Q) calibrated quantiles."""
+        parts = [(m.weight, m.model.predict(history, future)) for m in self.members]
+        combined = _average(parts)
+        quantiles = combined.quantiles
+        if self.conformal is not None:
+            rows = self._positions(history.ids)
+            quantiles = self.conformal.apply(quantiles, season_scale(history, self.task.season), rows)
+        squared = metric(self.metric_name).squared
+        return (combined.mean if squared else quantiles[:, :, self.task.levels.index(0.5)]), quantiles
+
+    def _positions(self, ids: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.intp]]:
+        if ids is self._calibrated_ids:
+            return np.arange(len(ids), dtype=np.intp)
+        if self._where is None:
+            self._where = {id_: i for i, id_ in enumerate(self._calibrated_ids)}
+        return np.array([self._where.get(id_, -1) for id_ in ids], dtype=np.intp)
+
+    def update(self, new_rows: Any) -> Self:
+        """Take in rows that came after the history: the state moves on, nothing is refitted.
+
+        Args:
+            new_rows: A table with the same columns. Rows already seen are ignored, missing steps become gaps.
+
+        Returns:
+            This pipeline.
+        """
+        more = self.schema.read_more(new_rows, panel=self._panel).panel
+        self._set(self._panel.append(more))
+        return self
+
+    def refit(self, all_rows: Any = None) -> Self:
+        """Fit the same ensemble anew on a table (the history seen so far by default), without a search.
+
+        Weights and calibration stay.
+        """
+        from autots.search.assemble import fit_here
+
+        panel = self._panel if all_rows is None else self.schema.read_more(all_rows).panel
+        self.members = tuple(
+            replace(m, model=fit_here(m.family, m.model.params, panel, self.task, self.seed)) for m in self.members
+        )
+        self._set(panel)
+        return self
+
+    def evaluate(self, test: Any) -> dict[str, Any]:
+        """Forecast a table that follows the history and compare.
+
+        A test longer than the horizon is rolled over: after each horizon the state takes in what came, without a refit.
+
+        Args:
+            test: Rows after the history, known covariates among the columns.
+
+        Returns:
+            ``series``, ``rows``, ``smape``, ``mase``, ``rmse``, ``mse``, ``mae``, ``wql``, ``coverage`` (nominal ->
+            observed) and ``skill`` (metric -> 1 - score / seasonal naive's).
+
+        Raises:
+            DataError: No row of the test follows the history.
+        """
+        from autots.evaluate.rolling import rolling_windows
+
+        more = self.schema.read_more(test, panel=self._panel).panel
+        if more.n_rows == 0:
+            raise DataError("a test table must have rows after the history, but it has none", "check its times")
+        full = self._panel.append(more)
+        kept = np.array([self._index_of(full, id_) for id_ in more.ids], dtype=np.intp)
+        full, lengths = full.select(kept), more.lengths
+        naive = create("seasonal_naive").fit(self._panel, self.task, _context(self.seed))
+        scale = season_scale(full.drop_tails(lengths), self.task.season)
+        totals: dict[str, dict[str, Sums]] = {"model": {}, "naive": {}}
+        actuals, made = [], []
+        for series, history, future, actual in rolling_windows(full, lengths, self.horizon, most_rows=_BATCH):
+            point, quantiles = self._forecast(history, future)
+            base = naive.predict(history, future)
+            for who, p, q in (("model", point, quantiles), ("naive", base.median(self.task.levels), base.quantiles)):
+                for name, one in METRICS.items():
+                    part = one.sums(actual, p, q, self.task.levels, scale[series])
+                    totals[who][name] = totals[who].get(name, Sums(0.0, 0.0)) + part
+            actuals.append(actual)
+            made.append(quantiles)
+        return self._report(totals, np.concatenate(actuals), np.concatenate(made), full.n_series)
+
+    def _report(
+        self, totals: Mapping[str, Mapping[str, Sums]], actual: Floats, quantiles: Floats, n_series: int
+    ) -> dict[str, Any]:
+        scores = {who: {n: METRICS[n].report(s) for n, s in sums.items()} for who, sums in totals.items()}
+        names = ("smape", "mase", "rmse", "mse", "mae", "wql", "wape", "sql")
+        asked = {f"{1 - 2 * q:.10g}" for q in self.levels if q < 0.5}
+        covered = coverage(actual, quantiles, self.task.levels)
+        skill = {
+            n: 1.0 - scores["model"][n] / scores["naive"][n] for n in names if scores["naive"][n] > 0
+        }
+        return {
+            "series": n_series,
+            "rows": int((~np.isnan(actual)).sum()),
+            **{n: scores["model"][n] for n in names},
+            "coverage": {k: v for k, v in covered.items() if k in asked} or covered,
+            "skill": skill,
+        }
+
+    @staticmethod
+    def _index_of(panel: Panel, id_: str) -> int:
+        return int(np.flatnonzero(panel.ids == id_)[0])
+
+    def leaderboard(self) -> pd.DataFrame:
+        """Return one row per candidate, the ensemble first; lower scores are better."""
+        return self.facts.leaderboard.copy()
+
+    def report(self, path: str | Path | None = None) -> str:
+        """Return the report as one self-contained HTML page, and write it to ``path`` if given."""
+        from autots.report.page import render
+
+        page = render(self.facts)
+        if path is not None:
+            Path(path).write_text(page, encoding="utf-8")
+        return page
+
+    def plot(self, series: str | None = None, future: Any = None) -> Figure:
+        """Draw the recent history and the forecast of one series.
+
+        Args:
+            series: Its id; the first one by default.
+            future: As in ``predict``.
+        """
+        from autots.report.plot import plot
+
+        ids = [str(i) for i in self._panel.ids]
+        name = ids[0] if series is None else str(series)
+        if name not in ids:
+            raise ConfigError(f"a series must be in the history, but {name!r} is not", f"for example {ids[0]!r}")
+        one = self._panel.select([ids.index(name)])
+        known = self.schema.read_future(future, self._panel, self.horizon).select(np.array([ids.index(name)]))
+        point, quantiles = self._forecast(one, known)
+        recent = one.tail(max(5 * self.horizon, 3 * self.task.season, 60))
+        return plot(
+            recent.times,
+            recent.y,
+            one.future_times(self.horizon)[0],
+            quantiles[0],
+            self.task.levels,
+            point[0],
+            title=name,
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write the pipeline into a folder of plain, checksummed files (nothing is pickled)."""
+        write_artifact(Path(path), self._parts())
+        return Path(path)
+
+    def _parts(self) -> dict[str, State]:
+        head = {
+            "schema": json.dumps(self.schema.to_dict()),
+            "task": self.task.to_dict(),
+            "levels": list(self.levels),
+            "metric": self.metric_name,
+            "seed": self.seed,
+            "members": [
+                {"family": m.family, "params": dict(m.model.params), "weight": m.weight} for m in self.members
+            ],
+            "conformal": None if self.conformal is None else self.conformal.to_dict(),
+            "calibrated_ids": self._calibrated_ids,
+        }
+        models = {f"model_{i}": m.model.state() for i, m in enumerate(self.members)}
+        return {"pipeline": head, "panel": self._panel.to_state(), "facts": self.facts.to_state(), **models}
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what ``save`` wrote.
+
+        Raises:
+            ArtifactError: The folder is missing, foreign, damaged or tampered with.
+        """
+        from autots.report import Facts
+
+        parts = read_artifact(Path(path))
+        head = parts["pipeline"]
+        schema = Schema.from_dict(json.loads(head["schema"]))
+        members = [
+            Member(m["family"], create(m["family"], **m["params"]).restore(parts[f"model_{i}"]), float(m["weight"]))
+            for i, m in enumerate(head["members"])
+        ]
+        made = cls(
+            schema,
+            Panel.from_state(parts["panel"], schema.freq),
+            Task.from_dict(head["task"]),
+            levels=tuple(float(q) for q in head["levels"]),
+            metric_name=head["metric"],
+            members=members,
+            conformal=None if head["conformal"] is None else Conformal.from_dict(head["conformal"]),
+            facts=Facts.from_state(parts["facts"]),
+            seed=int(head["seed"]),
+        )
+        made._calibrated_ids = head["calibrated_ids"]
+        return made
+
+
+def _average(parts: Sequence[tuple[float, Forecast]]) -> Forecast:
+    mean = np.sum([w * f.mean for w, f in parts], axis=0)
+    return Forecast(mean, np.sum([w * f.quantiles for w, f in parts], axis=0))
+
+
+def _context(seed: int) -> Any:
+    from autots.models.base import Context
+
+    return Context(seed)
