@@ -86,9 +86,7 @@ class Study:
             storage = optuna.storages.JournalStorage(journal)
             identity = {"fingerprint": fingerprint, "direction": direction, "space": space.describe()}
             _create_or_check(storage, journal, path, identity)
-            study = optuna.load_study(
-                study_name=_NAME, storage=storage, sampler=SeededSampler(sampler, space, seed)
-            )
+            study = optuna.load_study(study_name=_NAME, storage=storage, sampler=SeededSampler(sampler, space, seed))
             return cls(
                 space, storage=storage, optuna_study=study, journal=journal, lock=lock, clock=clock or SystemClock()
             )

@@ -21,7 +21,13 @@ Answer = tuple[str, Any, str, str, float]
 
 def thread_environment(threads: int) -> dict[str, str]:
     """Return the variables that numerical libraries read when they are loaded."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+    names = (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+    )
     return dict.fromkeys(names, str(threads))
 
 
