@@ -156,6 +156,46 @@ class Panel:
         future = Future({name: values[at] for name, values in self.known.items()})
         return self._gather(keep, starts, ends), future, self.y[at]
 
+    def windows(self, series: Ints, ends: Ints) -> Panel:
+        """Return one series per window: series ``series[w]`` up to, not including, the flat row ``ends[w]``."""
+        series = np.asarray(series, dtype=np.intp)
+        return self._gather(series, self.indptr[series], np.asarray(ends))
+
+    def drop_tails(self, lengths: Ints) -> Panel:
+        """Return the panel without the last ``lengths[i]`` rows of series i; each must keep a row."""
+        rows = np.arange(self.n_series)
+        return self._gather(rows, self.indptr[:-1], self.indptr[1:] - lengths)
+
+    def to_state(self) -> dict[str, Any]:
+        """Return plain values and arrays; ``from_state`` reads them back."""
+        return {
+            "ids": self.ids,
+            "indptr": self.indptr,
+            "times": self.times.view(np.int64),
+            "dates": self.times.dtype.kind == "M",
+            "y": self.y,
+            "known": dict(self.known),
+            "past": dict(self.past),
+            "static": dict(self.static),
+            "categorical": sorted(self.categorical),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], freq: Frequency) -> Panel:
+        """Read what ``to_state`` returned."""
+        times = np.asarray(state["times"])
+        return cls(
+            np.asarray(state["ids"], dtype=object),
+            np.asarray(state["indptr"]),
+            times.view("datetime64[ns]") if state["dates"] else times,
+            np.asarray(state["y"]),
+            freq,
+            known=dict(state["known"]),
+            past=dict(state["past"]),
+            static=dict(state["static"]),
+            categorical=frozenset(state["categorical"]),
+        )
+
     def append(self, other: Panel) -> Panel:
         """Return a panel with the rows of ``other`` after those of the same ids; new ids come last.
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from autots.panel import Floats, Times
@@ -71,3 +74,79 @@ class Facts:
     windows: tuple[Window, ...]
     worst: pd.DataFrame
     messages: tuple[str, ...] = field(default=())
+
+    def to_state(self) -> dict[str, Any]:
+        """Return plain values and arrays; ``from_state`` reads them back."""
+        return {
+            "plain": json.dumps(
+                {
+                    "title": self.title,
+                    "settings": dict(self.settings),
+                    "seconds": dict(self.seconds),
+                    "data": dict(self.data),
+                    "final": {k: dict(v) for k, v in self.final.items()},
+                    "coverage": dict(self.coverage),
+                    "calibration": [list(pair) for pair in self.calibration],
+                    "messages": list(self.messages),
+                },
+                default=float,
+            ),
+            "leaderboard": self.leaderboard.to_json(orient="split", double_precision=15),
+            "worst": self.worst.to_json(orient="split", double_precision=15),
+            "windows": [
+                {
+                    "series": w.series,
+                    "dates": w.times.dtype.kind == "M",
+                    "history_times": np.ascontiguousarray(w.history_times).view(np.int64),
+                    "history": w.history,
+                    "times": np.ascontiguousarray(w.times).view(np.int64),
+                    "actual": w.actual,
+                    "quantiles": w.quantiles,
+                    "point": w.point,
+                    "score": float(w.score),
+                }
+                for w in self.windows
+            ],
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Facts:
+        """Read what ``to_state`` returned."""
+        plain = json.loads(state["plain"])
+
+        def clock(values: Any, dates: bool) -> Times:
+            return np.asarray(values).view("datetime64[ns]") if dates else np.asarray(values)
+
+        def table(text: str) -> pd.DataFrame:
+            frame = pd.read_json(io.StringIO(text), orient="split", convert_dates=False, dtype=False)
+            return frame.fillna({c: np.nan for c in frame.columns if c in _NUMBERS})
+
+        windows = tuple(
+            Window(
+                w["series"],
+                clock(w["history_times"], w["dates"]),
+                np.asarray(w["history"]),
+                clock(w["times"], w["dates"]),
+                np.asarray(w["actual"]),
+                np.asarray(w["quantiles"]),
+                np.asarray(w["point"]),
+                float(w["score"]),
+            )
+            for w in state["windows"]
+        )
+        return cls(
+            title=plain["title"],
+            settings=plain["settings"],
+            seconds=plain["seconds"],
+            data=plain["data"],
+            leaderboard=table(state["leaderboard"]),
+            final=plain["final"],
+            coverage=plain["coverage"],
+            calibration=tuple((float(a), float(b)) for a, b in plain["calibration"]),
+            windows=windows,
+            worst=table(state["worst"]),
+            messages=tuple(plain["messages"]),
+        )
+
+
+_NUMBERS = ("score", "skill", "final_score", "weight", "fit_seconds", "predict_seconds", "length")

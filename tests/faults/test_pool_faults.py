@@ -71,7 +71,9 @@ def test_a_killed_worker_is_replaced_and_its_request_runs_again(
     assert (event.status, event.result) == ("done", 3)
 
 
-def test_a_request_whose_worker_dies_three_times_is_lost(session: Session, handlers: str, tmp_path: Path) -> None:
+def test_a_request_whose_worker_dies_three_times_is_lost(
+    session: Session, handlers: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "starts"
     with Pool(session, handlers, workers=1) as pool:
         pool.submit("k", ("work", str(path), 99))
@@ -81,6 +83,8 @@ def test_a_request_whose_worker_dies_three_times_is_lost(session: Session, handl
         assert "died 3 times" in event.error
         pool.submit("next", ("work", str(tmp_path / "other"), 0))
         assert collect(pool, 1)["next"].result == 1
+    # Ray would print a paragraph about each death on the driver's stdout.
+    assert tuple(capfd.readouterr()) == ("", "")
 
 
 def test_a_hang_is_killed_at_its_timeout_and_the_pool_goes_on(session: Session, handlers: str, tmp_path: Path) -> None:

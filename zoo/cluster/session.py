@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -19,8 +20,8 @@ from zoo.errors import ClusterError, ConfigError
 __all__ = ["Session", "connect"]
 
 # Ray's own settings for an embedded cluster, taken only where the user has not set them. Without the usage report
-# `ray.init` takes 4.0 s instead of 5.5 s (2 cores); nothing else that can be configured was found to matter: the rest is
-# Ray waiting one second each for its API server, its object store and its agent.
+# `ray.init` takes 4.0 s instead of 5.5 s (2 cores); nothing else that can be configured was found to matter: the rest
+# is Ray waiting about a second each for its API server, its object store and its agent.
 _EMBEDDED_ENV = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Says that accelerators stay visible to tasks that ask for none, and spares a FutureWarning at each start.
@@ -112,12 +113,25 @@ def connect(*, workers: int | None = None, address: str | None = None) -> Sessio
         return Session(embedded=False, joined=False)
     if address == "local":
         return _embed(ray, workers or os.cpu_count() or 1)
+    _check_listening(address)
     try:
         # RAY_ADDRESS wins over `address="auto"` inside Ray, and is what "auto" means.
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:
         raise _unreachable(f"{address}: {_first_line(error)}") from error
+    _silence(ray)
     return Session(embedded=False, joined=True)
+
+
+def _check_listening(address: str) -> None:
+    """Raise if nothing listens at ``host:port``: Ray itself would try for minutes, printing warnings."""
+    host, _, port = address.rpartition(":")
+    if not port.isdigit() or "/" in host:
+        return  # "auto" and other forms are Ray's to understand
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError as error:
+        raise _unreachable(f"{address}: {error}") from error
 
 
 def _prepare_environment() -> None:
@@ -159,7 +173,20 @@ def _embed(ray: Any, workers: int) -> Session:
             f"Ray must be able to start in this process, but it failed: {_first_line(error)}",
             "check free memory, disk space in the temporary directory and /dev/shm, then run `zoo doctor`",
         ) from error
+    _silence(ray)
     return Session(embedded=True, joined=True, temp=(directory, lock))
+
+
+def _silence(ray: Any) -> None:
+    """End the thread by which Ray prints cluster errors on the driver's *stdout*, whatever ``log_to_driver`` says.
+
+    A killed worker is part of a search and told by its event; a paragraph about it would corrupt ``--json``. Ray has no
+    setting for it (2.60: ``listen_error_messages``). The stop flag is only read by this thread and by the one that
+    prints logs, which ``log_to_driver=False`` does not start; closing the subscription wakes the thread up.
+    """
+    worker = ray._private.worker.global_worker
+    worker.threads_stopped.set()
+    worker.gcs_error_subscriber.close()
 
 
 def _temp_root() -> str:

@@ -1,9 +1,9 @@
 """A study's journal: one writer, whole transactions, and no trace of a write that was cut short.
 
-The lines are those of Optuna's own journal file (``optuna.storages.journal.JournalFileBackend`` reads them), except that
-each line of a transaction but the last carries ``"more": true``. A tail of such lines, or half a line, is what a killed
-writer leaves behind: it is cut off on opening. Optuna's file backend is not used for writing: its lock is a file that
-outlives ``kill -9`` and then stalls the next opening for 30 seconds, and it reads the file again after every line.
+The lines are those of Optuna's own journal file (``optuna.storages.journal.JournalFileBackend`` reads them), except
+that each line of a transaction but the last carries ``"more": true``. A tail of such lines, or half a line, is what a
+killed writer leaves behind: it is cut off on opening. Optuna's file backend is not used for writing: its lock is a file
+that outlives ``kill -9`` and then stalls the next write for 30 seconds, and it reads the file again after every line.
 """
 
 from __future__ import annotations

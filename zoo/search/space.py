@@ -217,8 +217,12 @@ class Space:
                         f"a condition must name a parameter of the space, but {name} asks for {parent!r}",
                         f"parameters: {', '.join(params)}",
                     )
-                for value in _as_tuple(wanted):
-                    params[parent].nearest(parent, value)
+                impossible = [value for value in _as_tuple(wanted) if not params[parent].contains(value)]
+                if impossible:
+                    raise ConfigError(
+                        f"a condition must be possible, but {name} asks for {parent}={impossible[0]!r}",
+                        f"{parent} is {params[parent]}",
+                    )
         self._order = tuple(self._sorted())
 
     def _sorted(self) -> Iterator[str]:

@@ -7,13 +7,12 @@ Derive a test class from ``DriverConformance`` and say how the driver is made::
             return MyDriver(SETUP, payload=payload)
 
 The set-up ``SETUP`` answers requests that are tuples: ("echo", value), ("add", n), ("raise", text), ("sleep", seconds),
-("allocate", bytes), ("print", text), ("pid",), ("unpicklable",), ("exit",), ("environment", name), ("writable",), ("call",
-"module:function").
+("allocate", bytes), ("print", text), ("pid",), ("calls",), ("unpicklable",), ("exit",), ("environment", name) and
+("writable",).
 """
 
 from __future__ import annotations
 
-import importlib
 import os
 import threading
 import time
@@ -64,11 +63,6 @@ class _Unpicklable(Exception):
         self.lock = threading.Lock()
 
 
-def _call(path: str) -> Any:
-    module, _, name = path.partition(":")
-    return getattr(importlib.import_module(module), name)()
-
-
 def _allocate(size: int) -> int:
     return int(np.ones(size // 8).sum())
 
@@ -84,7 +78,6 @@ _ANSWERS: dict[str, Any] = {
     "unpicklable": lambda payload, calls: threading.Lock(),
     "environment": lambda payload, calls, name: os.environ.get(name),
     "writable": lambda payload, calls: payload["base"].flags.writeable,
-    "call": lambda payload, calls, path: _call(path),
 }
 
 

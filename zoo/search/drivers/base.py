@@ -67,7 +67,7 @@ class Driver(ABC):
 
     @abstractmethod
     def wait(self, timeout: float | None = None) -> list[Event]:
-        """Return the events that have come, waiting at most ``timeout`` seconds for the first (None: as long as needed).
+        """Return the events that have come, waiting at most ``timeout`` seconds (None: for ever) for the first.
 
         Raises:
             ClusterError: The workers cannot be started.

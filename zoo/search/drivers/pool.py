@@ -11,7 +11,7 @@ from typing import Any
 
 from zoo.cluster.session import Session
 from zoo.errors import ClusterError, ConfigError
-from zoo.search.drivers.base import Driver, Event
+from zoo.search.drivers.base import Driver, Event, Status
 from zoo.search.drivers.worker import Worker, thread_environment
 
 __all__ = ["Pool"]
@@ -184,14 +184,16 @@ class Pool(Driver):
             job = slot.job
             if job is not None and job.timeout is not None and now - slot.since >= job.timeout:
                 self._replace(slot)
-                error = f"TimeoutError: more than {job.timeout:g} s"
-                self._finish(job, Event(job.key, "timeout", error=error, seconds=now - slot.since))
+                text = f"TimeoutError: more than {job.timeout:g} s"
+                self._finish(job, Event(job.key, "timeout", error=text, seconds=now - slot.since))
         self._check_scheduling(now)
 
     def _take(self, slot: _Slot) -> None:
         """Take in the answer that a slot waits for."""
         errors = self._ray.exceptions
+        deaths = (errors.RayActorError, errors.WorkerCrashedError, errors.ObjectLostError, errors.OutOfMemoryError)
         try:
+<<<<<<< HEAD
             answer = self._ray.get(slot.ref)
         except (
             errors.RayActorError,
@@ -199,12 +201,16 @@ class Pool(Driver):
             errors.ObjectLostError,
             errors.OutOfMemoryError,
         ) as error:
+=======
+            answer: Any = self._ray.get(slot.ref)
+        except deaths as error:
+>>>>>>> platform
             self._lost(slot, error)
             return
         except Exception as error:  # the result could not be pickled, or not be read here
-            answer = ("failed", None, f"{type(error).__name__}: {error}", "", time.monotonic() - slot.since)
             if slot.job is None:
                 raise self._unreachable(error) from error
+            answer = ("failed", None, f"{type(error).__name__}: {error}", "", time.monotonic() - slot.since)
         if slot.phase == "scheduling":
             slot.phase, slot.since = "preparing", time.monotonic()
             slot.ref = slot.actor.prepare.remote(self._setup, list(self._payload), *self._payload.values())
@@ -238,7 +244,7 @@ class Pool(Driver):
             self._queue.appendleft(job)
             return
         # Ray's memory monitor kills a worker when the whole machine is short of memory.
-        status = "memory" if "memory" in type(error).__name__.lower() or "OOM" in str(error) else "lost"
+        status: Status = "memory" if "running low on memory" in str(error) else "lost"
         text = f"{type(error).__name__}: the worker died {job.losses} times"
         self._finish(job, Event(job.key, status, error=text, traceback=str(error), seconds=seconds))
 

