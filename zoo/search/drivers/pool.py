@@ -193,18 +193,8 @@ class Pool(Driver):
         errors = self._ray.exceptions
         deaths = (errors.RayActorError, errors.WorkerCrashedError, errors.ObjectLostError, errors.OutOfMemoryError)
         try:
-<<<<<<< HEAD
-            answer = self._ray.get(slot.ref)
-        except (
-            errors.RayActorError,
-            errors.WorkerCrashedError,
-            errors.ObjectLostError,
-            errors.OutOfMemoryError,
-        ) as error:
-=======
             answer: Any = self._ray.get(slot.ref)
         except deaths as error:
->>>>>>> platform
             self._lost(slot, error)
             return
         except Exception as error:  # the result could not be pickled, or not be read here
