@@ -70,7 +70,9 @@ def read_artifact(path: Path) -> dict[str, State]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"a saved pipeline must have a readable {_MANIFEST}, but {path} has none", _HINT) from error
     if kind != _FORMAT:
-        raise ArtifactError(f"the format must be {_FORMAT}, but {path} has {kind!r}", "load it with the version it names")
+        raise ArtifactError(
+            f"the format must be {_FORMAT}, but {path} has {kind!r}", "load it with the version it names"
+        )
     if claimed != _signature(manifest):
         raise ArtifactError(f"{_MANIFEST} of {path} does not match its checksum: it was changed", _HINT)
     for name, facts in files.items():

@@ -16,8 +16,7 @@ from autots.intervals import Conformal
 from autots.metrics import METRICS, Sums, coverage, metric, season_scale
 from autots.models.base import Forecast, Forecaster, State, Task
 from autots.models.catalog import create
-from autots.panel import Floats, Frequency, Future, Panel
-from autots.panel.repair import DataReport
+from autots.panel import Floats, Future, Panel
 from autots.panel.schema import Schema
 from zoo.errors import ConfigError, DataError
 
@@ -103,8 +102,8 @@ class Pipeline:
         """Forecast the horizon after the last row of every series.
 
         Args:
-            future: The covariates known in the future: a table with the id, the time and each known covariate, for every
-                step of the horizon. Needed if and only if there are known covariates.
+            future: The covariates known in the future: a table with the id, the time and each known covariate, for
+                every step of the horizon. Needed if and only if there are known covariates.
             data: Forecast from this table instead of the history seen so far, with what was learned.
 
         Returns:
@@ -118,7 +117,9 @@ class Pipeline:
         known = self.schema.read_future(future, panel, self.horizon)
         point, quantiles = self._forecast(panel, known)
         asked = [self.task.levels.index(q) for q in self.levels]
-        return self.schema.write(panel.ids, panel.future_times(self.horizon), point, quantiles[:, :, asked], self.levels)
+        return self.schema.write(
+            panel.ids, panel.future_times(self.horizon), point, quantiles[:, :, asked], self.levels
+        )
 
     def _forecast(self, history: Panel, future: Future) -> tuple[Floats, Floats]:
         """Return (S, H) points and (S, H, Q) calibrated quantiles."""
@@ -210,9 +211,7 @@ class Pipeline:
         names = ("smape", "mase", "rmse", "mse", "mae", "wql", "wape", "sql")
         asked = {f"{1 - 2 * q:.10g}" for q in self.levels if q < 0.5}
         covered = coverage(actual, quantiles, self.task.levels)
-        skill = {
-            n: 1.0 - scores["model"][n] / scores["naive"][n] for n in names if scores["naive"][n] > 0
-        }
+        skill = {n: 1.0 - scores["model"][n] / scores["naive"][n] for n in names if scores["naive"][n] > 0}
         return {
             "series": n_series,
             "rows": int((~np.isnan(actual)).sum()),
@@ -277,9 +276,7 @@ class Pipeline:
             "levels": list(self.levels),
             "metric": self.metric_name,
             "seed": self.seed,
-            "members": [
-                {"family": m.family, "params": dict(m.model.params), "weight": m.weight} for m in self.members
-            ],
+            "members": [{"family": m.family, "params": dict(m.model.params), "weight": m.weight} for m in self.members],
             "conformal": None if self.conformal is None else self.conformal.to_dict(),
             "calibrated_ids": self._calibrated_ids,
         }

@@ -45,7 +45,7 @@ def greedy_weights(
     alone = np.array([scored(m) for m in members])
     counts = np.zeros(len(members))
     counts[np.argsort(alone, kind="stable")[:start]] = 1
-    total = np.sum([np.asarray(members[i], dtype=np.float64) for i in np.flatnonzero(counts)], axis=0)
+    total = np.sum([np.asarray(members[i], dtype=np.float64) for i in np.flatnonzero(counts).tolist()], axis=0)
     best_counts: Floats = np.eye(len(members))[int(np.argmin(alone))]
     best = float(alone.min())
     value = scored(total / counts.sum())

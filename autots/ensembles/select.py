@@ -69,7 +69,7 @@ def _pruned(weights: Floats, most: int) -> Floats:
 
 
 def _average(members: Sequence[Floats], weights: Floats) -> Floats:
-    return np.sum([w * m for w, m in zip(weights, members, strict=True) if w > 0], axis=0)
+    return np.asarray(np.sum([w * m for w, m in zip(weights, members, strict=True) if w > 0], axis=0))
 
 
 def combine(made: Sequence[Backtest], weights: Sequence[float]) -> Backtest:

@@ -19,7 +19,7 @@ from zoo.errors import DataError
 
 __all__ = ["Floats", "Future", "Ints", "Panel"]
 
-Floats: TypeAlias = npt.NDArray[np.float64]
+Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Ints: TypeAlias = npt.NDArray[np.int64]
 
 

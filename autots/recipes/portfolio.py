@@ -1,7 +1,6 @@
 """Configurations that are known to be good, cheap before dear, for the kind of panel at hand.
 
-The lists were chosen on backtest windows of public sets of several frequencies (never on their test windows); the room's
-README says how.
+The lists were chosen on backtest windows of public sets of several frequencies, never on their test windows.
 """
 
 from __future__ import annotations

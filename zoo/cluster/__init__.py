@@ -1,5 +1,5 @@
 """One Ray context: embedded, joined or adopted."""
 
-from zoo.cluster.session import Session, connect
+from zoo.cluster.session import Session, connect, is_connected
 
-__all__ = ["Session", "connect"]
+__all__ = ["Session", "connect", "is_connected"]

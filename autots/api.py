@@ -1,0 +1,200 @@
+"""The three names that most users need: AutoTS, Pipeline, load."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from autots.metrics import metric as known_metric
+from autots.models.base import DEFAULT_LEVELS
+from autots.panel.build import read_panel
+from autots.pipeline import Pipeline
+from autots.report.terminal import Live, Progress, Silent
+from autots.search.fit import Settings, fit
+from zoo.clock import Deadline, parse_duration
+from zoo.errors import ConfigError
+
+__all__ = ["AutoTS", "Pipeline", "load"]
+
+
+class AutoTS:
+    """Finds a calibrated forecaster for a table within a wall-clock budget.
+
+    Args:
+        horizon: Steps to forecast.
+        budget: Seconds, or a text like ``"5min"``; includes everything from reading the table to the final fit.
+        metric: ``mase`` (default), ``mae``, ``mse``, ``rmse``, ``smape``, ``wape``, ``wql``, ``sql`` or ``owa``.
+        quantiles: Levels of the forecast's quantile columns.
+        seed: Of everything random.
+        freq: pandas offset alias, or the step of an integer clock; found in the table if None.
+        season: Season length(s) in rows; found if None.
+        known: Columns whose future is known when forecasting.
+        static: Columns, or a table (or its path) with one row per series.
+        id_col: Column that names the series.
+        time_col: Column of the clock.
+        target_col: Column to forecast.
+        folds: Backtest windows that choose; decided by the length of the series if None.
+        workers: Worker processes; all CPUs of the machine or cluster if None.
+        out: Run directory (study, out-of-fold forecasts, pipeline, report); a temporary one if None.
+        resume: Go on with the run in ``out``.
+        address: Of a Ray cluster; ``RAY_ADDRESS`` or an embedded Ray if None.
+        progress: A progress display; a live one on a terminal if None.
+        already_spent: Seconds of the budget that are gone already.
+
+    Raises:
+        ConfigError: An argument is invalid.
+
+    Example:
+        >>> AutoTS(horizon=12, budget="1min").budget
+        60.0
+    """
+
+    def __init__(
+        self,
+        horizon: int,
+        *,
+        budget: float | str = "5min",
+        metric: str = "mase",
+        quantiles: Sequence[float] = DEFAULT_LEVELS,
+        seed: int = 0,
+        freq: str | int | None = None,
+        season: int | Sequence[int] | None = None,
+        known: Sequence[str] = (),
+        static: Any = None,
+        id_col: str | None = None,
+        time_col: str | None = None,
+        target_col: str | None = None,
+        folds: int | None = None,
+        workers: int | None = None,
+        out: str | Path | None = None,
+        resume: bool = False,
+        address: str | None = None,
+        progress: Progress | None = None,
+        already_spent: float = 0.0,
+    ) -> None:
+        self.budget = parse_duration(budget)
+        known_metric(metric)
+        self.settings = Settings(
+            horizon=_whole("horizon", horizon),
+            budget=self.budget,
+            metric=metric,
+            levels=_levels(quantiles),
+            seed=_whole("seed", seed, least=0),
+            seasons=_seasons(season),
+            folds=None if folds is None else _whole("folds", folds),
+            workers=None if workers is None else _whole("workers", workers),
+            address=address,
+        )
+        if isinstance(known, str):
+            raise ConfigError(
+                f"known must be a list of columns, but got the text {known!r}", f"write known=[{known!r}]"
+            )
+        self._columns = {
+            "freq": freq,
+            "id_col": id_col,
+            "time_col": time_col,
+            "target_col": target_col,
+            "known": tuple(known),
+            "static": static,
+        }
+        self.out = None if out is None else Path(out)
+        self.resume = resume
+        if resume and self.out is None:
+            raise ConfigError("resume needs the run directory, but out is not given", "give out=...")
+        self._progress = progress
+        self._already_spent = already_spent
+
+    def fit(self, data: Any, *, title: str | None = None) -> Pipeline:
+        """Search, combine, calibrate and fit.
+
+        Args:
+            data: A pandas or Arrow table, a Ray Dataset, a Spark DataFrame, or the path of CSV or Parquet files, in any
+                usual layout (see ``autots.panel``).
+            title: What is forecast, for the report.
+
+        Raises:
+            DataError: The table cannot be used; nothing was started.
+            ConfigError: The run directory is taken, or an argument contradicts the table.
+            ClusterError: Ray cannot be started or reached.
+        """
+        deadline = Deadline.after(self.budget, already_spent=self._already_spent)
+        progress = self._progress if self._progress is not None else _display()
+        progress.started(self.budget)
+        try:
+            progress.stage("reading the table")
+            read = read_panel(data, horizon=self.settings.horizon, **self._columns)
+            named = title or (Path(data).stem if isinstance(data, str | Path) else "forecast")
+            with _RunFolder(self.out) as folder:
+                return fit(
+                    read,
+                    self.settings,
+                    deadline=deadline,
+                    folder=folder,
+                    progress=progress,
+                    title=named,
+                    resume=self.resume,
+                )
+        finally:
+            progress.finished()
+
+
+def load(path: str | Path) -> Pipeline:
+    """Read a saved pipeline: the folder that ``Pipeline.save`` wrote, or a run directory with one inside.
+
+    Raises:
+        ArtifactError: The folder is missing, foreign, damaged or tampered with.
+    """
+    path = Path(path)
+    inside = path / "pipeline"
+    return Pipeline.load(inside if inside.is_dir() else path)
+
+
+class _RunFolder:
+    """The user's run directory, or a temporary one that goes with the fit."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+
+    def __enter__(self) -> Path:
+        if self._path is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="autots-"))
+            return self._folder
+        if self._path.exists() and not self._path.is_dir():
+            raise ConfigError(f"a run directory must be a folder, but {self._path} is a file", "choose another path")
+        self._path.mkdir(parents=True, exist_ok=True)
+        return self._path
+
+    def __exit__(self, *error: object) -> None:
+        if self._path is None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _display() -> Progress:
+    import sys
+
+    return Live() if sys.stderr.isatty() else Silent()
+
+
+def _whole(name: str, value: Any, *, least: int = 1) -> int:
+    if isinstance(value, bool | str) or int(value) != value or value < least:
+        raise ConfigError(
+            f"{name} must be a whole number of at least {least}, but got {value!r}", f"for example {name}=12"
+        )
+    return int(value)
+
+
+def _seasons(value: int | Sequence[int] | None) -> tuple[int, ...] | None:
+    if value is None:
+        return None
+    several = [value] if isinstance(value, int) else list(value)
+    return tuple(sorted({_whole("season", m) for m in several})) or None
+
+
+def _levels(values: Sequence[float]) -> tuple[float, ...]:
+    levels = tuple(sorted({round(float(q), 6) for q in values}))
+    if not levels or not all(0 < q < 1 for q in levels):
+        raise ConfigError(f"quantiles must lie between 0 and 1, but got {list(values)}", "for example (0.1, 0.5, 0.9)")
+    return levels

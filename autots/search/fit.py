@@ -1,0 +1,280 @@
+"""One fit from a panel to a pipeline, inside its budget."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autots.evaluate import Objective, plan_cutoffs, targets_of
+from autots.metrics import metric
+from autots.metrics.metrics import Owa
+from autots.models.base import DEFAULT_LEVELS, Task
+from autots.panel import Panel
+from autots.panel.schema import Ingested
+from autots.panel.season import detect_seasons
+from autots.pipeline import Member, Pipeline
+from autots.recipes import baselines, portfolio, search_space
+from autots.report.terminal import Progress
+from autots.search.assemble import assemble, fit_here, reserve
+from autots.search.board import Board
+from autots.search.engine import Search, first_entries
+from autots.search.outcome import facts_of, trivial_facts
+from zoo.clock import Deadline
+from zoo.errors import ConfigError
+from zoo.search.drivers import Driver
+
+__all__ = ["Settings", "fit"]
+
+# Ray needs about four seconds to start and a worker three to import the learners.
+_START_SECONDS = 9.0
+_STARTED_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user asked for.
+
+    Args:
+        horizon: Steps.
+        budget: Seconds of wall clock.
+        metric: Name.
+        levels: Quantile levels.
+        seed: Of everything random.
+        seasons: Season lengths, or None to find them.
+        folds: Selection windows, or None to choose.
+        workers: Processes, or None for all CPUs of the cluster.
+        address: Of a Ray cluster, see ``zoo.cluster.connect``.
+    """
+
+    horizon: int
+    budget: float
+    metric: str = "mase"
+    levels: tuple[float, ...] = DEFAULT_LEVELS
+    seed: int = 0
+    seasons: tuple[int, ...] | None = None
+    folds: int | None = None
+    workers: int | None = None
+    address: str | None = None
+    most_trials: int | None = field(default=None, repr=False)
+
+
+def fit(
+    read: Ingested,
+    settings: Settings,
+    *,
+    deadline: Deadline,
+    folder: Path,
+    progress: Progress,
+    title: str,
+    resume: bool,
+) -> Pipeline:
+    """Search, combine, calibrate and fit on all rows.
+
+    Args:
+        read: The table.
+        settings: What was asked.
+        deadline: When to be done.
+        folder: The run directory, existing.
+        progress: Told how far it is.
+        title: What is forecast, for people.
+        resume: Whether a study in the folder is continued.
+
+    Raises:
+        ConfigError: The folder holds a run and ``resume`` is False, or holds the run of something else.
+    """
+    panel, started = read.panel, deadline.elapsed
+    seasons = settings.seasons or detect_seasons(panel)
+    levels = tuple(sorted({*DEFAULT_LEVELS, *settings.levels, 0.5}))
+    wanted = metric(settings.metric)
+    task = Task(settings.horizon, seasons, levels, wanted.squared)
+    plan = plan_cutoffs(panel.lengths, settings.horizon, season=task.season, folds=settings.folds)
+    described = _described(settings, panel, task)
+    if plan is None:
+        return _trivial(read, settings, task, title, described)
+    objective = Objective(wanted, plan, targets_of(panel, plan, task.season), task)
+    messages: list[str] = []
+    fingerprint = _claim(folder, panel, settings, task, resume=resume)
+    progress.stage("starting workers")
+    chosen = portfolio(panel, task, seconds=settings.budget)
+    board = Board(objective)
+    with ExitStack() as stack:
+        driver = _driver(stack, panel, plan, task, settings, deadline)
+        progress.stage("trivial forecasters")
+        first_entries(baselines(panel, task), panel, plan, task, board, settings.seed)
+        objective = _with_reference(objective, board, messages)
+        board = _rescored(board, objective)
+        if driver is None:
+            messages.append(_too_small(settings, board))
+        else:
+            from zoo.search import Study
+
+            study = stack.enter_context(
+                Study.open(folder / "study.journal", search_space(), seed=settings.seed, fingerprint=fingerprint)
+            )
+            search = Search(
+                panel,
+                task,
+                plan,
+                board,
+                chosen,
+                study,
+                folder / "oof",
+                deadline,
+                settings.seed,
+                progress,
+                most_trials=settings.most_trials,
+                messages=messages,
+            )
+            progress.stage("search")
+            search.run(driver, reserve=reserve)
+            if not any(e.number >= 0 and e.status == "complete" for e in board.entries):
+                messages.append(_too_small(settings, board))
+        searched = deadline.elapsed
+        progress.stage("final fit")
+        assembly = assemble(board, panel, driver, deadline, seed=settings.seed)
+    fitted = deadline.elapsed
+    facts = facts_of(
+        board,
+        assembly,
+        panel,
+        read.report,
+        title=title,
+        settings={**described, "windows": list(plan.cutoffs[:20])},
+        seconds={"start": started, "search": searched - started, "final fit": fitted - searched, "total": fitted},
+        messages=tuple(messages),
+    )
+    return Pipeline(
+        read.schema,
+        panel,
+        task,
+        levels=settings.levels,
+        metric_name=settings.metric,
+        members=[Member(m.family, m.model, m.weight) for m in assembly.members],
+        conformal=assembly.conformal,
+        facts=facts,
+        seed=settings.seed,
+    )
+
+
+def _described(settings: Settings, panel: Panel, task: Task) -> dict[str, Any]:
+    return {
+        "horizon": settings.horizon,
+        "metric": settings.metric,
+        "levels": list(settings.levels),
+        "seasons": list(task.seasons),
+        "freq": panel.freq.alias or f"integer, step {panel.freq.step}",
+        "budget_seconds": settings.budget,
+        "seed": settings.seed,
+        "workers": settings.workers or "all",
+    }
+
+
+def _driver(
+    stack: ExitStack, panel: Panel, plan: Any, task: Task, settings: Settings, deadline: Deadline
+) -> Driver | None:
+    """Start the workers; None where the budget ends before they could finish a trial."""
+    from zoo.cluster import connect, is_connected
+
+    if deadline.remaining < (_STARTED_SECONDS if is_connected() else _START_SECONDS):
+        return None
+    from zoo.search.drivers import Pool
+
+    session = stack.enter_context(connect(workers=settings.workers, address=settings.address))
+    workers = max(1, min(int(session.cpus), settings.workers or 64))
+    payload = {"panel": panel, "plan": plan, "task": task, "threads": 1}
+    limit = _memory_limit(workers) if session.embedded else None
+    return stack.enter_context(
+        Pool(session, "autots.search.trial:setup", workers=workers, payload=payload, memory_limit=limit)
+    )
+
+
+def _memory_limit(workers: int) -> int:
+    import psutil
+
+    return int(0.6 * psutil.virtual_memory().total / workers)
+
+
+def _with_reference(objective: Objective, board: Board, messages: list[str]) -> Objective:
+    """Return the objective with what it needs from the trivial forecasters, or with a metric that is defined."""
+    naive = next((e for e in board.entries if e.number == -1 and e.made is not None), None)
+    if isinstance(objective.metric, Owa) and naive is not None and naive.made is not None:
+        at = objective.windows("selection")
+        found = objective.scores(naive.made.mean[at], naive.made.quantiles[at], "selection")
+        return replace(objective, metric=objective.metric.against(found["smape"], found["mase"]))
+    if board.best is None:
+        messages.append(
+            f"{objective.metric.name} is not defined on this table (constant or missing targets); mae chose instead"
+        )
+        return replace(objective, metric=metric("mae"))
+    return objective
+
+
+def _rescored(board: Board, objective: Objective) -> Board:
+    if objective is board.objective:
+        return board
+    fresh = Board(objective)
+    for entry in board.entries:
+        if entry.made is None:
+            continue
+        entry.status, entry.note = "complete", ""
+        fresh.add(entry)
+    return fresh
+
+
+def _too_small(settings: Settings, board: Board) -> str:
+    best = board.best
+    name = "the naive forecaster" if best is None else f"{best.model}, the best trivial forecaster,"
+    return f"the budget of {settings.budget:g} s is too small for one trial: {name} is returned"
+
+
+def _trivial(read: Ingested, settings: Settings, task: Task, title: str, described: Mapping[str, Any]) -> Pipeline:
+    family = "seasonal_naive" if task.season > 1 and read.panel.lengths.min() > task.season else "naive"
+    model = fit_here(family, {}, read.panel, task, settings.seed)
+    message = (
+        f"no series is long enough to backtest {settings.horizon} steps: "
+        f"{family} is returned, its intervals are uncalibrated"
+    )
+    return Pipeline(
+        read.schema,
+        read.panel,
+        task,
+        levels=settings.levels,
+        metric_name=settings.metric,
+        members=[Member(family, model, 1.0)],
+        conformal=None,
+        facts=trivial_facts(read.panel, read.report, family, title=title, settings=described, message=message),
+        seed=settings.seed,
+    )
+
+
+def _claim(folder: Path, panel: Panel, settings: Settings, task: Task, *, resume: bool) -> str:
+    """Return the fingerprint of data and task; the folder is free, or holds the same run and is to be resumed."""
+    digest = hashlib.blake2b(digest_size=16)
+    for array in (panel.indptr, panel.times.view(np.int64), panel.y, *panel.known.values(), *panel.past.values()):
+        digest.update(np.ascontiguousarray(array).data)
+    digest.update("\x00".join(map(str, panel.ids)).encode())
+    asked = {k: v for k, v in asdict(settings).items() if k not in ("budget", "workers", "address", "most_trials")}
+    digest.update(json.dumps({**asked, "task": task.to_dict()}, sort_keys=True, default=list).encode())
+    fingerprint = digest.hexdigest()
+    file = folder / "run.json"
+    if (folder / "study.journal").exists() and not resume:
+        raise ConfigError(
+            f"a run directory must be new, but {folder} holds a run already",
+            "add --resume to go on with it (resume=True in Python), or choose another directory",
+        )
+    if resume and file.exists():
+        before = json.loads(file.read_text(encoding="utf-8"))
+        if before.get("fingerprint") != fingerprint:
+            raise ConfigError(
+                f"a run can be resumed on the same data and settings only, but {folder} was made with others",
+                f"it was {before.get('asked')}; choose another directory for a new run",
+            )
+    file.write_text(json.dumps({"fingerprint": fingerprint, "asked": asked}, default=list, indent=1), encoding="utf-8")
+    return fingerprint

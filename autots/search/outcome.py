@@ -1,0 +1,208 @@
+"""What a search found, as facts for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from autots.evaluate import Backtest, Objective, Part
+from autots.panel import Floats, Panel
+from autots.panel.repair import DataReport
+from autots.report import Facts, Window
+from autots.search.assemble import Assembly
+from autots.search.board import Board, Entry, short
+
+__all__ = ["facts_of", "trivial_facts"]
+
+_TYPICAL, _WORST = 4, 4
+_SCORED_SERIES = 2000
+
+
+def facts_of(
+    board: Board,
+    assembly: Assembly,
+    panel: Panel,
+    report: DataReport,
+    *,
+    title: str,
+    settings: Mapping[str, Any],
+    seconds: Mapping[str, float],
+    messages: tuple[str, ...],
+) -> Facts:
+    """Return the facts of a fit that was backtested."""
+    objective = board.objective
+    part: Part = "final" if objective.has_final else "selection"
+    unseen = assembly.unseen
+    assert unseen is not None
+    name = objective.metric.name
+    final = {"ensemble": objective.scores(unseen.mean, unseen.quantiles, part)}
+    final["ensemble"][name] = objective.score(objective.metric, unseen.mean, unseen.quantiles, part)
+    naive = next((e for e in board.entries if e.number == -1 and e.made is not None), None)
+    at = objective.windows(part)
+    base: Backtest | None = None if naive is None else naive.made
+    if base is not None:
+        final["seasonal_naive"] = objective.scores(base.mean[at], base.quantiles[at], part)
+        final["seasonal_naive"][name] = objective.score(objective.metric, base.mean[at], base.quantiles[at], part)
+    actual = objective.targets.actual[at]
+    worst = _per_series(objective, unseen, base, panel, part)
+    return Facts(
+        title=title,
+        settings=settings,
+        seconds=seconds,
+        data=report.to_dict(),
+        leaderboard=_leaderboard(board, assembly, final),
+        final=final,
+        coverage=objective.covered(unseen.quantiles, part),
+        calibration=_calibration(actual, unseen.quantiles, objective.task.levels),
+        windows=_windows(objective, unseen, panel, worst, part),
+        worst=worst.head(50).reset_index(drop=True),
+        messages=messages,
+    )
+
+
+def trivial_facts(
+    panel: Panel, report: DataReport, family: str, *, title: str, settings: Mapping[str, Any], message: str
+) -> Facts:
+    """Return the facts of a fit where nothing could be backtested."""
+    board = pd.DataFrame(
+        [
+            {
+                "model": family,
+                "family": family,
+                "score": np.nan,
+                "skill": np.nan,
+                "final_score": np.nan,
+                "weight": 1.0,
+                "fit_seconds": 0.0,
+                "predict_seconds": 0.0,
+                "status": "complete",
+                "note": message,
+                "params": "{}",
+            }
+        ]
+    )
+    empty = pd.DataFrame({"series": [], "score": [], "skill": [], "length": []})
+    return Facts(title, settings, {"total": 0.0}, report.to_dict(), board, {}, {}, (), (), empty, (message,))
+
+
+def _leaderboard(board: Board, assembly: Assembly, final: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
+    objective = board.objective
+    name = objective.metric.name
+    members = [e for e in board.complete if e.number in assembly.unseen_weights]
+    together = _selection_score(objective, members, assembly)
+    rows = [
+        {
+            "model": f"ensemble of {len(assembly.members)}",
+            "family": "ensemble",
+            "score": together,
+            "skill": board.skill(together),
+            "final_score": final["ensemble"].get(name, np.nan) if objective.has_final else np.nan,
+            "weight": 1.0,
+            "fit_seconds": sum(e.fit_seconds for e in members),
+            "predict_seconds": sum(e.predict_seconds for e in members),
+            "status": "complete",
+            "note": "",
+            "params": "{}",
+        }
+    ]
+    rest = [e for e in board.entries if e.status != "complete"]
+    for entry in [*board.complete, *rest]:
+        seen = entry.made is not None and objective.has_final
+        rows.append(
+            {
+                "model": entry.model,
+                "family": entry.family,
+                "score": entry.score,
+                "skill": board.skill(entry.score) if entry.status == "complete" else np.nan,
+                "final_score": _final(objective, entry) if seen else np.nan,
+                "weight": assembly.chosen.get(entry.number, 0.0),
+                "fit_seconds": entry.fit_seconds,
+                "predict_seconds": entry.predict_seconds,
+                "status": entry.status,
+                "note": entry.note,
+                "params": short(entry.params),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _selection_score(objective: Objective, members: list[Entry], assembly: Assembly) -> float:
+    from autots.ensembles import combine
+
+    made = combine([e.made for e in members if e.made], [assembly.unseen_weights[e.number] for e in members])
+    return objective.value(made)
+
+
+def _final(objective: Objective, entry: Entry) -> float:
+    assert entry.made is not None
+    return objective.value(entry.made, "final")
+
+
+def _calibration(actual: Floats, quantiles: Floats, levels: tuple[float, ...]) -> tuple[tuple[float, float], ...]:
+    seen = ~np.isnan(actual)
+    if not seen.any():
+        return ()
+    below = [float((actual <= quantiles[..., i])[seen].mean()) for i in range(len(levels))]
+    return tuple(zip(levels, below, strict=True))
+
+
+def _per_series(
+    objective: Objective, unseen: Backtest, base: Backtest | None, panel: Panel, part: Part
+) -> pd.DataFrame:
+    at = objective.windows(part)
+    chosen = np.unique(np.linspace(0, panel.n_series - 1, min(panel.n_series, _SCORED_SERIES)).astype(np.intp))
+    scores, skills = [], []
+    for i in chosen:
+        row = np.array([i])
+        score = objective.score(objective.metric, unseen.mean[:, row], unseen.quantiles[:, row], part, row)
+        skill = np.nan
+        if base is not None:
+            naive = objective.score(objective.metric, base.mean[at][:, row], base.quantiles[at][:, row], part, row)
+            skill = 1 - score / naive if naive > 0 else np.nan
+        scores.append(score)
+        skills.append(skill)
+    frame = pd.DataFrame(
+        {"series": panel.ids[chosen], "score": scores, "skill": skills, "length": panel.lengths[chosen], "row": chosen}
+    )
+    return frame.sort_values("score", ascending=False, na_position="last", kind="stable")
+
+
+def _windows(
+    objective: Objective, unseen: Backtest, panel: Panel, worst: pd.DataFrame, part: Part
+) -> tuple[Window, ...]:
+    scored = worst[worst["score"].notna()]
+    if scored.empty:
+        return ()
+    middle = np.linspace(0.25, 0.75, min(_TYPICAL, len(scored)))
+    typical = [scored.iloc[round(q * (len(scored) - 1))] for q in middle]
+    rows = dict.fromkeys(int(r["row"]) for r in typical)
+    rows |= dict.fromkeys(int(r) for r in scored["row"].head(_WORST))
+    cutoffs = objective.plan.cutoffs[objective.windows(part)]
+    out = []
+    for i in rows:
+        k = len(cutoffs) - 1
+        start, end = panel.indptr[i], panel.indptr[i + 1] - cutoffs[k]
+        h = objective.plan.horizon
+        if end <= start:
+            continue
+        recent = max(start, end - max(4 * h, 2 * objective.task.season, 40))
+        quantiles = np.asarray(unseen.quantiles[k, i], dtype=np.float64)
+        point = objective.point(np.asarray(unseen.mean[k, i], dtype=np.float64), quantiles)
+        score = float(scored.loc[scored["row"] == i, "score"].iloc[0])
+        times = panel.times[end : end + h]
+        out.append(
+            Window(
+                str(panel.ids[i]),
+                panel.times[recent:end],
+                panel.y[recent:end],
+                times,
+                panel.y[end : end + h],
+                quantiles,
+                point,
+                score,
+            )
+        )
+    return tuple(out)
