@@ -35,6 +35,8 @@ __all__ = ["Settings", "fit"]
 # Ray needs about four seconds to start and a worker three to import the learners.
 _START_SECONDS = 9.0
 _STARTED_SECONDS = 5.0
+# A panel of so many rows per second of budget is fitted anew at several cutoffs of a backtest.
+_ROWS_PER_SECOND = 600
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,13 @@ def fit(
     levels = tuple(sorted({*DEFAULT_LEVELS, *settings.levels, 0.5}))
     wanted = metric(settings.metric)
     task = Task(settings.horizon, seasons, levels, wanted.squared)
-    plan = plan_cutoffs(panel.lengths, settings.horizon, season=task.season, folds=settings.folds)
+    plan = plan_cutoffs(
+        panel.lengths,
+        settings.horizon,
+        season=task.season,
+        folds=settings.folds,
+        cheap_rows=int(_ROWS_PER_SECOND * settings.budget),
+    )
     described = _described(settings, panel, task)
     if plan is None:
         return _trivial(read, settings, task, title, described)
