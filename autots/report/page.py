@@ -1,0 +1,364 @@
+"""A fit as one HTML file: no script, nothing to load, so it can be mailed and opened anywhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+import pandas as pd
+
+from autots.report.charts import calibration_chart, forecast_chart, interval_names
+from autots.report.facts import Facts, Window
+from autots.report.svg import escape
+from autots.report.tables import Cell, Row, bar, definitions, skill_cell, table, text_cell
+from autots.report.wording import (
+    as_float,
+    count,
+    duration,
+    headline,
+    is_ensemble,
+    members,
+    moment,
+    number,
+    percent,
+    plural,
+    skill_of,
+)
+
+__all__ = ["render"]
+
+_WINDOWS = 8
+_CANDIDATES = 60
+_WORST = 50
+_FINDINGS = 40
+_MESSAGES = 40
+# No script can run and nothing can be loaded, whatever a table's cells hold.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def render(facts: Facts) -> str:
+    """Return the page of a fit.
+
+    Args:
+        facts: What the fit has to tell. Parts that are empty are left out, or say why there is nothing.
+    """
+    sections = (
+        _header(facts),
+        _figures(facts),
+        _messages(facts),
+        _data(facts),
+        _windows(facts),
+        _leaderboard(facts),
+        _ensemble(facts),
+        _calibration(facts),
+        _worst(facts),
+        _settings(facts),
+    )
+    style = files("autots.report").joinpath("page.css").read_text(encoding="utf-8")
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(_POLICY)}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(facts.title)} – forecast report</title>\n<style>\n{style}</style>\n</head>\n"
+        f"<body>\n<main>\n{''.join(sections)}<footer>Written by zoo-autots.</footer>\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _section(title: str, lead: str, body: str) -> str:
+    intro = f'<p class="lead">{escape(lead, 600)}</p>\n' if lead else ""
+    return f"<section>\n<h2>{escape(title)}</h2>\n{intro}{body}</section>\n"
+
+
+def _metric(facts: Facts) -> str:
+    return str(facts.settings.get("metric", "score"))
+
+
+def _final(facts: Facts, who: str, metric: str) -> float:
+    return as_float(facts.final.get(who, {}).get(metric))
+
+
+def _header(facts: Facts) -> str:
+    return (
+        '<header>\n<p class="kicker">Forecast report</p>\n'
+        f'<h1>{escape(facts.title)}</h1>\n<p class="result">{escape(headline(facts), 600)}</p>\n</header>\n'
+    )
+
+
+def _figures(facts: Facts) -> str:
+    """Return the handful of numbers that a reader takes away."""
+    metric = _metric(facts)
+    ours, naive = _final(facts, "ensemble", metric), _final(facts, "seasonal_naive", metric)
+    items: list[tuple[str, str, str]] = []
+    skill = skill_of(ours, naive)
+    if math.isfinite(skill):
+        items.append(("Skill", percent(skill).replace("-", "−"), "error saved against seasonal naive"))
+    if math.isfinite(ours):
+        items.append((metric.upper(), number(ours), f"seasonal naive: {number(naive)}"))
+    for nominal, observed in sorted(_coverage(facts), key=lambda pair: abs(pair[0] - 0.8))[:1]:
+        items.append((f"{percent(nominal)} interval", percent(observed), "of targets fell inside"))
+    if facts.settings.get("horizon") is not None:
+        freq = facts.data.get("freq", facts.settings.get("freq", ""))
+        items.append(("Horizon", plural(int(facts.settings["horizon"]), "step"), f"clock: {freq}" if freq else ""))
+    if "series" in facts.data:
+        items.append(("Series", count(facts.data["series"]), f"{count(facts.data.get('rows'))} rows"))
+    if "total" in facts.seconds:
+        tried = int((~is_ensemble(facts.leaderboard)).sum())
+        items.append(("Time", duration(facts.seconds["total"]), f"{plural(tried, 'model')} tried"))
+    if not items:
+        return ""
+    cells = "".join(
+        f'<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd><dd class="more">{escape(more)}</dd></div>\n'
+        for name, value, more in items
+    )
+    return f'<dl class="figures">\n{cells}</dl>\n'
+
+
+def _messages(facts: Facts) -> str:
+    if not facts.messages:
+        return ""
+    items = [f"<li>{escape(text, 1000)}</li>" for text in facts.messages[:_MESSAGES]]
+    if len(facts.messages) > _MESSAGES:
+        items.append(f"<li>and {plural(len(facts.messages) - _MESSAGES, 'more message')}</li>")
+    return '<ul class="messages" aria-label="Messages">\n' + "\n".join(items) + "\n</ul>\n"
+
+
+def _data(facts: Facts) -> str:
+    """Return what the table holds and what was repaired in it."""
+    data = facts.data
+    if not data:
+        return ""
+    parts = []
+    if "series" in data and "rows" in data:
+        parts.append(f"{plural(int(data['series']), 'series', 'series')}, {plural(int(data['rows']), 'row')}")
+    if data.get("start") is not None and data.get("end") is not None:
+        parts.append(f"from {moment(data['start'])} to {moment(data['end'])}")
+    lengths = data.get("lengths")
+    if lengths:
+        low, middle, high = lengths
+        parts.append(f"{count(low)} to {count(high)} rows per series (median {count(middle)})" if low != high else "")
+    if as_float(data.get("missing")) > 0:
+        parts.append(f"{percent(data['missing'], 1)} of targets missing")
+    if as_float(data.get("zero")) > 0:
+        parts.append(f"{percent(data['zero'], 1)} zeros")
+    lead = ", ".join(part for part in parts if part) + "." if parts else ""
+    findings = data.get("findings") or ()
+    if not findings:
+        return _section("Data", lead, '<p class="note">Nothing had to be repaired.</p>\n')
+    rows = [_finding(found) for found in findings[:_FINDINGS]]
+    body = table(("Found", "Series", "What was done"), rows, caption="Repairs and remarks")
+    if len(findings) > _FINDINGS:
+        body += f'<p class="note">and {plural(len(findings) - _FINDINGS, "more")}.</p>\n'
+    return _section("Data", lead, body)
+
+
+def _finding(found: Mapping[str, Any]) -> Row:
+    names = list(found.get("series") or ())
+    where = ", ".join(escape(name, 40) for name in names[:5])
+    if len(names) >= 5:
+        where += ", …"
+    return Row((text_cell(found.get("message", "")), Cell(where or "–"), text_cell(found.get("action", ""))))
+
+
+def _windows(facts: Facts) -> str:
+    """Return backtest plots: the first ones, which are typical, and the last ones, which are the worst."""
+    chosen: list[Window] = list(facts.windows)
+    if len(chosen) > _WINDOWS:
+        chosen = chosen[: _WINDOWS // 2] + chosen[-_WINDOWS // 2 :]
+    if not chosen:
+        return _section("Backtests", "No window could be held back: the series are too short.", "")
+    levels = tuple(float(q) for q in facts.settings.get("levels", ()))
+    metric = _metric(facts).upper()
+    figures = []
+    for i, window in enumerate(chosen):
+        name = escape(window.series, 80) if window.series else escape(facts.title, 80)
+        start = f"from {moment(window.times[0])}" if len(window.times) else ""
+        caption = f"<b>{name}</b><span>{escape(start)} · {escape(metric)} {escape(number(window.score))}</span>"
+        chart = forecast_chart(window, levels, f"w{i}")
+        figures.append(f"<figure>\n<figcaption>{caption}</figcaption>\n{chart}\n</figure>\n")
+    lead = (
+        "Each forecast was made at the dotted line, by the models fitted on what came before, and is set against what "
+        "came after."
+    )
+    if len(chosen) > 1:
+        lead += " Typical series first, then those that were forecast worst."
+    single = " single" if len(chosen) == 1 else ""
+    grid = f'<div class="charts{single}">\n{"".join(figures)}</div>\n'
+    return _section("Backtests", lead, _legend(chosen[0], levels) + grid)
+
+
+def _legend(window: Window, levels: tuple[float, ...]) -> str:
+    line = '<svg viewBox="0 0 26 12" aria-hidden="true"><path class="{}" d="M1,6 25,6"/></svg>{}'
+    items = [line.format("history", "history"), line.format("actual", "what came"), line.format("median", "forecast")]
+    columns = window.quantiles.shape[1] if window.quantiles.ndim == 2 else 0
+    for i, name in enumerate(interval_names(levels, columns)):
+        # The inner band lies on the outer one, in the legend as in the chart.
+        fills = "".join(f'<path class="band b{k}" d="M0,0 26,0 26,12 0,12Z"/>' for k in range(i + 1))
+        items.append(f'<svg viewBox="0 0 26 12" aria-hidden="true">{fills}</svg>{escape(name)}')
+    return '<ul class="legend">' + "".join(f"<li>{item}</li>" for item in items) + "</ul>\n"
+
+
+def _leaderboard(facts: Facts) -> str:
+    """Return all candidates, best first."""
+    frame = facts.leaderboard
+    if not len(frame):
+        return _section("Leaderboard", "No model finished in time.", "")
+    shown = frame.head(_CANDIDATES)
+    own = is_ensemble(shown)
+    rows = [_candidate(row, bool(ours)) for ours, (_, row) in zip(own, shown.iterrows(), strict=True)]
+    columns = ("Model", "Score", "Skill", "Unseen", "Weight", "Fit", "Predict", "Status")
+    body = table(columns, rows, caption=f"{_metric(facts).upper()}, lower is better")
+    if len(frame) > len(shown):
+        body += f'<p class="note">and {plural(len(frame) - len(shown), "more candidate")}.</p>\n'
+    lead = (
+        "Score: on the windows that chose the models. Skill: error saved against seasonal naive on the same windows. "
+        "Unseen: on the windows that no choice has seen."
+    )
+    return _section("Leaderboard", lead, body)
+
+
+def _candidate(row: pd.Series[Any], own: bool) -> Row:
+    params, note = str(_get(row, "params", "")), str(_get(row, "note", ""))
+    name = escape(_get(row, "model", ""))
+    if params not in ("", "{}"):
+        name = f"<details><summary>{name}</summary><code>{escape(params, 2000)}</code></details>"
+    if note:
+        name += f'<span class="why">{escape(note, 300)}</span>'
+    weight = as_float(_get(row, "weight", 0.0))
+    status = str(_get(row, "status", ""))
+    cells = (
+        Cell(name),
+        text_cell(number(_get(row, "score")), numeric=True),
+        skill_cell(_get(row, "skill")),
+        text_cell(number(_get(row, "final_score")), numeric=True),
+        text_cell(percent(weight) if weight > 0 and not own else "", numeric=True),
+        text_cell(duration(_get(row, "fit_seconds")), numeric=True),
+        text_cell(duration(_get(row, "predict_seconds")), numeric=True),
+        text_cell(status),
+    )
+    return Row(cells, "own" if own else "failed" if status == "failed" else "")
+
+
+def _get(row: pd.Series[Any], name: str, default: Any = None) -> Any:
+    """Return a value of a row; the default where the column or the value is missing."""
+    value = row.get(name, default)
+    return default if value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NA else value
+
+
+def _ensemble(facts: Facts) -> str:
+    used = members(facts.leaderboard)
+    if not len(used):
+        return ""
+    rows = []
+    for _, row in used.head(_CANDIDATES).iterrows():
+        weight = as_float(row["weight"])
+        measure = Cell(bar(weight / max(float(used["weight"].max()), 1e-12)))
+        share = text_cell(percent(weight), numeric=True)
+        rows.append(Row((text_cell(_get(row, "model", "")), measure, share, skill_cell(_get(row, "skill")))))
+    body = table(("Model", "Weight", "", "Skill alone"), rows, caption="Members", kind="members")
+    return _section("Ensemble", "The forecast is the weighted mean of its members' quantiles.", body)
+
+
+def _coverage(facts: Facts) -> list[tuple[float, float]]:
+    pairs = [(as_float(k), as_float(v)) for k, v in facts.coverage.items()]
+    return sorted((k, v) for k, v in pairs if math.isfinite(k) and math.isfinite(v))
+
+
+def _calibration(facts: Facts) -> str:
+    """Return how often targets fell below each quantile, and inside each interval."""
+    pairs = [(q, share) for q, share in facts.calibration if math.isfinite(q) and math.isfinite(share)]
+    coverage = _coverage(facts)
+    if not pairs and not coverage:
+        return ""
+    lead = "On the windows that no choice has seen."
+    if pairs:
+        level, share = max(pairs, key=lambda pair: abs(pair[1] - pair[0]))
+        lead += (
+            f" A calibrated forecast lies on the diagonal; the largest distance is {percent(abs(share - level), 1)}, "
+            f"at the {percent(level)} level."
+        )
+    chart = f"<figure>\n{calibration_chart(pairs)}\n</figure>\n" if pairs else ""
+    rows = [
+        Row((text_cell(percent(k)), text_cell(percent(v, 1), numeric=True), text_cell(_width(k, v))))
+        for k, v in coverage
+    ]
+    beside = table(("Interval", "Observed", "Verdict"), rows, caption="Coverage of central intervals") if rows else ""
+    return _section("Calibration", lead, f'<div class="pair">\n{chart}<div>{beside}</div>\n</div>\n')
+
+
+def _width(nominal: float, observed: float) -> str:
+    """Return whether an interval is too narrow or too wide; five points are no reason to worry."""
+    if abs(observed - nominal) <= 0.05:
+        return "as promised"
+    return "too narrow" if observed < nominal else "wider than needed"
+
+
+def _worst(facts: Facts) -> str:
+    frame = facts.worst.head(_WORST)
+    if not len(frame) or (len(frame) == 1 and not str(frame.iloc[0].get("series", ""))):
+        return ""
+    scores = pd.to_numeric(frame["score"], errors="coerce") if "score" in frame else pd.Series(dtype=float)
+    finite = scores[scores.map(math.isfinite)]
+    largest = float(finite.max()) if len(finite) else 1.0
+    rows = []
+    for _, row in frame.iterrows():
+        score = as_float(row.get("score"))
+        cells = (
+            text_cell(_get(row, "series", "")),
+            text_cell(number(score), numeric=True),
+            Cell(bar(score / largest if largest > 0 else 0.0)),
+            skill_cell(row.get("skill")),
+            text_cell(count(row.get("length")), numeric=True),
+        )
+        rows.append(Row(cells))
+    body = table(("Series", _metric(facts).upper(), "", "Skill", "Rows"), rows, caption="Worst first")
+    return _section("Where it is worst", "Series that deserve a second look.", body)
+
+
+def _settings(facts: Facts) -> str:
+    pairs = [(str(k).replace("_", " "), _value(str(k), v)) for k, v in facts.settings.items()]
+    body = definitions(pairs, "settings")
+    stages = [(k, as_float(v)) for k, v in facts.seconds.items() if k != "total"]
+    total = as_float(facts.seconds.get("total"))
+    if not math.isfinite(total):
+        total = sum(v for _, v in stages if math.isfinite(v))
+    if stages:
+        bars = [(k, duration(v), bar(v / max(total, 1e-9))) for k, v in stages]
+        rows = [Row((text_cell(k), text_cell(took, numeric=True), Cell(drawn))) for k, took, drawn in bars]
+        rows.append(Row((text_cell("total"), text_cell(duration(total), numeric=True), Cell("")), "own"))
+        body += "<h3>Time by stage</h3>\n" + table(("Stage", "Time", ""), rows)
+    return _section("Settings", "", body) + _scores(facts)
+
+
+def _value(name: str, value: Any) -> str:
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name.endswith("seconds"):
+        return duration(value)
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return ", ".join(_value("", v) for v in value) or "none"
+    return str(value)
+
+
+def _scores(facts: Facts) -> str:
+    """Return every metric on the unseen windows."""
+    names = list(dict.fromkeys(name for scores in facts.final.values() for name in scores))
+    rows = []
+    for name in names:
+        ours, naive = _final(facts, "ensemble", name), _final(facts, "seasonal_naive", name)
+        cells = (
+            text_cell(name.upper()),
+            text_cell(number(ours), numeric=True),
+            text_cell(number(naive), numeric=True),
+            skill_cell(skill_of(ours, naive)),
+        )
+        rows.append(Row(cells))
+    if not rows:
+        return ""
+    columns = ("Metric", "Ensemble", "Seasonal naive", "Skill")
+    return _section("All metrics", "On the windows that no choice has seen; lower is better.", table(columns, rows))
