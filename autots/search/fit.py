@@ -25,6 +25,7 @@ from autots.report.terminal import Progress
 from autots.search.assemble import assemble, fit_here, reserve
 from autots.search.board import Board
 from autots.search.engine import Search, first_entries
+from autots.search.interrupt import Interrupt
 from autots.search.outcome import facts_of, trivial_facts
 from zoo.clock import Deadline
 from zoo.errors import ConfigError
@@ -74,6 +75,7 @@ def fit(
     progress: Progress,
     title: str,
     resume: bool,
+    interrupt: Interrupt,
 ) -> Pipeline:
     """Search, combine, calibrate and fit on all rows.
 
@@ -85,6 +87,7 @@ def fit(
         progress: Told how far it is.
         title: What is forecast, for people.
         resume: Whether a study in the folder is continued.
+        interrupt: Armed as soon as there is something to return.
 
     Raises:
         ConfigError: The folder holds a run and ``resume`` is False, or holds the run of something else.
@@ -96,11 +99,11 @@ def fit(
     task = Task(settings.horizon, seasons, levels, wanted.squared)
     plan = plan_cutoffs(panel.lengths, settings.horizon, season=task.season, folds=settings.folds)
     described = _described(settings, panel, task)
+    fingerprint = _claim(folder, panel, settings, task, resume=resume)
     if plan is None:
         return _trivial(read, settings, task, title, described)
     objective = Objective(wanted, plan, targets_of(panel, plan, task.season), task)
     messages: list[str] = []
-    fingerprint = _claim(folder, panel, settings, task, resume=resume)
     progress.stage("starting workers")
     chosen = portfolio(panel, task, seconds=settings.budget)
     board = Board(objective)
@@ -110,6 +113,7 @@ def fit(
         first_entries(baselines(panel, task), panel, plan, task, board, settings.seed)
         objective = _with_reference(objective, board, messages)
         board = _rescored(board, objective)
+        interrupt.arm()
         if driver is None:
             messages.append(_too_small(settings, board))
         else:
@@ -130,12 +134,13 @@ def fit(
                 settings.seed,
                 progress,
                 most_trials=settings.most_trials,
+                interrupt=interrupt,
                 messages=messages,
             )
             progress.stage("search")
             search.run(driver, reserve=reserve)
             if not any(e.number >= 0 and e.status == "complete" for e in board.entries):
-                messages.append(_too_small(settings, board))
+                messages.append(_too_small(settings, board, interrupted=search.interrupted))
         searched = deadline.elapsed
         progress.stage("final fit")
         assembly = assemble(board, panel, driver, deadline, seed=settings.seed)
@@ -228,9 +233,11 @@ def _rescored(board: Board, objective: Objective) -> Board:
     return fresh
 
 
-def _too_small(settings: Settings, board: Board) -> str:
+def _too_small(settings: Settings, board: Board, *, interrupted: bool = False) -> str:
     best = board.best
     name = "the naive forecaster" if best is None else f"{best.model}, the best trivial forecaster,"
+    if interrupted:
+        return f"no trial had ended: {name} is returned"
     return f"the budget of {settings.budget:g} s is too small for one trial: {name} is returned"
 
 
@@ -264,7 +271,7 @@ def _claim(folder: Path, panel: Panel, settings: Settings, task: Task, *, resume
     digest.update(json.dumps({**asked, "task": task.to_dict()}, sort_keys=True, default=list).encode())
     fingerprint = digest.hexdigest()
     file = folder / "run.json"
-    if (folder / "study.journal").exists() and not resume:
+    if (file.exists() or (folder / "study.journal").exists()) and not resume:
         raise ConfigError(
             f"a run directory must be new, but {folder} holds a run already",
             "add --resume to go on with it (resume=True in Python), or choose another directory",
@@ -272,9 +279,12 @@ def _claim(folder: Path, panel: Panel, settings: Settings, task: Task, *, resume
     if resume and file.exists():
         before = json.loads(file.read_text(encoding="utf-8"))
         if before.get("fingerprint") != fingerprint:
+            then, now = before.get("asked", {}), json.loads(json.dumps(asked, default=list))
+            other = [f"{key} was {then.get(key)!r}" for key in now if now[key] != then.get(key)]
             raise ConfigError(
-                f"a run can be resumed on the same data and settings only, but {folder} was made with others",
-                f"it was {before.get('asked')}; choose another directory for a new run",
+                f"a run must be resumed on the same data and settings, but {folder} was made with others: "
+                f"{', '.join(other) or 'the data, or how they are read, differ'}",
+                "repeat the options of the first fit (budget and workers may change), or choose another directory",
             )
     file.write_text(json.dumps({"fingerprint": fingerprint, "asked": asked}, default=list, indent=1), encoding="utf-8")
     return fingerprint
