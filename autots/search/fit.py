@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
@@ -36,6 +37,11 @@ __all__ = ["Settings", "fit"]
 # Ray needs about four seconds to start and a worker three to import the learners.
 _START_SECONDS = 9.0
 _STARTED_SECONDS = 5.0
+# Below this budget a small table is searched in this process, whose libraries need two seconds: the whole portfolio
+# took 4 s on 144 rows, while Ray was not ready after 10 s.
+_SHORT_BUDGET = 30.0
+_SMALL_ROWS = 20_000
+_IMPORT_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -187,13 +193,19 @@ def _driver(
     """Start the workers; None where the budget ends before they could finish a trial."""
     from zoo.cluster import connect, is_connected
 
+    payload = {"panel": panel, "plan": plan, "task": task, "threads": 1}
+    asked = settings.workers or settings.address or os.environ.get("RAY_ADDRESS") or is_connected()
+    if not asked and settings.budget < _SHORT_BUDGET and panel.n_rows <= _SMALL_ROWS:
+        from zoo.search.drivers import Inline
+
+        enough = deadline.remaining >= _IMPORT_SECONDS
+        return stack.enter_context(Inline("autots.search.trial:setup", payload=payload)) if enough else None
     if deadline.remaining < (_STARTED_SECONDS if is_connected() else _START_SECONDS):
         return None
     from zoo.search.drivers import Pool
 
     session = stack.enter_context(connect(workers=settings.workers, address=settings.address))
     workers = max(1, min(int(session.cpus), settings.workers or 64))
-    payload = {"panel": panel, "plan": plan, "task": task, "threads": 1}
     limit = _memory_limit(workers) if session.embedded else None
     return stack.enter_context(
         Pool(session, "autots.search.trial:setup", workers=workers, payload=payload, memory_limit=limit)
@@ -235,10 +247,10 @@ def _rescored(board: Board, objective: Objective) -> Board:
 
 def _too_small(settings: Settings, board: Board, *, interrupted: bool = False) -> str:
     best = board.best
-    name = "the naive forecaster" if best is None else f"{best.model}, the best trivial forecaster,"
+    made = "the trivial forecasters made the result" + ("" if best is None else f", the best of them is {best.model}")
     if interrupted:
-        return f"no trial had ended: {name} is returned"
-    return f"the budget of {settings.budget:g} s is too small for one trial: {name} is returned"
+        return f"no trial had ended: {made}"
+    return f"the budget of {settings.budget:g} s is too small for one trial: {made}"
 
 
 def _trivial(read: Ingested, settings: Settings, task: Task, title: str, described: Mapping[str, Any]) -> Pipeline:
