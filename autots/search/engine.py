@@ -22,6 +22,7 @@ from autots.recipes import Candidate, Portfolio
 from autots.recipes.space import from_point, to_point
 from autots.report.terminal import Progress
 from autots.search.board import Board, Entry, read_backtest, write_backtest
+from autots.search.interrupt import Interrupt
 from autots.search.trial import Request, answer
 from zoo.clock import Deadline
 from zoo.errors import ArtifactError, ZooError
@@ -70,6 +71,7 @@ class Search:
         seed: Of the trials.
         progress: Told of each trial.
         most_trials: Bound on the number of trials, for tests.
+        interrupt: Whether the user wants an early end.
     """
 
     panel: Panel
@@ -83,6 +85,7 @@ class Search:
     seed: int
     progress: Progress
     most_trials: int | None = None
+    interrupt: Interrupt = field(default_factory=Interrupt)
     interrupted: bool = False
     messages: list[str] = field(default_factory=list)
     _jobs: dict[str, _Job] = field(default_factory=dict)
@@ -114,6 +117,8 @@ class Search:
             self._drain(driver)
         except KeyboardInterrupt:
             self.interrupted = True
+        self.interrupted |= self.interrupt.requested
+        if self.interrupted:
             self.messages.append("interrupted: the best found until then was assembled")
         for key, job in list(self._jobs.items()):
             driver.cancel(key)
@@ -128,6 +133,8 @@ class Search:
 
     def _over(self, reserve: float) -> bool:
         if self.most_trials is not None and len(self.board.entries) >= self.most_trials and not self._jobs:
+            return True
+        if self.interrupt.requested:
             return True
         return self.deadline.remaining <= reserve or self._stale >= _PATIENCE
 
@@ -152,7 +159,10 @@ class Search:
                         predict_seconds=made.predict_seconds,
                     )
                 )
-            elif record.state == "failed" and record.failure is not FailureKind.BUDGET:
+            elif record.failure is FailureKind.BUDGET:
+                # It was given up for want of time, and now there is time again.
+                self.study.enqueue(record.params, tag=f"again {record.number}")
+            elif record.state == "failed":
                 pruned = record.failure is FailureKind.PRUNED
                 status = str(record.attrs.get("status", "pruned" if pruned else "failed"))
                 score = float(record.attrs.get("score", float("nan")))
