@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autots.evaluate.cutoffs import Plan
+from autots.metrics import season_scale
 from autots.models.base import Context, Forecast, Forecaster, Task
 from autots.panel import Floats, Panel
 from zoo.errors import BudgetError, ModelError
@@ -51,8 +52,6 @@ class Targets:
 
 def targets_of(panel: Panel, plan: Plan, season: int) -> Targets:
     """Return the targets and scales of every window of a plan."""
-    from autots.metrics import season_scale
-
     shape = (len(plan.cutoffs), panel.n_series)
     actual, scale = np.full((*shape, plan.horizon), np.nan), np.full(shape, np.nan)
     # The scale moves little from window to window; with many windows the oldest stands for all.

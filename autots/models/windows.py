@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from autots.metrics import season_scale
 from autots.models.base import Task
 from autots.panel import Floats, Future, Ints, Panel
 from autots.panel import calendar as clock_parts
@@ -198,8 +199,6 @@ def relative_weights(panel: Panel, task: Task, at: Origins, scale: Floats) -> Fl
 
     Series without a seasonal scale weigh nothing, unless all are such.
     """
-    from autots.metrics import season_scale
-
     unit = season_scale(panel, task.season)[at.series]
     good = np.isfinite(unit) & (unit > 0)
     if not good.any():

@@ -120,7 +120,7 @@ class DirectLinear(Forecaster):
             return np.ones(len(at))
         return relative_weights(panel, task, at, scale)
 
-    def _scaled(self, x: npt.NDArray[np.float64]) -> Floats:
+    def _scaled(self, x: Floats) -> Floats:
         """Return standardised columns (missing lags at their mean) and a constant."""
         z = np.nan_to_num((x - self._centre) / self._spread_x)
         return np.concatenate([np.clip(z, -20, 20), np.ones((len(z), 1))], axis=1)
