@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
+from autots.models.base import Context, Forecast, State, Task, crossing_free
+from autots.models.pooled import Pooled
 from autots.models.residuals import spread_of, with_spread
 from autots.models.windows import (
     Origins,
@@ -26,7 +26,7 @@ from zoo.errors import BudgetError, ModelError
 __all__ = ["DirectLinear"]
 
 
-class DirectLinear(Forecaster):
+class DirectLinear(Pooled):
     """Pooled direct autoregression ("pooled regression", Montero-Manso & Hyndman 2021), least squares or robust.
 
     Absolute error is minimised by iteratively reweighted least squares (Schlossmacher 1973).
@@ -43,7 +43,6 @@ class DirectLinear(Forecaster):
     """
 
     name: ClassVar[str] = "linear_direct"
-    local: ClassVar[bool] = False
     covariates: ClassVar[frozenset[str]] = frozenset({"known", "past", "static"})
 
     def __init__(
@@ -58,12 +57,7 @@ class DirectLinear(Forecaster):
         weighted: bool = True,
         max_windows: int = 20_000,
     ) -> None:
-        self._params = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-
-    @property
-    def params(self) -> Mapping[str, Any]:
-        """See Forecaster."""
-        return self._params
+        super().__init__(locals())
 
     def _spec(self, panel: Panel, task: Task) -> WindowSpec:
         p = self._params
@@ -74,8 +68,7 @@ class DirectLinear(Forecaster):
         window = max(2, min(base * p["norm_periods"], usual // 2))
         return WindowSpec(lags, seasonal, (), False, p["norm"], window)
 
-    def fit(self, panel: Panel, task: Task, context: Context) -> Self:
-        """See Forecaster."""
+    def _learn(self, panel: Panel, task: Task, context: Context) -> None:
         p, rng = self._params, np.random.default_rng(context.seed)
         self._task, self._window = task, self._spec(panel, task)
         reach = task.horizon if panel.lengths.max() > task.horizon else 1
@@ -113,7 +106,6 @@ class DirectLinear(Forecaster):
         self._coefficients = np.stack(coefficients)
         where = np.repeat(np.arange(1.0, task.horizon + 1), len(at))
         self._spread = spread_of(np.concatenate(residuals), where, task.levels, task.horizon)
-        return self
 
     def _weights(self, panel: Panel, task: Task, at: Origins, scale: Floats) -> Floats:
         if not self._params["weighted"]:
@@ -147,16 +139,14 @@ class DirectLinear(Forecaster):
             point[:, step - 1] = self._scaled(x) @ self._coefficients[step - 1]
         return point * scale[:, None] + level[:, None]
 
-    def predict(self, history: Panel, future: Future) -> Forecast:
-        """See Forecaster."""
+    def _forecast(self, history: Panel, future: Future) -> Forecast:
         at = final_origins(history)
         low, high = bounds(history)
         point = np.clip(self.points(history, at, future), low[:, None], high[:, None])
         noise = Table(history, self._task, self._window).noise(at)
         return Forecast(point, crossing_free(with_spread(point, noise, self._spread)))
 
-    def state(self) -> State:
-        """See Forecaster."""
+    def _learned(self) -> State:
         return {
             "task": self._task.to_dict(),
             "window": self._window.to_dict(),
@@ -166,12 +156,10 @@ class DirectLinear(Forecaster):
             "spread": self._spread,
         }
 
-    def restore(self, state: State) -> Self:
-        """See Forecaster."""
+    def _take(self, state: State) -> None:
         self._task, self._window = Task.from_dict(state["task"]), WindowSpec.from_dict(state["window"])
         self._coefficients, self._centre = np.asarray(state["coefficients"]), np.asarray(state["centre"])
         self._spread_x, self._spread = np.asarray(state["spread_x"]), np.asarray(state["spread"])
-        return self
 
 
 def _design(table: Table, at: Origins, steps: npt.NDArray[np.int64], level: Floats, scale: Floats) -> Floats:
