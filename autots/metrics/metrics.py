@@ -89,7 +89,7 @@ class Smape(Metric):
     def sums(self, actual: Floats, point: Floats, quantiles: Floats, levels: tuple[float, ...], scale: Floats) -> Sums:
         """See Metric."""
         size = np.abs(actual) + np.abs(point)
-        error = np.where(size == 0, 0.0, 200.0 * np.abs(actual - point) / np.where(size == 0, 1.0, size))
+        error = np.where(size == 0, 0.0, 200.0 * (np.abs(actual - point) / np.where(size == 0, 1.0, size)))
         value, seen = _per_series(error)
         return Sums(float(value[seen].sum()), float(seen.sum()))
 

@@ -68,7 +68,7 @@ def sample_origins(
         halflife: Rows after which an origin is half as likely as a recent one.
     """
     lengths = panel.lengths
-    first = np.minimum(min_history, np.maximum(lengths - horizon, 1)) - 1
+    first = np.minimum(max(min_history, 1), np.maximum(lengths - horizon, 1)) - 1
     counts = np.maximum(lengths - horizon - first, 0)
     series = np.repeat(np.arange(panel.n_series), counts)
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
