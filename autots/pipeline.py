@@ -15,7 +15,7 @@ from autots.artifact import read_artifact, write_artifact
 from autots.intervals import Conformal
 from autots.metrics import METRICS, Sums, coverage, metric, season_scale
 from autots.models.base import Forecast, Forecaster, State, Task
-from autots.models.catalog import create
+from autots.models.catalog import create, fit_here
 from autots.panel import Floats, Future, Panel
 from autots.panel.schema import Schema
 from zoo.errors import ConfigError, DataError
@@ -162,8 +162,6 @@ class Pipeline:
 
         Weights and calibration stay.
         """
-        from autots.search.assemble import fit_here
-
         panel = self._panel if all_rows is None else self.schema.read_more(all_rows).panel
         self.members = tuple(
             replace(m, model=fit_here(m.family, m.model.params, panel, self.task, self.seed)) for m in self.members

@@ -100,7 +100,7 @@ class Objective:
         k, s, h = actual.shape
         step = max(1, (k * s * h) // enough)
         actual, scale = actual[:, ::step].reshape(-1, h), scale[:, ::step].reshape(-1)
-        members = []
+        members: list[Floats] = []
         for one in made:
             if self.needs_quantiles:
                 members.append(one.quantiles[at][:, ::step].reshape(-1, h, len(self.task.levels)).astype(np.float64))

@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from autots.metrics import pinball
 from autots.panel import Floats
 
 __all__ = ["SPREADS", "Conformal", "fit_conformal"]
@@ -137,8 +138,6 @@ def _left_out_loss(
     folds: list[npt.NDArray[np.bool_]],
     non_negative: bool,
 ) -> float:
-    from autots.metrics import pinball
-
     loss, count = 0.0, 0
     for out in folds:
         fitted = _fit(np.where(out[..., None], np.nan, actual), quantiles, scale, levels, spread, non_negative)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from autots.metrics import season_scale
 from autots.models.base import Task
 from autots.panel import Floats, Future, Ints, Panel
 from autots.panel import calendar as clock_parts
@@ -68,7 +69,7 @@ def sample_origins(
         halflife: Rows after which an origin is half as likely as a recent one.
     """
     lengths = panel.lengths
-    first = np.minimum(min_history, np.maximum(lengths - horizon, 1)) - 1
+    first = np.minimum(max(min_history, 1), np.maximum(lengths - horizon, 1)) - 1
     counts = np.maximum(lengths - horizon - first, 0)
     series = np.repeat(np.arange(panel.n_series), counts)
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -199,8 +200,6 @@ def relative_weights(panel: Panel, task: Task, at: Origins, scale: Floats) -> Fl
 
     Series without a seasonal scale weigh nothing, unless all are such.
     """
-    from autots.metrics import season_scale
-
     unit = season_scale(panel, task.season)[at.series]
     good = np.isfinite(unit) & (unit > 0)
     if not good.any():

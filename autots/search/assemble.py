@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from autots.ensembles import combine, ensemble_weights
 from autots.evaluate import Backtest, Objective, Part, Plan
 from autots.intervals import Conformal, fit_conformal
-from autots.models.base import Context, Forecaster, Task
-from autots.models.catalog import create
+from autots.models.base import Forecaster
+from autots.models.catalog import create, fit_here
 from autots.models.catalog import family as family_class
 from autots.panel import Ints, Panel
 from autots.search.board import Board, Entry
@@ -22,7 +20,7 @@ from autots.search.trial import Fitted, Request
 from zoo.clock import Deadline
 from zoo.search.drivers import Driver
 
-__all__ = ["Assembly", "Member", "assemble", "fit_here", "refit_seconds", "reserve"]
+__all__ = ["Assembly", "Member", "assemble", "refit_seconds", "reserve"]
 
 # Uncertainty of the time that a fit will take, judged by another one.
 _SAFETY = 1.15
@@ -180,11 +178,6 @@ def _fit(
         Member(by_number[n].family, model, weights[n] / total, n)
         for n, model in sorted(fitted.items(), key=lambda pair: -weights[pair[0]])
     )
-
-
-def fit_here(family: str, params: Mapping[str, Any], panel: Panel, task: Task, seed: int) -> Forecaster:
-    """Fit a forecaster on all rows in this process."""
-    return create(family, **params).fit(panel, task, Context(seed, threads=os.cpu_count() or 1))
 
 
 def _unseen(

@@ -17,13 +17,14 @@ from autots.evaluate import Objective, plan_cutoffs, targets_of
 from autots.metrics import metric
 from autots.metrics.metrics import Owa
 from autots.models.base import DEFAULT_LEVELS, Task
+from autots.models.catalog import fit_here
 from autots.panel import Panel
 from autots.panel.schema import Ingested
 from autots.panel.season import detect_seasons
 from autots.pipeline import Member, Pipeline
 from autots.recipes import baselines, portfolio, search_space
 from autots.report.terminal import Progress
-from autots.search.assemble import assemble, fit_here, reserve
+from autots.search.assemble import assemble, reserve
 from autots.search.board import Board
 from autots.search.engine import Search, first_entries
 from autots.search.interrupt import Interrupt

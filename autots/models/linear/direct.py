@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
+from autots.models.base import Context, Forecast, State, Task, crossing_free
+from autots.models.pooled import Pooled
 from autots.models.residuals import spread_of, with_spread
 from autots.models.windows import (
     Origins,
@@ -29,7 +29,7 @@ __all__ = ["DirectLinear"]
 _FLOPS = 2e10
 
 
-class DirectLinear(Forecaster):
+class DirectLinear(Pooled):
     """Pooled direct autoregression ("pooled regression", Montero-Manso & Hyndman 2021), least squares or robust.
 
     Absolute error is minimised by iteratively reweighted least squares (Schlossmacher 1973).
@@ -46,7 +46,6 @@ class DirectLinear(Forecaster):
     """
 
     name: ClassVar[str] = "linear_direct"
-    local: ClassVar[bool] = False
     covariates: ClassVar[frozenset[str]] = frozenset({"known", "past", "static"})
 
     def __init__(
@@ -61,12 +60,7 @@ class DirectLinear(Forecaster):
         weighted: bool = True,
         max_windows: int = 20_000,
     ) -> None:
-        self._params = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-
-    @property
-    def params(self) -> Mapping[str, Any]:
-        """See Forecaster."""
-        return self._params
+        super().__init__(locals())
 
     def _spec(self, panel: Panel, task: Task) -> WindowSpec:
         p = self._params
@@ -77,8 +71,7 @@ class DirectLinear(Forecaster):
         window = norm_window(task, fits, p["norm_periods"], usual)
         return WindowSpec(lags, seasonal, (), False, p["norm"], window)
 
-    def fit(self, panel: Panel, task: Task, context: Context) -> Self:
-        """See Forecaster."""
+    def _learn(self, panel: Panel, task: Task, context: Context) -> None:
         rng = np.random.default_rng(context.seed)
         self._task, self._window = task, self._spec(panel, task)
         reach = task.horizon if panel.lengths.max() > task.horizon else 1
@@ -116,7 +109,6 @@ class DirectLinear(Forecaster):
         self._coefficients = np.stack(coefficients)
         where = np.repeat(np.arange(1.0, task.horizon + 1), len(at))
         self._spread = spread_of(np.concatenate(residuals), where, task.levels, task.horizon)
-        return self
 
     def _most_windows(self, task: Task) -> int:
         """Return the windows whose Gram matrices (one per step and round) stay within some seconds of one core."""
@@ -129,7 +121,7 @@ class DirectLinear(Forecaster):
             return np.ones(len(at))
         return relative_weights(panel, task, at, scale)
 
-    def _scaled(self, x: npt.NDArray[np.float64]) -> Floats:
+    def _scaled(self, x: Floats) -> Floats:
         """Return standardised columns (missing lags at their mean) and a constant."""
         z = np.nan_to_num((x - self._centre) / self._spread_x)
         return np.concatenate([np.clip(z, -20, 20), np.ones((len(z), 1))], axis=1)
@@ -156,16 +148,14 @@ class DirectLinear(Forecaster):
             point[:, step - 1] = self._scaled(x) @ self._coefficients[step - 1]
         return point * scale[:, None] + level[:, None]
 
-    def predict(self, history: Panel, future: Future) -> Forecast:
-        """See Forecaster."""
+    def _forecast(self, history: Panel, future: Future) -> Forecast:
         at = final_origins(history)
         low, high = bounds(history)
         point = np.clip(self.points(history, at, future), low[:, None], high[:, None])
         noise = Table(history, self._task, self._window).noise(at)
         return Forecast(point, crossing_free(with_spread(point, noise, self._spread)))
 
-    def state(self) -> State:
-        """See Forecaster."""
+    def _learned(self) -> State:
         return {
             "task": self._task.to_dict(),
             "window": self._window.to_dict(),
@@ -175,12 +165,10 @@ class DirectLinear(Forecaster):
             "spread": self._spread,
         }
 
-    def restore(self, state: State) -> Self:
-        """See Forecaster."""
+    def _take(self, state: State) -> None:
         self._task, self._window = Task.from_dict(state["task"]), WindowSpec.from_dict(state["window"])
         self._coefficients, self._centre = np.asarray(state["coefficients"]), np.asarray(state["centre"])
         self._spread_x, self._spread = np.asarray(state["spread_x"]), np.asarray(state["spread"])
-        return self
 
 
 def _design(table: Table, at: Origins, steps: npt.NDArray[np.int64], level: Floats, scale: Floats) -> Floats:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
+from autots.models.base import Context, Forecast, State, Task, crossing_free
 from autots.models.linear import DirectLinear
+from autots.models.pooled import Pooled
 from autots.models.residuals import spread_of, with_spread
 from autots.models.tabular.trees import Trees, train_trees
 from autots.models.windows import (
@@ -29,7 +29,7 @@ from zoo.errors import ModelError
 __all__ = ["DirectTrees"]
 
 
-class DirectTrees(Forecaster):
+class DirectTrees(Pooled):
     """Trees on window-normalised targets with same-phase lags, recent lags, rolling means, calendar and covariates.
 
     Args:
@@ -53,7 +53,6 @@ class DirectTrees(Forecaster):
     """
 
     name: ClassVar[str] = "trees_direct"
-    local: ClassVar[bool] = False
     covariates: ClassVar[frozenset[str]] = frozenset({"known", "past", "static"})
 
     def __init__(
@@ -76,12 +75,7 @@ class DirectTrees(Forecaster):
         halflife: float = 0.0,
         linear: bool = False,
     ) -> None:
-        self._params = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-
-    @property
-    def params(self) -> Mapping[str, Any]:
-        """See Forecaster."""
-        return self._params
+        super().__init__(locals())
 
     def _spec(self, panel: Panel, task: Task) -> WindowSpec:
         p = self._params
@@ -93,8 +87,7 @@ class DirectTrees(Forecaster):
         lags = min(p["lags"] or int(np.clip(task.horizon, 6, 16)), max(usual // 3, 1))
         return WindowSpec(lags, seasonal, tuple(sorted(spans)), p["calendar"], p["norm"], window)
 
-    def fit(self, panel: Panel, task: Task, context: Context) -> Self:
-        """See Forecaster."""
+    def _learn(self, panel: Panel, task: Task, context: Context) -> None:
         p, rng = self._params, np.random.default_rng(context.seed)
         self._task, self._window = task, self._spec(panel, task)
         table = Table(panel, task, self._window)
@@ -129,15 +122,13 @@ class DirectTrees(Forecaster):
         )
         unit = scale / np.repeat(table.noise(at), many)
         self._spread = spread_of((target - fitted) * unit, steps.astype(float), task.levels, task.horizon)
-        return self
 
     def _linear_part(self) -> DirectLinear:
         p = self._params
         robust = "auto" if p["objective"] == "auto" else ("yes" if p["objective"] == "l1" else "no")
         return DirectLinear(norm=p["norm"], norm_periods=p["norm_periods"], weighted=p["weighted"], robust=robust)
 
-    def predict(self, history: Panel, future: Future) -> Forecast:
-        """See Forecaster."""
+    def _forecast(self, history: Panel, future: Future) -> Forecast:
         h, at = self._task.horizon, final_origins(history)
         table = Table(history, self._task, self._window, future)
         level, scale = table.scale(at)
@@ -153,8 +144,7 @@ class DirectTrees(Forecaster):
         quantiles = crossing_free(with_spread(point, table.noise(at), self._spread))
         return Forecast(point, quantiles)
 
-    def state(self) -> State:
-        """See Forecaster."""
+    def _learned(self) -> State:
         return {
             "task": self._task.to_dict(),
             "window": self._window.to_dict(),
@@ -163,12 +153,10 @@ class DirectTrees(Forecaster):
             "linear": None if self._linear is None else self._linear.state(),
         }
 
-    def restore(self, state: State) -> Self:
-        """See Forecaster."""
+    def _take(self, state: State) -> None:
         self._task, self._window = Task.from_dict(state["task"]), WindowSpec.from_dict(state["window"])
         self._trees, self._spread = Trees(state["trees"]), np.asarray(state["spread"])
         self._linear = None if state["linear"] is None else self._linear_part().restore(state["linear"])
-        return self
 
 
 def _with_column(x: npt.NDArray[np.float32], column: Floats) -> npt.NDArray[np.float32]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
-from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
+from autots.models.base import Context, Forecast, State, Task, crossing_free
+from autots.models.pooled import Pooled
 from autots.models.residuals import spread_of, with_spread
 from autots.models.tabular.trees import Trees, train_trees
 from autots.models.windows import Origins, Table, WindowSpec, bounds, norm_window, sample_origins, seasons_within
@@ -18,7 +18,7 @@ from zoo.errors import ModelError
 __all__ = ["RecursiveTrees"]
 
 
-class RecursiveTrees(Forecaster):
+class RecursiveTrees(Pooled):
     """Trees that forecast the next row and go on from there; strong on long horizons with short memory.
 
     Args:
@@ -37,7 +37,6 @@ class RecursiveTrees(Forecaster):
     """
 
     name: ClassVar[str] = "trees_recursive"
-    local: ClassVar[bool] = False
     covariates: ClassVar[frozenset[str]] = frozenset({"known", "static"})
 
     def __init__(
@@ -56,12 +55,7 @@ class RecursiveTrees(Forecaster):
         feature_fraction: float = 0.7,
         max_rows: int = 100_000,
     ) -> None:
-        self._params = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-
-    @property
-    def params(self) -> Mapping[str, Any]:
-        """See Forecaster."""
-        return self._params
+        super().__init__(locals())
 
     def _spec(self, panel: Panel, task: Task) -> WindowSpec:
         p = self._params
@@ -73,8 +67,7 @@ class RecursiveTrees(Forecaster):
         rolling = tuple(w for w in (base, 4 * base) if 1 < w <= usual // 2)
         return WindowSpec(lags, seasonal, rolling, p["calendar"], p["norm"], window)
 
-    def fit(self, panel: Panel, task: Task, context: Context) -> Self:
-        """See Forecaster."""
+    def _learn(self, panel: Panel, task: Task, context: Context) -> None:
         p, rng = self._params, np.random.default_rng(context.seed)
         # What was past-only at fit is unknown from the second step on, so it never enters.
         panel = replace(panel, past={})
@@ -93,7 +86,6 @@ class RecursiveTrees(Forecaster):
             x, target, None, names, categorical, params={**p, "objective": objective}, context=context
         )
         self._spread = self._multi_step_spread(panel, task, (target - fitted) * scale / table.noise(at))
-        return self
 
     def _multi_step_spread(self, panel: Panel, task: Task, one_step: Floats) -> Floats:
         """Return the spread over the horizon from in-sample recursions; from one step where none fits."""
@@ -133,13 +125,11 @@ class RecursiveTrees(Forecaster):
         assert noise is not None
         return table.y[ends[:, None] + np.arange(h)], noise
 
-    def predict(self, history: Panel, future: Future) -> Forecast:
-        """See Forecaster."""
+    def _forecast(self, history: Panel, future: Future) -> Forecast:
         point, noise = self._recurse(history, future)
         return Forecast(point, crossing_free(with_spread(point, noise, self._spread)))
 
-    def state(self) -> State:
-        """See Forecaster."""
+    def _learned(self) -> State:
         return {
             "task": self._task.to_dict(),
             "window": self._window.to_dict(),
@@ -147,11 +137,9 @@ class RecursiveTrees(Forecaster):
             "spread": self._spread,
         }
 
-    def restore(self, state: State) -> Self:
-        """See Forecaster."""
+    def _take(self, state: State) -> None:
         self._task, self._window = Task.from_dict(state["task"]), WindowSpec.from_dict(state["window"])
         self._trees, self._spread = Trees(state["trees"]), np.asarray(state["spread"])
-        return self
 
 
 def _extended(history: Panel, future: Future, horizon: int) -> tuple[Panel, np.ndarray[tuple[int], np.dtype[np.int64]]]:
