@@ -160,7 +160,8 @@ def _fit(
         error = np.abs(actual - centre) / base
     hardness = _hardness(error) if spread.endswith("_own") else np.ones(actual.shape[1])
     base = base * hardness[None, :, None]
-    residual = (actual - centre) / base
+    with np.errstate(invalid="ignore"):
+        residual = (actual - centre) / base
     seen = np.isfinite(residual)
     n = int(seen.sum())
     groups = int(np.clip(n // (4 * _MIN_CELL), 1, min(horizon, 12)))

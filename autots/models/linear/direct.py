@@ -34,7 +34,7 @@ class DirectLinear(Pooled):
     Args:
         lags: Last values before the origin, in shortest seasons (at least 8 values).
         periods: How many periods back the target's phase is looked up.
-        norm: See windows.Normaliser.
+        norm: See scaling.Normaliser.
         norm_periods: Window of the normalisation, in shortest seasons.
         ridge: Penalty relative to the mean diagonal of the Gram matrix.
         robust: Whether absolute errors are minimised; ``auto`` does where the task rewards the median.
