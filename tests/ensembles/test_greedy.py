@@ -147,12 +147,7 @@ def test_large_panels_are_thinned_and_still_weighed():
     objective = Objective(METRICS["mse"], PLAN, Targets(actual, np.ones((3, 300))), TASK)
     empty = np.zeros((3, 300, 4, 3), np.float32)
     near, far = (
-        Backtest(
-            (actual + noise * rng.normal(size=actual.shape)).astype(np.float32),
-            np.zeros((3, 300, 4, 3), np.float32),
-            0,
-            0,
-        )
+        Backtest((actual + noise * rng.normal(size=actual.shape)).astype(np.float32), empty, 0.0, 0.0)
         for noise in (0.1, 5.0)
     )
     weights = ensemble_weights(objective, [far, near], enough=400)

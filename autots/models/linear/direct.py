@@ -37,7 +37,7 @@ class DirectLinear(Pooled):
     Args:
         lags: Last values before the origin, in shortest seasons (at least 8 values).
         periods: How many periods back the target's phase is looked up.
-        norm: See windows.Normaliser.
+        norm: See scaling.Normaliser.
         norm_periods: Seasons that a window is normalised over; 0 for as many as hold two horizons.
         ridge: Penalty relative to the mean diagonal of the Gram matrix.
         robust: Whether absolute errors are minimised; ``auto`` does where the task rewards the median.

@@ -37,7 +37,7 @@ class DirectTrees(Pooled):
         periods: How many periods back the target's phase is looked up (shortest season).
         rolling: Whether rolling means and changes enter.
         calendar: Whether parts of the target's date enter.
-        norm: ``mean``, ``standard``, ``last`` or ``none``; see windows.Normaliser.
+        norm: ``mean``, ``standard``, ``last`` or ``none``; see scaling.Normaliser.
         norm_periods: Seasons that a window is normalised over; 0 for as many as hold two horizons.
         objective: LightGBM objective, ``l1`` or ``l2``; ``auto`` takes what the task rewards.
         weighted: Whether rows weigh by their scale relative to the series' own (MASE's errors) or equally (relative

@@ -11,7 +11,7 @@ from autots.models.base import Context, Forecast, State, Task, crossing_free
 from autots.models.pooled import Pooled
 from autots.models.residuals import spread_of, with_spread
 from autots.models.tabular.trees import Trees, train_trees
-from autots.models.windows import Origins, Table, WindowSpec, bounds, norm_window, sample_origins, seasons_within
+from autots.models.windows import Origins, Table, WindowSpec, bounds, norm_window, reach, sample_origins, seasons_within
 from autots.panel import Floats, Future, Panel
 from zoo.errors import ModelError
 
@@ -25,7 +25,7 @@ class RecursiveTrees(Pooled):
         lags: Last values before the origin, in shortest seasons (at least 4 values).
         periods: How many periods back the target's phase is looked up.
         calendar: Whether parts of the target's date enter.
-        norm: See windows.Normaliser.
+        norm: See scaling.Normaliser.
         norm_periods: Seasons that a window is normalised over; 0 for as many as hold two horizons.
         objective: LightGBM objective, ``l1`` or ``l2``; ``auto`` takes what the task rewards.
         rounds: Boosting rounds.
@@ -107,21 +107,19 @@ class RecursiveTrees(Pooled):
     def _recurse(self, history: Panel, future: Future) -> tuple[Floats, Floats]:
         """Return (S, H) points and the (S,) noise at the origin."""
         h = self._task.horizon
-        reach = [self._window.lags, self._window.norm_window, *(2 * w for w in self._window.rolling)]
-        reach += [m * (k + 1) + 1 for m, k in zip(self._task.seasons, self._window.seasonal_lags, strict=True)]
-        history = replace(history, past={}).tail(max(reach) + 1)
         low, high = bounds(history)
+        history = replace(history, past={}).tail(reach(self._task, self._window))
         longer, ends = _extended(history, future, h)
-        table = Table(longer, self._task, self._window)
-        table.y = np.nan_to_num(longer.y)
-        table.y[~np.isin(np.arange(longer.n_rows), ends[:, None] + np.arange(h))] = history.filled()
+        y = np.zeros(longer.n_rows)
+        y[~np.isin(np.arange(longer.n_rows), ends[:, None] + np.arange(h))] = history.filled()
+        table = Table(longer, self._task, self._window, y=y)
         series, noise = np.arange(history.n_series), None
         for step in range(h):
             at = Origins(series, ends - 1 + step)
             level, scale = table.scale(at)
             noise = table.noise(at) if noise is None else noise
             x, _, _ = table.features(at, np.ones(len(at), dtype=np.int64), level, scale)
-            table.y[ends + step] = np.clip(self._trees.predict(x) * scale + level, low, high)
+            table.put(Origins(series, ends + step), np.clip(self._trees.predict(x) * scale + level, low, high))
         assert noise is not None
         return table.y[ends[:, None] + np.arange(h)], noise
 
