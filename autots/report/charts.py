@@ -112,7 +112,7 @@ def _described(window: Window) -> tuple[str, str]:
 
 def calibration_chart(pairs: Sequence[tuple[float, float]]) -> str:
     """Draw the observed share of targets below each quantile level; a perfect forecast lies on the diagonal."""
-    left, right, top, bottom, size = 62, 12, 12, 50, 360
+    left, right, top, bottom, size = 62, 26, 12, 50, 360
     known = sorted((q, share) for q, share in pairs if np.isfinite(q) and np.isfinite(share))
     x = Scale(0.0, 1.0, left, size - right)
     y = Scale(0.0, 1.0, size - bottom, top)
