@@ -55,6 +55,7 @@ def render(facts: Facts) -> str:
         _ensemble(facts),
         _calibration(facts),
         _worst(facts),
+        _scores(facts),
         _settings(facts),
     )
     style = files("autots.report").joinpath("page.css").read_text(encoding="utf-8")
@@ -214,7 +215,7 @@ def _leaderboard(facts: Facts) -> str:
         for ours, score, unseen, (_, row) in zip(own, *scores, shown.iterrows(), strict=True)
     ]
     columns = ("Model", "Score", "Skill", "Unseen", "Weight", "Fit", "Predict", "Status")
-    body = table(columns, rows, caption=f"{_metric(facts).upper()}, lower is better")
+    body = table(columns, rows, caption=f"{_metric(facts).upper()}, lower is better", kind="board")
     if len(frame) > len(shown):
         body += f'<p class="note">and {plural(len(frame) - len(shown), "more candidate")}.</p>\n'
     lead = (
@@ -335,7 +336,7 @@ def _settings(facts: Facts) -> str:
         rows = [Row((text_cell(k), text_cell(took, numeric=True), Cell(drawn))) for k, took, drawn in bars]
         rows.append(Row((text_cell("total"), text_cell(duration(total), numeric=True), Cell("")), "own"))
         body += "<h3>Time by stage</h3>\n" + table(("Stage", "Time", ""), rows, kind="stages")
-    return _section("Settings", "", body) + _scores(facts)
+    return _section("Settings", "", body)
 
 
 def _value(name: str, value: Any) -> str:

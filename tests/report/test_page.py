@@ -207,6 +207,17 @@ def test_tiny_windows_are_drawn(
     read(facts_with(windows=(small,)))
 
 
+def test_values_without_neighbours_are_dots(facts_with: Callable[..., Facts], window: Callable[..., Window]) -> None:
+    full = window()
+    actual = full.actual.copy()
+    actual[::2] = np.nan
+    holey = Window("a", full.history_times, full.history, full.times, actual, full.quantiles, full.point, 1.0)
+    page = render(facts_with(windows=(holey,)))
+    path = re.search(r'<path d="([^"]*)" class="actual lone"', page)
+    # Every second of 48 steps, and the last value of the history, which the line of actuals begins with.
+    assert path is not None and path[1].count("h0") == 25
+
+
 def test_a_constant_series_has_a_flat_line_inside_the_chart(
     facts_with: Callable[..., Facts], window: Callable[..., Window]
 ) -> None:
