@@ -14,10 +14,15 @@ from autots.panel.build import read_panel
 from autots.pipeline import Pipeline
 from autots.report.terminal import Live, Progress, Silent
 from autots.search.fit import Settings, fit
+from autots.search.folder import PIPELINE, check_writable, write_run
+from autots.search.interrupt import Interrupt
 from zoo.clock import Deadline, parse_duration
-from zoo.errors import ConfigError
+from zoo.errors import ArtifactError, ConfigError
 
 __all__ = ["AutoTS", "Pipeline", "load"]
+
+# Seconds to write the run and to stop Ray, which needs up to two.
+_TAIL = 1.5
 
 
 class AutoTS:
@@ -119,16 +124,18 @@ class AutoTS:
             DataError: The table cannot be used; nothing was started.
             ConfigError: The run directory is taken, or an argument contradicts the table.
             ClusterError: Ray cannot be started or reached.
+            KeyboardInterrupt: Ctrl-C before anything was found, or a second one; the first one later ends the search.
         """
-        deadline = Deadline.after(self.budget, already_spent=self._already_spent)
+        tail = min(_TAIL, 0.1 * self.budget)
+        deadline = Deadline.after(self.budget - tail, already_spent=self._already_spent)
         progress = self._progress if self._progress is not None else _display()
         progress.started(self.budget)
         try:
             progress.stage("reading the table")
             read = read_panel(data, horizon=self.settings.horizon, **self._columns)
             named = title or (Path(data).stem if isinstance(data, str | Path) else "forecast")
-            with _RunFolder(self.out) as folder:
-                return fit(
+            with _RunFolder(self.out) as folder, Interrupt() as interrupt:
+                found = fit(
                     read,
                     self.settings,
                     deadline=deadline,
@@ -136,7 +143,12 @@ class AutoTS:
                     progress=progress,
                     title=named,
                     resume=self.resume,
+                    interrupt=interrupt,
                 )
+                if self.out is not None:
+                    progress.stage("writing the run")
+                    write_run(found, folder)
+                return found
         finally:
             progress.finished()
 
@@ -148,8 +160,20 @@ def load(path: str | Path) -> Pipeline:
         ArtifactError: The folder is missing, foreign, damaged or tampered with.
     """
     path = Path(path)
-    inside = path / "pipeline"
-    return Pipeline.load(inside if inside.is_dir() else path)
+    inside = path / PIPELINE
+    if inside.is_dir():
+        return Pipeline.load(inside)
+    if (path / "run.json").is_file():
+        raise ArtifactError(
+            f"a run must have ended to be used, but {path} has no pipeline yet",
+            "wait for its fit, or go on with it: add --resume to the same fit (resume=True in Python)",
+        )
+    if path.is_dir() and not (path / "manifest.json").is_file():
+        raise ArtifactError(
+            f"a folder must be a run or a saved pipeline to be used, but {path} is neither",
+            "give the directory that `zoo fit` made (--out), or that Pipeline.save wrote",
+        )
+    return Pipeline.load(path)
 
 
 class _RunFolder:
@@ -162,9 +186,7 @@ class _RunFolder:
         if self._path is None:
             self._folder = Path(tempfile.mkdtemp(prefix="autots-"))
             return self._folder
-        if self._path.exists() and not self._path.is_dir():
-            raise ConfigError(f"a run directory must be a folder, but {self._path} is a file", "choose another path")
-        self._path.mkdir(parents=True, exist_ok=True)
+        check_writable(self._path)
         return self._path
 
     def __exit__(self, *error: object) -> None:

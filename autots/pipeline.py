@@ -94,6 +94,11 @@ class Pipeline:
         return self.task.horizon
 
     @property
+    def known(self) -> tuple[str, ...]:
+        """The covariates whose future ``predict`` needs."""
+        return tuple(self.schema.layout.columns.known)
+
+    @property
     def data_report(self) -> Mapping[str, Any]:
         """What was found in the table and repaired (see DataReport)."""
         return self.facts.data

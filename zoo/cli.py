@@ -17,8 +17,8 @@
 ``--json`` is added to every command. The function returns an ``Outcome`` and prints nothing on stdout itself; progress
 goes to stderr. What ``main`` guarantees:
 
-- with ``--json`` stdout holds one JSON object and nothing else, whatever libraries print (they are sent to stderr); an
-  error is ``{"error": {"message": ..., "hint": ...}}``;
+- with ``--json`` stdout holds one JSON object (strict: null for NaN) and nothing else, whatever libraries print (they
+  are sent to stderr); an error is ``{"error": {"message": ..., "hint": ...}}``;
 - a ``ZooError`` or a wrong command line ends with 2 and exactly two lines on stderr, ``error: ...`` and ``hint: ...``;
 - Ctrl-C that the command did not handle ends with 130; a bug with 1, its traceback and where to report it.
 """
@@ -33,7 +33,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
-from zoo.commands import COMMANDS, Command, Outcome
+from zoo.clock import process_age
+from zoo.commands import COMMANDS, Command, Outcome, begin, strict
 from zoo.errors import ConfigError, ZooError
 
 __all__ = ["main"]
@@ -45,12 +46,13 @@ _REPORT = "this is a bug, please report this with the traceback and the output o
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    begin(process_age() if argv is None else 0.0)
     as_json = "--json" in arguments
     with _stdout(as_json) as out:
         try:
             outcome = _dispatch(arguments)
             if as_json:
-                print(json.dumps(outcome.data), file=out)
+                print(json.dumps(strict(outcome.data), allow_nan=False), file=out)
             elif outcome.text:
                 print(outcome.text, file=out)
             out.flush()

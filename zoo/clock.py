@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from zoo.errors import ConfigError
 
-__all__ = ["Clock", "Deadline", "ManualClock", "SystemClock", "parse_duration"]
+__all__ = ["Clock", "Deadline", "ManualClock", "SystemClock", "parse_duration", "process_age"]
+
+# No interpreter needs longer to start; an older process was another program before.
+_LONGEST_START = 20.0
 
 
 class Clock(Protocol):
@@ -93,3 +98,21 @@ def parse_duration(value: float | int | str) -> float:
     if not 0 < seconds < float("inf"):
         raise ConfigError(f"a budget must be positive, but got {value!r}", hint)
     return seconds
+
+
+def process_age() -> float:
+    """Return the seconds since this process was started: what the interpreter and its imports took so far.
+
+    A process that a shell or a container's entry point turned into this program (``exec``) is older than the program;
+    nothing is counted then, since nobody knows how long the program itself runs.
+    """
+    if sys.platform == "linux":
+        # psutil's create_time is up to a second wrong: it adds the seconds of the machine's start, rounded.
+        with open("/proc/self/stat", encoding="ascii", errors="replace") as file:
+            ticks = float(file.read().rpartition(")")[2].split()[19])
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    else:
+        import psutil
+
+        age = time.time() - psutil.Process().create_time()
+    return age if 0.0 <= age < _LONGEST_START else 0.0

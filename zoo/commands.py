@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-__all__ = ["COMMANDS", "Command", "Outcome"]
+__all__ = ["COMMANDS", "Command", "Outcome", "begin", "seconds_since_begin", "strict"]
+
+_BEGAN: ContextVar[float] = ContextVar("_BEGAN")
 
 
 class Command(NamedTuple):
@@ -28,7 +33,7 @@ class Outcome:
     """What a command found.
 
     Args:
-        data: JSON values for ``--json``.
+        data: Values for ``--json``, see ``strict``.
         text: What a person reads instead; nothing is printed if empty.
         code: Exit status, 0 unless the command's question was answered "no".
     """
@@ -36,6 +41,36 @@ class Outcome:
     data: Mapping[str, Any] = field(default_factory=dict)
     text: str = ""
     code: int = 0
+
+
+def begin(seconds_ago: float = 0.0) -> None:
+    """Note when the user pressed return; ``zoo.cli.main`` does it."""
+    _BEGAN.set(time.monotonic() - seconds_ago)
+
+
+def seconds_since_begin() -> float:
+    """Return how long the user has been waiting: what a command with a budget has already spent of it."""
+    now = time.monotonic()
+    return now - _BEGAN.get(now)
+
+
+def strict(value: Any) -> Any:
+    """Return a value as JSON knows it: numbers that are not finite become None, numpy's scalars and arrays Python's.
+
+    >>> strict({"score": float("nan"), "levels": (0.1, 0.9)})
+    {'score': None, 'levels': [0.1, 0.9]}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, str | bool | int | float):
+        return float(value) if isinstance(value, float) else value
+    if hasattr(value, "tolist"):
+        return strict(value.tolist())
+    return str(value)
 
 
 COMMANDS: Mapping[str, Command] = {

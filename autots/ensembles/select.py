@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
@@ -26,11 +27,13 @@ def ensemble_weights(
     rounds: int = 20,
     most: int = 8,
     enough: int = 120_000,
+    kinds: Sequence[Hashable] | None = None,
 ) -> Floats:
     """Return (M,) weights that sum to one: never worse than the best single candidate on the given windows.
 
-    Half of the weight follows forward selection on the metric, half is even over the candidates within ten percent of
-    the best; the even half is given up where it makes the combination worse than its best member.
+    Half of the weight follows forward selection on the metric, half is even over the kinds whose best candidate comes
+    within ten percent of the best of all; the even half is given up where it makes the combination worse than its best
+    member. Near copies of one candidate, as a search makes them, count once in the even half.
 
     Args:
         objective: Scores.
@@ -39,13 +42,14 @@ def ensemble_weights(
         rounds: Of the forward selection.
         most: Members with a weight.
         enough: Targets on which the weights are found.
+        kinds: (M,) what each candidate is a variant of; all different if None.
     """
     members, loss = objective.stack(list(made), part, enough)
     alone = np.array([loss(m) for m in members])
-    order = np.argsort(alone, kind="stable")[:16]
+    order = _diverse(alone, kinds if kinds is not None else list(range(len(made))))
     chosen = [members[i] for i in order]
     greedy = greedy_weights(chosen, loss, rounds=rounds)
-    near = (alone[order] <= _NEAR * alone[order[0]]).astype(float)
+    near = _near(alone[order], [kinds[i] for i in order] if kinds is not None else list(range(len(order))))
     best = float(alone[order[0]])
     even = near / near.sum()
     share = _EVEN
@@ -58,6 +62,28 @@ def ensemble_weights(
         weights = np.eye(len(chosen))[0]
     out = np.zeros(len(made))
     out[order] = weights
+    return out
+
+
+def _diverse(alone: Floats, kinds: Sequence[Hashable], *, most: int = 16, each: int = 2) -> list[int]:
+    """Return the best candidates in order, at most ``each`` of a kind."""
+    count: Counter[Hashable] = Counter()
+    out: list[int] = []
+    for i in np.argsort(alone, kind="stable").tolist():
+        if count[kinds[i]] < each and len(out) < most and np.isfinite(alone[i]):
+            count[kinds[i]] += 1
+            out.append(i)
+    return out or [int(np.argmin(alone))]
+
+
+def _near(alone: Floats, kinds: Sequence[Hashable]) -> Floats:
+    """Return 1 for the best of each kind that is nearly as good as the best of all."""
+    seen: set[Hashable] = set()
+    out = np.zeros(len(alone))
+    for i, kind in enumerate(kinds):
+        if kind not in seen and alone[i] <= _NEAR * alone[0]:
+            out[i] = 1.0
+        seen.add(kind)
     return out
 
 

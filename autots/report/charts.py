@@ -14,6 +14,7 @@ from autots.report.wording import moment, number, percent
 __all__ = ["bands", "calibration_chart", "forecast_chart", "interval_names"]
 
 _MOST_POINTS = 600  # of history, and of horizon: more cannot be seen, and would make the page heavy
+_LEAST_HISTORY = 48  # steps; otherwise twice the horizon, so that the forecast has a third of the width
 _WIDTH, _HEIGHT = 480, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 8, 10, 28
 _REACH = 1.5  # intervals may leave the range of the data by this many times its width, then they are cut
@@ -55,8 +56,9 @@ def forecast_chart(window: Window, levels: Sequence[float], ident: str) -> str:
         levels: (Q,) quantile levels.
         ident: A word that no other chart of the page has, for the references inside the drawing.
     """
-    history = _finite(window.history)[-_MOST_POINTS:]
-    past = positions(window.history_times)[-_MOST_POINTS:]
+    recent = min(max(2 * len(window.times), _LEAST_HISTORY), _MOST_POINTS)
+    history = _finite(window.history)[-recent:]
+    past = positions(window.history_times)[-recent:]
     chosen = _thinned(len(window.times))
     ahead = positions(window.times)[chosen]
     actual, point = _finite(window.actual)[chosen], _finite(window.point)[chosen]
@@ -124,16 +126,13 @@ def calibration_chart(pairs: Sequence[tuple[float, float]]) -> str:
     layers.append(tag("path", d=line(*at), class_="median"))
     layers += [tag("circle", cx=float(u), cy=float(v), r=4, class_="dot") for u, v in zip(*at, strict=True)]
     middle = (left + size - right) / 2
-    layers.append(tag("text", "quantile level", x=middle, y=size - 8.0, text_anchor="middle", class_="axis"))
+    layers.append(tag("text", "quantile level", x=middle, y=size - 8.0, text_anchor="middle"))
     centre = (top + size - bottom) / 2
     turned = f"rotate(-90 14 {centre:.0f})"
-    layers.append(
-        tag("text", "observed below it", x=14.0, y=centre, text_anchor="middle", transform=turned, class_="axis")
-    )
+    layers.append(tag("text", "observed below it", x=14.0, y=centre, text_anchor="middle", transform=turned))
     listed = ", ".join(f"{percent(q)}: {percent(share, 1)}" for q, share in known)
-    return _drawing(
-        "calibration", size, size, "Calibration", f"Observed share of targets below each level: {listed}.", layers
-    )
+    text = f"Observed share of targets below each level: {listed}."
+    return _drawing("calibration", size, size, "Calibration", text, layers)
 
 
 def _drawing(ident: str, width: int, height: int, title: str, description: str, layers: Sequence[str]) -> str:
@@ -156,9 +155,10 @@ def _frame(x: Scale, y: Scale, *, time: bool) -> str:
         at = y(value)
         parts.append(tag("line", x1=x.first, x2=x.last, y1=at, y2=at, class_="grid"))
         parts.append(tag("text", escape(_short(value, ticks)), x=_LEFT - 8.0, y=at + 4, text_anchor="end"))
-    marks = (
-        time_ticks(x.low, x.high, 5) if time else [(v, f"{v:,.0f}") for v in nice_ticks(x.low, x.high, 5, whole=True)]
-    )
+    if time:
+        marks = time_ticks(x.low, x.high, 5)
+    else:
+        marks = [(v, f"{v:,.0f}") for v in nice_ticks(x.low, x.high, 5, whole=True)]
     for value, label in marks:
         at = x(value)
         # The outermost labels stay inside the drawing.

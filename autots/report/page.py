@@ -97,7 +97,7 @@ def _figures(facts: Facts) -> str:
     if math.isfinite(ours):
         items.append((metric.upper(), number(ours), f"seasonal naive: {number(naive)}"))
     for nominal, observed in sorted(_coverage(facts), key=lambda pair: abs(pair[0] - 0.8))[:1]:
-        items.append((f"Coverage of the {percent(nominal)} interval", percent(observed), "of targets fell inside"))
+        items.append((f"{percent(nominal)} interval", percent(observed), "of targets fell inside"))
     if facts.settings.get("horizon") is not None:
         freq = facts.data.get("freq", facts.settings.get("freq", ""))
         items.append(("Horizon", plural(int(facts.settings["horizon"]), "step"), f"clock: {freq}" if freq else ""))
@@ -324,10 +324,8 @@ def _settings(facts: Facts) -> str:
     if not math.isfinite(total):
         total = sum(v for _, v in stages if math.isfinite(v))
     if stages:
-        rows = [
-            Row((text_cell(k), text_cell(duration(v), numeric=True), Cell(bar(v / max(total, 1e-9)))))
-            for k, v in stages
-        ]
+        bars = [(k, duration(v), bar(v / max(total, 1e-9))) for k, v in stages]
+        rows = [Row((text_cell(k), text_cell(took, numeric=True), Cell(drawn))) for k, took, drawn in bars]
         rows.append(Row((text_cell("total"), text_cell(duration(total), numeric=True), Cell("")), "own"))
         body += "<h3>Time by stage</h3>\n" + table(("Stage", "Time", ""), rows)
     return _section("Settings", "", body) + _scores(facts)

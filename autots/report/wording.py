@@ -110,9 +110,8 @@ def moment(value: Any) -> str:
     ('2020-01-01', '2020-01-01 13:30', '17')
     """
     if isinstance(value, np.datetime64 | pd.Timestamp):
-        if pd.isna(value):
-            return NOTHING
-        text = pd.Timestamp(value).isoformat()
+        stamp = pd.Timestamp(value)
+        text = stamp.isoformat() if stamp == stamp else NOTHING
     elif isinstance(value, int | float | np.number):
         return number(value) if isinstance(value, float) else str(value)
     else:
@@ -190,8 +189,8 @@ def headline(facts: Facts) -> str:
         rows = used
     score = as_float(rows["score"].iloc[0]) if len(rows) and "score" in rows else float("nan")
     if math.isfinite(score):
-        text = f"{subject}: {metric.upper()} {number(score)} on the windows that chose it; no window was left to confirm it"
-        return text + _covered(facts) + "."
+        text = f"{subject}: {metric.upper()} {number(score)} on the windows that chose it"
+        return f"{text}; no window was left to confirm it{_covered(facts)}."
     return f"{subject}: no backtest could be made, so nothing is known about its error."
 
 

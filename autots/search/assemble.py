@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from autots.ensembles import combine, ensemble_weights
-from autots.evaluate import Backtest, Objective
+from autots.evaluate import Backtest, Objective, Part, Plan
 from autots.intervals import Conformal, fit_conformal
 from autots.models.base import Forecaster
 from autots.models.catalog import create, fit_here
-from autots.panel import Panel
+from autots.models.catalog import family as family_class
+from autots.panel import Ints, Panel
 from autots.search.board import Board, Entry
 from autots.search.engine import Search
 from autots.search.trial import Fitted, Request
@@ -21,8 +22,8 @@ from zoo.search.drivers import Driver
 
 __all__ = ["Assembly", "Member", "assemble", "refit_seconds", "reserve"]
 
-# A fit on all rows sees more than the backtest's fits did.
-_GROWTH = 1.3
+# Uncertainty of the time that a fit will take, judged by another one.
+_SAFETY = 1.15
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,17 @@ class Assembly:
     unseen_weights: dict[int, float]
 
 
-def refit_seconds(entries: Sequence[Entry], fits: int, workers: int) -> float:
-    """Return the seconds that fitting some entries on all rows will take, longest first on the next free worker."""
+def refit_seconds(entries: Sequence[Entry], plan: Plan, lengths: Ints, workers: int) -> float:
+    """Return the seconds that fitting some entries on all rows will take, longest first on the next free worker.
+
+    A backtest's fits saw less: the time grows with the windows that fit before the cutoff.
+    """
     ends = np.zeros(max(workers, 1))
-    for seconds in sorted((_GROWTH * e.fit_seconds / fits for e in entries), reverse=True):
+    usual, fits = float(np.median(lengths)), len(plan.fits)
+    seen = usual - float(np.mean(plan.fits)) - plan.horizon
+    growth = _SAFETY * float(np.clip((usual - plan.horizon) / max(seen, 1.0), 1.0, 4.0))
+    each = (growth * e.fit_seconds / (1 if family_class(e.family).local else fits) for e in entries if e.number >= 0)
+    for seconds in sorted(each, reverse=True):
         ends[int(np.argmin(ends))] += seconds
     return float(ends.max())
 
@@ -70,7 +78,7 @@ def reserve(search: Search, workers: int) -> float:
     predict = sum(e.predict_seconds for e in members) / max(len(search.plan.cutoffs), 1)
     targets = search.board.objective.targets.actual.size
     fixed = 1.5 + 4e-7 * search.panel.n_rows + 8e-6 * min(targets, 1_000_000) + 2 * predict
-    need = fixed + refit_seconds(members, len(search.plan.fits), workers)
+    need = fixed + refit_seconds(members, search.plan, search.panel.lengths, workers)
     return min(max(need, 0.05 * budget), 0.6 * budget)
 
 
@@ -94,7 +102,7 @@ def assemble(board: Board, panel: Panel, driver: Driver | None, deadline: Deadli
     first = _weights(objective, done, made, "selection")
     second = _weights(objective, done, made, "all") if objective.has_final else first
     workers = 1 if driver is None else driver.workers
-    kept = _affordable(second, done, len(objective.plan.fits), workers, deadline.remaining - 2.0)
+    kept = _affordable(second, done, objective.plan, panel.lengths, workers, deadline.remaining - 2.0)
     members = _fit(kept, board, panel, driver, deadline, seed)
     chosen = {m.number: m.weight for m in members}
     by_number = {e.number: e for e in done}
@@ -115,18 +123,18 @@ def _floats(made: Backtest) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]
     return np.asarray(made.quantiles, dtype=np.float64)
 
 
-def _weights(objective: Objective, done: list[Entry], made: list[Backtest], part: str) -> dict[int, float]:
-    weights = ensemble_weights(objective, made, part=part)  # type: ignore[arg-type]
+def _weights(objective: Objective, done: list[Entry], made: list[Backtest], part: Part) -> dict[int, float]:
+    weights = ensemble_weights(objective, made, part=part, kinds=[e.kind for e in done])
     return {e.number: float(w) for e, w in zip(done, weights, strict=True) if w > 0}
 
 
 def _affordable(
-    weights: dict[int, float], done: list[Entry], fits: int, workers: int, seconds: float
+    weights: dict[int, float], done: list[Entry], plan: Plan, lengths: Ints, workers: int, seconds: float
 ) -> dict[int, float]:
     """Return the weights without the lightest members, until their final fits take no longer than ``seconds``."""
     by_number = {e.number: e for e in done}
     kept = sorted(weights, key=lambda n: -weights[n])
-    while len(kept) > 1 and refit_seconds([by_number[n] for n in kept], fits, workers) > seconds:
+    while len(kept) > 1 and refit_seconds([by_number[n] for n in kept], plan, lengths, workers) > seconds:
         # What costs most for its weight goes first.
         kept.remove(max(kept, key=lambda n: by_number[n].fit_seconds / weights[n]))
     return {n: weights[n] for n in kept}

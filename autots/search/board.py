@@ -47,9 +47,17 @@ class Entry:
     note: str = ""
 
     @property
+    def kind(self) -> tuple[str, ...]:
+        """What it is a variant of: near copies share it."""
+        return (
+            self.family,
+            *(str(self.params.get(k)) for k in ("norm", "linear", "weighted", "season", "method", "model")),
+        )
+
+    @property
     def model(self) -> str:
         """A short name for people."""
-        shown = {"norm", "season", "linear", "weighted", "window", "variant", "method"}
+        shown = {"norm", "season", "linear", "weighted", "window", "variant", "method", "model"}
         given = [
             str(v) if k not in ("linear", "weighted", "season", "window") else (k if v is True else f"{k} {v}")
             for k, v in self.params.items()

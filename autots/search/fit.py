@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
@@ -26,6 +27,7 @@ from autots.report.terminal import Progress
 from autots.search.assemble import assemble, reserve
 from autots.search.board import Board
 from autots.search.engine import Search, first_entries
+from autots.search.interrupt import Interrupt
 from autots.search.outcome import facts_of, trivial_facts
 from zoo.clock import Deadline
 from zoo.errors import ConfigError
@@ -36,6 +38,13 @@ __all__ = ["Settings", "fit"]
 # Ray needs about four seconds to start and a worker three to import the learners.
 _START_SECONDS = 9.0
 _STARTED_SECONDS = 5.0
+# A panel of so many rows per second of budget is fitted anew at several cutoffs of a backtest.
+_ROWS_PER_SECOND = 600
+# Below this budget a small table is searched in this process, whose libraries need two seconds: the whole portfolio
+# took 4 s on 144 rows, while Ray was not ready after 10 s.
+_SHORT_BUDGET = 30.0
+_SMALL_ROWS = 20_000
+_IMPORT_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,7 @@ def fit(
     progress: Progress,
     title: str,
     resume: bool,
+    interrupt: Interrupt,
 ) -> Pipeline:
     """Search, combine, calibrate and fit on all rows.
 
@@ -86,6 +96,7 @@ def fit(
         progress: Told how far it is.
         title: What is forecast, for people.
         resume: Whether a study in the folder is continued.
+        interrupt: Armed as soon as there is something to return.
 
     Raises:
         ConfigError: The folder holds a run and ``resume`` is False, or holds the run of something else.
@@ -95,13 +106,19 @@ def fit(
     levels = tuple(sorted({*DEFAULT_LEVELS, *settings.levels, 0.5}))
     wanted = metric(settings.metric)
     task = Task(settings.horizon, seasons, levels, wanted.squared)
-    plan = plan_cutoffs(panel.lengths, settings.horizon, season=task.season, folds=settings.folds)
+    plan = plan_cutoffs(
+        panel.lengths,
+        settings.horizon,
+        season=task.season,
+        folds=settings.folds,
+        cheap_rows=int(_ROWS_PER_SECOND * settings.budget),
+    )
     described = _described(settings, panel, task)
+    fingerprint = _claim(folder, panel, settings, task, resume=resume)
     if plan is None:
         return _trivial(read, settings, task, title, described)
     objective = Objective(wanted, plan, targets_of(panel, plan, task.season), task)
     messages: list[str] = []
-    fingerprint = _claim(folder, panel, settings, task, resume=resume)
     progress.stage("starting workers")
     chosen = portfolio(panel, task, seconds=settings.budget)
     board = Board(objective)
@@ -111,6 +128,7 @@ def fit(
         first_entries(baselines(panel, task), panel, plan, task, board, settings.seed)
         objective = _with_reference(objective, board, messages)
         board = _rescored(board, objective)
+        interrupt.arm()
         if driver is None:
             messages.append(_too_small(settings, board))
         else:
@@ -131,12 +149,13 @@ def fit(
                 settings.seed,
                 progress,
                 most_trials=settings.most_trials,
+                interrupt=interrupt,
                 messages=messages,
             )
             progress.stage("search")
             search.run(driver, reserve=reserve)
             if not any(e.number >= 0 and e.status == "complete" for e in board.entries):
-                messages.append(_too_small(settings, board))
+                messages.append(_too_small(settings, board, interrupted=search.interrupted))
         searched = deadline.elapsed
         progress.stage("final fit")
         assembly = assemble(board, panel, driver, deadline, seed=settings.seed)
@@ -183,13 +202,19 @@ def _driver(
     """Start the workers; None where the budget ends before they could finish a trial."""
     from zoo.cluster import connect, is_connected
 
+    payload = {"panel": panel, "plan": plan, "task": task, "threads": 1}
+    asked = settings.workers or settings.address or os.environ.get("RAY_ADDRESS") or is_connected()
+    if not asked and settings.budget < _SHORT_BUDGET and panel.n_rows <= _SMALL_ROWS:
+        from zoo.search.drivers import Inline
+
+        enough = deadline.remaining >= _IMPORT_SECONDS
+        return stack.enter_context(Inline("autots.search.trial:setup", payload=payload)) if enough else None
     if deadline.remaining < (_STARTED_SECONDS if is_connected() else _START_SECONDS):
         return None
     from zoo.search.drivers import Pool
 
     session = stack.enter_context(connect(workers=settings.workers, address=settings.address))
     workers = max(1, min(int(session.cpus), settings.workers or 64))
-    payload = {"panel": panel, "plan": plan, "task": task, "threads": 1}
     limit = _memory_limit(workers) if session.embedded else None
     return stack.enter_context(
         Pool(session, "autots.search.trial:setup", workers=workers, payload=payload, memory_limit=limit)
@@ -229,10 +254,12 @@ def _rescored(board: Board, objective: Objective) -> Board:
     return fresh
 
 
-def _too_small(settings: Settings, board: Board) -> str:
+def _too_small(settings: Settings, board: Board, *, interrupted: bool = False) -> str:
     best = board.best
-    name = "the naive forecaster" if best is None else f"{best.model}, the best trivial forecaster,"
-    return f"the budget of {settings.budget:g} s is too small for one trial: {name} is returned"
+    made = "the trivial forecasters made the result" + ("" if best is None else f", the best of them is {best.model}")
+    if interrupted:
+        return f"no trial had ended: {made}"
+    return f"the budget of {settings.budget:g} s is too small for one trial: {made}"
 
 
 def _trivial(read: Ingested, settings: Settings, task: Task, title: str, described: Mapping[str, Any]) -> Pipeline:
@@ -265,7 +292,7 @@ def _claim(folder: Path, panel: Panel, settings: Settings, task: Task, *, resume
     digest.update(json.dumps({**asked, "task": task.to_dict()}, sort_keys=True, default=list).encode())
     fingerprint = digest.hexdigest()
     file = folder / "run.json"
-    if (folder / "study.journal").exists() and not resume:
+    if (file.exists() or (folder / "study.journal").exists()) and not resume:
         raise ConfigError(
             f"a run directory must be new, but {folder} holds a run already",
             "add --resume to go on with it (resume=True in Python), or choose another directory",
@@ -273,9 +300,12 @@ def _claim(folder: Path, panel: Panel, settings: Settings, task: Task, *, resume
     if resume and file.exists():
         before = json.loads(file.read_text(encoding="utf-8"))
         if before.get("fingerprint") != fingerprint:
+            then, now = before.get("asked", {}), json.loads(json.dumps(asked, default=list))
+            other = [f"{key} was {then.get(key)!r}" for key in now if now[key] != then.get(key)]
             raise ConfigError(
-                f"a run can be resumed on the same data and settings only, but {folder} was made with others",
-                f"it was {before.get('asked')}; choose another directory for a new run",
+                f"a run must be resumed on the same data and settings, but {folder} was made with others: "
+                f"{', '.join(other) or 'the data, or how they are read, differ'}",
+                "repeat the options of the first fit (budget and workers may change), or choose another directory",
             )
     file.write_text(json.dumps({"fingerprint": fingerprint, "asked": asked}, default=list, indent=1), encoding="utf-8")
     return fingerprint

@@ -16,6 +16,7 @@ from autots.models.windows import (
     WindowSpec,
     bounds,
     final_origins,
+    norm_window,
     relative_weights,
     sample_origins,
     seasons_within,
@@ -24,6 +25,8 @@ from autots.panel import Floats, Future, Panel
 from zoo.errors import BudgetError, ModelError
 
 __all__ = ["DirectLinear"]
+
+_FLOPS = 2e10
 
 
 class DirectLinear(Pooled):
@@ -35,7 +38,7 @@ class DirectLinear(Pooled):
         lags: Last values before the origin, in shortest seasons (at least 8 values).
         periods: How many periods back the target's phase is looked up.
         norm: See scaling.Normaliser.
-        norm_periods: Window of the normalisation, in shortest seasons.
+        norm_periods: Seasons that a window is normalised over; 0 for as many as hold two horizons.
         ridge: Penalty relative to the mean diagonal of the Gram matrix.
         robust: Whether absolute errors are minimised; ``auto`` does where the task rewards the median.
         weighted: Whether rows weigh by their scale relative to the series' own.
@@ -51,7 +54,7 @@ class DirectLinear(Pooled):
         lags: float = 2.0,
         periods: int = 7,
         norm: str = "standard",
-        norm_periods: int = 7,
+        norm_periods: int = 0,
         ridge: float = 1e-3,
         robust: str = "auto",
         weighted: bool = True,
@@ -65,15 +68,15 @@ class DirectLinear(Pooled):
         fits, seasonal = seasons_within(task, usual, (p["periods"], max(2, p["periods"] // 2)))
         base = fits[0] if fits else 4
         lags = int(min(max(p["lags"] * base, 8), max(usual // 3, 1), 200))
-        window = max(2, min(base * p["norm_periods"], usual // 2))
+        window = norm_window(task, fits, p["norm_periods"], usual)
         return WindowSpec(lags, seasonal, (), False, p["norm"], window)
 
     def _learn(self, panel: Panel, task: Task, context: Context) -> None:
-        p, rng = self._params, np.random.default_rng(context.seed)
+        rng = np.random.default_rng(context.seed)
         self._task, self._window = task, self._spec(panel, task)
         reach = task.horizon if panel.lengths.max() > task.horizon else 1
         history = min(max(self._window.lags, 2 * max(task.seasons)), int(np.median(panel.lengths)) // 2)
-        at = sample_origins(panel, reach, most=p["max_windows"], rng=rng, min_history=history)
+        at = sample_origins(panel, reach, most=self._most_windows(task), rng=rng, min_history=history)
         if len(at) == 0:
             raise ModelError("a linear model needs a series longer than the horizon, but none is")
         table = Table(panel, task, self._window)
@@ -106,6 +109,12 @@ class DirectLinear(Pooled):
         self._coefficients = np.stack(coefficients)
         where = np.repeat(np.arange(1.0, task.horizon + 1), len(at))
         self._spread = spread_of(np.concatenate(residuals), where, task.levels, task.horizon)
+
+    def _most_windows(self, task: Task) -> int:
+        """Return the windows whose Gram matrices (one per step and round) stay within some seconds of one core."""
+        columns = self._window.lags + sum(k + 5 for k in self._window.seasonal_lags) + 10
+        affordable = int(_FLOPS / (4 * task.horizon * columns**2))
+        return max(min(int(self._params["max_windows"]), affordable), 20 * columns)
 
     def _weights(self, panel: Panel, task: Task, at: Origins, scale: Floats) -> Floats:
         if not self._params["weighted"]:

@@ -18,6 +18,7 @@ from autots.models.windows import (
     WindowSpec,
     bounds,
     final_origins,
+    norm_window,
     relative_weights,
     sample_origins,
     seasons_within,
@@ -32,12 +33,12 @@ class DirectTrees(Pooled):
     """Trees on window-normalised targets with same-phase lags, recent lags, rolling means, calendar and covariates.
 
     Args:
-        lags: Last values before the origin.
+        lags: Last values before the origin; 0 for the horizon, between 6 and 16.
         periods: How many periods back the target's phase is looked up (shortest season).
         rolling: Whether rolling means and changes enter.
         calendar: Whether parts of the target's date enter.
         norm: ``mean``, ``standard``, ``last`` or ``none``; see scaling.Normaliser.
-        norm_periods: Window of the normalisation, in (longest fitting) seasons.
+        norm_periods: Seasons that a window is normalised over; 0 for as many as hold two horizons.
         objective: LightGBM objective, ``l1`` or ``l2``; ``auto`` takes what the task rewards.
         weighted: Whether rows weigh by their scale relative to the series' own (MASE's errors) or equally (relative
             errors).
@@ -57,12 +58,12 @@ class DirectTrees(Pooled):
     def __init__(
         self,
         *,
-        lags: int = 6,
+        lags: int = 0,
         periods: int = 14,
         rolling: bool = True,
         calendar: bool = True,
         norm: str = "mean",
-        norm_periods: int = 7,
+        norm_periods: int = 0,
         objective: str = "auto",
         weighted: bool = False,
         rounds: int = 200,
@@ -81,9 +82,9 @@ class DirectTrees(Pooled):
         usual = int(np.median(panel.lengths))
         fits, seasonal = seasons_within(task, usual, (p["periods"], max(2, p["periods"] // 4)))
         base = fits[0] if fits else max(4, task.horizon // 2)
-        window = max(2, min(base * p["norm_periods"], usual // 2))
+        window = norm_window(task, fits, p["norm_periods"], usual)
         spans = {w for w in (base, *fits[1:], 4 * base) if 1 < w <= usual // 2} if p["rolling"] else set()
-        lags = min(p["lags"], max(usual // 3, 1))
+        lags = min(p["lags"] or int(np.clip(task.horizon, 6, 16)), max(usual // 3, 1))
         return WindowSpec(lags, seasonal, tuple(sorted(spans)), p["calendar"], p["norm"], window)
 
     def _learn(self, panel: Panel, task: Task, context: Context) -> None:

@@ -11,7 +11,7 @@ from autots.models.base import Context, Forecast, State, Task, crossing_free
 from autots.models.pooled import Pooled
 from autots.models.residuals import spread_of, with_spread
 from autots.models.tabular.trees import Trees, train_trees
-from autots.models.windows import Origins, Table, WindowSpec, bounds, reach, sample_origins, seasons_within
+from autots.models.windows import Origins, Table, WindowSpec, bounds, norm_window, reach, sample_origins, seasons_within
 from autots.panel import Floats, Future, Panel
 from zoo.errors import ModelError
 
@@ -26,7 +26,7 @@ class RecursiveTrees(Pooled):
         periods: How many periods back the target's phase is looked up.
         calendar: Whether parts of the target's date enter.
         norm: See scaling.Normaliser.
-        norm_periods: Window of the normalisation, in shortest seasons.
+        norm_periods: Seasons that a window is normalised over; 0 for as many as hold two horizons.
         objective: LightGBM objective, ``l1`` or ``l2``; ``auto`` takes what the task rewards.
         rounds: Boosting rounds.
         learning_rate: Shrinkage of a round.
@@ -46,7 +46,7 @@ class RecursiveTrees(Pooled):
         periods: int = 4,
         calendar: bool = True,
         norm: str = "standard",
-        norm_periods: int = 7,
+        norm_periods: int = 0,
         objective: str = "auto",
         rounds: int = 200,
         learning_rate: float = 0.08,
@@ -63,7 +63,7 @@ class RecursiveTrees(Pooled):
         fits, seasonal = seasons_within(task, usual, (p["periods"], 2))
         base = fits[0] if fits else 4
         lags = int(min(max(p["lags"] * base, 4), max(usual // 3, 1), 60))
-        window = max(2, min(base * p["norm_periods"], usual // 2))
+        window = norm_window(task, fits, p["norm_periods"], usual)
         rolling = tuple(w for w in (base, 4 * base) if 1 < w <= usual // 2)
         return WindowSpec(lags, seasonal, rolling, p["calendar"], p["norm"], window)
 

@@ -1,0 +1,1 @@
+"""What ``zoo fit`` and its sisters do: each module is imported only when its command is invoked."""

@@ -1,0 +1,58 @@
+"""``zoo fit``: from a table to a run directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from autots.commands.options import levels, names, whole_numbers, whole_or_text
+from autots.commands.run import default_run, fit_run
+from zoo.commands import Outcome
+from zoo.errors import ConfigError
+
+__all__ = ["fit"]
+
+
+def fit(
+    data: Annotated[str, typer.Argument(help="CSV or Parquet: a file, a folder, or a quoted pattern.")],
+    horizon: Annotated[int, typer.Option(help="Steps to forecast.")],
+    freq: Annotated[
+        str | None, typer.Option(help="pandas alias (h, D, W-SUN, MS), or the step of an integer clock.")
+    ] = None,
+    season: Annotated[str | None, typer.Option(help="Season length(s) in rows, such as 24,168.")] = None,
+    id_col: Annotated[str | None, typer.Option(help="Column that names the series.")] = None,
+    time_col: Annotated[str | None, typer.Option(help="Column of the clock.")] = None,
+    target_col: Annotated[str | None, typer.Option(help="Column to forecast.")] = None,
+    known: Annotated[str, typer.Option(help="Columns whose future is known, such as price,holiday.")] = "",
+    static: Annotated[str | None, typer.Option(help="Table with one row per series.", metavar="FILE")] = None,
+    metric: Annotated[str, typer.Option(help="mase, mae, mse, rmse, smape, wape, wql, sql or owa.")] = "mase",
+    quantiles: Annotated[str, typer.Option(help="Quantile levels of the forecasts.")] = "0.1,0.5,0.9",
+    budget: Annotated[str, typer.Option(help="Wall-clock time for all of it, such as 90s, 5min, 1h30min.")] = "5min",
+    workers: Annotated[int | None, typer.Option(help="Worker processes; one per CPU by default.")] = None,
+    folds: Annotated[int | None, typer.Option(help="Backtest windows that choose; found if left out.")] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Run directory; runs/<data>-<time> by default.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+) -> Outcome:
+    """Fit, write the run directory, and say what to do next; the parameters are those of ``AutoTS``."""
+    if resume and out is None:
+        raise ConfigError("--resume must know the run, but --out is not given", "add --out RUN")
+    options: dict[str, Any] = {
+        "horizon": horizon,
+        "freq": whole_or_text(freq),
+        "season": whole_numbers("season", season),
+        "id_col": id_col,
+        "time_col": time_col,
+        "target_col": target_col,
+        "known": names(known),
+        "static": static,
+        "metric": metric,
+        "quantiles": levels(quantiles),
+        "budget": budget,
+        "workers": workers,
+        "folds": folds,
+        "seed": seed,
+    }
+    return fit_run(data, out or default_run(data), options, resume=resume)

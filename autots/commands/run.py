@@ -1,0 +1,80 @@
+"""A fit into a run directory, told to a person and to a program."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autots.commands.screen import on_screen
+from zoo.commands import Outcome, seconds_since_begin
+
+if TYPE_CHECKING:
+    from autots.pipeline import Pipeline
+
+__all__ = ["default_run", "fit_run"]
+
+
+def default_run(data: str) -> Path:
+    """Return ``runs/<data>-<yyyymmdd-hhmmss>`` for a file, folder or pattern."""
+    stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in Path(data).name.split(".")[0])
+    return Path("runs") / f"{stem.strip('_') or 'data'}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def fit_run(
+    data: Any, run: Path, options: Mapping[str, Any], *, resume: bool = False, title: str | None = None
+) -> Outcome:
+    """Fit into ``run`` and return what was found, where it is and what can be typed next.
+
+    Args:
+        data: What ``AutoTS.fit`` takes.
+        run: The run directory.
+        options: Arguments of ``AutoTS``.
+        resume: Go on with the run.
+        title: What is forecast; the name of the data by default.
+    """
+    from autots.api import AutoTS
+    from autots.report.terminal import Live, print_leaderboard, print_outcome
+
+    auto = AutoTS(**options, out=run, resume=resume, progress=Live(), already_spent=seconds_since_begin())
+    pipeline = auto.fit(data, title=title)
+    steps = _next_steps(pipeline, run)
+
+    def draw(console: Any) -> None:
+        print_leaderboard(pipeline.facts.leaderboard, console, limit=10)
+        print_outcome(pipeline.facts, run, steps, console=console)
+
+    return Outcome(_found(pipeline, run, steps), on_screen(draw))
+
+
+def _next_steps(pipeline: Pipeline, run: Path) -> list[str]:
+    """Return commands with the real paths, ready to be pasted."""
+    at = shlex.quote(str(run))
+    future = " --future FUTURE.csv" if pipeline.known else ""
+    return [
+        f"zoo forecast {at}{future} --out forecast.csv",
+        f"zoo evaluate {at} --data NEW_ROWS.csv",
+        f"zoo leaderboard {at}",
+        f"open {shlex.quote(str(run / 'report.html'))} in a browser",
+    ]
+
+
+def _found(pipeline: Pipeline, run: Path, steps: list[str]) -> dict[str, Any]:
+    facts = pipeline.facts
+    board = facts.leaderboard
+    used = board[(board["weight"] > 0) & (board["family"] != "ensemble")]
+    return {
+        "run": str(run),
+        "files": sorted(entry.name + ("/" if entry.is_dir() else "") for entry in run.iterdir()),
+        "settings": dict(facts.settings),
+        "score": float(board["score"].iloc[0]),
+        "skill": float(board["skill"].iloc[0]),
+        "final": {who: dict(scores) for who, scores in facts.final.items()},
+        "coverage": dict(facts.coverage),
+        "members": used[["model", "weight"]].to_dict("records"),
+        "seconds": dict(facts.seconds),
+        "messages": list(facts.messages),
+        "next": steps,
+    }
