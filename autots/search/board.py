@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,7 +126,7 @@ def read_backtest(path: Path) -> Backtest:
         with np.load(path, allow_pickle=False) as file:
             fit, predict = (float(v) for v in file["seconds"])
             return Backtest(file["mean"], file["quantiles"], fit, predict)
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ArtifactError(
             f"out-of-fold forecasts must be readable, but {path.name} is not: {error}",
             "start the fit anew with another run directory",

@@ -114,7 +114,7 @@ class DirectLinear(Pooled):
         """Return the windows whose Gram matrices (one per step and round) stay within some seconds of one core."""
         columns = self._window.lags + sum(k + 5 for k in self._window.seasonal_lags) + 10
         affordable = int(_FLOPS / (4 * task.horizon * columns**2))
-        return max(min(self._params["max_windows"], affordable), 20 * columns)
+        return max(min(int(self._params["max_windows"]), affordable), 20 * columns)
 
     def _weights(self, panel: Panel, task: Task, at: Origins, scale: Floats) -> Floats:
         if not self._params["weighted"]:
