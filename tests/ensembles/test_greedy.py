@@ -115,7 +115,10 @@ def test_the_ensemble_is_never_worse_than_its_best_member_on_the_windows_that_ch
     assert (weights > 0).sum() <= most
     alone = [objective.value(b, part) for b in backtests]
     # The weights are found in double precision, the combination is kept in single.
-    assert objective.value(combine(backtests, list(weights)), part) <= min(alone) * (1 + 1e-5) + 1e-6
+    assert (
+        objective.value(combine(backtests, [(w, w) for w in weights.tolist()], objective.middle), part)
+        <= min(alone) * (1 + 1e-5) + 1e-6
+    )
 
 
 def test_windows_that_must_not_choose_do_not():
@@ -158,7 +161,7 @@ def test_combining_averages_quantile_by_quantile_and_adds_the_seconds():
     a = Backtest(np.ones((1, 1, 2), np.float32), np.ones((1, 1, 2, 3), np.float32), 1.0, 2.0)
     b = Backtest(3 * np.ones((1, 1, 2), np.float32), 3 * np.ones((1, 1, 2, 3), np.float32), 10.0, 20.0)
     unused = Backtest(np.full((1, 1, 2), np.nan, np.float32), np.full((1, 1, 2, 3), np.nan, np.float32), 100.0, 100.0)
-    both = combine([a, unused, b], [1.0, 0.0, 3.0])  # weights need not sum to one
+    both = combine([a, unused, b], [(0.25, 0.25), (0.0, 0.0), (0.75, 0.75)], 1)
     np.testing.assert_allclose(both.mean, 2.5)
     np.testing.assert_allclose(both.quantiles, 2.5)
     assert (both.fit_seconds, both.predict_seconds) == (11.0, 22.0)
