@@ -35,6 +35,8 @@ __all__ = ["Search"]
 _SAMPLE = 24
 # Trials without a better ensemble after which the search ends by itself.
 _PATIENCE = 80
+# Seconds in which models that looked at their deadline come back when the search ends.
+_GRACE = 1.0
 _FAILURES = {"timeout": FailureKind.TIME_LIMIT, "memory": FailureKind.MEMORY, "lost": FailureKind.LOST}
 
 
@@ -113,9 +115,18 @@ class Search:
         self.interrupted |= self.interrupt.requested
         if self.interrupted:
             self.messages.append("interrupted: the best found until then was assembled")
+        else:
+            self._drain(driver)
         for key, job in list(self._jobs.items()):
             driver.cancel(key)
             self._fail(job, FailureKind.BUDGET, "the budget ended before it did", 0.0)
+
+    def _drain(self, driver: Driver) -> None:
+        """Wait a moment for what is running: a cancelled worker needs seconds to come back for the final fits."""
+        end = Deadline.after(_GRACE, self.deadline.clock)
+        while self._jobs and end.remaining > 0:
+            for event in driver.wait(end.remaining):
+                self._take(event)
 
     def _over(self, reserve: float) -> bool:
         if self.most_trials is not None and len(self.board.entries) >= self.most_trials and not self._jobs:
@@ -184,7 +195,8 @@ class Search:
             # A cheaper one may still fit; what is left is soon too little for all.
             return left > 1.0 and len(self._jobs) < driver.workers and self._cheapest() < left
         seed = int(np.random.SeedSequence([self.seed, job.number]).generate_state(1)[0] % 2**31)
-        request = Request("backtest", job.family, job.params, seed, max(left, 0.5), job.rows)
+        # A model that looks at its deadline ends before the search does, and its worker lives on.
+        request = Request("backtest", job.family, job.params, seed, max(left - _GRACE / 2, 0.5), job.rows)
         self._jobs[str(job.number)] = job
         # A model that ignores its deadline is killed a little after it.
         driver.submit(str(job.number), request, timeout=max(left, 0.5) + 3.0)
