@@ -7,6 +7,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
+from autots.ensembles.average import Weight, average
 from autots.ensembles.greedy import greedy_weights
 from autots.evaluate import Backtest, Objective, Part
 from autots.panel import Floats
@@ -98,10 +99,8 @@ def _average(members: Sequence[Floats], weights: Floats) -> Floats:
     return np.asarray(np.sum([w * m for w, m in zip(weights, members, strict=True) if w > 0], axis=0))
 
 
-def combine(made: Sequence[Backtest], weights: Sequence[float]) -> Backtest:
-    """Return the weighted average of out-of-fold forecasts, quantile by quantile (Vincent's average)."""
-    used = [(w, m) for w, m in zip(weights, made, strict=True) if w > 0]
-    total = sum(w for w, _ in used)
-    mean = np.sum([np.float32(w / total) * m.mean for w, m in used], axis=0)
-    quantiles = np.sum([np.float32(w / total) * m.quantiles for w, m in used], axis=0)
+def combine(made: Sequence[Backtest], weights: Sequence[Weight], middle: int) -> Backtest:
+    """Return the ensemble's out-of-fold forecasts; ``middle`` is the position of the level 0.5."""
+    used = [(w, m) for w, m in zip(weights, made, strict=True) if max(w) > 0]
+    mean, quantiles = average([m.mean for _, m in used], [m.quantiles for _, m in used], [w for w, _ in used], middle)
     return Backtest(mean, quantiles, sum(m.fit_seconds for _, m in used), sum(m.predict_seconds for _, m in used))

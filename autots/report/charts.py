@@ -8,7 +8,7 @@ import numpy as np
 
 from autots.panel import Floats
 from autots.report.facts import Window
-from autots.report.svg import Scale, area, escape, is_clock_time, line, nice_ticks, positions, tag, time_ticks
+from autots.report.svg import Scale, area, escape, is_clock_time, line, lone, nice_ticks, positions, tag, time_ticks
 from autots.report.wording import moment, number, percent
 
 __all__ = ["bands", "calibration_chart", "forecast_chart", "interval_names"]
@@ -82,16 +82,22 @@ def forecast_chart(window: Window, levels: Sequence[float], ident: str) -> str:
     if len(past) and len(ahead):
         cut = (hx[-1] + px[0]) / 2
         layers.append(tag("line", x1=cut, x2=cut, y1=_TOP, y2=_HEIGHT - _BOTTOM, class_="cutoff"))
-    layers.append(tag("path", d=line(hx, y.many(history)), class_="history"))
+    layers += _traced(hx, y.many(history), "history")
     # What came begins at the last known value, so that the eye sees one line.
     joined = np.concatenate((history[-1:], actual))
-    layers.append(tag("path", d=line(np.concatenate((hx[-1:], px)), y.many(joined)), class_="actual"))
-    layers.append(tag("path", d=line(px, y.many(median)), class_="median", clip_path=clip))
+    layers += _traced(np.concatenate((hx[-1:], px)), y.many(joined), "actual")
+    layers += _traced(px, y.many(median), "median", clip)
     if np.isfinite(point).any() and np.nanmax(np.abs(point - median), initial=0.0) > 0.02 * (y.high - y.low):
-        layers.append(tag("path", d=line(px, y.many(point)), class_="point", clip_path=clip))
+        layers += _traced(px, y.many(point), "point", clip)
     box = tag("rect", x=_LEFT, y=_TOP, width=_WIDTH - _RIGHT - _LEFT, height=_HEIGHT - _BOTTOM - _TOP)
     layers.append(tag("defs", tag("clipPath", box, id=f"{ident}-clip")))
     return _drawing(ident, _WIDTH, _HEIGHT, *_described(window), layers)
+
+
+def _traced(x: Floats, y: Floats, kind: str, clip: str | None = None) -> list[str]:
+    """Return a line, and dots for values without neighbours."""
+    shapes = (line(x, y), kind), (lone(x, y), f"{kind} lone")
+    return [tag("path", d=shape, class_=style, clip_path=clip) for shape, style in shapes if shape]
 
 
 def _described(window: Window) -> tuple[str, str]:
@@ -112,7 +118,7 @@ def _described(window: Window) -> tuple[str, str]:
 
 def calibration_chart(pairs: Sequence[tuple[float, float]]) -> str:
     """Draw the observed share of targets below each quantile level; a perfect forecast lies on the diagonal."""
-    left, right, top, bottom, size = 62, 12, 12, 50, 360
+    left, right, top, bottom, size = 62, 26, 12, 50, 360
     known = sorted((q, share) for q, share in pairs if np.isfinite(q) and np.isfinite(share))
     x = Scale(0.0, 1.0, left, size - right)
     y = Scale(0.0, 1.0, size - bottom, top)

@@ -14,6 +14,7 @@ from autots.report.facts import Facts, Window
 from autots.report.svg import escape
 from autots.report.tables import Cell, Row, bar, definitions, skill_cell, table, text_cell
 from autots.report.wording import (
+    aligned,
     as_float,
     count,
     duration,
@@ -54,6 +55,7 @@ def render(facts: Facts) -> str:
         _ensemble(facts),
         _calibration(facts),
         _worst(facts),
+        _scores(facts),
         _settings(facts),
     )
     style = files("autots.report").joinpath("page.css").read_text(encoding="utf-8")
@@ -205,10 +207,15 @@ def _leaderboard(facts: Facts) -> str:
     if not len(frame):
         return _section("Leaderboard", "No model finished in time.", "")
     shown = frame.head(_CANDIDATES)
+    empty = [None] * len(shown)
+    scores = aligned(shown.get("score", empty)), aligned(shown.get("final_score", empty))
     own = is_ensemble(shown)
-    rows = [_candidate(row, bool(ours)) for ours, (_, row) in zip(own, shown.iterrows(), strict=True)]
+    rows = [
+        _candidate(row, bool(ours), score, unseen)
+        for ours, score, unseen, (_, row) in zip(own, *scores, shown.iterrows(), strict=True)
+    ]
     columns = ("Model", "Score", "Skill", "Unseen", "Weight", "Fit", "Predict", "Status")
-    body = table(columns, rows, caption=f"{_metric(facts).upper()}, lower is better")
+    body = table(columns, rows, caption=f"{_metric(facts).upper()}, lower is better", kind="board")
     if len(frame) > len(shown):
         body += f'<p class="note">and {plural(len(frame) - len(shown), "more candidate")}.</p>\n'
     lead = (
@@ -218,7 +225,7 @@ def _leaderboard(facts: Facts) -> str:
     return _section("Leaderboard", lead, body)
 
 
-def _candidate(row: pd.Series[Any], own: bool) -> Row:
+def _candidate(row: pd.Series[Any], own: bool, score: str, unseen: str) -> Row:
     params, note = str(_get(row, "params", "")), str(_get(row, "note", ""))
     name = escape(_get(row, "model", ""))
     if params not in ("", "{}"):
@@ -229,9 +236,9 @@ def _candidate(row: pd.Series[Any], own: bool) -> Row:
     status = str(_get(row, "status", ""))
     cells = (
         Cell(name),
-        text_cell(number(_get(row, "score")), numeric=True),
+        text_cell(score, numeric=True),
         skill_cell(_get(row, "skill")),
-        text_cell(number(_get(row, "final_score")), numeric=True),
+        text_cell(unseen, numeric=True),
         text_cell(percent(weight) if weight > 0 and not own else "", numeric=True),
         text_cell(duration(_get(row, "fit_seconds")), numeric=True),
         text_cell(duration(_get(row, "predict_seconds")), numeric=True),
@@ -275,8 +282,8 @@ def _calibration(facts: Facts) -> str:
     if pairs:
         level, share = max(pairs, key=lambda pair: abs(pair[1] - pair[0]))
         lead += (
-            f" A calibrated forecast lies on the diagonal; the largest distance is {percent(abs(share - level), 1)}, "
-            f"at the {percent(level)} level."
+            f" A calibrated forecast lies on the diagonal; the largest distance is {100 * abs(share - level):.1f} "
+            f"points, at the {percent(level)} level."
         )
     chart = f"<figure>\n{calibration_chart(pairs)}\n</figure>\n" if pairs else ""
     rows = [
@@ -302,22 +309,23 @@ def _worst(facts: Facts) -> str:
     finite = scores[scores.map(math.isfinite)]
     largest = float(finite.max()) if len(finite) else 1.0
     rows = []
-    for _, row in frame.iterrows():
+    shown = aligned(frame.get("score", [None] * len(frame)))
+    for written, (_, row) in zip(shown, frame.iterrows(), strict=True):
         score = as_float(row.get("score"))
         cells = (
             text_cell(_get(row, "series", "")),
-            text_cell(number(score), numeric=True),
+            text_cell(written, numeric=True),
             Cell(bar(score / largest if largest > 0 else 0.0)),
             skill_cell(row.get("skill")),
             text_cell(count(row.get("length")), numeric=True),
         )
         rows.append(Row(cells))
-    body = table(("Series", _metric(facts).upper(), "", "Skill", "Rows"), rows, caption="Worst first")
+    body = table(("Series", _metric(facts).upper(), "", "Skill", "Rows"), rows, caption="Worst first", kind="worst")
     return _section("Where it is worst", "Series that deserve a second look.", body)
 
 
 def _settings(facts: Facts) -> str:
-    pairs = [(str(k).replace("_", " "), _value(str(k), v)) for k, v in facts.settings.items()]
+    pairs = [(str(k).removesuffix("_seconds").replace("_", " "), _value(str(k), v)) for k, v in facts.settings.items()]
     body = definitions(pairs, "settings")
     stages = [(k, as_float(v)) for k, v in facts.seconds.items() if k != "total"]
     total = as_float(facts.seconds.get("total"))
@@ -327,8 +335,8 @@ def _settings(facts: Facts) -> str:
         bars = [(k, duration(v), bar(v / max(total, 1e-9))) for k, v in stages]
         rows = [Row((text_cell(k), text_cell(took, numeric=True), Cell(drawn))) for k, took, drawn in bars]
         rows.append(Row((text_cell("total"), text_cell(duration(total), numeric=True), Cell("")), "own"))
-        body += "<h3>Time by stage</h3>\n" + table(("Stage", "Time", ""), rows)
-    return _section("Settings", "", body) + _scores(facts)
+        body += "<h3>Time by stage</h3>\n" + table(("Stage", "Time", ""), rows, kind="stages")
+    return _section("Settings", "", body)
 
 
 def _value(name: str, value: Any) -> str:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from autots.panel import Floats, Times
 
-__all__ = ["Scale", "area", "escape", "is_clock_time", "line", "nice_ticks", "positions", "tag", "time_ticks"]
+__all__ = ["Scale", "area", "escape", "is_clock_time", "line", "lone", "nice_ticks", "positions", "tag", "time_ticks"]
 
 # What XML 1.0 does not allow, even escaped.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
@@ -83,15 +83,18 @@ def _runs(seen: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def line(x: Floats, y: Floats) -> str:
-    """Return the path of a line that is interrupted where values are missing.
-
-    A value between two missing ones becomes a line of no length, which round caps draw as a dot.
-    """
+    """Return the path of a line that is interrupted where values are missing; see ``lone`` for the values between."""
     parts = []
     for a, b in _runs(np.isfinite(x) & np.isfinite(y)):
-        points = " ".join(f"{u:.1f},{v:.1f}" for u, v in zip(x[a:b], y[a:b], strict=True))
-        parts.append(f"M{points}" + ("h0" if b - a == 1 else ""))
+        if b - a > 1:
+            parts.append("M" + " ".join(f"{u:.1f},{v:.1f}" for u, v in zip(x[a:b], y[a:b], strict=True)))
     return "".join(parts)
+
+
+def lone(x: Floats, y: Floats) -> str:
+    """Return the path of the values that have no neighbour: lines of no length, which round caps draw as dots."""
+    runs = _runs(np.isfinite(x) & np.isfinite(y))
+    return "".join(f"M{x[a]:.1f},{y[a]:.1f}h0" for a, b in runs if b - a == 1)
 
 
 def area(x: Floats, low: Floats, high: Floats) -> str:

@@ -18,7 +18,17 @@ from rich.table import Table
 from rich.text import Text
 
 from autots.report.facts import Facts
-from autots.report.wording import against_naive, as_float, duration, headline, is_ensemble, number, percent, plural
+from autots.report.wording import (
+    against_naive,
+    aligned,
+    as_float,
+    duration,
+    headline,
+    is_ensemble,
+    number,
+    percent,
+    plural,
+)
 from zoo.clock import Clock, SystemClock
 
 __all__ = ["Live", "Progress", "Silent", "print_leaderboard", "print_outcome"]
@@ -236,11 +246,11 @@ def print_leaderboard(frame: pd.DataFrame, console: Console, limit: int = 12) ->
     for name in columns:
         title, _ = _COLUMNS[name]
         table.add_column(title, justify="left" if name in ("model", "status") else "right", no_wrap=name != "model")
-    ours = is_ensemble(shown)
-    for own, (_, row) in zip(ours, shown.iterrows(), strict=True):
+    numbers = {c: aligned(shown[c]) for c in columns if _COLUMNS[c][1] == "number"}
+    for i, (own, (_, row)) in enumerate(zip(is_ensemble(shown), shown.iterrows(), strict=True)):
         failed = str(row.get("status", "")) == "failed"
         style = "bold" if own else "dim" if failed else ""
-        table.add_row(*[_cell(name, row[name]) for name in columns], style=style)
+        table.add_row(*[Text(numbers[c][i]) if c in numbers else _cell(c, row[c]) for c in columns], style=style)
     console.print(table)
     if len(frame) > len(shown):
         console.print(Text(f"and {len(frame) - len(shown):,} more", style="dim"))
@@ -256,7 +266,7 @@ def _cell(name: str, value: object) -> Text:
         return Text(percent(gain), style="green" if gain > 0 else "yellow" if gain < 0 else "")
     if kind == "share":
         return Text(percent(value) if as_float(value) > 0 else "")
-    return Text(duration(value) if kind == "seconds" else number(value))
+    return Text(duration(value))
 
 
 _COLUMNS = {

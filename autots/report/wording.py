@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from autots.report.facts import Facts
 
 __all__ = [
     "against_naive",
+    "aligned",
+    "as_float",
     "count",
     "duration",
     "headline",
@@ -46,6 +49,21 @@ def number(value: Any) -> str:
         return f"{x:,.0f}"
     text = f"{x:.4g}"
     return "0" if text == "-0" else text
+
+
+def aligned(values: Iterable[Any]) -> list[str]:
+    """Return the numbers of a column with equal decimals, four significant digits for the one in the middle.
+
+    >>> aligned([0.712, 0.7412, 1.41])
+    ['0.7120', '0.7412', '1.4100']
+    """
+    column = [as_float(v) for v in values]
+    sizes = sorted(abs(x) for x in column if math.isfinite(x) and x)
+    # Over several orders of magnitude equal decimals would hide the small numbers.
+    if not sizes or sizes[-1] / sizes[0] > 1e4 or not 1e-4 <= sizes[0] <= sizes[-1] < 1e15:
+        return [number(x) for x in column]
+    digits = max(0, 3 - math.floor(math.log10(sizes[len(sizes) // 2])))
+    return [f"{x + 0.0:,.{digits}f}" if math.isfinite(x) else number(x) for x in column]
 
 
 def percent(share: Any, digits: int = 0) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autots.ensembles import combine, ensemble_weights
+from autots.ensembles import Weight, combine, ensemble_weights
 from autots.evaluate import Backtest, Objective, Part, Plan
 from autots.intervals import Conformal, fit_conformal
+from autots.metrics import metric
 from autots.models.base import Forecaster
 from autots.models.catalog import create, fit_here
 from autots.models.catalog import family as family_class
@@ -24,6 +25,8 @@ __all__ = ["Assembly", "Member", "assemble", "refit_seconds", "reserve"]
 
 # Uncertainty of the time that a fit will take, judged by another one.
 _SAFETY = 1.15
+# Share of zeros from which the quantiles are weighted by themselves.
+_MANY_ZEROS = 0.25
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Member:
 
     family: str
     model: Forecaster
-    weight: float
+    weight: Weight
     number: int
 
 
@@ -41,7 +44,7 @@ class Assembly:
     """What a search ends with.
 
     Args:
-        members: With weights that sum to one.
+        members: With weights (point, spread) that sum to one.
         conformal: The calibration, or None where nothing could be backtested.
         chosen: Weights by entry number, as chosen on all windows.
         unseen: Calibrated forecasts (Backtest) on the windows that no choice saw, of the ensemble that the selection
@@ -51,9 +54,9 @@ class Assembly:
 
     members: tuple[Member, ...]
     conformal: Conformal | None
-    chosen: dict[int, float]
+    chosen: dict[int, Weight]
     unseen: Backtest | None
-    unseen_weights: dict[int, float]
+    unseen_weights: dict[int, Weight]
 
 
 def refit_seconds(entries: Sequence[Entry], plan: Plan, lengths: Ints, workers: int) -> float:
@@ -106,7 +109,7 @@ def assemble(board: Board, panel: Panel, driver: Driver | None, deadline: Deadli
     members = _fit(kept, board, panel, driver, deadline, seed)
     chosen = {m.number: m.weight for m in members}
     by_number = {e.number: e for e in done}
-    final = combine([_made(by_number[n]) for n in chosen], list(chosen.values()))
+    final = combine([_made(by_number[n]) for n in chosen], list(chosen.values()), objective.middle)
     non_negative = bool(np.nanmin(panel.y) >= 0)
     targets = objective.targets
     conformal = fit_conformal(targets.actual, _floats(final), targets.scale, levels, non_negative=non_negative)
@@ -123,25 +126,36 @@ def _floats(made: Backtest) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]
     return np.asarray(made.quantiles, dtype=np.float64)
 
 
-def _weights(objective: Objective, done: list[Entry], made: list[Backtest], part: Part) -> dict[int, float]:
-    weights = ensemble_weights(objective, made, part=part, kinds=[e.kind for e in done])
-    return {e.number: float(w) for e, w in zip(done, weights, strict=True) if w > 0}
+def _weights(objective: Objective, done: list[Entry], made: list[Backtest], part: Part) -> dict[int, Weight]:
+    """Return each member's weight in the point forecast and in the quantiles.
+
+    They are the same, but where many targets are zero: the best point forecast there is often zero itself, and says
+    nothing about the quantiles.
+    """
+    kinds = [e.kind for e in done]
+    point = ensemble_weights(objective, made, part=part, kinds=kinds)
+    spread = point
+    if objective.zero_share > _MANY_ZEROS and not objective.needs_quantiles:
+        by_quantiles = replace(objective, metric=metric("sql"))
+        spread = ensemble_weights(by_quantiles, made, part=part, kinds=kinds, most=4, enough=30_000)
+    pairs = zip(point.tolist(), spread.tolist(), strict=True)
+    return {e.number: pair for e, pair in zip(done, pairs, strict=True) if max(pair) > 0}
 
 
 def _affordable(
-    weights: dict[int, float], done: list[Entry], plan: Plan, lengths: Ints, workers: int, seconds: float
-) -> dict[int, float]:
+    weights: dict[int, Weight], done: list[Entry], plan: Plan, lengths: Ints, workers: int, seconds: float
+) -> dict[int, Weight]:
     """Return the weights without the lightest members, until their final fits take no longer than ``seconds``."""
     by_number = {e.number: e for e in done}
-    kept = sorted(weights, key=lambda n: -weights[n])
+    kept = sorted(weights, key=lambda n: -max(weights[n]))
     while len(kept) > 1 and refit_seconds([by_number[n] for n in kept], plan, lengths, workers) > seconds:
         # What costs most for its weight goes first.
-        kept.remove(max(kept, key=lambda n: by_number[n].fit_seconds / weights[n]))
+        kept.remove(max(kept, key=lambda n: by_number[n].fit_seconds / max(weights[n])))
     return {n: weights[n] for n in kept}
 
 
 def _fit(
-    weights: dict[int, float], board: Board, panel: Panel, driver: Driver | None, deadline: Deadline, seed: int
+    weights: dict[int, Weight], board: Board, panel: Panel, driver: Driver | None, deadline: Deadline, seed: int
 ) -> tuple[Member, ...]:
     done, task = board.complete, board.objective.task
     by_number = {e.number: e for e in done}
@@ -171,24 +185,31 @@ def _fit(
         trivial = next(e for e in done if e.number < 0)
         fitted, weights = (
             {trivial.number: fit_here(trivial.family, trivial.params, panel, task, seed)},
-            {trivial.number: 1.0},
+            {trivial.number: (1.0, 1.0)},
         )
-    total = sum(weights[n] for n in fitted)
+    shares = _normalised({n: weights[n] for n in fitted})
     return tuple(
-        Member(by_number[n].family, model, weights[n] / total, n)
-        for n, model in sorted(fitted.items(), key=lambda pair: -weights[pair[0]])
+        Member(by_number[n].family, model, shares[n], n)
+        for n, model in sorted(fitted.items(), key=lambda pair: -max(shares[pair[0]]))
     )
+
+
+def _normalised(weights: dict[int, Weight]) -> dict[int, Weight]:
+    """Return weights whose both columns sum to one, though some members may be gone."""
+    point, spread = (sum(w[i] for w in weights.values()) for i in range(2))
+    even = 1 / len(weights)
+    return {n: (p / point if point else even, s / spread if spread else even) for n, (p, s) in weights.items()}
 
 
 def _unseen(
     objective: Objective,
     by_number: dict[int, Entry],
-    weights: dict[int, float],
+    weights: dict[int, Weight],
     levels: tuple[float, ...],
     non_negative: bool,
 ) -> Backtest:
     """Return the calibrated forecasts of the windows that nothing was chosen or calibrated on."""
-    made = combine([_made(by_number[n]) for n in weights], list(weights.values()))
+    made = combine([_made(by_number[n]) for n in weights], list(weights.values()), objective.middle)
     selection = objective.windows("selection")
     targets = objective.targets
     conformal = fit_conformal(

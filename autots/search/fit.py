@@ -275,7 +275,7 @@ def _trivial(read: Ingested, settings: Settings, task: Task, title: str, describ
         task,
         levels=settings.levels,
         metric_name=settings.metric,
-        members=[Member(family, model, 1.0)],
+        members=[Member(family, model, (1.0, 1.0))],
         conformal=None,
         facts=trivial_facts(read.panel, read.report, family, title=title, settings=described, message=message),
         seed=settings.seed,
