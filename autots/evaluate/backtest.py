@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +12,13 @@ import numpy.typing as npt
 from autots.evaluate.cutoffs import Plan
 from autots.metrics import season_scale
 from autots.models.base import Context, Forecast, Forecaster, Task
-from autots.panel import Floats, Panel
+from autots.panel import Floats, Future, Panel
 from zoo.errors import BudgetError, ModelError
 
 __all__ = ["Backtest", "Targets", "backtest", "targets_of"]
+
+# Rows of history that are forecast from at once.
+_BATCH_ROWS = 2_000_000
 
 Float32s = npt.NDArray[np.float32]
 
@@ -101,20 +104,38 @@ def backtest(
         started = time.perf_counter()
         model = create().fit(history, task, context)
         fit_seconds += time.perf_counter() - started
-        for cutoff in windows:
+        for batch in _batches(panel, windows):
             if context.deadline is not None and context.deadline.remaining <= 0:
                 raise BudgetError("the trial's time is over")
-            rows = np.flatnonzero(panel.lengths > cutoff)
-            known, future, _ = panel.cutoff(cutoff, plan.horizon)
+            rows, at, known, future = _histories(panel, batch, plan.horizon)
             started = time.perf_counter()
             forecast = model.predict(known, future)
             predict_seconds += time.perf_counter() - started
-            k = plan.cutoffs.index(cutoff)
-            mean[k, rows], quantiles[k, rows] = checked(forecast, len(rows), task)
-            done += 1
+            where = np.searchsorted(-np.asarray(plan.cutoffs), -np.asarray(batch))[at]
+            mean[where, rows], quantiles[where, rows] = checked(forecast, len(rows), task)
+            done += len(batch)
             if progress is not None:
                 progress(done)
     return Backtest(mean, quantiles, fit_seconds, predict_seconds)
+
+
+def _batches(panel: Panel, windows: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return the cutoffs in batches that are forecast at once: many short windows would pay for each call."""
+    size = max(1, _BATCH_ROWS // max(panel.n_rows, 1))
+    return [tuple(windows[i : i + size]) for i in range(0, len(windows), size)]
+
+
+def _histories(
+    panel: Panel, cutoffs: Sequence[int], horizon: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Panel, Future]:
+    """Return the series and cutoff (its position) of each history, the histories, and their known covariates."""
+    present = [np.flatnonzero(panel.lengths > cutoff) for cutoff in cutoffs]
+    rows = np.concatenate(present)
+    at = np.repeat(np.arange(len(cutoffs)), [len(p) for p in present])
+    ends = panel.indptr[rows + 1] - np.asarray(cutoffs)[at]
+    ahead = ends[:, None] + np.arange(horizon)
+    future = Future({name: values[ahead] for name, values in panel.known.items()})
+    return rows, at, panel.windows(rows, ends), future
 
 
 def checked(forecast: Forecast, n_series: int, task: Task) -> tuple[Floats, Floats]:
