@@ -167,7 +167,7 @@ def _fit(
 
 def _ages(seen: npt.NDArray[np.bool_]) -> Floats:
     """Return (K,) weights of the windows, 1 for the newest that has a target, 0 for those without."""
-    has = seen.any(axis=(1, 2))
+    has = np.asarray(seen.any(axis=(1, 2)))
     k = int(has.sum())
     rate = _AGEING if k <= 5 else 0.5 ** (3 / k)
     age = has[::-1].cumsum()[::-1] - 1
