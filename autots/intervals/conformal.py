@@ -141,7 +141,10 @@ def _fit(
 ) -> Conformal:
     centre, base = _spread(quantiles, scale, levels, spread)
     horizon = actual.shape[2]
-    residual = (actual - centre) / base
+    # A vanishing spread would make one miss of one series the scale of all.
+    usual = float(np.median(base[base > 0])) if (base > 0).any() else 0.0
+    known = base > 1e-6 * usual
+    residual = np.where(known, actual - centre, np.nan) / np.where(known, base, 1.0)
     seen = np.isfinite(residual)
     weight = _ages(seen)
     n = int(seen.sum())
@@ -160,7 +163,7 @@ def _fit(
         inside = seen & (cell == c)
         use = inside if inside.sum() >= _MIN_CELL else seen
         if use.any():
-            floor = -centre[use] / base[use] if non_negative else None
+            floor = -np.maximum(centre[use], 0.0) / base[use] if non_negative else None
             table[c] = wider * _offsets(residual[use], by_row[use], floor, levels)
     return Conformal(levels, spread, step_edges, size_edges, table, non_negative)
 
@@ -210,7 +213,7 @@ def _offsets(residual: Floats, weight: Floats, floor: Floats | None, levels: tup
 
 
 def _spread(quantiles: Floats, scale: Floats, levels: tuple[float, ...], kind: str) -> tuple[Floats, Floats]:
-    """Return (..., S, H) medians and positive spreads."""
+    """Return (..., S, H) medians and spreads; 0 where nothing is known of it (such forecasts stay as they are)."""
     centre = quantiles[..., levels.index(0.5)]
     width = (quantiles[..., -1] - quantiles[..., 0]) / 2
     # A width of zero (a constant series, a zero forecast) says nothing; the scale of the series stands in.
@@ -218,8 +221,7 @@ def _spread(quantiles: Floats, scale: Floats, levels: tuple[float, ...], kind: s
     unit = np.broadcast_to(unit[..., None], width.shape)
     width = np.where(width > 0.01 * np.nan_to_num(unit), width, np.nan_to_num(unit))
     unit = np.where(np.isfinite(unit), unit, width)
-    out = width if kind == "width" else np.sqrt(width * unit)
-    return centre, np.maximum(out, 1e-9 * np.maximum(np.abs(centre), 1e-6))
+    return centre, np.nan_to_num(width if kind == "width" else np.sqrt(width * unit))
 
 
 def _cells(

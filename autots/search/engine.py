@@ -120,6 +120,8 @@ class Search:
         self.interrupted |= self.interrupt.requested
         if self.interrupted:
             self.messages.append("interrupted: the best found until then was assembled")
+        else:
+            self._drain(driver)
         for key, job in list(self._jobs.items()):
             driver.cancel(key)
             self._fail(job, FailureKind.BUDGET, "the budget ended before it did", 0.0)

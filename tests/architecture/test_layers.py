@@ -39,6 +39,7 @@ TENANT = [
     ("pipeline",),
     ("search",),
     ("api",),
+    ("bench",),
     ("commands",),
     ("cli",),
 ]

@@ -217,3 +217,11 @@ def test_near_copies_do_not_crowd_out_what_is_different():
     weights = ensemble_weights(objective, [*copies, other], kinds=["copy"] * 20 + ["other"])
     assert (weights[:20] > 0).sum() <= 2
     assert 0.3 < weights[20] < 0.7
+
+
+def test_where_no_score_is_a_number_one_candidate_has_all_the_weight():
+    """A panel of zeros has no scale: SQL and MASE say nothing, and the ensemble must not be made of NaN."""
+    objective = Objective(METRICS["sql"], PLAN, Targets(np.zeros((3, 6, 4)), np.zeros((3, 6))), TASK)
+    made = [Backtest(np.zeros((3, 6, 4), np.float32), np.zeros((3, 6, 4, 3), np.float32), 0.0, 0.0) for _ in range(3)]
+    weights = ensemble_weights(objective, made)
+    assert sorted(weights) == [0.0, 0.0, 1.0]

@@ -21,12 +21,13 @@ from autots.models.windows import (
     sample_origins,
     seasons_within,
 )
-from autots.panel import Floats, Future, Panel
+from autots.panel import Floats, Future, Ints, Panel
 from zoo.errors import BudgetError, ModelError
 
 __all__ = ["DirectLinear"]
 
-_FLOPS = 2e10
+# What a fit may cost: operations on Gram matrices, and rows (windows x steps) of features; some seconds of a core.
+_FLOPS, _ROWS = 2e10, 500_000
 
 
 class DirectLinear(Pooled):
@@ -113,7 +114,7 @@ class DirectLinear(Pooled):
     def _most_windows(self, task: Task) -> int:
         """Return the windows whose Gram matrices (one per step and round) stay within some seconds of one core."""
         columns = self._window.lags + sum(k + 5 for k in self._window.seasonal_lags) + 10
-        affordable = int(_FLOPS / (4 * task.horizon * columns**2))
+        affordable = min(int(_FLOPS / (4 * task.horizon * columns**2)), _ROWS // task.horizon)
         return max(min(int(self._params["max_windows"]), affordable), 20 * columns)
 
     def _weights(self, panel: Panel, task: Task, at: Origins, scale: Floats) -> Floats:
@@ -147,6 +148,18 @@ class DirectLinear(Pooled):
             x = _design(table, at, np.full(len(at), step), level, scale)
             point[:, step - 1] = self._scaled(x) @ self._coefficients[step - 1]
         return point * scale[:, None] + level[:, None]
+
+    def points_of_rows(self, panel: Panel, rows: Origins, steps: Ints) -> Floats:
+        """Return the (R,) point forecasts of single (origin, step) rows, without looking into the future."""
+        table = Table(panel, self._task, self._window)
+        level, scale = table.scale(rows)
+        point = np.empty(len(rows))
+        for step in np.unique(steps):
+            chosen = np.flatnonzero(steps == step)
+            some = Origins(rows.series[chosen], rows.row[chosen])
+            x = _design(table, some, steps[chosen], level[chosen], scale[chosen])
+            point[chosen] = self._scaled(x) @ self._coefficients[step - 1]
+        return point * scale + level
 
     def _forecast(self, history: Panel, future: Future) -> Forecast:
         at = final_origins(history)

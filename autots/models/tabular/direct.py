@@ -112,8 +112,7 @@ class DirectTrees(Pooled):
         self._linear = None
         if p["linear"]:
             self._linear = self._linear_part().fit(panel, task, context)
-            points = self._linear.points(panel, at)[np.repeat(np.arange(len(at)), many), steps - 1]
-            points = (points - level) / scale
+            points = (self._linear.points_of_rows(panel, rows, steps) - level) / scale
             x, names, target = _with_column(x, points), [*names, "linear"], target - points
         weight = relative_weights(panel, task, rows, scale) if p["weighted"] else None
         objective = ("l2" if task.squared else "l1") if p["objective"] == "auto" else p["objective"]
