@@ -40,7 +40,9 @@ def average(
     inner = out[..., middle].copy()
     apart = [s * (q[..., middle] - inner) ** 2 for s, q in zip(spread, quantiles, strict=True) if s > 0]
     width = np.maximum((out[..., -1] - out[..., 0]) / 2, np.finfo(dtype).tiny)
-    ratio = np.sqrt(1 + (_DISAGREEMENT * np.sqrt(np.sum(apart, axis=0)) / width) ** 2)
+    # Against a width of zero any disagreement is infinite, which the bound then ends.
+    with np.errstate(over="ignore"):
+        ratio = np.sqrt(1 + (_DISAGREEMENT * np.sqrt(np.sum(apart, axis=0)) / width) ** 2)
     out = inner[..., None] + (out - inner[..., None]) * np.minimum(ratio, _WIDEST)[..., None]
     centre = np.sum([w * q[..., middle] for w, q in zip(point, quantiles, strict=True) if w > 0], axis=0)
     out[..., : middle + 1] = np.minimum(out[..., : middle + 1], centre[..., None])

@@ -48,6 +48,9 @@ def ensemble_weights(
     members, loss = objective.stack(list(made), part, enough)
     alone = np.array([loss(m) for m in members])
     order = _diverse(alone, kinds if kinds is not None else list(range(len(made))))
+    if not np.isfinite(alone[order[0]]):
+        # The metric says nothing here (targets without a scale), so the first candidate is as good as any.
+        return np.asarray(np.eye(len(made))[order[0]])
     chosen = [members[i] for i in order]
     greedy = greedy_weights(chosen, loss, rounds=rounds)
     near = _near(alone[order], [kinds[i] for i in order] if kinds is not None else list(range(len(order))))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autots.ensembles import combine, ensemble_weights
+from autots.ensembles import average, combine, ensemble_weights
 from autots.ensembles.greedy import greedy_weights
 from autots.evaluate import Backtest, Objective, Plan, Targets
 from autots.metrics import METRICS
@@ -113,12 +113,14 @@ def test_the_ensemble_is_never_worse_than_its_best_member_on_the_windows_that_ch
     assert weights.sum() == pytest.approx(1.0)
     assert (weights >= 0).all()
     assert (weights > 0).sum() <= most
-    alone = [objective.value(b, part) for b in backtests]
-    # The weights are found in double precision, the combination is kept in single.
-    assert (
-        objective.value(combine(backtests, [(w, w) for w in weights.tolist()], objective.middle), part)
-        <= min(alone) * (1 + 1e-5) + 1e-6
-    )
+    members, loss = objective.stack(backtests, part, 10**9)
+    average = np.sum([w * m for w, m in zip(weights, members, strict=True) if w > 0], axis=0)
+    best = min(loss(m) for m in members)
+    assert loss(average) <= best * (1 + 1e-9)
+    if not objective.needs_quantiles:
+        # Quantiles are widened and calibrated later; points are delivered as they were weighed, in single precision.
+        made = combine(backtests, [(w, w) for w in weights], 1)
+        assert objective.value(made, part) <= min(objective.value(b, part) for b in backtests) * (1 + 1e-5) + 1e-6
 
 
 def test_windows_that_must_not_choose_do_not():
@@ -166,3 +168,60 @@ def test_combining_averages_quantile_by_quantile_and_adds_the_seconds():
     np.testing.assert_allclose(both.quantiles, 2.5)
     assert (both.fit_seconds, both.predict_seconds) == (11.0, 22.0)
     assert (np.diff(both.quantiles, axis=-1) >= 0).all()
+
+
+def test_members_that_agree_are_averaged_level_by_level():
+    """Vincent's average: with equal medians nothing is widened."""
+    narrow, wide = (np.array([[[-w, 0.0, w]]]) for w in (1.0, 3.0))
+    mean, quantiles = average([np.zeros((1, 1))] * 2, [narrow, wide], [(0.5, 0.5)] * 2, 1)
+    np.testing.assert_allclose(quantiles, [[[-2.0, 0.0, 2.0]]])
+    np.testing.assert_allclose(mean, 0.0)
+
+
+def test_members_that_disagree_widen_the_interval_within_a_bound():
+    def width(apart):
+        quantiles = [np.array([[[m - 1.0, m, m + 1.0]]]) for m in (-apart, apart)]
+        made = average([q[..., 1] for q in quantiles], quantiles, [(0.5, 0.5)] * 2, 1)[1]
+        assert (np.diff(made, axis=-1) >= 0).all()
+        return float(made[0, 0, 2] - made[0, 0, 0])
+
+    assert width(0.0) == pytest.approx(2.0)
+    assert width(0.0) < width(0.5) < width(1.0) <= 6.0
+    assert width(100.0) == pytest.approx(6.0)
+
+
+@quick
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5))
+def test_quantiles_never_cross_and_the_median_follows_the_point_weights(seed, m):
+    rng = np.random.default_rng(seed)
+    quantiles = [np.sort(rng.normal(size=(3, 4, 3)), axis=-1) for _ in range(m)]
+    point, spread = (rng.dirichlet(np.ones(m)) for _ in range(2))
+    mean, made = average([q[..., 1] for q in quantiles], quantiles, list(zip(point, spread, strict=True)), 1)
+    assert (np.diff(made, axis=-1) >= 0).all()
+    np.testing.assert_allclose(made[..., 1], sum(w * q[..., 1] for w, q in zip(point, quantiles, strict=True)))
+    np.testing.assert_allclose(mean, made[..., 1])
+
+
+def test_near_copies_do_not_crowd_out_what_is_different():
+    rng = np.random.default_rng(0)
+    actual = rng.normal(size=(3, 50, 4))
+    objective = Objective(METRICS["mae"], PLAN, Targets(actual, np.ones((3, 50))), TASK)
+    shared = 0.5 * rng.normal(size=actual.shape)
+
+    def candidate(error):
+        mean = (actual + error).astype(np.float32)
+        return Backtest(mean, np.repeat(mean[..., None], 3, axis=-1), 0.0, 0.0)
+
+    copies = [candidate(shared + 0.01 * rng.normal(size=actual.shape)) for _ in range(20)]
+    other = candidate(0.45 * rng.normal(size=actual.shape))
+    weights = ensemble_weights(objective, [*copies, other], kinds=["copy"] * 20 + ["other"])
+    assert (weights[:20] > 0).sum() <= 2
+    assert 0.3 < weights[20] < 0.7
+
+
+def test_where_no_score_is_a_number_one_candidate_has_all_the_weight():
+    """A panel of zeros has no scale: SQL and MASE say nothing, and the ensemble must not be made of NaN."""
+    objective = Objective(METRICS["sql"], PLAN, Targets(np.zeros((3, 6, 4)), np.zeros((3, 6))), TASK)
+    made = [Backtest(np.zeros((3, 6, 4), np.float32), np.zeros((3, 6, 4, 3), np.float32), 0.0, 0.0) for _ in range(3)]
+    weights = ensemble_weights(objective, made)
+    assert sorted(weights) == [0.0, 0.0, 1.0]

@@ -76,7 +76,7 @@ def test_a_model_whose_width_tells_the_hard_moments_is_believed():
     actual = rng.normal(size=(2 * k, s, h)) * moment
     said = moment[..., None] * (np.array(LEVELS) - 0.5)
     calibration = fit_conformal(actual[:k], said[:k], np.ones((k, s)), LEVELS, non_negative=False)
-    assert calibration.spread.startswith("width")
+    assert calibration.spread == "width"
     made = np.stack([calibration.apply(q, np.ones(s)) for q in said[k:]])
     for size in (0.2, 3.0):
         at = moment[k:] == size
@@ -183,3 +183,26 @@ def test_a_calibration_comes_back_from_disk_equal(tmp_path):
 
 def test_the_spread_is_one_of_those_named():
     assert fitted().spread in SPREADS
+
+
+def test_a_batch_of_series_is_calibrated_as_each_alone():
+    calibration = fitted()
+    rng = np.random.default_rng(0)
+    said, scale = np.sort(rng.normal(size=(30, 6, len(LEVELS))), axis=-1), rng.random(30) + 0.1
+    together = calibration.apply(said, scale)
+    for i in (0, 7, 29):
+        np.testing.assert_array_equal(calibration.apply(said[i : i + 1], scale[i : i + 1])[0], together[i])
+
+
+def test_recent_windows_weigh_more():
+    rng = np.random.default_rng(8)
+    k, s, h = 12, 40, 5
+    loud = np.where(np.arange(k) < 6, 1.0, 3.0)[:, None, None]
+    actual = rng.normal(size=(k, s, h)) * loud
+    widths = []
+    for windows in (actual, actual[::-1]):
+        out = fit_conformal(windows, flat((k, s, h)), np.ones((k, s)), LEVELS, non_negative=False).apply(
+            flat((s, h)), np.ones(s)
+        )
+        widths.append((out[..., -1] - out[..., 0]).mean())
+    assert widths[0] > 1.1 * widths[1]
