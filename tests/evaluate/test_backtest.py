@@ -1,4 +1,5 @@
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
@@ -48,19 +49,19 @@ def test_no_fit_and_no_forecast_sees_beyond_its_cutoff():
     panel = example_panel()
     _, log = spied(panel)
     ends = [entry[1] for entry in log]
-    due = [20, 20, 15, 10, 10, 5]
-    assert [entry[0] for entry in log] == ["fit", "predict", "predict", "fit", "predict", "predict"]
-    for end, cutoff in zip(ends, due, strict=True):
-        np.testing.assert_array_equal(end, panel.last_times - cutoff)
+    # The windows of one fit are forecast at once, as so many histories.
+    due = [(20,), (20, 15), (10,), (10, 5)]
+    assert [entry[0] for entry in log] == ["fit", "predict", "fit", "predict"]
+    for end, cutoffs in zip(ends, due, strict=True):
+        np.testing.assert_array_equal(end, np.concatenate([panel.last_times - c for c in cutoffs]))
 
 
 def test_known_covariates_over_the_horizon_are_those_after_the_cutoff():
     panel = example_panel()
     _, log = spied(panel)
-    futures = [entry[2] for entry in log if entry[0] == "predict"]
-    for future, cutoff in zip(futures, PLAN.cutoffs, strict=True):
-        for i, end in enumerate(panel.indptr[1:]):
-            np.testing.assert_array_equal(future["x"][i], panel.known["x"][end - cutoff :][:5])
+    seen = np.concatenate([entry[2]["x"] for entry in log if entry[0] == "predict"])
+    due = [panel.known["x"][end - cutoff :][:5] for cutoff in PLAN.cutoffs for end in panel.indptr[1:]]
+    np.testing.assert_array_equal(seen, due)
 
 
 @pytest.mark.parametrize("family", ["seasonal_naive", "linear_direct", "trees_direct", "trees_recursive", "auto_theta"])
@@ -121,7 +122,16 @@ def test_absent_series_have_no_forecast():
     assert np.isfinite(made.mean[2:, 1]).all()
 
 
-def test_the_deadline_ends_a_backtest_between_windows():
+def test_many_windows_in_small_batches_give_the_same_forecasts(monkeypatch):
+    panel = example_panel()
+    whole = backtest(lambda: create("linear_direct"), panel, PLAN, TASK, Context(seed=1))
+    monkeypatch.setattr(sys.modules["autots.evaluate.backtest"], "_BATCH_ROWS", 1)
+    single = backtest(lambda: create("linear_direct"), panel, PLAN, TASK, Context(seed=1))
+    np.testing.assert_allclose(single.quantiles, whole.quantiles, rtol=1e-6)
+
+
+def test_the_deadline_ends_a_backtest_between_batches(monkeypatch):
+    monkeypatch.setattr(sys.modules["autots.evaluate.backtest"], "_BATCH_ROWS", 1)
     clock = ManualClock()
     deadline = Deadline.after(1.0, clock)
 
@@ -134,7 +144,8 @@ def test_the_deadline_ends_a_backtest_between_windows():
         backtest(Slow, example_panel(), PLAN, TASK, Context(deadline=deadline))
 
 
-def test_progress_is_told_of_each_window():
+def test_progress_is_told_of_each_batch(monkeypatch):
+    monkeypatch.setattr(sys.modules["autots.evaluate.backtest"], "_BATCH_ROWS", 1)
     done = []
     backtest(Naive, example_panel(), PLAN, TASK, Context(), progress=done.append)
     assert done == [1, 2, 3, 4]

@@ -35,9 +35,8 @@ def spark(tmp_path_factory):
 
 
 def test_a_spark_table_is_read_with_its_rows_and_columns(spark):
-    frame = pd.DataFrame(
-        {"unique_id": ["007", "a"] * 3, "ds": pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03"] * 2), "y": range(6)}
-    )
+    days = pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03"] * 2)
+    frame = pd.DataFrame({"unique_id": ["007", "a"] * 3, "ds": days, "y": range(6)})
     table = read(spark.createDataFrame(frame))
     assert sorted(table["unique_id"].unique()) == ["007", "a"]
     assert sorted(table["y"]) == list(range(6))

@@ -27,7 +27,7 @@ from zoo.errors import BudgetError, ModelError
 __all__ = ["DirectLinear"]
 
 # What a fit may cost: operations on Gram matrices, and rows (windows x steps) of features; some seconds of a core.
-_FLOPS, _ROWS = 2e10, 500_000
+_FLOPS, _ROWS = 1e10, 250_000
 
 
 class DirectLinear(Pooled):
