@@ -35,6 +35,11 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "Write the report of a fit as one HTML page.",
         "The page needs no network and no other file.",
     ),
+    "bench": (
+        "autots.commands.bench:bench",
+        "Measure the figures of the README: accuracy on public sets, speed and memory.",
+        "One JSON line per figure, beside what was asked and what others reached. The sets are not in the project.",
+    ),
     "demo": (
         "autots.commands.demo:demo",
         "Fit a real data set that comes with the installation.",

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from autots.artifact import read_artifact, write_artifact
+from autots.ensembles import Weight, average
 from autots.intervals import Conformal
 from autots.metrics import METRICS, Sums, coverage, metric, season_scale
-from autots.models.base import Forecast, Forecaster, State, Task
-from autots.models.catalog import create
+from autots.models.base import Forecaster, State, Task
+from autots.models.catalog import create, fit_here
 from autots.panel import Floats, Future, Panel
 from autots.panel.schema import Schema
 from zoo.errors import ConfigError, DataError
@@ -38,12 +39,12 @@ class Member:
     Args:
         family: Of the catalog.
         model: Fitted.
-        weight: Weights of all members sum to one.
+        weight: Its share in the point forecast and in the quantiles; both sum to one over the members.
     """
 
     family: str
     model: Forecaster
-    weight: float
+    weight: Weight
 
 
 class Pipeline:
@@ -76,12 +77,7 @@ class Pipeline:
     ) -> None:
         self.schema, self.task, self.levels, self.metric_name = schema, task, levels, metric_name
         self.members, self.conformal, self.facts, self.seed = tuple(members), conformal, facts, seed
-        self._calibrated_ids = panel.ids
-        self._set(panel)
-
-    def _set(self, panel: Panel) -> None:
         self._panel = panel
-        self._where: dict[str, int] | None = None
 
     @property
     def panel(self) -> Panel:
@@ -128,21 +124,15 @@ class Pipeline:
 
     def _forecast(self, history: Panel, future: Future) -> tuple[Floats, Floats]:
         """Return (S, H) points and (S, H, Q) calibrated quantiles."""
-        parts = [(m.weight, m.model.predict(history, future)) for m in self.members]
-        combined = _average(parts)
-        quantiles = combined.quantiles
+        made = [m.model.predict(history, future) for m in self.members]
+        middle = self.task.levels.index(0.5)
+        mean, quantiles = average(
+            [f.mean for f in made], [f.quantiles for f in made], [m.weight for m in self.members], middle
+        )
         if self.conformal is not None:
-            rows = self._positions(history.ids)
-            quantiles = self.conformal.apply(quantiles, season_scale(history, self.task.season), rows)
+            quantiles = self.conformal.apply(quantiles, season_scale(history, self.task.season))
         squared = metric(self.metric_name).squared
-        return (combined.mean if squared else quantiles[:, :, self.task.levels.index(0.5)]), quantiles
-
-    def _positions(self, ids: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.intp]]:
-        if ids is self._calibrated_ids:
-            return np.arange(len(ids), dtype=np.intp)
-        if self._where is None:
-            self._where = {id_: i for i, id_ in enumerate(self._calibrated_ids)}
-        return np.array([self._where.get(id_, -1) for id_ in ids], dtype=np.intp)
+        return (mean if squared else quantiles[:, :, middle]), quantiles
 
     def update(self, new_rows: Any) -> Self:
         """Take in rows that came after the history: the state moves on, nothing is refitted.
@@ -154,7 +144,7 @@ class Pipeline:
             This pipeline.
         """
         more = self.schema.read_more(new_rows, panel=self._panel).panel
-        self._set(self._panel.append(more))
+        self._panel = self._panel.append(more)
         return self
 
     def refit(self, all_rows: Any = None) -> Self:
@@ -162,13 +152,11 @@ class Pipeline:
 
         Weights and calibration stay.
         """
-        from autots.search.assemble import fit_here
-
         panel = self._panel if all_rows is None else self.schema.read_more(all_rows).panel
         self.members = tuple(
             replace(m, model=fit_here(m.family, m.model.params, panel, self.task, self.seed)) for m in self.members
         )
-        self._set(panel)
+        self._panel = panel
         return self
 
     def evaluate(self, test: Any) -> dict[str, Any]:
@@ -281,9 +269,10 @@ class Pipeline:
             "levels": list(self.levels),
             "metric": self.metric_name,
             "seed": self.seed,
-            "members": [{"family": m.family, "params": dict(m.model.params), "weight": m.weight} for m in self.members],
+            "members": [
+                {"family": m.family, "params": dict(m.model.params), "weight": list(m.weight)} for m in self.members
+            ],
             "conformal": None if self.conformal is None else self.conformal.to_dict(),
-            "calibrated_ids": self._calibrated_ids,
         }
         models = {f"model_{i}": m.model.state() for i, m in enumerate(self.members)}
         return {"pipeline": head, "panel": self._panel.to_state(), "facts": self.facts.to_state(), **models}
@@ -301,10 +290,14 @@ class Pipeline:
         head = parts["pipeline"]
         schema = Schema.from_dict(json.loads(head["schema"]))
         members = [
-            Member(m["family"], create(m["family"], **m["params"]).restore(parts[f"model_{i}"]), float(m["weight"]))
+            Member(
+                m["family"],
+                create(m["family"], **m["params"]).restore(parts[f"model_{i}"]),
+                (m["weight"][0], m["weight"][1]),
+            )
             for i, m in enumerate(head["members"])
         ]
-        made = cls(
+        return cls(
             schema,
             Panel.from_state(parts["panel"], schema.freq),
             Task.from_dict(head["task"]),
@@ -315,13 +308,6 @@ class Pipeline:
             facts=Facts.from_state(parts["facts"]),
             seed=int(head["seed"]),
         )
-        made._calibrated_ids = head["calibrated_ids"]
-        return made
-
-
-def _average(parts: Sequence[tuple[float, Forecast]]) -> Forecast:
-    mean = np.sum([w * f.mean for w, f in parts], axis=0)
-    return Forecast(mean, np.sum([w * f.quantiles for w, f in parts], axis=0))
 
 
 def _context(seed: int) -> Any:

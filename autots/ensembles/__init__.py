@@ -1,6 +1,7 @@
 """Combinations of candidates, weighted on their out-of-fold forecasts."""
 
+from autots.ensembles.average import Weight, average
 from autots.ensembles.greedy import greedy_weights
 from autots.ensembles.select import combine, ensemble_weights
 
-__all__ = ["combine", "ensemble_weights", "greedy_weights"]
+__all__ = ["Weight", "average", "combine", "ensemble_weights", "greedy_weights"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
+from autots.ensembles.average import Weight, average
 from autots.ensembles.greedy import greedy_weights
 from autots.evaluate import Backtest, Objective, Part
 from autots.panel import Floats
@@ -26,11 +28,13 @@ def ensemble_weights(
     rounds: int = 20,
     most: int = 8,
     enough: int = 120_000,
+    kinds: Sequence[Hashable] | None = None,
 ) -> Floats:
     """Return (M,) weights that sum to one: never worse than the best single candidate on the given windows.
 
-    Half of the weight follows forward selection on the metric, half is even over the candidates within ten percent of
-    the best; the even half is given up where it makes the combination worse than its best member.
+    Half of the weight follows forward selection on the metric, half is even over the kinds whose best candidate comes
+    within ten percent of the best of all; the even half is given up where it makes the combination worse than its best
+    member. Near copies of one candidate, as a search makes them, count once in the even half.
 
     Args:
         objective: Scores.
@@ -39,13 +43,14 @@ def ensemble_weights(
         rounds: Of the forward selection.
         most: Members with a weight.
         enough: Targets on which the weights are found.
+        kinds: (M,) what each candidate is a variant of; all different if None.
     """
     members, loss = objective.stack(list(made), part, enough)
     alone = np.array([loss(m) for m in members])
-    order = np.argsort(alone, kind="stable")[:16]
+    order = _diverse(alone, kinds if kinds is not None else list(range(len(made))))
     chosen = [members[i] for i in order]
     greedy = greedy_weights(chosen, loss, rounds=rounds)
-    near = (alone[order] <= _NEAR * alone[order[0]]).astype(float)
+    near = _near(alone[order], [kinds[i] for i in order] if kinds is not None else list(range(len(order))))
     best = float(alone[order[0]])
     even = near / near.sum()
     share = _EVEN
@@ -61,6 +66,28 @@ def ensemble_weights(
     return out
 
 
+def _diverse(alone: Floats, kinds: Sequence[Hashable], *, most: int = 16, each: int = 2) -> list[int]:
+    """Return the best candidates in order, at most ``each`` of a kind."""
+    count: Counter[Hashable] = Counter()
+    out: list[int] = []
+    for i in np.argsort(alone, kind="stable").tolist():
+        if count[kinds[i]] < each and len(out) < most and np.isfinite(alone[i]):
+            count[kinds[i]] += 1
+            out.append(i)
+    return out or [int(np.argmin(alone))]
+
+
+def _near(alone: Floats, kinds: Sequence[Hashable]) -> Floats:
+    """Return 1 for the best of each kind that is nearly as good as the best of all."""
+    seen: set[Hashable] = set()
+    out = np.zeros(len(alone))
+    for i, kind in enumerate(kinds):
+        if kind not in seen and alone[i] <= _NEAR * alone[0]:
+            out[i] = 1.0
+        seen.add(kind)
+    return out
+
+
 def _pruned(weights: Floats, most: int) -> Floats:
     kept = np.where(weights >= min(_LEAST, weights.max()), weights, 0.0)
     if (kept > 0).sum() > most:
@@ -72,10 +99,8 @@ def _average(members: Sequence[Floats], weights: Floats) -> Floats:
     return np.asarray(np.sum([w * m for w, m in zip(weights, members, strict=True) if w > 0], axis=0))
 
 
-def combine(made: Sequence[Backtest], weights: Sequence[float]) -> Backtest:
-    """Return the weighted average of out-of-fold forecasts, quantile by quantile (Vincent's average)."""
-    used = [(w, m) for w, m in zip(weights, made, strict=True) if w > 0]
-    total = sum(w for w, _ in used)
-    mean = np.sum([np.float32(w / total) * m.mean for w, m in used], axis=0)
-    quantiles = np.sum([np.float32(w / total) * m.quantiles for w, m in used], axis=0)
+def combine(made: Sequence[Backtest], weights: Sequence[Weight], middle: int) -> Backtest:
+    """Return the ensemble's out-of-fold forecasts; ``middle`` is the position of the level 0.5."""
+    used = [(w, m) for w, m in zip(weights, made, strict=True) if max(w) > 0]
+    mean, quantiles = average([m.mean for _, m in used], [m.quantiles for _, m in used], [w for w, _ in used], middle)
     return Backtest(mean, quantiles, sum(m.fit_seconds for _, m in used), sum(m.predict_seconds for _, m in used))

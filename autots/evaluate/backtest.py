@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autots.evaluate.cutoffs import Plan
+from autots.metrics import season_scale
 from autots.models.base import Context, Forecast, Forecaster, Task
 from autots.panel import Floats, Panel
 from zoo.errors import BudgetError, ModelError
@@ -51,20 +52,19 @@ class Targets:
 
 def targets_of(panel: Panel, plan: Plan, season: int) -> Targets:
     """Return the targets and scales of every window of a plan."""
-    from autots.metrics import season_scale
-
     shape = (len(plan.cutoffs), panel.n_series)
     actual, scale = np.full((*shape, plan.horizon), np.nan), np.full(shape, np.nan)
-    # The scale moves little from window to window; with many windows the oldest stands for all.
+    # The scale moves little from window to window: with many windows the oldest that has one stands for the rest.
     every = len(plan.cutoffs) <= 10
     for k, cutoff in enumerate(plan.cutoffs):
         rows = np.flatnonzero(panel.lengths > cutoff)
-        if every or k == 0:
-            history, _, actual[k, rows] = panel.cutoff(cutoff, plan.horizon)
-            scale[k, rows] = season_scale(history, season)
-        else:
-            actual[k, rows] = panel.y[panel.indptr[rows + 1, None] - cutoff + np.arange(plan.horizon)]
-            scale[k] = scale[0]
+        actual[k, rows] = panel.y[panel.indptr[rows + 1, None] - cutoff + np.arange(plan.horizon)]
+        if k > 0 and not every:
+            scale[k] = scale[k - 1]
+        due = rows[np.isnan(scale[k, rows])]
+        if len(due):
+            history, _, _ = panel.select(due).cutoff(cutoff, plan.horizon)
+            scale[k, due] = season_scale(history, season)
     return Targets(actual, scale)
 
 

@@ -15,8 +15,6 @@ __all__ = ["Plan", "plan_cutoffs"]
 # Targets that make a score and its calibration trustworthy; more windows than that only cost time.
 _ENOUGH_TARGETS = 3000
 _MOST_WINDOWS = 400
-# Rows up to which a candidate is fitted more than once per trial.
-_CHEAP_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,9 @@ class Plan:
         return out
 
 
-def plan_cutoffs(lengths: Ints, horizon: int, *, season: int, folds: int | None = None) -> Plan | None:
+def plan_cutoffs(
+    lengths: Ints, horizon: int, *, season: int, folds: int | None = None, cheap_rows: int = 50_000
+) -> Plan | None:
     """Choose the windows for series of the given lengths.
 
     Windows do not overlap while the history allows it; with short series they move closer. Nothing older than half of
@@ -68,6 +68,7 @@ def plan_cutoffs(lengths: Ints, horizon: int, *, season: int, folds: int | None 
         horizon: Steps H.
         season: Season length; a fit should have seen two of them.
         folds: Selection windows; chosen from the lengths when None.
+        cheap_rows: Rows up to which candidates are fitted more than once per backtest.
 
     Returns:
         The plan, or None where no series is longer than the horizon by one row (nothing can be backtested).
@@ -106,11 +107,11 @@ def plan_cutoffs(lengths: Ints, horizon: int, *, season: int, folds: int | None 
                 )
     cutoffs = tuple(horizon + k * stride for k in range(total - 1, -1, -1))
     n_selection = max(1, total - final)
-    return Plan(horizon, cutoffs, n_selection, _fits(cutoffs, int(lengths.sum())))
+    return Plan(horizon, cutoffs, n_selection, _fits(cutoffs, int(lengths.sum()) <= cheap_rows))
 
 
-def _fits(cutoffs: tuple[int, ...], rows: int) -> tuple[int, ...]:
+def _fits(cutoffs: tuple[int, ...], cheap: bool) -> tuple[int, ...]:
     """Refit up to three times while that is cheap; a large panel moves one fit forward."""
-    if rows > _CHEAP_ROWS:
+    if not cheap:
         return cutoffs[:1]
     return tuple(cutoffs[i] for i in np.unique(np.linspace(0, len(cutoffs), 4)[:3].astype(int)))

@@ -85,6 +85,17 @@ class Objective:
         """Return nominal -> observed coverage."""
         return coverage(self.targets.actual[self.windows(part)], quantiles, self.task.levels)
 
+    @property
+    def middle(self) -> int:
+        """Position of the level 0.5."""
+        return self.task.levels.index(0.5)
+
+    @cached_property
+    def zero_share(self) -> float:
+        """Share of zeros among the known targets."""
+        known = self.targets.actual[~np.isnan(self.targets.actual)]
+        return float((known == 0).mean()) if len(known) else 0.0
+
     @cached_property
     def needs_quantiles(self) -> bool:
         """Whether the metric looks at the quantiles."""
@@ -100,7 +111,7 @@ class Objective:
         k, s, h = actual.shape
         step = max(1, (k * s * h) // enough)
         actual, scale = actual[:, ::step].reshape(-1, h), scale[:, ::step].reshape(-1)
-        members = []
+        members: list[Floats] = []
         for one in made:
             if self.needs_quantiles:
                 members.append(one.quantiles[at][:, ::step].reshape(-1, h, len(self.task.levels)).astype(np.float64))

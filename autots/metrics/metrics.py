@@ -15,11 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from autots.models.base import Forecast
 from autots.panel import Floats, Panel
 from zoo.errors import ConfigError
 
-__all__ = ["METRICS", "Metric", "Sums", "coverage", "evaluate", "metric", "pinball", "season_scale"]
+__all__ = ["METRICS", "Metric", "Sums", "coverage", "metric", "pinball", "season_scale"]
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ class Smape(Metric):
     def sums(self, actual: Floats, point: Floats, quantiles: Floats, levels: tuple[float, ...], scale: Floats) -> Sums:
         """See Metric."""
         size = np.abs(actual) + np.abs(point)
-        error = np.where(size == 0, 0.0, 200.0 * np.abs(actual - point) / np.where(size == 0, 1.0, size))
+        error = np.where(size == 0, 0.0, 200.0 * (np.abs(actual - point) / np.where(size == 0, 1.0, size)))
         value, seen = _per_series(error)
         return Sums(float(value[seen].sum()), float(seen.sum()))
 
@@ -236,12 +235,3 @@ def coverage(actual: Floats, quantiles: Floats, levels: tuple[float, ...]) -> di
             inside = (actual >= quantiles[..., i]) & (actual <= quantiles[..., j])
             out[f"{1 - 2 * low:.10g}"] = float(inside[seen].mean())
     return out
-
-
-def evaluate(
-    actual: Floats, forecast: Forecast, point: Floats, levels: tuple[float, ...], scale: Floats
-) -> dict[str, float]:
-    """Return every metric's score by name."""
-    return {
-        name: one.report(one.sums(actual, point, forecast.quantiles, levels, scale)) for name, one in METRICS.items()
-    }

@@ -5,14 +5,16 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import os
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, cast
 
-from autots.models.base import Forecaster
+from autots.models.base import Context, Forecaster, Task
+from autots.panel import Panel
 from zoo.errors import ConfigError
 
-__all__ = ["CATALOG", "create", "families", "family"]
+__all__ = ["CATALOG", "create", "families", "family", "fit_here"]
 
 #: Family -> "module:Class". The class's ``name`` is the family.
 CATALOG: Mapping[str, str] = MappingProxyType(
@@ -75,6 +77,11 @@ def create(name: str, **params: Any) -> Forecaster:
                 f"a hyper-parameter of {name!r} must be one that it has, but got {given!r}", _suggest(given, known)
             )
     return cls(**params)
+
+
+def fit_here(name: str, params: Mapping[str, Any], panel: Panel, task: Task, seed: int) -> Forecaster:
+    """Return a forecaster of a family that is fitted on all rows, in this process and with all its cores."""
+    return create(name, **params).fit(panel, task, Context(seed, threads=os.cpu_count() or 1))
 
 
 def _suggest(given: str, known: Iterable[str]) -> str:

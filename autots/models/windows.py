@@ -8,28 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from autots.metrics import season_scale
 from autots.models.base import Task
+from autots.models.scaling import Normaliser, Running
 from autots.panel import Floats, Future, Ints, Panel
 from autots.panel import calendar as clock_parts
 
 __all__ = [
-    "Normaliser",
     "Origins",
     "Table",
     "WindowSpec",
     "bounds",
     "final_origins",
+    "norm_window",
+    "reach",
     "relative_weights",
     "sample_origins",
     "seasons_within",
 ]
-
-Norm = str
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def sample_origins(
         halflife: Rows after which an origin is half as likely as a recent one.
     """
     lengths = panel.lengths
-    first = np.minimum(min_history, np.maximum(lengths - horizon, 1)) - 1
+    first = np.minimum(max(min_history, 1), np.maximum(lengths - horizon, 1)) - 1
     counts = np.maximum(lengths - horizon - first, 0)
     series = np.repeat(np.arange(panel.n_series), counts)
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -86,58 +88,6 @@ def sample_origins(
 
 
 @dataclass(frozen=True)
-class Normaliser:
-    """Brings windows of different size to one scale: z = (y - level) / scale.
-
-    Args:
-        kind: ``mean`` divides by the mean absolute value of the window, ``standard`` subtracts its mean and divides
-            by its standard deviation, ``last`` subtracts the last value and divides by the mean absolute step (or
-            the seasonal step), ``none`` leaves the values.
-        window: Rows that it looks at.
-    """
-
-    kind: Norm
-    window: int
-
-    def __call__(self, y: Floats, panel: Panel, at: Origins) -> tuple[Floats, Floats]:
-        """Return (W,) levels and (W,) scales of the windows that end at the origins."""
-        if self.kind == "none":
-            return np.zeros(len(at)), np.ones(len(at))
-        if self.kind == "mean":
-            size = self._mean(np.abs(y), panel, at, self.window)
-            longer = self._mean(np.abs(y), panel, at, _LONGER * self.window)
-            return np.zeros(len(at)), _positive(np.maximum(size, _FLOOR * longer), np.abs(y[at.row]))
-        mean, std = self._moments(y, panel, at, self.window)
-        _, longer = self._moments(y, panel, at, _LONGER * self.window)
-        level = mean if self.kind == "standard" else y[at.row]
-        return level, _positive(np.maximum(std, _FLOOR * longer), np.abs(level))
-
-    def _mean(self, y: Floats, panel: Panel, at: Origins, window: int) -> Floats:
-        starts = np.maximum(panel.indptr[at.series], at.row - window + 1)
-        total = np.concatenate([[0.0], np.cumsum(y)])
-        return np.asarray((total[at.row + 1] - total[starts]) / (at.row - starts + 1))
-
-    def _moments(self, y: Floats, panel: Panel, at: Origins, window: int) -> tuple[Floats, Floats]:
-        # Centred on each series, or sums of squares of large numbers lose their digits.
-        sums = np.add.reduceat(y, panel.indptr[:-1])
-        centre = sums / panel.lengths
-        z = y - np.repeat(centre, panel.lengths)
-        mean = self._mean(z, panel, at, window)
-        square = self._mean(z * z, panel, at, window)
-        return mean + centre[at.series], np.sqrt(np.maximum(square - mean**2, 0.0))
-
-
-# A quiet window in a lively series must not blow its forecasts up: the scale never falls below this share of the
-# scale of a window so many times longer.
-_LONGER, _FLOOR = 8, 0.2
-
-
-def _positive(scale: Floats, size: Floats) -> Floats:
-    """Return scales with a constant window's zero replaced by its size, or by 1."""
-    return np.where(scale > 1e-9 * np.maximum(size, 1e-12), scale, np.maximum(size, 1.0))
-
-
-@dataclass(frozen=True)
 class WindowSpec:
     """Which features a row has.
 
@@ -146,15 +96,15 @@ class WindowSpec:
         seasonal_lags: Values at the target's phase in each of the last so many periods, per season.
         rolling: Windows of means, deviations and slopes at the origin.
         calendar: Whether parts of the target's date enter.
-        norm: See Normaliser.
-        norm_window: See Normaliser.
+        norm: See scaling.Normaliser.
+        norm_window: See scaling.Normaliser.
     """
 
     lags: int = 8
     seasonal_lags: tuple[int, ...] = ()
     rolling: tuple[int, ...] = ()
     calendar: bool = True
-    norm: Norm = "mean"
+    norm: str = "mean"
     norm_window: int = 48
 
     def to_dict(self) -> dict[str, Any]:
@@ -198,14 +148,24 @@ def relative_weights(panel: Panel, task: Task, at: Origins, scale: Floats) -> Fl
 
     Series without a seasonal scale weigh nothing, unless all are such.
     """
-    from autots.metrics import season_scale
-
     unit = season_scale(panel, task.season)[at.series]
     good = np.isfinite(unit) & (unit > 0)
     if not good.any():
         return np.ones(len(at))
     weight = np.where(good, scale / np.where(good, unit, 1.0), 0.0)
     return np.asarray(np.minimum(weight, np.quantile(weight[good], 0.97)))
+
+
+def reach(task: Task, spec: WindowSpec) -> int:
+    """Return the rows at the end of a history that the features of its last row depend on."""
+    seen = [spec.lags, Normaliser(spec.norm, spec.norm_window).reach, _oldest(task) + 1, *(2 * w for w in spec.rolling)]
+    seen += [m * (k + 1) + 1 for m, k in zip(task.seasons, spec.seasonal_lags, strict=True)]
+    return max(seen)
+
+
+def _oldest(task: Task) -> int:
+    """Return the age, in rows, from which series count as old."""
+    return 4 * max(task.seasons) + 100
 
 
 def _mean_of(stack: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -216,6 +176,21 @@ def _mean_of(stack: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
 
 
+def norm_window(task: Task, seasons: list[int], periods: int, usual: int) -> int:
+    """Return the rows that a window is normalised over.
+
+    Args:
+        task: Its horizon.
+        seasons: Seasons that fit, shortest first.
+        periods: Whole seasons (or fours of rows, without one); 0 for as many as hold two horizons, the length that did
+            best on average on backtests of hourly to yearly series.
+        usual: Rows of the usual series; half of them at most are used.
+    """
+    base = seasons[0] if seasons else 4
+    periods = periods or -(-2 * task.horizon // base)
+    return max(2, min(base * periods, usual // 2))
+
+
 class Table:
     """Turns origins and steps of one panel into a feature matrix.
 
@@ -224,22 +199,35 @@ class Table:
         task: Horizon and seasons.
         spec: The features.
         future: Covariates behind the end of the panel's series, where origins reach beyond it.
+        y: (N,) values without NaN to look at instead of the panel's own; ``put`` writes into them.
     """
 
-    def __init__(self, panel: Panel, task: Task, spec: WindowSpec, future: Future | None = None) -> None:
+    def __init__(
+        self, panel: Panel, task: Task, spec: WindowSpec, future: Future | None = None, *, y: Floats | None = None
+    ) -> None:
         self.panel, self.task, self.spec, self.future = panel, task, spec, future
-        self.y = panel.filled()
+        self.y = panel.filled() if y is None else y
         self.normaliser = Normaliser(spec.norm, spec.norm_window)
+
+    @cached_property
+    def _running(self) -> Running:
+        return Running(self.y, self.panel)
+
+    def put(self, at: Origins, values: Floats) -> None:
+        """Fill in the next row of some series, given the row: nothing behind it has been looked at."""
+        self.y[at.row] = values
+        self._running.put(at.series, at.row, values)
 
     def scale(self, at: Origins) -> tuple[Floats, Floats]:
         """Return (W,) level and (W,) scale of each origin."""
-        return self.normaliser(self.y, self.panel, at)
+        return self.normaliser(self._running, self.y[at.row], at.series, at.row)
 
     def noise(self, at: Origins) -> Floats:
         """Return the (W,) standard deviation of each origin's window: the unit in which residuals are kept."""
         if self.spec.norm in ("standard", "last"):
             return self.scale(at)[1]
-        return Normaliser("standard", self.spec.norm_window)(self.y, self.panel, at)[1]
+        standard = Normaliser("standard", self.spec.norm_window)
+        return standard(self._running, self.y[at.row], at.series, at.row)[1]
 
     def targets(self, at: Origins, steps: Ints) -> Floats:
         """Return the (W,) observed targets ``steps`` rows after the origins; NaN where missing."""
@@ -305,17 +293,15 @@ class Table:
             columns[f"season_{season}_std"] = np.sqrt(_mean_of((stack - mean) ** 2))
 
     def _rolling(self, columns: dict[str, npt.NDArray[np.float32]], at: Origins, level: Floats, scale: Floats) -> None:
-        total = np.concatenate([[0.0], np.cumsum(self.y)])
         first = self.panel.indptr[at.series]
         for window in self.spec.rolling:
             starts = np.maximum(first, at.row - window + 1)
-            mean = (total[at.row + 1] - total[starts]) / (at.row - starts + 1)
+            mean = self._running.between(at.series, starts, at.row + 1)
             columns[f"mean_{window}"] = ((mean - level) / scale).astype(np.float32)
             before = np.maximum(first, starts - window)
-            previous = (total[starts] - total[before]) / np.maximum(starts - before, 1)
-            change = np.where(starts > before, (mean - previous) / scale, np.nan)
-            columns[f"change_{window}"] = change.astype(np.float32)
-        columns["age"] = np.minimum(at.row - first, 4 * max(self.task.seasons) + 100).astype(np.float32)
+            change = (mean - self._running.between(at.series, before, starts)) / scale
+            columns[f"change_{window}"] = np.where(starts > before, change, np.nan).astype(np.float32)
+        columns["age"] = np.minimum(at.row - first, _oldest(self.task)).astype(np.float32)
 
     def _known(
         self,

@@ -83,7 +83,7 @@ def _cycles(x: Floats, period: int) -> npt.NDArray[np.float64] | None:
         return None
     d = _detrended(x, period)
     n = len(d) // period
-    return d[len(d) - n * period :].reshape(n, period) if n >= _CYCLES - 1 else None
+    return np.asarray(d[len(d) - n * period :].reshape(n, period), dtype=np.float64) if n >= _CYCLES - 1 else None
 
 
 def _explained(series: list[Floats], period: int) -> tuple[float, int]:

@@ -74,36 +74,37 @@ def portfolio(panel: Panel, task: Task, *, seconds: float) -> Portfolio:
     fixed = _fixed(panel, task, seconds)
     size = _tree_size(panel.n_rows)
     learned = usual > task.horizon + 3
-    trees = {
-        "mean": Candidate("trees_direct", {"norm": "mean", **size}),
-        "hybrid": Candidate("trees_direct", {"norm": "standard", "linear": True, **size}),
-        "last": Candidate("trees_direct", {"norm": "last", **size}),
-        "standard": Candidate("trees_direct", {"norm": "standard", **size}),
-        "weighted": Candidate("trees_direct", {"norm": "mean", "weighted": True, **size}),
-        "weighted_standard": Candidate("trees_direct", {"norm": "standard", "weighted": True, **size}),
-        "recursive": Candidate("trees_recursive", {"norm": "mean"}),
-        "recursive_standard": Candidate("trees_recursive", {"norm": "standard"}),
-    }
-    linear = {
-        "standard": Candidate("linear_direct", {"norm": "standard"}),
-        "last": Candidate("linear_direct", {"norm": "last", "weighted": False}),
-        "mean": Candidate("linear_direct", {"norm": "mean"}),
-    }
-    theta, ets, arima, ces = (Candidate(f) for f in ("auto_theta", "auto_ets", "auto_arima", "auto_ces"))
+
+    def trees(norm: str, *, linear: bool = True, weighted: bool = False) -> Candidate:
+        return Candidate("trees_direct", {"norm": norm, "linear": linear, "weighted": weighted, **size})
+
+    def recursive(norm: str) -> Candidate:
+        return Candidate("trees_recursive", {"norm": norm, **({} if panel.n_rows >= 20_000 else size)})
+
+    def linear(norm: str, *, weighted: bool = True) -> Candidate:
+        return Candidate("linear_direct", {"norm": norm, "weighted": weighted})
+
+    theta, steady = Candidate("auto_theta", {"method": "DOTM"}), Candidate("auto_theta", {"method": "STM"})
+    ets, quick_ets = Candidate("auto_ets", {"model": "ZZZ"}), Candidate("auto_ets", {"model": "ANZ"})
+    arima, ces, mstl = Candidate("auto_arima"), Candidate("auto_ces"), Candidate("mstl")
+    decomposed = [mstl] if task.season > 1 else []
     if zero_share(panel) > _INTERMITTENT:
-        order = [trees["weighted"], trees["mean"], trees["recursive"]]
-        order += [Candidate("tsb"), Candidate("croston"), Candidate("adida"), linear["mean"], Candidate("imapa")]
-        order += [Candidate("empirical", {"window": 12}), trees["last"], Candidate("croston", {"variant": "optimized"})]
+        order = [trees("mean", linear=False, weighted=True), trees("mean", linear=False), recursive("mean")]
+        order += [Candidate("tsb"), Candidate("croston"), Candidate("empirical", {"window": 12}), linear("mean")]
+        order += [Candidate("adida"), trees("mean", weighted=True), trees("last", linear=False), Candidate("imapa")]
+        order += [Candidate("croston", {"variant": "optimized"}), recursive("standard")]
     elif panel.n_rows >= 100_000 and task.season > 1:
-        order = [linear["standard"], trees["mean"], trees["standard"], trees["weighted_standard"], trees["hybrid"]]
-        order += [linear["last"], trees["recursive"], trees["weighted"], trees["last"], theta, Candidate("mstl")]
-        order += [linear["mean"], trees["recursive_standard"], ces, ets, arima]
+        order = [linear("standard"), trees("standard"), trees("mean", linear=False), trees("last"), trees("mean")]
+        order += [trees("standard", linear=False), theta, linear("last", weighted=False), recursive("standard")]
+        order += [trees("standard", weighted=True), mstl, ces, recursive("mean"), trees("last", weighted=True)]
+        order += [linear("mean"), trees("mean", weighted=True), quick_ets, steady, arima]
     else:
-        order = [linear["last"], trees["recursive"], theta, linear["standard"], trees["hybrid"]]
+        order = [linear("last", weighted=False), theta, recursive("mean"), *decomposed, trees("last"), quick_ets]
+        order += [trees("mean"), linear("standard"), ces, steady]
         order += [Candidate("sarimax")] if panel.known and panel.n_series <= 20 else []
-        order += [linear["mean"], ces, trees["weighted"], ets, trees["last"], trees["mean"], arima]
-        order += [trees["recursive_standard"], trees["standard"], trees["weighted_standard"]]
-        order += [Candidate("mstl")] if task.season > 1 else []
+        order += [ets, trees("standard"), recursive("standard"), trees("mean", linear=False, weighted=True)]
+        order += [linear("mean"), arima, trees("last", weighted=True), trees("standard", linear=False)]
+        order += [trees("mean", linear=False), recursive("last")]
     if not learned:
         order = [c for c in order if not c.family.startswith(("trees", "linear"))]
     searched = ("trees_direct", "trees_recursive", "linear_direct") if learned else ()
@@ -120,7 +121,7 @@ def _tree_size(rows: int) -> dict[str, Any]:
 
 
 def _fixed(panel: Panel, task: Task, seconds: float) -> dict[str, dict[str, Any]]:
-    season = max(m for m in task.seasons)
+    season = max(task.seasons)
     # Local models gain little from the distant past, and pay for every row of it.
     memory = int(np.clip(10 * season, 120, 500)) if season <= 60 else 4 * task.season + 200
     rows = int(np.clip(2000 * seconds, 40_000, 400_000))

@@ -18,7 +18,7 @@ def _linear(when: dict[str, Any]) -> dict[str, Domain]:
         "lags": Float(0.5, 4.0, when=when),
         "periods": Int(1, 14, when=when),
         "norm": Categorical(*_NORMS, when=when),
-        "norm_periods": Int(1, 14, when=when),
+        "norm_periods": Int(0, 14, when=when),
         "ridge": Float(1e-5, 1.0, log=True, when=when),
         "weighted": Categorical(True, False, when=when),
     }
@@ -27,7 +27,7 @@ def _linear(when: dict[str, Any]) -> dict[str, Domain]:
 def _boosting(when: dict[str, Any]) -> dict[str, Domain]:
     return {
         "norm": Categorical(*_NORMS, when=when),
-        "norm_periods": Int(1, 14, when=when),
+        "norm_periods": Int(0, 14, when=when),
         "rounds": Int(50, 600, log=True, when=when),
         "learning_rate": Float(0.02, 0.15, log=True, when=when),
         "leaves": Int(7, 255, log=True, when=when),
@@ -38,7 +38,7 @@ def _boosting(when: dict[str, Any]) -> dict[str, Domain]:
 
 def _direct(when: dict[str, Any]) -> dict[str, Domain]:
     return _boosting(when) | {
-        "lags": Int(1, 24, when=when),
+        "lags": Int(0, 24, when=when),
         "periods": Int(2, 21, when=when),
         "weighted": Categorical(True, False, when=when),
         "linear": Categorical(True, False, when=when),
@@ -49,11 +49,21 @@ def _recursive(when: dict[str, Any]) -> dict[str, Domain]:
     return _boosting(when) | {"lags": Float(0.5, 3.0, when=when), "periods": Int(1, 7, when=when)}
 
 
+def _theta(when: dict[str, Any]) -> dict[str, Domain]:
+    return {"method": Categorical("DOTM", "STM", "DSTM", when=when)}
+
+
+def _ets(when: dict[str, Any]) -> dict[str, Domain]:
+    return {"model": Categorical("ZZZ", "ANZ", when=when)}
+
+
 #: Family -> its searched hyper-parameters under a condition. Families that are not here have nothing to search.
 SEARCHED: Mapping[str, Callable[[dict[str, Any]], dict[str, Domain]]] = {
     "linear_direct": _linear,
     "trees_direct": _direct,
     "trees_recursive": _recursive,
+    "auto_theta": _theta,
+    "auto_ets": _ets,
 }
 
 

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autots.ensembles import combine, ensemble_weights
-from autots.evaluate import Backtest, Objective
+from autots.ensembles import Weight, combine, ensemble_weights
+from autots.evaluate import Backtest, Objective, Part, Plan
 from autots.intervals import Conformal, fit_conformal
-from autots.models.base import Context, Forecaster, Task
-from autots.models.catalog import create
-from autots.panel import Panel
+from autots.metrics import metric
+from autots.models.base import Forecaster
+from autots.models.catalog import create, fit_here
+from autots.models.catalog import family as family_class
+from autots.panel import Ints, Panel
 from autots.search.board import Board, Entry
 from autots.search.engine import Search
 from autots.search.trial import Fitted, Request
 from zoo.clock import Deadline
 from zoo.search.drivers import Driver
 
-__all__ = ["Assembly", "Member", "assemble", "fit_here", "refit_seconds", "reserve"]
+__all__ = ["Assembly", "Member", "assemble", "refit_seconds", "reserve"]
 
-# A fit on all rows sees more than the backtest's fits did.
-_GROWTH = 1.3
+# Uncertainty of the time that a fit will take, judged by another one.
+_SAFETY = 1.15
 # Seconds before the end at which a member is fitted in this process if no worker has brought one.
 _LAST_CALL = 1.5
+# Share of zeros from which the quantiles are weighted by themselves.
+_MANY_ZEROS = 0.25
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Member:
 
     family: str
     model: Forecaster
-    weight: float
+    weight: Weight
     number: int
 
 
@@ -44,7 +46,7 @@ class Assembly:
     """What a search ends with.
 
     Args:
-        members: With weights that sum to one.
+        members: With weights (point, spread) that sum to one.
         conformal: The calibration, or None where nothing could be backtested.
         chosen: Weights by entry number, as chosen on all windows.
         unseen: Calibrated forecasts (Backtest) on the windows that no choice saw, of the ensemble that the selection
@@ -54,15 +56,22 @@ class Assembly:
 
     members: tuple[Member, ...]
     conformal: Conformal | None
-    chosen: dict[int, float]
+    chosen: dict[int, Weight]
     unseen: Backtest | None
-    unseen_weights: dict[int, float]
+    unseen_weights: dict[int, Weight]
 
 
-def refit_seconds(entries: Sequence[Entry], fits: int, workers: int) -> float:
-    """Return the seconds that fitting some entries on all rows will take, longest first on the next free worker."""
+def refit_seconds(entries: Sequence[Entry], plan: Plan, lengths: Ints, workers: int) -> float:
+    """Return the seconds that fitting some entries on all rows will take, longest first on the next free worker.
+
+    A backtest's fits saw less: the time grows with the windows that fit before the cutoff.
+    """
     ends = np.zeros(max(workers, 1))
-    for seconds in sorted((_GROWTH * e.fit_seconds / fits for e in entries), reverse=True):
+    usual, fits = float(np.median(lengths)), len(plan.fits)
+    seen = usual - float(np.mean(plan.fits)) - plan.horizon
+    growth = _SAFETY * float(np.clip((usual - plan.horizon) / max(seen, 1.0), 1.0, 4.0))
+    each = (growth * e.fit_seconds / (1 if family_class(e.family).local else fits) for e in entries if e.number >= 0)
+    for seconds in sorted(each, reverse=True):
         ends[int(np.argmin(ends))] += seconds
     return float(ends.max())
 
@@ -74,7 +83,7 @@ def reserve(search: Search, workers: int) -> float:
     predict = sum(e.predict_seconds for e in members) / max(len(search.plan.cutoffs), 1)
     targets = search.board.objective.targets.actual.size
     fixed = 1.5 + 4e-7 * search.panel.n_rows + 8e-6 * min(targets, 1_000_000) + 2 * predict
-    need = fixed + refit_seconds(members, len(search.plan.fits), workers)
+    need = fixed + refit_seconds(members, search.plan, search.panel.lengths, workers)
     return min(max(need, 0.05 * budget), 0.6 * budget)
 
 
@@ -98,11 +107,11 @@ def assemble(board: Board, panel: Panel, driver: Driver | None, deadline: Deadli
     first = _weights(objective, done, made, "selection")
     second = _weights(objective, done, made, "all") if objective.has_final else first
     workers = 1 if driver is None else driver.workers
-    kept = _affordable(second, done, len(objective.plan.fits), workers, deadline.remaining - 2.0)
+    kept = _affordable(second, done, objective.plan, panel.lengths, workers, deadline.remaining - 2.0)
     members = _fit(kept, board, panel, driver, deadline, seed)
     chosen = {m.number: m.weight for m in members}
     by_number = {e.number: e for e in done}
-    final = combine([_made(by_number[n]) for n in chosen], list(chosen.values()))
+    final = combine([_made(by_number[n]) for n in chosen], list(chosen.values()), objective.middle)
     non_negative = bool(np.nanmin(panel.y) >= 0)
     targets = objective.targets
     conformal = fit_conformal(targets.actual, _floats(final), targets.scale, levels, non_negative=non_negative)
@@ -119,25 +128,36 @@ def _floats(made: Backtest) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]
     return np.asarray(made.quantiles, dtype=np.float64)
 
 
-def _weights(objective: Objective, done: list[Entry], made: list[Backtest], part: str) -> dict[int, float]:
-    weights = ensemble_weights(objective, made, part=part)  # type: ignore[arg-type]
-    return {e.number: float(w) for e, w in zip(done, weights, strict=True) if w > 0}
+def _weights(objective: Objective, done: list[Entry], made: list[Backtest], part: Part) -> dict[int, Weight]:
+    """Return each member's weight in the point forecast and in the quantiles.
+
+    They are the same, but where many targets are zero: the best point forecast there is often zero itself, and says
+    nothing about the quantiles.
+    """
+    kinds = [e.kind for e in done]
+    point = ensemble_weights(objective, made, part=part, kinds=kinds)
+    spread = point
+    if objective.zero_share > _MANY_ZEROS and not objective.needs_quantiles:
+        by_quantiles = replace(objective, metric=metric("sql"))
+        spread = ensemble_weights(by_quantiles, made, part=part, kinds=kinds, most=4, enough=30_000)
+    pairs = zip(point.tolist(), spread.tolist(), strict=True)
+    return {e.number: pair for e, pair in zip(done, pairs, strict=True) if max(pair) > 0}
 
 
 def _affordable(
-    weights: dict[int, float], done: list[Entry], fits: int, workers: int, seconds: float
-) -> dict[int, float]:
+    weights: dict[int, Weight], done: list[Entry], plan: Plan, lengths: Ints, workers: int, seconds: float
+) -> dict[int, Weight]:
     """Return the weights without the lightest members, until their final fits take no longer than ``seconds``."""
     by_number = {e.number: e for e in done}
-    kept = sorted(weights, key=lambda n: -weights[n])
-    while len(kept) > 1 and refit_seconds([by_number[n] for n in kept], fits, workers) > seconds:
+    kept = sorted(weights, key=lambda n: -max(weights[n]))
+    while len(kept) > 1 and refit_seconds([by_number[n] for n in kept], plan, lengths, workers) > seconds:
         # What costs most for its weight goes first.
-        kept.remove(max(kept, key=lambda n: by_number[n].fit_seconds / weights[n]))
+        kept.remove(max(kept, key=lambda n: by_number[n].fit_seconds / max(weights[n])))
     return {n: weights[n] for n in kept}
 
 
 def _fit(
-    weights: dict[int, float], board: Board, panel: Panel, driver: Driver | None, deadline: Deadline, seed: int
+    weights: dict[int, Weight], board: Board, panel: Panel, driver: Driver | None, deadline: Deadline, seed: int
 ) -> tuple[Member, ...]:
     done, task = board.complete, board.objective.task
     by_number = {e.number: e for e in done}
@@ -160,7 +180,7 @@ def _fit(
                 entry = by_number[n]
                 fitted[n] = create(entry.family, **entry.params).restore(event.result.state)
         if not fitted and deadline.remaining < _LAST_CALL:
-            fitted = _rescue(weights, by_number, board, panel, seed)
+            fitted = _rescue(weights, board, panel, seed)
         if deadline.remaining < 0.2:
             for key in driver.running:
                 driver.cancel(key)
@@ -169,41 +189,42 @@ def _fit(
         trivial = next(e for e in done if e.number < 0)
         fitted, weights = (
             {trivial.number: fit_here(trivial.family, trivial.params, panel, task, seed)},
-            {trivial.number: 1.0},
+            {trivial.number: (1.0, 1.0)},
         )
-    total = sum(weights[n] for n in fitted)
+    shares = _normalised({n: weights[n] for n in fitted})
     return tuple(
-        Member(by_number[n].family, model, weights[n] / total, n)
-        for n, model in sorted(fitted.items(), key=lambda pair: -weights[pair[0]])
+        Member(by_number[n].family, model, shares[n], n)
+        for n, model in sorted(fitted.items(), key=lambda pair: -max(shares[pair[0]]))
     )
 
 
-def _rescue(
-    weights: dict[int, float], by_number: Mapping[int, Entry], board: Board, panel: Panel, seed: int
-) -> dict[int, Forecaster]:
+def _rescue(weights: dict[int, Weight], board: Board, panel: Panel, seed: int) -> dict[int, Forecaster]:
     """Fit the heaviest member that takes no time in this process: the workers were killed and are not back yet."""
-    fits = len(board.objective.plan.fits)
-    quick = [n for n in weights if _GROWTH * by_number[n].fit_seconds / fits < _LAST_CALL / 2]
+    plan = board.objective.plan
+    by_number = {e.number: e for e in board.complete}
+    quick = [n for n in weights if refit_seconds([by_number[n]], plan, panel.lengths, 1) < _LAST_CALL / 2]
     if not quick:
         return {}
-    n = max(quick, key=lambda n: weights[n])
+    n = max(quick, key=lambda n: max(weights[n]))
     return {n: fit_here(by_number[n].family, by_number[n].params, panel, board.objective.task, seed)}
 
 
-def fit_here(family: str, params: Mapping[str, Any], panel: Panel, task: Task, seed: int) -> Forecaster:
-    """Fit a forecaster on all rows in this process."""
-    return create(family, **params).fit(panel, task, Context(seed, threads=os.cpu_count() or 1))
+def _normalised(weights: dict[int, Weight]) -> dict[int, Weight]:
+    """Return weights whose both columns sum to one, though some members may be gone."""
+    point, spread = (sum(w[i] for w in weights.values()) for i in range(2))
+    even = 1 / len(weights)
+    return {n: (p / point if point else even, s / spread if spread else even) for n, (p, s) in weights.items()}
 
 
 def _unseen(
     objective: Objective,
     by_number: dict[int, Entry],
-    weights: dict[int, float],
+    weights: dict[int, Weight],
     levels: tuple[float, ...],
     non_negative: bool,
 ) -> Backtest:
     """Return the calibrated forecasts of the windows that nothing was chosen or calibrated on."""
-    made = combine([_made(by_number[n]) for n in weights], list(weights.values()))
+    made = combine([_made(by_number[n]) for n in weights], list(weights.values()), objective.middle)
     selection = objective.windows("selection")
     targets = objective.targets
     conformal = fit_conformal(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,9 +47,17 @@ class Entry:
     note: str = ""
 
     @property
+    def kind(self) -> tuple[str, ...]:
+        """What it is a variant of: near copies share it."""
+        return (
+            self.family,
+            *(str(self.params.get(k)) for k in ("norm", "linear", "weighted", "season", "method", "model")),
+        )
+
+    @property
     def model(self) -> str:
         """A short name for people."""
-        shown = {"norm", "season", "linear", "weighted", "window", "variant", "method"}
+        shown = {"norm", "season", "linear", "weighted", "window", "variant", "method", "model"}
         given = [
             str(v) if k not in ("linear", "weighted", "season", "window") else (k if v is True else f"{k} {v}")
             for k, v in self.params.items()
@@ -117,7 +126,7 @@ def read_backtest(path: Path) -> Backtest:
         with np.load(path, allow_pickle=False) as file:
             fit, predict = (float(v) for v in file["seconds"])
             return Backtest(file["mean"], file["quantiles"], fit, predict)
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ArtifactError(
             f"out-of-fold forecasts must be readable, but {path.name} is not: {error}",
             "start the fit anew with another run directory",

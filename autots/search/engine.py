@@ -35,8 +35,12 @@ __all__ = ["Search"]
 _SAMPLE = 24
 # Trials without a better ensemble after which the search ends by itself.
 _PATIENCE = 80
-# Seconds in which models that looked at their deadline come back when the search ends.
-_GRACE = 1.0
+# Seconds that running trials have to notice that their time is over.
+_GRACE = 2.0
+# Share of the budget that one trial may take.
+_LONGEST = 0.3
+# Share of the budget by which a trial's deadline precedes the end of the search: the reserve may yet grow.
+_MARGIN = 0.02
 _FAILURES = {"timeout": FailureKind.TIME_LIMIT, "memory": FailureKind.MEMORY, "lost": FailureKind.LOST}
 
 
@@ -102,7 +106,7 @@ class Search:
             self.study.enqueue(to_point(candidate.family, candidate.params), tag="portfolio")
         try:
             while not self._over(reserve(self, driver.workers)):
-                left = self.deadline.remaining - reserve(self, driver.workers)
+                left = self.deadline.remaining - reserve(self, driver.workers) - _MARGIN * self.deadline.budget
                 while driver.idle > 0 and self._submit(driver, left):
                     pass
                 if not driver.running:
@@ -110,22 +114,21 @@ class Search:
                 for event in driver.wait(min(0.5, max(left, 0.05))):
                     self._take(event)
                 self._show(driver)
+            self._drain(driver)
         except KeyboardInterrupt:
             self.interrupted = True
         self.interrupted |= self.interrupt.requested
         if self.interrupted:
             self.messages.append("interrupted: the best found until then was assembled")
-        else:
-            self._drain(driver)
         for key, job in list(self._jobs.items()):
             driver.cancel(key)
             self._fail(job, FailureKind.BUDGET, "the budget ended before it did", 0.0)
 
     def _drain(self, driver: Driver) -> None:
-        """Wait a moment for what is running: a cancelled worker needs seconds to come back for the final fits."""
-        end = Deadline.after(_GRACE, self.deadline.clock)
-        while self._jobs and end.remaining > 0:
-            for event in driver.wait(end.remaining):
+        """Let trials end that are about to: their deadline is now, and a killed worker takes seconds to come back."""
+        end = self.deadline.elapsed + _GRACE
+        while self._jobs and self.deadline.elapsed < end:
+            for event in driver.wait(max(end - self.deadline.elapsed, 0.05)):
                 self._take(event)
 
     def _over(self, reserve: float) -> bool:
@@ -195,11 +198,11 @@ class Search:
             # A cheaper one may still fit; what is left is soon too little for all.
             return left > 1.0 and len(self._jobs) < driver.workers and self._cheapest() < left
         seed = int(np.random.SeedSequence([self.seed, job.number]).generate_state(1)[0] % 2**31)
-        # A model that looks at its deadline ends before the search does, and its worker lives on.
-        request = Request("backtest", job.family, job.params, seed, max(left - _GRACE / 2, 0.5), job.rows)
+        seconds = max(min(left, _LONGEST * self.deadline.budget), 0.5)
+        request = Request("backtest", job.family, job.params, seed, seconds, job.rows)
         self._jobs[str(job.number)] = job
         # A model that ignores its deadline is killed a little after it.
-        driver.submit(str(job.number), request, timeout=max(left, 0.5) + 3.0)
+        driver.submit(str(job.number), request, timeout=seconds + 3.0)
         return True
 
     def _next(self) -> _Job | None:
@@ -222,7 +225,9 @@ class Search:
             if entry.family in families:
                 weight[families.index(entry.family)] += self._weights.get(entry.number, 0.0)
         cost = np.array([max(self._family_seconds(f), 0.05) for f in families])
-        share = weight / np.sqrt(cost / np.median(cost))
+        # What was tried often has less left to give.
+        tried = np.array([1 + sum(e.family == f and e.number >= 0 for e in self.board.entries) for f in families])
+        share = weight / np.sqrt(cost / np.median(cost)) / np.sqrt(tried)
         return str(families[int(rng.choice(len(families), p=share / share.sum()))])
 
     def _family_seconds(self, family: str) -> float:
@@ -318,9 +323,10 @@ class Search:
 
     def _reweigh(self) -> None:
         """Weigh the ensemble anew on a part of the targets: it decides where the budget flows and when to end."""
-        done = self.board.complete[:12]
+        done = self.board.complete
         made = [e.made for e in done if e.made is not None]
-        weights = ensemble_weights(self.board.objective, made, rounds=10, enough=15_000)
+        kinds = [e.kind for e in done]
+        weights = ensemble_weights(self.board.objective, made, rounds=10, enough=15_000, kinds=kinds)
         self._weights = {e.number: float(w) for e, w in zip(done, weights, strict=True) if w > 0}
         members, loss = self.board.objective.stack(made, "selection", 15_000)
         value = loss(np.sum([w * m for w, m in zip(weights, members, strict=True)], axis=0))

@@ -17,13 +17,14 @@ from autots.evaluate import Objective, plan_cutoffs, targets_of
 from autots.metrics import metric
 from autots.metrics.metrics import Owa
 from autots.models.base import DEFAULT_LEVELS, Task
+from autots.models.catalog import fit_here
 from autots.panel import Panel
 from autots.panel.schema import Ingested
 from autots.panel.season import detect_seasons
 from autots.pipeline import Member, Pipeline
 from autots.recipes import baselines, portfolio, search_space
 from autots.report.terminal import Progress
-from autots.search.assemble import assemble, fit_here, reserve
+from autots.search.assemble import assemble, reserve
 from autots.search.board import Board
 from autots.search.engine import Search, first_entries
 from autots.search.interrupt import Interrupt
@@ -37,6 +38,8 @@ __all__ = ["Settings", "fit"]
 # Ray needs about four seconds to start and a worker three to import the learners.
 _START_SECONDS = 9.0
 _STARTED_SECONDS = 5.0
+# A panel of so many rows per second of budget is fitted anew at several cutoffs of a backtest.
+_ROWS_PER_SECOND = 600
 # Below this budget a small table is searched in this process, whose libraries need two seconds: the whole portfolio
 # took 4 s on 144 rows, while Ray was not ready after 10 s.
 _SHORT_BUDGET = 30.0
@@ -103,7 +106,13 @@ def fit(
     levels = tuple(sorted({*DEFAULT_LEVELS, *settings.levels, 0.5}))
     wanted = metric(settings.metric)
     task = Task(settings.horizon, seasons, levels, wanted.squared)
-    plan = plan_cutoffs(panel.lengths, settings.horizon, season=task.season, folds=settings.folds)
+    plan = plan_cutoffs(
+        panel.lengths,
+        settings.horizon,
+        season=task.season,
+        folds=settings.folds,
+        cheap_rows=int(_ROWS_PER_SECOND * settings.budget),
+    )
     described = _described(settings, panel, task)
     fingerprint = _claim(folder, panel, settings, task, resume=resume)
     if plan is None:
@@ -266,7 +275,7 @@ def _trivial(read: Ingested, settings: Settings, task: Task, title: str, describ
         task,
         levels=settings.levels,
         metric_name=settings.metric,
-        members=[Member(family, model, 1.0)],
+        members=[Member(family, model, (1.0, 1.0))],
         conformal=None,
         facts=trivial_facts(read.panel, read.report, family, title=title, settings=described, message=message),
         seed=settings.seed,

@@ -118,7 +118,7 @@ def _leaderboard(board: Board, assembly: Assembly, final: Mapping[str, Mapping[s
                 "score": entry.score,
                 "skill": board.skill(entry.score) if entry.status == "complete" else np.nan,
                 "final_score": _final(objective, entry) if seen else np.nan,
-                "weight": assembly.chosen.get(entry.number, 0.0),
+                "weight": assembly.chosen.get(entry.number, (0.0, 0.0))[0],
                 "fit_seconds": entry.fit_seconds,
                 "predict_seconds": entry.predict_seconds,
                 "status": entry.status,
@@ -132,7 +132,8 @@ def _leaderboard(board: Board, assembly: Assembly, final: Mapping[str, Mapping[s
 def _selection_score(objective: Objective, members: list[Entry], assembly: Assembly) -> float:
     from autots.ensembles import combine
 
-    made = combine([e.made for e in members if e.made], [assembly.unseen_weights[e.number] for e in members])
+    weights = [assembly.unseen_weights[e.number] for e in members]
+    made = combine([e.made for e in members if e.made], weights, objective.middle)
     return objective.value(made)
 
 

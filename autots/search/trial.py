@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from autots.evaluate import Backtest, Plan, backtest
 from autots.models.base import Context, Forecaster, State, Task
 from autots.models.catalog import create
+from autots.models.catalog import family as family_class
 from autots.panel import Panel
 from zoo.clock import Deadline
 
@@ -77,4 +78,7 @@ def answer(request: Request, panel: Panel, plan: Plan | None, task: Task, thread
         return Fitted(state, time.perf_counter() - started)
     assert plan is not None
     chosen = panel if request.rows is None else panel.select(np.asarray(request.rows, dtype=np.intp))
+    if family_class(request.family).local:
+        # Parameters of single series age slowly: one fit, then state updates.
+        plan = replace(plan, fits=plan.cutoffs[:1])
     return backtest(fresh, chosen, plan, task, context)

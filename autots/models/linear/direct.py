@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
+from autots.models.base import Context, Forecast, State, Task, crossing_free
+from autots.models.pooled import Pooled
 from autots.models.residuals import spread_of, with_spread
 from autots.models.windows import (
     Origins,
@@ -16,17 +16,21 @@ from autots.models.windows import (
     WindowSpec,
     bounds,
     final_origins,
+    norm_window,
     relative_weights,
     sample_origins,
     seasons_within,
 )
-from autots.panel import Floats, Future, Panel
+from autots.panel import Floats, Future, Ints, Panel
 from zoo.errors import BudgetError, ModelError
 
 __all__ = ["DirectLinear"]
 
+# What a fit may cost: operations on Gram matrices, and rows (windows x steps) of features; some seconds of a core.
+_FLOPS, _ROWS = 2e10, 500_000
 
-class DirectLinear(Forecaster):
+
+class DirectLinear(Pooled):
     """Pooled direct autoregression ("pooled regression", Montero-Manso & Hyndman 2021), least squares or robust.
 
     Absolute error is minimised by iteratively reweighted least squares (Schlossmacher 1973).
@@ -34,8 +38,8 @@ class DirectLinear(Forecaster):
     Args:
         lags: Last values before the origin, in shortest seasons (at least 8 values).
         periods: How many periods back the target's phase is looked up.
-        norm: See windows.Normaliser.
-        norm_periods: Window of the normalisation, in shortest seasons.
+        norm: See scaling.Normaliser.
+        norm_periods: Seasons that a window is normalised over; 0 for as many as hold two horizons.
         ridge: Penalty relative to the mean diagonal of the Gram matrix.
         robust: Whether absolute errors are minimised; ``auto`` does where the task rewards the median.
         weighted: Whether rows weigh by their scale relative to the series' own.
@@ -43,7 +47,6 @@ class DirectLinear(Forecaster):
     """
 
     name: ClassVar[str] = "linear_direct"
-    local: ClassVar[bool] = False
     covariates: ClassVar[frozenset[str]] = frozenset({"known", "past", "static"})
 
     def __init__(
@@ -52,18 +55,13 @@ class DirectLinear(Forecaster):
         lags: float = 2.0,
         periods: int = 7,
         norm: str = "standard",
-        norm_periods: int = 7,
+        norm_periods: int = 0,
         ridge: float = 1e-3,
         robust: str = "auto",
         weighted: bool = True,
         max_windows: int = 20_000,
     ) -> None:
-        self._params = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-
-    @property
-    def params(self) -> Mapping[str, Any]:
-        """See Forecaster."""
-        return self._params
+        super().__init__(locals())
 
     def _spec(self, panel: Panel, task: Task) -> WindowSpec:
         p = self._params
@@ -71,16 +69,15 @@ class DirectLinear(Forecaster):
         fits, seasonal = seasons_within(task, usual, (p["periods"], max(2, p["periods"] // 2)))
         base = fits[0] if fits else 4
         lags = int(min(max(p["lags"] * base, 8), max(usual // 3, 1), 200))
-        window = max(2, min(base * p["norm_periods"], usual // 2))
+        window = norm_window(task, fits, p["norm_periods"], usual)
         return WindowSpec(lags, seasonal, (), False, p["norm"], window)
 
-    def fit(self, panel: Panel, task: Task, context: Context) -> Self:
-        """See Forecaster."""
-        p, rng = self._params, np.random.default_rng(context.seed)
+    def _learn(self, panel: Panel, task: Task, context: Context) -> None:
+        rng = np.random.default_rng(context.seed)
         self._task, self._window = task, self._spec(panel, task)
         reach = task.horizon if panel.lengths.max() > task.horizon else 1
         history = min(max(self._window.lags, 2 * max(task.seasons)), int(np.median(panel.lengths)) // 2)
-        at = sample_origins(panel, reach, most=p["max_windows"], rng=rng, min_history=history)
+        at = sample_origins(panel, reach, most=self._most_windows(task), rng=rng, min_history=history)
         if len(at) == 0:
             raise ModelError("a linear model needs a series longer than the horizon, but none is")
         table = Table(panel, task, self._window)
@@ -113,14 +110,19 @@ class DirectLinear(Forecaster):
         self._coefficients = np.stack(coefficients)
         where = np.repeat(np.arange(1.0, task.horizon + 1), len(at))
         self._spread = spread_of(np.concatenate(residuals), where, task.levels, task.horizon)
-        return self
+
+    def _most_windows(self, task: Task) -> int:
+        """Return the windows whose Gram matrices (one per step and round) stay within some seconds of one core."""
+        columns = self._window.lags + sum(k + 5 for k in self._window.seasonal_lags) + 10
+        affordable = min(int(_FLOPS / (4 * task.horizon * columns**2)), _ROWS // task.horizon)
+        return max(min(int(self._params["max_windows"]), affordable), 20 * columns)
 
     def _weights(self, panel: Panel, task: Task, at: Origins, scale: Floats) -> Floats:
         if not self._params["weighted"]:
             return np.ones(len(at))
         return relative_weights(panel, task, at, scale)
 
-    def _scaled(self, x: npt.NDArray[np.float64]) -> Floats:
+    def _scaled(self, x: Floats) -> Floats:
         """Return standardised columns (missing lags at their mean) and a constant."""
         z = np.nan_to_num((x - self._centre) / self._spread_x)
         return np.concatenate([np.clip(z, -20, 20), np.ones((len(z), 1))], axis=1)
@@ -147,16 +149,26 @@ class DirectLinear(Forecaster):
             point[:, step - 1] = self._scaled(x) @ self._coefficients[step - 1]
         return point * scale[:, None] + level[:, None]
 
-    def predict(self, history: Panel, future: Future) -> Forecast:
-        """See Forecaster."""
+    def points_of_rows(self, panel: Panel, rows: Origins, steps: Ints) -> Floats:
+        """Return the (R,) point forecasts of single (origin, step) rows, without looking into the future."""
+        table = Table(panel, self._task, self._window)
+        level, scale = table.scale(rows)
+        point = np.empty(len(rows))
+        for step in np.unique(steps):
+            chosen = np.flatnonzero(steps == step)
+            some = Origins(rows.series[chosen], rows.row[chosen])
+            x = _design(table, some, steps[chosen], level[chosen], scale[chosen])
+            point[chosen] = self._scaled(x) @ self._coefficients[step - 1]
+        return point * scale + level
+
+    def _forecast(self, history: Panel, future: Future) -> Forecast:
         at = final_origins(history)
         low, high = bounds(history)
         point = np.clip(self.points(history, at, future), low[:, None], high[:, None])
         noise = Table(history, self._task, self._window).noise(at)
         return Forecast(point, crossing_free(with_spread(point, noise, self._spread)))
 
-    def state(self) -> State:
-        """See Forecaster."""
+    def _learned(self) -> State:
         return {
             "task": self._task.to_dict(),
             "window": self._window.to_dict(),
@@ -166,12 +178,10 @@ class DirectLinear(Forecaster):
             "spread": self._spread,
         }
 
-    def restore(self, state: State) -> Self:
-        """See Forecaster."""
+    def _take(self, state: State) -> None:
         self._task, self._window = Task.from_dict(state["task"]), WindowSpec.from_dict(state["window"])
         self._coefficients, self._centre = np.asarray(state["coefficients"]), np.asarray(state["centre"])
         self._spread_x, self._spread = np.asarray(state["spread_x"]), np.asarray(state["spread"])
-        return self
 
 
 def _design(table: Table, at: Origins, steps: npt.NDArray[np.int64], level: Floats, scale: Floats) -> Floats:

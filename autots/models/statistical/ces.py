@@ -74,7 +74,7 @@ def _responses(form: str, smoothing: Floats, season: int, horizon: int) -> Float
     n = horizon - 1
     steps = np.arange(1, horizon)
     cycles = -(-n // season)
-    out = np.zeros(n)
+    out: Floats = np.zeros(n)
     due = steps % season == 0
     if form == "S":
         out[due] = path(smoothing[0], smoothing[1], cycles)[: due.sum()]

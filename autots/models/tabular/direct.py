@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
+from autots.models.base import Context, Forecast, State, Task, crossing_free
 from autots.models.linear import DirectLinear
+from autots.models.pooled import Pooled
 from autots.models.residuals import spread_of, with_spread
 from autots.models.tabular.trees import Trees, train_trees
 from autots.models.windows import (
@@ -18,6 +18,7 @@ from autots.models.windows import (
     WindowSpec,
     bounds,
     final_origins,
+    norm_window,
     relative_weights,
     sample_origins,
     seasons_within,
@@ -28,16 +29,16 @@ from zoo.errors import ModelError
 __all__ = ["DirectTrees"]
 
 
-class DirectTrees(Forecaster):
+class DirectTrees(Pooled):
     """Trees on window-normalised targets with same-phase lags, recent lags, rolling means, calendar and covariates.
 
     Args:
-        lags: Last values before the origin.
+        lags: Last values before the origin; 0 for the horizon, between 6 and 16.
         periods: How many periods back the target's phase is looked up (shortest season).
         rolling: Whether rolling means and changes enter.
         calendar: Whether parts of the target's date enter.
-        norm: ``mean``, ``standard``, ``last`` or ``none``; see windows.Normaliser.
-        norm_periods: Window of the normalisation, in (longest fitting) seasons.
+        norm: ``mean``, ``standard``, ``last`` or ``none``; see scaling.Normaliser.
+        norm_periods: Seasons that a window is normalised over; 0 for as many as hold two horizons.
         objective: LightGBM objective, ``l1`` or ``l2``; ``auto`` takes what the task rewards.
         weighted: Whether rows weigh by their scale relative to the series' own (MASE's errors) or equally (relative
             errors).
@@ -52,18 +53,17 @@ class DirectTrees(Forecaster):
     """
 
     name: ClassVar[str] = "trees_direct"
-    local: ClassVar[bool] = False
     covariates: ClassVar[frozenset[str]] = frozenset({"known", "past", "static"})
 
     def __init__(
         self,
         *,
-        lags: int = 6,
+        lags: int = 0,
         periods: int = 14,
         rolling: bool = True,
         calendar: bool = True,
         norm: str = "mean",
-        norm_periods: int = 7,
+        norm_periods: int = 0,
         objective: str = "auto",
         weighted: bool = False,
         rounds: int = 200,
@@ -75,25 +75,19 @@ class DirectTrees(Forecaster):
         halflife: float = 0.0,
         linear: bool = False,
     ) -> None:
-        self._params = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-
-    @property
-    def params(self) -> Mapping[str, Any]:
-        """See Forecaster."""
-        return self._params
+        super().__init__(locals())
 
     def _spec(self, panel: Panel, task: Task) -> WindowSpec:
         p = self._params
         usual = int(np.median(panel.lengths))
         fits, seasonal = seasons_within(task, usual, (p["periods"], max(2, p["periods"] // 4)))
         base = fits[0] if fits else max(4, task.horizon // 2)
-        window = max(2, min(base * p["norm_periods"], usual // 2))
+        window = norm_window(task, fits, p["norm_periods"], usual)
         spans = {w for w in (base, *fits[1:], 4 * base) if 1 < w <= usual // 2} if p["rolling"] else set()
-        lags = min(p["lags"], max(usual // 3, 1))
+        lags = min(p["lags"] or int(np.clip(task.horizon, 6, 16)), max(usual // 3, 1))
         return WindowSpec(lags, seasonal, tuple(sorted(spans)), p["calendar"], p["norm"], window)
 
-    def fit(self, panel: Panel, task: Task, context: Context) -> Self:
-        """See Forecaster."""
+    def _learn(self, panel: Panel, task: Task, context: Context) -> None:
         p, rng = self._params, np.random.default_rng(context.seed)
         self._task, self._window = task, self._spec(panel, task)
         table = Table(panel, task, self._window)
@@ -118,8 +112,7 @@ class DirectTrees(Forecaster):
         self._linear = None
         if p["linear"]:
             self._linear = self._linear_part().fit(panel, task, context)
-            points = self._linear.points(panel, at)[np.repeat(np.arange(len(at)), many), steps - 1]
-            points = (points - level) / scale
+            points = (self._linear.points_of_rows(panel, rows, steps) - level) / scale
             x, names, target = _with_column(x, points), [*names, "linear"], target - points
         weight = relative_weights(panel, task, rows, scale) if p["weighted"] else None
         objective = ("l2" if task.squared else "l1") if p["objective"] == "auto" else p["objective"]
@@ -128,15 +121,13 @@ class DirectTrees(Forecaster):
         )
         unit = scale / np.repeat(table.noise(at), many)
         self._spread = spread_of((target - fitted) * unit, steps.astype(float), task.levels, task.horizon)
-        return self
 
     def _linear_part(self) -> DirectLinear:
         p = self._params
         robust = "auto" if p["objective"] == "auto" else ("yes" if p["objective"] == "l1" else "no")
         return DirectLinear(norm=p["norm"], norm_periods=p["norm_periods"], weighted=p["weighted"], robust=robust)
 
-    def predict(self, history: Panel, future: Future) -> Forecast:
-        """See Forecaster."""
+    def _forecast(self, history: Panel, future: Future) -> Forecast:
         h, at = self._task.horizon, final_origins(history)
         table = Table(history, self._task, self._window, future)
         level, scale = table.scale(at)
@@ -152,8 +143,7 @@ class DirectTrees(Forecaster):
         quantiles = crossing_free(with_spread(point, table.noise(at), self._spread))
         return Forecast(point, quantiles)
 
-    def state(self) -> State:
-        """See Forecaster."""
+    def _learned(self) -> State:
         return {
             "task": self._task.to_dict(),
             "window": self._window.to_dict(),
@@ -162,12 +152,10 @@ class DirectTrees(Forecaster):
             "linear": None if self._linear is None else self._linear.state(),
         }
 
-    def restore(self, state: State) -> Self:
-        """See Forecaster."""
+    def _take(self, state: State) -> None:
         self._task, self._window = Task.from_dict(state["task"]), WindowSpec.from_dict(state["window"])
         self._trees, self._spread = Trees(state["trees"]), np.asarray(state["spread"])
         self._linear = None if state["linear"] is None else self._linear_part().restore(state["linear"])
-        return self
 
 
 def _with_column(x: npt.NDArray[np.float32], column: Floats) -> npt.NDArray[np.float32]:

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
-from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
+from autots.models.base import Context, Forecast, State, Task, crossing_free
+from autots.models.pooled import Pooled
 from autots.models.residuals import spread_of, with_spread
 from autots.models.tabular.trees import Trees, train_trees
-from autots.models.windows import Origins, Table, WindowSpec, bounds, sample_origins, seasons_within
+from autots.models.windows import Origins, Table, WindowSpec, bounds, norm_window, reach, sample_origins, seasons_within
 from autots.panel import Floats, Future, Panel
 from zoo.errors import ModelError
 
 __all__ = ["RecursiveTrees"]
 
 
-class RecursiveTrees(Forecaster):
+class RecursiveTrees(Pooled):
     """Trees that forecast the next row and go on from there; strong on long horizons with short memory.
 
     Args:
         lags: Last values before the origin, in shortest seasons (at least 4 values).
         periods: How many periods back the target's phase is looked up.
         calendar: Whether parts of the target's date enter.
-        norm: See windows.Normaliser.
-        norm_periods: Window of the normalisation, in shortest seasons.
+        norm: See scaling.Normaliser.
+        norm_periods: Seasons that a window is normalised over; 0 for as many as hold two horizons.
         objective: LightGBM objective, ``l1`` or ``l2``; ``auto`` takes what the task rewards.
         rounds: Boosting rounds.
         learning_rate: Shrinkage of a round.
@@ -37,7 +37,6 @@ class RecursiveTrees(Forecaster):
     """
 
     name: ClassVar[str] = "trees_recursive"
-    local: ClassVar[bool] = False
     covariates: ClassVar[frozenset[str]] = frozenset({"known", "static"})
 
     def __init__(
@@ -47,7 +46,7 @@ class RecursiveTrees(Forecaster):
         periods: int = 4,
         calendar: bool = True,
         norm: str = "standard",
-        norm_periods: int = 7,
+        norm_periods: int = 0,
         objective: str = "auto",
         rounds: int = 200,
         learning_rate: float = 0.08,
@@ -56,12 +55,7 @@ class RecursiveTrees(Forecaster):
         feature_fraction: float = 0.7,
         max_rows: int = 100_000,
     ) -> None:
-        self._params = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-
-    @property
-    def params(self) -> Mapping[str, Any]:
-        """See Forecaster."""
-        return self._params
+        super().__init__(locals())
 
     def _spec(self, panel: Panel, task: Task) -> WindowSpec:
         p = self._params
@@ -69,12 +63,11 @@ class RecursiveTrees(Forecaster):
         fits, seasonal = seasons_within(task, usual, (p["periods"], 2))
         base = fits[0] if fits else 4
         lags = int(min(max(p["lags"] * base, 4), max(usual // 3, 1), 60))
-        window = max(2, min(base * p["norm_periods"], usual // 2))
+        window = norm_window(task, fits, p["norm_periods"], usual)
         rolling = tuple(w for w in (base, 4 * base) if 1 < w <= usual // 2)
         return WindowSpec(lags, seasonal, rolling, p["calendar"], p["norm"], window)
 
-    def fit(self, panel: Panel, task: Task, context: Context) -> Self:
-        """See Forecaster."""
+    def _learn(self, panel: Panel, task: Task, context: Context) -> None:
         p, rng = self._params, np.random.default_rng(context.seed)
         # What was past-only at fit is unknown from the second step on, so it never enters.
         panel = replace(panel, past={})
@@ -93,7 +86,6 @@ class RecursiveTrees(Forecaster):
             x, target, None, names, categorical, params={**p, "objective": objective}, context=context
         )
         self._spread = self._multi_step_spread(panel, task, (target - fitted) * scale / table.noise(at))
-        return self
 
     def _multi_step_spread(self, panel: Panel, task: Task, one_step: Floats) -> Floats:
         """Return the spread over the horizon from in-sample recursions; from one step where none fits."""
@@ -115,31 +107,27 @@ class RecursiveTrees(Forecaster):
     def _recurse(self, history: Panel, future: Future) -> tuple[Floats, Floats]:
         """Return (S, H) points and the (S,) noise at the origin."""
         h = self._task.horizon
-        reach = [self._window.lags, self._window.norm_window, *(2 * w for w in self._window.rolling)]
-        reach += [m * (k + 1) + 1 for m, k in zip(self._task.seasons, self._window.seasonal_lags, strict=True)]
-        history = replace(history, past={}).tail(max(reach) + 1)
         low, high = bounds(history)
+        history = replace(history, past={}).tail(reach(self._task, self._window))
         longer, ends = _extended(history, future, h)
-        table = Table(longer, self._task, self._window)
-        table.y = np.nan_to_num(longer.y)
-        table.y[~np.isin(np.arange(longer.n_rows), ends[:, None] + np.arange(h))] = history.filled()
+        y = np.zeros(longer.n_rows)
+        y[~np.isin(np.arange(longer.n_rows), ends[:, None] + np.arange(h))] = history.filled()
+        table = Table(longer, self._task, self._window, y=y)
         series, noise = np.arange(history.n_series), None
         for step in range(h):
             at = Origins(series, ends - 1 + step)
             level, scale = table.scale(at)
             noise = table.noise(at) if noise is None else noise
             x, _, _ = table.features(at, np.ones(len(at), dtype=np.int64), level, scale)
-            table.y[ends + step] = np.clip(self._trees.predict(x) * scale + level, low, high)
+            table.put(Origins(series, ends + step), np.clip(self._trees.predict(x) * scale + level, low, high))
         assert noise is not None
         return table.y[ends[:, None] + np.arange(h)], noise
 
-    def predict(self, history: Panel, future: Future) -> Forecast:
-        """See Forecaster."""
+    def _forecast(self, history: Panel, future: Future) -> Forecast:
         point, noise = self._recurse(history, future)
         return Forecast(point, crossing_free(with_spread(point, noise, self._spread)))
 
-    def state(self) -> State:
-        """See Forecaster."""
+    def _learned(self) -> State:
         return {
             "task": self._task.to_dict(),
             "window": self._window.to_dict(),
@@ -147,11 +135,9 @@ class RecursiveTrees(Forecaster):
             "spread": self._spread,
         }
 
-    def restore(self, state: State) -> Self:
-        """See Forecaster."""
+    def _take(self, state: State) -> None:
         self._task, self._window = Task.from_dict(state["task"]), WindowSpec.from_dict(state["window"])
         self._trees, self._spread = Trees(state["trees"]), np.asarray(state["spread"])
-        return self
 
 
 def _extended(history: Panel, future: Future, horizon: int) -> tuple[Panel, np.ndarray[tuple[int], np.dtype[np.int64]]]:

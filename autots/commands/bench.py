@@ -1,0 +1,50 @@
+"""``zoo bench``: the figures of the README, measured on this machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zoo.commands import Outcome
+from zoo.errors import ConfigError
+
+__all__ = ["bench"]
+
+
+def bench(
+    suite: Annotated[str, typer.Argument(help="accuracy or speed.")],
+    data: Annotated[Path | None, typer.Option(help="Folder of the public sets (accuracy).")] = None,
+    only: Annotated[str, typer.Option(help="Names of sets or figures, separated by commas.")] = "",
+    budget: Annotated[int | None, typer.Option(help="Seconds instead of each set's own budgets.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the fits.")] = 0,
+) -> Outcome:
+    """Print one JSON line per figure as it is measured."""
+    records = []
+    for record in _records(suite, data, [n for n in only.split(",") if n], budget, seed):
+        print(json.dumps(record), flush=True)
+        records.append(record)
+    return Outcome({"records": records})
+
+
+def _records(suite: str, data: Path | None, only: list[str], budget: int | None, seed: int) -> Iterator[dict[str, Any]]:
+    if suite == "accuracy":
+        from autots.bench import accuracy
+
+        if data is None:
+            raise ConfigError("the accuracy suite needs the public sets, but --data is not given", "give their folder")
+        unknown = set(only) - set(accuracy.SETS)
+        if unknown:
+            raise ConfigError(f"a set must be one of {list(accuracy.SETS)}, but got {sorted(unknown)}", "see --only")
+        print("forecasts of", ", ".join(only or accuracy.SETS), file=sys.stderr)
+        yield from accuracy.run(data, only or list(accuracy.SETS), budget=budget, seed=seed, bare=True)
+    elif suite == "speed":
+        from autots.bench import speed
+
+        yield from speed.run(tuple(only)) if only else speed.run()
+    else:
+        raise ConfigError(f"a suite must be accuracy or speed, but got {suite!r}", "for example `zoo bench speed`")

@@ -1,0 +1,49 @@
+"""How members become one forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from autots.panel import Floats
+
+__all__ = ["Weight", "average"]
+
+#: A member's weight in the point forecast, and in the quantiles around it.
+Weight = tuple[float, float]
+
+# Members that disagree tell of a series that is hard to forecast; twice their standard deviation counts like a width.
+_DISAGREEMENT = 2.0
+_WIDEST = 3.0
+
+
+def average(
+    means: Sequence[Floats], quantiles: Sequence[Floats], weights: Sequence[Weight], middle: int
+) -> tuple[Floats, Floats]:
+    """Return the mean and the quantiles of an ensemble.
+
+    Quantiles are averaged level by level (Vincent 1912), widened by the members' disagreement, which such an average
+    would ignore, and laid around the weighted median of the point weights.
+
+    Args:
+        means: M arrays (..., H).
+        quantiles: M arrays (..., H, Q).
+        weights: M pairs; both columns sum to one.
+        middle: Position of the level 0.5.
+    """
+    dtype = quantiles[0].dtype
+    point = np.array([w for w, _ in weights], dtype=dtype)
+    spread = np.array([s for _, s in weights], dtype=dtype)
+    mean = np.sum([w * m for w, m in zip(point, means, strict=True) if w > 0], axis=0)
+    out = np.sum([s * q for s, q in zip(spread, quantiles, strict=True) if s > 0], axis=0)
+    inner = out[..., middle].copy()
+    apart = [s * (q[..., middle] - inner) ** 2 for s, q in zip(spread, quantiles, strict=True) if s > 0]
+    width = np.maximum((out[..., -1] - out[..., 0]) / 2, np.finfo(dtype).tiny)
+    ratio = np.sqrt(1 + (_DISAGREEMENT * np.sqrt(np.sum(apart, axis=0)) / width) ** 2)
+    out = inner[..., None] + (out - inner[..., None]) * np.minimum(ratio, _WIDEST)[..., None]
+    centre = np.sum([w * q[..., middle] for w, q in zip(point, quantiles, strict=True) if w > 0], axis=0)
+    out[..., : middle + 1] = np.minimum(out[..., : middle + 1], centre[..., None])
+    out[..., middle:] = np.maximum(out[..., middle:], centre[..., None])
+    out[..., middle] = centre
+    return mean, out

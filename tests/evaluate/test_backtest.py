@@ -1,0 +1,204 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autots.evaluate import Objective, Plan, backtest, checked, targets_of
+from autots.evaluate.rolling import rolling_windows
+from autots.metrics import METRICS, season_scale
+from autots.models.base import Context, Forecast, Task
+from autots.models.baseline import Naive
+from autots.models.catalog import create
+from autots.testing.forecasters import example_panel, panel_of
+from zoo.clock import Deadline, ManualClock
+from zoo.errors import BudgetError, ModelError
+
+TASK = Task(horizon=5, seasons=(4,), levels=(0.1, 0.5, 0.9))
+PLAN = Plan(5, (20, 15, 10, 5), 3, (20, 10))
+
+
+class Spy(Naive):
+    """Writes down the last clock and the last covariate row that each call saw."""
+
+    seen: list  # set by the factory
+
+    def fit(self, panel, task, context):
+        self.seen.append(("fit", panel.last_times.copy(), panel.n_series))
+        return super().fit(panel, task, context)
+
+    def predict(self, history, future):
+        self.seen.append(("predict", history.last_times.copy(), {k: v.copy() for k, v in future.known.items()}))
+        return super().predict(history, future)
+
+
+def spied(panel, plan=PLAN):
+    log = []
+
+    def create_spy():
+        spy = Spy()
+        spy.seen = log
+        return spy
+
+    return backtest(create_spy, panel, plan, TASK, Context()), log
+
+
+def test_no_fit_and_no_forecast_sees_beyond_its_cutoff():
+    panel = example_panel()
+    _, log = spied(panel)
+    ends = [entry[1] for entry in log]
+    due = [20, 20, 15, 10, 10, 5]
+    assert [entry[0] for entry in log] == ["fit", "predict", "predict", "fit", "predict", "predict"]
+    for end, cutoff in zip(ends, due, strict=True):
+        np.testing.assert_array_equal(end, panel.last_times - cutoff)
+
+
+def test_known_covariates_over_the_horizon_are_those_after_the_cutoff():
+    panel = example_panel()
+    _, log = spied(panel)
+    futures = [entry[2] for entry in log if entry[0] == "predict"]
+    for future, cutoff in zip(futures, PLAN.cutoffs, strict=True):
+        for i, end in enumerate(panel.indptr[1:]):
+            np.testing.assert_array_equal(future["x"][i], panel.known["x"][end - cutoff :][:5])
+
+
+@pytest.mark.parametrize("family", ["seasonal_naive", "linear_direct", "trees_direct", "trees_recursive", "auto_theta"])
+@pytest.mark.parametrize("cutoff", [20, 10])
+def test_changing_targets_after_a_cutoff_changes_no_forecast_before_it(family, cutoff):
+    panel = example_panel()
+    changed = panel.y.copy()
+    for end in panel.indptr[1:]:
+        changed[end - cutoff : end] += 1000.0
+    plan = Plan(5, (20, 10), 1, (20, 10))
+    made = [
+        backtest(lambda: create(family), p, plan, TASK, Context(seed=3))
+        for p in (panel, dataclasses.replace(panel, y=changed))
+    ]
+    until = plan.cutoffs.index(cutoff) + 1
+    np.testing.assert_array_equal(made[0].quantiles[:until], made[1].quantiles[:until])
+    np.testing.assert_array_equal(made[0].mean[:until], made[1].mean[:until])
+
+
+def test_candidates_share_their_targets_whatever_their_lookback():
+    """The score of a candidate is that of its forecasts on one table of targets, which it has no hand in."""
+    panel = example_panel()
+    targets = targets_of(panel, PLAN, 4)
+    for family, params in (("mean", {"window": 2}), ("mean", {"window": 40}), ("linear_direct", {"lags": 4.0})):
+        made = backtest(lambda f=family, p=params: create(f, **p), panel, PLAN, TASK, Context())
+        assert made.mean.shape == targets.actual.shape
+        assert np.isfinite(made.mean).all()
+
+
+def test_targets_are_the_rows_after_each_cutoff():
+    panel = panel_of([np.arange(40.0), np.arange(100.0, 112.0)])
+    targets = targets_of(panel, PLAN, 1)
+    np.testing.assert_array_equal(targets.actual[0, 0], np.arange(20.0, 25.0))
+    np.testing.assert_array_equal(targets.actual[3, 0], np.arange(35.0, 40.0))
+    np.testing.assert_array_equal(targets.actual[2, 1], np.arange(102.0, 107.0))
+    assert np.isnan(targets.actual[:2, 1]).all()  # 12 rows are none before a cutoff of 15
+    np.testing.assert_array_equal(targets.scale[:, 0], 1.0)
+
+
+def test_with_many_windows_the_targets_are_the_same_as_one_by_one():
+    panel = example_panel(lengths=(60, 55, 30))
+    cutoffs = tuple(range(40, 4, -3))
+    plan = Plan(4, cutoffs, 5, cutoffs[:1])
+    targets = targets_of(panel, plan, 4)
+    for k, cutoff in enumerate(cutoffs):
+        rows = np.flatnonzero(panel.lengths > cutoff)
+        history, _, actual = panel.cutoff(cutoff, 4)
+        np.testing.assert_array_equal(targets.actual[k, rows], actual)
+        # The scale of the oldest window stands for all; a series that was not there yet has its own.
+        expected = season_scale(history, 4)
+        assert (np.isnan(expected) == np.isnan(targets.scale[k, rows])).all()
+
+
+def test_absent_series_have_no_forecast():
+    panel = panel_of([np.arange(40.0), np.arange(12.0)])
+    made, _ = spied(panel)
+    assert np.isnan(made.mean[:2, 1]).all()
+    assert np.isfinite(made.mean[2:, 1]).all()
+
+
+def test_the_deadline_ends_a_backtest_between_windows():
+    clock = ManualClock()
+    deadline = Deadline.after(1.0, clock)
+
+    class Slow(Naive):
+        def predict(self, history, future):
+            clock.advance(0.4)
+            return super().predict(history, future)
+
+    with pytest.raises(BudgetError):
+        backtest(Slow, example_panel(), PLAN, TASK, Context(deadline=deadline))
+
+
+def test_progress_is_told_of_each_window():
+    done = []
+    backtest(Naive, example_panel(), PLAN, TASK, Context(), progress=done.append)
+    assert done == [1, 2, 3, 4]
+
+
+def forecast(s=2, h=5, q=3):
+    return Forecast(np.zeros((s, h)), np.zeros((s, h, q)))
+
+
+@pytest.mark.parametrize("made", [forecast(s=3), forecast(h=4), forecast(q=2)])
+def test_a_forecast_of_another_shape_is_refused(made):
+    with pytest.raises(ModelError, match="a forecast must be"):
+        checked(made, 2, TASK)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["mean", "quantiles"])
+def test_a_forecast_that_is_not_finite_is_refused(name, bad):
+    made = forecast()
+    getattr(made, name)[(0,) * getattr(made, name).ndim] = bad
+    with pytest.raises(ModelError, match="finite"):
+        checked(made, 2, TASK)
+
+
+def objective(metric="mae", panel=None, plan=PLAN):
+    panel = panel or example_panel()
+    return Objective(METRICS[metric], plan, targets_of(panel, plan, 4), TASK)
+
+
+@pytest.mark.parametrize("metric", sorted(METRICS))
+def test_a_value_is_the_metric_over_the_windows_of_its_part(metric):
+    panel, one = example_panel(), objective(metric)
+    made = backtest(Naive, panel, PLAN, TASK, Context())
+    for part, at in (("selection", slice(0, 3)), ("final", slice(3, 4)), ("all", slice(0, 4))):
+        point = (made.mean if METRICS[metric].squared else made.quantiles[..., 1])[at].reshape(-1, 5).astype(float)
+        quantiles = made.quantiles[at].reshape(-1, 5, 3).astype(float)
+        actual, scale = one.targets.actual[at].reshape(-1, 5), one.targets.scale[at].reshape(-1)
+        expected = METRICS[metric].report(METRICS[metric].sums(actual, point, quantiles, TASK.levels, scale))
+        assert one.value(made, part) == pytest.approx(expected)
+
+
+def test_all_windows_choose_where_none_could_be_spared():
+    one = objective(plan=Plan(5, (10, 5), 2, (10,)))
+    assert not one.has_final
+    assert one.windows("selection") == one.windows("final") == one.windows("all") == slice(None)
+
+
+@given(st.integers(1, 9), st.integers(1, 7), st.integers(10, 200))
+@settings(max_examples=40, deadline=None)
+def test_rolling_windows_cover_each_test_row_once(horizon, n_test, most_rows):
+    panel = example_panel(lengths=(30, 25, 40))
+    lengths = np.array([n_test, 1, 2 * n_test])
+    got = {i: [] for i in range(3)}
+    for series, history, future, actual in rolling_windows(panel, lengths, horizon, most_rows=most_rows):
+        for w, i in enumerate(series.tolist()):
+            past = history.series(w)
+            np.testing.assert_array_equal(past, panel.series(i)[: len(past)])
+            # What is seen ends where the targets begin, and the covariates begin there too.
+            begin = panel.indptr[i] + len(past)
+            assert future.known["x"][w, 0] == panel.known["x"][begin]
+            assert len(past) == panel.lengths[i] - lengths[i] + len(got[i])
+            left = min(horizon, lengths[i] - len(got[i]))
+            np.testing.assert_array_equal(actual[w, :left], panel.series(i)[len(past) : len(past) + left])
+            assert np.isnan(actual[w, left:]).all()
+            got[i] += actual[w, :left].tolist()
+    for i, rows in got.items():
+        np.testing.assert_array_equal(rows, panel.series(i)[-lengths[i] :])

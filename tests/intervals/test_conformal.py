@@ -1,0 +1,185 @@
+"""Calibrated quantiles keep their word on data that is exchangeable, and are safe on data that is odd.
+
+Coverage is checked on fresh data with fixed seeds: the bounds are about four standard errors of a binomial share.
+"""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autots.intervals import fit_conformal
+from autots.intervals.conformal import SPREADS
+from autots.models.state import dump, load
+
+LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
+
+
+def flat(shape, width=1.0, centre=0.0):
+    """Return the quantiles of a forecaster that always says the same."""
+    return np.broadcast_to(centre + width * (np.array(LEVELS) - 0.5), (*shape, len(LEVELS))).copy()
+
+
+def covered(actual, quantiles):
+    seen = ~np.isnan(actual)
+    return float(((actual >= quantiles[..., 0]) & (actual <= quantiles[..., -1]))[seen].mean())
+
+
+def below(actual, quantiles):
+    return [(actual <= quantiles[..., i]).mean() for i in range(len(LEVELS))]
+
+
+def test_exchangeable_errors_are_covered_at_every_level_whatever_the_model_said():
+    rng = np.random.default_rng(0)
+    k, s, h = 10, 40, 6
+    actual = rng.standard_t(4, size=(2 * k, s, h))
+    said = flat((k, s, h), width=0.2)  # far too narrow
+    calibration = fit_conformal(actual[:k], said, np.ones((k, s)), LEVELS, non_negative=False)
+    made = np.stack([calibration.apply(said[i], np.ones(s)) for i in range(k)])
+    for level, share in zip(LEVELS, below(actual[k:], made), strict=True):
+        assert share == pytest.approx(level, abs=0.04)
+    assert covered(actual[k:], made) == pytest.approx(0.8, abs=0.03)
+
+
+def test_skewed_errors_get_skewed_intervals():
+    rng = np.random.default_rng(1)
+    k, s, h = 10, 50, 4
+    actual = rng.exponential(size=(2 * k, s, h)) - np.log(2)  # median 0
+    said = flat((k, s, h))
+    calibration = fit_conformal(actual[:k], said, np.ones((k, s)), LEVELS, non_negative=False)
+    made = calibration.apply(said[0], np.ones(s))
+    assert (made[..., -1] > -2 * made[..., 0]).all()
+    for level, share in zip(LEVELS, below(actual[k:], made[None]), strict=True):
+        assert share == pytest.approx(level, abs=0.05)
+
+
+def test_series_of_different_size_are_each_covered():
+    """Spread follows the series' scale: loud ones are not covered at the cost of quiet ones."""
+    rng = np.random.default_rng(2)
+    k, s, h = 12, 40, 5
+    scale = np.repeat([0.1, 1.0, 10.0, 100.0], 10)
+    actual = rng.normal(size=(2 * k, s, h)) * scale[:, None]
+    said = flat((k, s, h), width=1e-9)
+    calibration = fit_conformal(actual[:k], said, np.broadcast_to(scale, (k, s)), LEVELS, non_negative=False)
+    made = np.stack([calibration.apply(said[i], scale) for i in range(k)])
+    for group in range(4):
+        rows = slice(10 * group, 10 * group + 10)
+        assert covered(actual[k:, rows], made[:, rows]) == pytest.approx(0.8, abs=0.08)
+
+
+def test_a_model_whose_width_tells_the_hard_moments_is_believed():
+    rng = np.random.default_rng(4)
+    k, s, h = 20, 30, 6
+    moment = rng.choice([0.2, 3.0], size=(2 * k, s, h))
+    actual = rng.normal(size=(2 * k, s, h)) * moment
+    said = moment[..., None] * (np.array(LEVELS) - 0.5)
+    calibration = fit_conformal(actual[:k], said[:k], np.ones((k, s)), LEVELS, non_negative=False)
+    assert calibration.spread.startswith("width")
+    made = np.stack([calibration.apply(q, np.ones(s)) for q in said[k:]])
+    for size in (0.2, 3.0):
+        at = moment[k:] == size
+        assert covered(np.where(at, actual[k:], np.nan), made) == pytest.approx(0.8, abs=0.06)
+
+
+def test_errors_that_grow_with_the_step_get_intervals_that_grow():
+    rng = np.random.default_rng(5)
+    k, s, h = 15, 60, 12
+    actual = rng.normal(size=(2 * k, s, h)) * np.sqrt(np.arange(1, h + 1))
+    said = flat((k, s, h))
+    calibration = fit_conformal(actual[:k], said, np.ones((k, s)), LEVELS, non_negative=False)
+    made = np.stack([calibration.apply(said[i], np.ones(s)) for i in range(k)])
+    width = made[0, 0, :, -1] - made[0, 0, :, 0]
+    assert width[-1] > 2 * width[0]
+    for part in (slice(0, 4), slice(8, 12)):
+        assert covered(actual[k:, :, part], made[:, :, part]) == pytest.approx(0.8, abs=0.06)
+
+
+@pytest.mark.parametrize("rate", [0.3, 1.0, 4.0])
+def test_counts_with_many_zeros_are_covered_near_the_nominal_share(rate):
+    """An interval from zero cannot be missed below; what it covers too much there is taken from above."""
+    rng = np.random.default_rng(6)
+    k, s, h = 15, 60, 5
+    means = rng.gamma(2.0, rate / 2, size=s)
+    actual = rng.poisson(means[:, None], size=(2 * k, s, h)).astype(float)
+    said = np.broadcast_to(means[:, None, None] + 0.3 * (np.array(LEVELS) - 0.5), (k, s, h, len(LEVELS)))
+    calibration = fit_conformal(actual[:k], said, np.ones((k, s)), LEVELS, non_negative=True)
+    made = np.stack([calibration.apply(q, np.ones(s)) for q in said])
+    assert (made >= 0).all()
+    assert covered(actual[k:], made) == pytest.approx(0.8, abs=0.08)
+
+
+@st.composite
+def odd(draw):
+    """Targets and forecasts with holes, absent series, constants, zero widths and undefined scales."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    k, s, h = draw(st.integers(1, 5)), draw(st.integers(1, 12)), draw(st.integers(1, 6))
+    actual = draw(st.sampled_from([0.0, 1e-9, 1.0, 1e9])) * rng.normal(size=(k, s, h))
+    if draw(st.booleans()):
+        actual = np.abs(actual)
+    quantiles = np.sort(rng.normal(size=(k, s, h, len(LEVELS))), axis=-1) * draw(
+        st.sampled_from([0.0, 1e-12, 1.0, 1e9])
+    )
+    actual[rng.random((k, s, h)) < draw(st.sampled_from([0.0, 0.3, 1.0]))] = np.nan
+    absent = rng.random((k, s)) < draw(st.sampled_from([0.0, 0.3]))
+    actual[absent] = np.nan
+    quantiles[absent] = np.nan
+    scale = rng.choice([0.0, np.nan, 0.5, 1e6], size=(k, s))
+    return actual, quantiles, scale, bool(np.nanmin(np.append(actual, 0)) >= 0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(odd())
+def test_quantiles_never_cross_and_are_finite_whatever_was_seen(made):
+    actual, quantiles, scale, non_negative = made
+    calibration = fit_conformal(actual, quantiles, scale, LEVELS, non_negative=non_negative)
+    said = np.nan_to_num(quantiles[-1])
+    out = calibration.apply(said, scale[-1])
+    assert np.isfinite(out).all()
+    assert (np.diff(out, axis=-1) >= 0).all()
+    if non_negative:
+        assert (out >= 0).all()
+    else:
+        # The median was chosen for the metric, and stays.
+        np.testing.assert_allclose(out[..., LEVELS.index(0.5)], said[..., LEVELS.index(0.5)], rtol=1e-12)
+
+
+@pytest.mark.parametrize(("k", "s"), [(1, 1), (1, 50), (6, 1)])
+def test_one_window_or_one_series_is_enough(k, s):
+    rng = np.random.default_rng(7)
+    actual = rng.normal(size=(k, s, 8))
+    calibration = fit_conformal(actual, flat((k, s, 8)), np.ones((k, s)), LEVELS, non_negative=False)
+    out = calibration.apply(flat((s, 8)), np.ones(s))
+    assert (out[..., -1] > out[..., 0]).all()
+    assert covered(actual, np.broadcast_to(out, (k, *out.shape))) >= 0.7
+
+
+def test_a_constant_series_gets_an_interval_of_next_to_nothing():
+    calibration = fit_conformal(
+        np.full((3, 1, 4), 5.0), flat((3, 1, 4), 0.0, 5.0), np.zeros((3, 1)), LEVELS, non_negative=True
+    )
+    np.testing.assert_allclose(calibration.apply(flat((1, 4), 0.0, 5.0), np.zeros(1)), 5.0, atol=1e-6)
+
+
+def fitted(spread_noise=6.0):
+    rng = np.random.default_rng(3)
+    k, s, h = 20, 30, 6
+    hard = np.where(np.arange(s) < 15, 1.0, spread_noise)
+    actual = rng.normal(size=(k, s, h)) * hard[:, None]
+    return fit_conformal(actual, flat((k, s, h)), np.ones((k, s)), LEVELS, non_negative=False)
+
+
+def test_a_calibration_comes_back_from_disk_equal(tmp_path):
+    calibration = fitted()
+    dump(calibration.to_dict(), tmp_path, "conformal")
+    again = type(calibration).from_dict(load(tmp_path, "conformal"))
+    for field in dataclasses.fields(calibration):
+        np.testing.assert_array_equal(getattr(again, field.name), getattr(calibration, field.name))
+    np.testing.assert_array_equal(
+        again.apply(flat((30, 6)), np.ones(30)), calibration.apply(flat((30, 6)), np.ones(30))
+    )
+
+
+def test_the_spread_is_one_of_those_named():
+    assert fitted().spread in SPREADS
