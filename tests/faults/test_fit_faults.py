@@ -84,7 +84,7 @@ def _check_result(run: Path) -> None:
     pipeline = load(run)
     forecast = pipeline.predict()
     assert len(forecast) == 12 and np.isfinite(forecast[["mean", "0.1", "0.9"]]).all().all()
-    assert sum(member.weight for member in pipeline.members) == pytest.approx(1.0)
+    assert np.sum([member.weight for member in pipeline.members], axis=0) == pytest.approx([1.0, 1.0])
     assert (run / "report.html").exists() and (run / "leaderboard.csv").exists()
 
 
@@ -291,7 +291,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory, air_passengers: Path) -> Pat
         task,
         levels=(0.1, 0.9),
         metric_name="mase",
-        members=[Member("linear_direct", model, 1.0)],
+        members=[Member("linear_direct", model, (1.0, 1.0))],
         conformal=None,
         facts=facts,
     )
