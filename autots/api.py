@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -201,11 +202,21 @@ def _display() -> Progress:
 
 
 def _whole(name: str, value: Any, *, least: int = 1) -> int:
-    if isinstance(value, bool | str) or int(value) != value or value < least:
+    number = None if isinstance(value, bool | str) else _number(value)
+    if number is None or number != int(number) or number < least:
         raise ConfigError(
             f"{name} must be a whole number of at least {least}, but got {value!r}", f"for example {name}=12"
         )
-    return int(value)
+    return int(number)
+
+
+def _number(value: Any) -> float | None:
+    """Return a finite number, or None."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _seasons(value: int | Sequence[int] | None) -> tuple[int, ...] | None:
@@ -216,7 +227,8 @@ def _seasons(value: int | Sequence[int] | None) -> tuple[int, ...] | None:
 
 
 def _levels(values: Sequence[float]) -> tuple[float, ...]:
-    levels = tuple(sorted({round(float(q), 6) for q in values}))
-    if not levels or not all(0 < q < 1 for q in levels):
+    numbers = [_number(q) for q in values]
+    levels = tuple(sorted({round(q, 6) for q in numbers if q is not None and 0 < round(q, 6) < 1}))
+    if not levels or not all(q is not None and 0 < round(q, 6) < 1 for q in numbers):
         raise ConfigError(f"quantiles must lie between 0 and 1, but got {list(values)}", "for example (0.1, 0.5, 0.9)")
     return levels

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -83,8 +84,8 @@ class DataReport:
         return replace(self, findings=(*self.findings, finding))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON values."""
-        return asdict(self)
+        """Return JSON values: what comes back from JSON is equal."""
+        return cast("dict[str, Any]", json.loads(json.dumps(asdict(self))))
 
     def summary(self) -> str:
         """Return some lines of text: what is there, then each finding with what was done."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,10 +25,12 @@ __all__ = ["Assembly", "Member", "assemble", "refit_seconds", "reserve"]
 
 # Uncertainty of the time that a fit will take, judged by another one.
 _SAFETY = 1.15
-# Seconds before the end at which a member is fitted in this process if no worker has brought one.
-_LAST_CALL = 1.5
 # Share of zeros from which the quantiles are weighted by themselves.
 _MANY_ZEROS = 0.25
+# Seconds before the end at which a member is fitted in this process if no worker has brought one.
+_LAST_CALL = 1.5
+# Seconds before the end at which members that are not back are left out.
+_END = 0.4
 
 
 @dataclass(frozen=True)
@@ -108,15 +110,27 @@ def assemble(board: Board, panel: Panel, driver: Driver | None, deadline: Deadli
     second = _weights(objective, done, made, "all") if objective.has_final else first
     workers = 1 if driver is None else driver.workers
     kept = _affordable(second, done, objective.plan, panel.lengths, workers, deadline.remaining - 2.0)
-    members = _fit(kept, board, panel, driver, deadline, seed)
-    chosen = {m.number: m.weight for m in members}
     by_number = {e.number: e for e in done}
-    final = combine([_made(by_number[n]) for n in chosen], list(chosen.values()), objective.middle)
+    if driver is not None:
+        _submit(kept, by_number, driver, deadline, seed)
+    # The workers fit while this process calibrates.
     non_negative = bool(np.nanmin(panel.y) >= 0)
-    targets = objective.targets
-    conformal = fit_conformal(targets.actual, _floats(final), targets.scale, levels, non_negative=non_negative)
     unseen = _unseen(objective, by_number, first, levels, non_negative)
+    conformal = _calibrated(objective, by_number, _normalised(kept), non_negative)
+    members = _collect(kept, board, panel, driver, deadline, seed)
+    chosen = {m.number: m.weight for m in members}
+    if set(chosen) != set(kept):
+        conformal = _calibrated(objective, by_number, chosen, non_negative)
     return Assembly(members, conformal, chosen, unseen, first)
+
+
+def _calibrated(
+    objective: Objective, by_number: Mapping[int, Entry], weights: dict[int, Weight], non_negative: bool
+) -> Conformal:
+    made = combine([_made(by_number[n]) for n in weights], list(weights.values()), objective.middle)
+    targets = objective.targets
+    levels = objective.task.levels
+    return fit_conformal(targets.actual, _floats(made), targets.scale, levels, non_negative=non_negative)
 
 
 def _made(entry: Entry) -> Backtest:
@@ -156,23 +170,27 @@ def _affordable(
     return {n: weights[n] for n in kept}
 
 
-def _fit(
+def _submit(
+    weights: dict[int, Weight], by_number: Mapping[int, Entry], driver: Driver, deadline: Deadline, seed: int
+) -> None:
+    """Give the searched members to the workers, the longest fit first."""
+    left = max(deadline.remaining - 1.0, 0.5)
+    for n in sorted((n for n in weights if n >= 0), key=lambda n: -by_number[n].fit_seconds):
+        request = Request("fit", by_number[n].family, by_number[n].params, seed, left)
+        driver.submit(f"fit {n}", request, timeout=left + 1.0)
+
+
+def _collect(
     weights: dict[int, Weight], board: Board, panel: Panel, driver: Driver | None, deadline: Deadline, seed: int
 ) -> tuple[Member, ...]:
+    """Return what comes back in time, and the trivial members, which are fitted here."""
     done, task = board.complete, board.objective.task
     by_number = {e.number: e for e in done}
-    fitted: dict[int, Forecaster] = {}
-    left = max(deadline.remaining - 1.5, 0.5)
-    remote = [n for n in sorted(weights, key=lambda n: -by_number[n].fit_seconds) if driver is not None and n >= 0]
-    for n in remote:
-        assert driver is not None
-        entry = by_number[n]
-        request = Request("fit", entry.family, entry.params, seed, left)
-        driver.submit(f"fit {n}", request, timeout=left + 1.0)
-    for n in weights:
-        if n not in remote:
-            entry = by_number[n]
-            fitted[n] = fit_here(entry.family, entry.params, panel, task, seed)
+    fitted = {
+        n: fit_here(by_number[n].family, by_number[n].params, panel, task, seed)
+        for n in weights
+        if n < 0 or driver is None
+    }
     while driver is not None and driver.running:
         for event in driver.wait(min(max(deadline.remaining, 0.1), 0.5)):
             if event.status == "done" and isinstance(event.result, Fitted):
@@ -180,8 +198,8 @@ def _fit(
                 entry = by_number[n]
                 fitted[n] = create(entry.family, **entry.params).restore(event.result.state)
         if not fitted and deadline.remaining < _LAST_CALL:
-            fitted = _rescue(weights, board, panel, seed)
-        if deadline.remaining < 0.2:
+            fitted = _rescue(weights, by_number, board, panel, seed)
+        if deadline.remaining < _END:
             for key in driver.running:
                 driver.cancel(key)
     if not fitted:
@@ -198,22 +216,23 @@ def _fit(
     )
 
 
-def _rescue(weights: dict[int, Weight], board: Board, panel: Panel, seed: int) -> dict[int, Forecaster]:
-    """Fit the heaviest member that takes no time in this process: the workers were killed and are not back yet."""
-    plan = board.objective.plan
-    by_number = {e.number: e for e in board.complete}
-    quick = [n for n in weights if refit_seconds([by_number[n]], plan, panel.lengths, 1) < _LAST_CALL / 2]
-    if not quick:
-        return {}
-    n = max(quick, key=lambda n: max(weights[n]))
-    return {n: fit_here(by_number[n].family, by_number[n].params, panel, board.objective.task, seed)}
-
-
 def _normalised(weights: dict[int, Weight]) -> dict[int, Weight]:
     """Return weights whose both columns sum to one, though some members may be gone."""
     point, spread = (sum(w[i] for w in weights.values()) for i in range(2))
     even = 1 / len(weights)
     return {n: (p / point if point else even, s / spread if spread else even) for n, (p, s) in weights.items()}
+
+
+def _rescue(
+    weights: dict[int, Weight], by_number: Mapping[int, Entry], board: Board, panel: Panel, seed: int
+) -> dict[int, Forecaster]:
+    """Fit the heaviest member that takes no time in this process: the workers were killed and are not back yet."""
+    plan = board.objective.plan
+    quick = [n for n in weights if refit_seconds([by_number[n]], plan, panel.lengths, 1) < _LAST_CALL / 2]
+    if not quick:
+        return {}
+    n = max(quick, key=lambda n: max(weights[n]))
+    return {n: fit_here(by_number[n].family, by_number[n].params, panel, board.objective.task, seed)}
 
 
 def _unseen(
