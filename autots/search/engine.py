@@ -123,6 +123,10 @@ class Search:
         for key, job in list(self._jobs.items()):
             driver.cancel(key)
             self._fail(job, FailureKind.BUDGET, "the budget ended before it did", 0.0)
+        for job in self._waiting:
+            # Asked and never started: promoted from a sample, or taken over from a killed driver.
+            self._fail(job, FailureKind.BUDGET, "the budget ended before it began", 0.0)
+        self._waiting.clear()
 
     def _drain(self, driver: Driver) -> None:
         """Let trials end that are about to: their deadline is now, and a killed worker takes seconds to come back."""
