@@ -91,7 +91,8 @@ def _check_result(run: Path) -> None:
 def _kill_and_resume(environment: Environment, data: Path, folder: Path, chance: random.Random, *words: str) -> None:
     """Kill a fit at a random moment of its search, go on with it, and compare the two journals."""
     run = folder / "run"
-    with _fit(environment, data, run, "--budget", "29s", *words) as process:
+    # Below 30 s the search runs in the driver itself; workers need ten seconds to start on a busy machine.
+    with _fit(environment, data, run, "--budget", "90s" if words else "29s", *words) as process:
         _wait_for_trials(run, process, 3)
         time.sleep(chance.uniform(0.0, 1.5))
         process.kill()
@@ -103,10 +104,9 @@ def _kill_and_resume(environment: Environment, data: Path, folder: Path, chance:
     assert sum(record.state == "complete" for record in done.values()) >= 2
     assert not (run / "pipeline").exists()
 
-    # Workers need ten seconds to start on a busy machine.
     budget = "22s" if words else "10s"
     with _fit(environment, data, run, "--budget", budget, *words, resume=True) as process:
-        _finished(process, 60)
+        _finished(process, 90)
     after = _trials(run, folder)
     assert {number: after[number] for number in done} == done, "a finished trial changed"
     assert (run / "study.journal").read_text().splitlines()[: len(lines) - 1] == lines[:-1], "the past was rewritten"
@@ -148,7 +148,7 @@ def test_ctrl_c_keeps_the_best_so_far(
     zoo_environment: Environment, air_passengers: Path, tmp_path: Path, words: Sequence[str]
 ) -> None:
     run = tmp_path / "run"
-    with _fit(zoo_environment, air_passengers, run, "--budget", "29s", *words) as process:
+    with _fit(zoo_environment, air_passengers, run, "--budget", "90s" if words else "29s", *words) as process:
         _wait_for_trials(run, process, 2)
         os.killpg(process.pid, signal.SIGINT)
         pressed = time.monotonic()
@@ -173,7 +173,7 @@ def test_two_ctrl_c_stop_at_once_and_the_run_can_be_resumed(
     # A press while the interpreter ends kills it; a shell shows that as 130 too.
     assert process.returncode in (0, 130, -signal.SIGINT), errors
     assert "Traceback" not in errors
-    with _fit(zoo_environment, air_passengers, run, "--budget", "12s", resume=True) as process:
+    with _fit(zoo_environment, air_passengers, run, "--budget", "6s", resume=True) as process:
         _finished(process, 40)
     _check_result(run)
 
@@ -242,7 +242,7 @@ def test_faulty_models_cost_their_trials_and_not_the_run(
         "crashes": FailureKind.EXCEPTION,
         "eats": FailureKind.MEMORY,
         "lies": FailureKind.EXCEPTION,  # a NaN breaks the contract of a forecaster
-        "hangs": FailureKind.BUDGET,
+        "hangs": FailureKind.TIME_LIMIT,
     }
     assert "it crashed" in trials["crashes"].message
     assert trials["linear_direct"].state == trials["auto_theta"].state == "complete"
