@@ -1,4 +1,4 @@
-"""What all tests share: a small Ray cluster for those that need it, and the console script without an installation."""
+"""What all tests share: a small Ray cluster for those that need one, and the console script as if installed."""
 
 from __future__ import annotations
 

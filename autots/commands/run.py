@@ -24,7 +24,14 @@ def default_run(data: str) -> Path:
 
 
 def fit_run(
-    data: Any, run: Path, options: Mapping[str, Any], *, resume: bool = False, title: str | None = None
+    data: Any,
+    run: Path,
+    options: Mapping[str, Any],
+    *,
+    resume: bool = False,
+    title: str | None = None,
+    test: Path = Path("NEW_ROWS.csv"),
+    future: Path = Path("FUTURE.csv"),
 ) -> Outcome:
     """Fit into ``run`` and return what was found, where it is and what can be typed next.
 
@@ -34,13 +41,15 @@ def fit_run(
         options: Arguments of ``AutoTS``.
         resume: Go on with the run.
         title: What is forecast; the name of the data by default.
+        test: Table to be named in the command that evaluates.
+        future: Table to be named in the command that forecasts, if there are known covariates.
     """
     from autots.api import AutoTS
     from autots.report.terminal import Live, print_leaderboard, print_outcome
 
     auto = AutoTS(**options, out=run, resume=resume, progress=Live(), already_spent=seconds_since_begin())
     pipeline = auto.fit(data, title=title)
-    steps = _next_steps(pipeline, run)
+    steps = _next_steps(pipeline, run, test, future)
 
     def draw(console: Any) -> None:
         print_leaderboard(pipeline.facts.leaderboard, console, limit=10)
@@ -49,13 +58,13 @@ def fit_run(
     return Outcome(_found(pipeline, run, steps), on_screen(draw))
 
 
-def _next_steps(pipeline: Pipeline, run: Path) -> list[str]:
+def _next_steps(pipeline: Pipeline, run: Path, test: Path, future: Path) -> list[str]:
     """Return commands with the real paths, ready to be pasted."""
     at = shlex.quote(str(run))
-    future = " --future FUTURE.csv" if pipeline.known else ""
+    given = f" --future {shlex.quote(str(future))}" if pipeline.known else ""
     return [
-        f"zoo forecast {at}{future} --out forecast.csv",
-        f"zoo evaluate {at} --data NEW_ROWS.csv",
+        f"zoo forecast {at}{given} --out forecast.csv",
+        f"zoo evaluate {at} --data {shlex.quote(str(test))}",
         f"zoo leaderboard {at}",
         f"open {shlex.quote(str(run / 'report.html'))} in a browser",
     ]

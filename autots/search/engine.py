@@ -120,11 +120,13 @@ class Search:
         self.interrupted |= self.interrupt.requested
         if self.interrupted:
             self.messages.append("interrupted: the best found until then was assembled")
-        else:
-            self._drain(driver)
         for key, job in list(self._jobs.items()):
             driver.cancel(key)
             self._fail(job, FailureKind.BUDGET, "the budget ended before it did", 0.0)
+        for job in self._waiting:
+            # Asked and never started: promoted from a sample, or taken over from a killed driver.
+            self._fail(job, FailureKind.BUDGET, "the budget ended before it began", 0.0)
+        self._waiting.clear()
 
     def _drain(self, driver: Driver) -> None:
         """Let trials end that are about to: their deadline is now, and a killed worker takes seconds to come back."""

@@ -84,13 +84,15 @@ def _check_result(run: Path) -> None:
     pipeline = load(run)
     forecast = pipeline.predict()
     assert len(forecast) == 12 and np.isfinite(forecast[["mean", "0.1", "0.9"]]).all().all()
-    assert sum(member.weight for member in pipeline.members) == pytest.approx(1.0)
+    assert np.sum([member.weight for member in pipeline.members], axis=0) == pytest.approx([1.0, 1.0])
     assert (run / "report.html").exists() and (run / "leaderboard.csv").exists()
 
 
 def _kill_and_resume(environment: Environment, data: Path, folder: Path, chance: random.Random, *words: str) -> None:
+    """Kill a fit at a random moment of its search, go on with it, and compare the two journals."""
     run = folder / "run"
-    with _fit(environment, data, run, "--budget", "29s", *words) as process:
+    # Below 30 s the search runs in the driver itself; workers need ten seconds to start on a busy machine.
+    with _fit(environment, data, run, "--budget", "90s" if words else "29s", *words) as process:
         _wait_for_trials(run, process, 3)
         time.sleep(chance.uniform(0.0, 1.5))
         process.kill()
@@ -102,8 +104,9 @@ def _kill_and_resume(environment: Environment, data: Path, folder: Path, chance:
     assert sum(record.state == "complete" for record in done.values()) >= 2
     assert not (run / "pipeline").exists()
 
-    with _fit(environment, data, run, "--budget", "22s", *words, resume=True) as process:
-        _finished(process, 60)
+    budget = "22s" if words else "10s"
+    with _fit(environment, data, run, "--budget", budget, *words, resume=True) as process:
+        _finished(process, 90)
     after = _trials(run, folder)
     assert {number: after[number] for number in done} == done, "a finished trial changed"
     assert (run / "study.journal").read_text().splitlines()[: len(lines) - 1] == lines[:-1], "the past was rewritten"
@@ -140,12 +143,12 @@ def test_drivers_killed_at_many_moments_are_resumed_without_loss(
     _kill_and_resume(zoo_environment, air_passengers, tmp_path, random.Random(10 + seed), *words)
 
 
-@pytest.mark.parametrize("words", [(), pytest.param(("--workers", "2"), marks=pytest.mark.ray)])
+@pytest.mark.parametrize("words", [(), pytest.param(("--workers", "2"), marks=[pytest.mark.ray, pytest.mark.slow])])
 def test_ctrl_c_keeps_the_best_so_far(
     zoo_environment: Environment, air_passengers: Path, tmp_path: Path, words: Sequence[str]
 ) -> None:
     run = tmp_path / "run"
-    with _fit(zoo_environment, air_passengers, run, "--budget", "29s", *words) as process:
+    with _fit(zoo_environment, air_passengers, run, "--budget", "90s" if words else "29s", *words) as process:
         _wait_for_trials(run, process, 2)
         os.killpg(process.pid, signal.SIGINT)
         pressed = time.monotonic()
@@ -170,7 +173,7 @@ def test_two_ctrl_c_stop_at_once_and_the_run_can_be_resumed(
     # A press while the interpreter ends kills it; a shell shows that as 130 too.
     assert process.returncode in (0, 130, -signal.SIGINT), errors
     assert "Traceback" not in errors
-    with _fit(zoo_environment, air_passengers, run, "--budget", "12s", resume=True) as process:
+    with _fit(zoo_environment, air_passengers, run, "--budget", "6s", resume=True) as process:
         _finished(process, 40)
     _check_result(run)
 
@@ -239,7 +242,7 @@ def test_faulty_models_cost_their_trials_and_not_the_run(
         "crashes": FailureKind.EXCEPTION,
         "eats": FailureKind.MEMORY,
         "lies": FailureKind.EXCEPTION,  # a NaN breaks the contract of a forecaster
-        "hangs": FailureKind.BUDGET,
+        "hangs": FailureKind.TIME_LIMIT,
     }
     assert "it crashed" in trials["crashes"].message
     assert trials["linear_direct"].state == trials["auto_theta"].state == "complete"
@@ -288,7 +291,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory, air_passengers: Path) -> Pat
         task,
         levels=(0.1, 0.9),
         metric_name="mase",
-        members=[Member("linear_direct", model, 1.0)],
+        members=[Member("linear_direct", model, (1.0, 1.0))],
         conformal=None,
         facts=facts,
     )
