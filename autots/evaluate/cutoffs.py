@@ -68,7 +68,7 @@ def plan_cutoffs(
         horizon: Steps H.
         season: Season length; a fit should have seen two of them.
         folds: Selection windows; chosen from the lengths when None.
-        cheap_rows: Rows up to which candidates are fitted more than once per backtest.
+        cheap_rows: Rows up to which candidates are fitted more than once per backtest; long horizons count for more.
 
     Returns:
         The plan, or None where no series is longer than the horizon by one row (nothing can be backtested).
@@ -107,7 +107,9 @@ def plan_cutoffs(
                 )
     cutoffs = tuple(horizon + k * stride for k in range(total - 1, -1, -1))
     n_selection = max(1, total - final)
-    return Plan(horizon, cutoffs, n_selection, _fits(cutoffs, int(lengths.sum()) <= cheap_rows))
+    return Plan(
+        horizon, cutoffs, n_selection, _fits(cutoffs, bool(lengths.sum() * np.clip(horizon, 12, 48) / 12 <= cheap_rows))
+    )
 
 
 def _fits(cutoffs: tuple[int, ...], cheap: bool) -> tuple[int, ...]:

@@ -31,7 +31,7 @@ _AGEING = 0.6
 # Few windows share few shocks: their common scale is uncertain by about this, divided by their number.
 _UNCERTAINTY = 0.15
 # Coverage above its share by more than this is drawn in where targets pile up on a bound.
-_TOLERANCE = 0.03
+_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,6 +18,9 @@ __all__ = ["Pooled"]
 
 class Pooled(Forecaster):
     """A global model. Implementers write ``_learn``, ``_forecast``, ``_learned`` and ``_take``.
+
+    With a parameter ``log`` that is true the model works on logarithms, where growth and seasons are multiplicative; on
+    a panel with a target at or below zero it works on the targets as they are.
 
     Args:
         params: The constructor's arguments; ``locals()`` of it will do.
@@ -38,23 +42,36 @@ class Pooled(Forecaster):
         # A fit that fails half-way leaves nothing that could be mistaken for a model.
         self._ready = False
         # What is drawn by chance is drawn by position, so the positions must not depend on the order of the table.
-        self._learn(panel.select(np.argsort(panel.ids.astype(str), kind="stable")), task, context)
+        panel = panel.select(np.argsort(panel.ids.astype(str), kind="stable"))
+        self._floor = _log_floor(panel) if self._params.get("log") else 0.0
+        self._learn(self._scaled_targets(panel), task, context)
         self._ready = True
         return self
 
     def predict(self, history: Panel, future: Future) -> Forecast:
         """See Forecaster."""
         self._require_fit("it predicts")
-        return self._forecast(history, future)
+        made = self._forecast(self._scaled_targets(history), future)
+        if not self._floor:
+            return made
+        # Far beyond anything seen, but short of overflow.
+        return Forecast(np.exp(np.minimum(made.mean, 700.0)), np.exp(np.minimum(made.quantiles, 700.0)))
+
+    def _scaled_targets(self, panel: Panel) -> Panel:
+        """Return the panel with log targets, where the model works on them."""
+        if not self._floor:
+            return panel
+        return replace(panel, y=np.log(np.maximum(panel.y, self._floor)))
 
     def state(self) -> State:
         """See Forecaster."""
         self._require_fit("it has a state")
-        return self._learned()
+        return {**self._learned(), "floor": self._floor}
 
     def restore(self, state: State) -> Self:
         """See Forecaster."""
         self._take(state)
+        self._floor = float(state["floor"])
         self._ready = True
         return self
 
@@ -77,3 +94,9 @@ class Pooled(Forecaster):
     @abstractmethod
     def _take(self, state: State) -> None:
         """Take over what ``_learned`` returned."""
+
+
+def _log_floor(panel: Panel) -> float:
+    """Return the value below which targets are not told apart in logarithms; 0 where logarithms cannot be taken."""
+    known = panel.y[~np.isnan(panel.y)]
+    return 0.1 * float(known.min()) if len(known) and known.min() > 0 else 0.0

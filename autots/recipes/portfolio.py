@@ -75,14 +75,17 @@ def portfolio(panel: Panel, task: Task, *, seconds: float) -> Portfolio:
     size = _tree_size(panel.n_rows)
     learned = usual > task.horizon + 3
 
-    def trees(norm: str, *, linear: bool = True, weighted: bool = False) -> Candidate:
-        return Candidate("trees_direct", {"norm": norm, "linear": linear, "weighted": weighted, **size})
+    positive = bool(np.nanmin(panel.y) > 0)
+
+    def trees(norm: str, *, linear: bool = True, weighted: bool = False, log: bool = False) -> Candidate:
+        chosen = {"norm": norm, "linear": linear, "weighted": weighted, "log": log and positive}
+        return Candidate("trees_direct", {**chosen, **size})
 
     def recursive(norm: str) -> Candidate:
         return Candidate("trees_recursive", {"norm": norm, **({} if panel.n_rows >= 20_000 else size)})
 
-    def linear(norm: str, *, weighted: bool = True) -> Candidate:
-        return Candidate("linear_direct", {"norm": norm, "weighted": weighted})
+    def linear(norm: str, *, weighted: bool = True, log: bool = False) -> Candidate:
+        return Candidate("linear_direct", {"norm": norm, "weighted": weighted, "log": log and positive})
 
     theta, steady = Candidate("auto_theta", {"method": "DOTM"}), Candidate("auto_theta", {"method": "STM"})
     ets, quick_ets = Candidate("auto_ets", {"model": "ZZZ"}), Candidate("auto_ets", {"model": "ANZ"})
@@ -94,21 +97,24 @@ def portfolio(panel: Panel, task: Task, *, seconds: float) -> Portfolio:
         order += [Candidate("adida"), trees("mean", weighted=True), trees("last", linear=False), Candidate("imapa")]
         order += [Candidate("croston", {"variant": "optimized"}), recursive("standard")]
     elif panel.n_rows >= 100_000 and task.season > 1:
-        order = [linear("standard"), trees("standard"), trees("mean", linear=False), trees("last"), trees("mean")]
-        order += [trees("standard", linear=False), theta, linear("last", weighted=False), recursive("standard")]
-        order += [trees("standard", weighted=True), mstl, ces, recursive("mean"), trees("last", weighted=True)]
+        order = [linear("standard"), trees("standard"), trees("mean", linear=False), trees("last", log=True)]
+        order += [trees("mean"), trees("standard", linear=False), theta, linear("standard", log=True)]
+        order += [recursive("standard"), trees("last"), trees("standard", weighted=True), mstl, ces]
+        order += [trees("standard", log=True), recursive("mean"), trees("last", weighted=True)]
         order += [linear("mean"), trees("mean", weighted=True), quick_ets, steady, arima]
     else:
-        order = [linear("last", weighted=False), theta, recursive("mean"), *decomposed, trees("last"), quick_ets]
-        order += [trees("mean"), linear("standard"), ces, steady]
+        order = [linear("last", weighted=False), theta, linear("standard", log=True), recursive("mean")]
+        order += [trees("last", log=True), *decomposed, trees("mean"), quick_ets, trees("last"), ces, steady]
         order += [Candidate("sarimax")] if panel.known and panel.n_series <= 20 else []
         order += [ets, trees("standard"), recursive("standard"), trees("mean", linear=False, weighted=True)]
-        order += [linear("mean"), arima, trees("last", weighted=True), trees("standard", linear=False)]
-        order += [trees("mean", linear=False), recursive("last")]
+        order += [linear("mean"), trees("standard", log=True), arima, trees("last", weighted=True)]
+        order += [trees("standard", linear=False), trees("mean", linear=False), recursive("last")]
     if not learned:
         order = [c for c in order if not c.family.startswith(("trees", "linear"))]
     searched = ("trees_direct", "trees_recursive", "linear_direct") if learned else ()
-    return Portfolio(tuple(order), searched, fixed)
+    # Without positive targets a candidate and its logarithmic twin are one.
+    different = tuple(c for i, c in enumerate(order) if c not in order[:i])
+    return Portfolio(different, searched, fixed)
 
 
 def _tree_size(rows: int) -> dict[str, Any]:

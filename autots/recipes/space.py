@@ -21,6 +21,7 @@ def _linear(when: dict[str, Any]) -> dict[str, Domain]:
         "norm_periods": Int(0, 14, when=when),
         "ridge": Float(1e-5, 1.0, log=True, when=when),
         "weighted": Categorical(True, False, when=when),
+        "log": Categorical(False, True, when=when),
     }
 
 
@@ -28,6 +29,7 @@ def _boosting(when: dict[str, Any]) -> dict[str, Domain]:
     return {
         "norm": Categorical(*_NORMS, when=when),
         "norm_periods": Int(0, 14, when=when),
+        "log": Categorical(False, True, when=when),
         "rounds": Int(50, 600, log=True, when=when),
         "learning_rate": Float(0.02, 0.15, log=True, when=when),
         "leaves": Int(7, 255, log=True, when=when),

@@ -187,7 +187,7 @@ def _described(settings: Settings, panel: Panel, task: Task) -> dict[str, Any]:
     return {
         "horizon": settings.horizon,
         "metric": settings.metric,
-        "levels": list(settings.levels),
+        "levels": list(task.levels),
         "seasons": list(task.seasons),
         "freq": panel.freq.alias or f"integer, step {panel.freq.step}",
         "budget_seconds": settings.budget,

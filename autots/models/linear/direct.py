@@ -44,6 +44,7 @@ class DirectLinear(Pooled):
         robust: Whether absolute errors are minimised; ``auto`` does where the task rewards the median.
         weighted: Whether rows weigh by their scale relative to the series' own.
         max_windows: Most training origins.
+        log: Whether the model works on logarithms, if all targets are positive.
     """
 
     name: ClassVar[str] = "linear_direct"
@@ -60,6 +61,7 @@ class DirectLinear(Pooled):
         robust: str = "auto",
         weighted: bool = True,
         max_windows: int = 20_000,
+        log: bool = False,
     ) -> None:
         super().__init__(locals())
 

@@ -50,6 +50,7 @@ class DirectTrees(Pooled):
         max_rows: Most training rows.
         halflife: Age in horizons after which an origin is half as likely to be drawn; 0 for never.
         linear: Whether the trees learn what a pooled linear model leaves over, so that they can extrapolate.
+        log: Whether the model works on logarithms, if all targets are positive.
     """
 
     name: ClassVar[str] = "trees_direct"
@@ -74,6 +75,7 @@ class DirectTrees(Pooled):
         max_rows: int = 150_000,
         halflife: float = 0.0,
         linear: bool = False,
+        log: bool = False,
     ) -> None:
         super().__init__(locals())
 

@@ -34,6 +34,7 @@ class RecursiveTrees(Pooled):
         min_leaf: Least rows of a leaf.
         feature_fraction: Share of features per tree.
         max_rows: Most training rows.
+        log: Whether the model works on logarithms, if all targets are positive.
     """
 
     name: ClassVar[str] = "trees_recursive"
@@ -54,6 +55,7 @@ class RecursiveTrees(Pooled):
         min_leaf: int = 20,
         feature_fraction: float = 0.7,
         max_rows: int = 100_000,
+        log: bool = False,
     ) -> None:
         super().__init__(locals())
 
