@@ -26,7 +26,7 @@ def ensemble_weights(
     *,
     part: Part = "selection",
     rounds: int = 20,
-    most: int = 8,
+    most: int = 12,
     enough: int = 120_000,
     kinds: Sequence[Hashable] | None = None,
 ) -> Floats:

@@ -27,9 +27,9 @@ _MIN_CELL = 150  # residuals that a cell of the table needs for its outer quanti
 _ENOUGH = 60_000  # targets on which the spreads are compared
 # A window one horizon older resembles the future so much less (its fit had seen less, too); over many windows the
 # weight halves in a third of them.
-_AGEING = 0.6
+_AGEING = 0.35
 # Few windows share few shocks: their common scale is uncertain by about this, divided by their number.
-_UNCERTAINTY = 0.15
+_UNCERTAINTY = 0.08
 # Coverage above its share by more than this is drawn in where targets pile up on a bound.
 _TOLERANCE = 0.01
 
