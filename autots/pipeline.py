@@ -18,8 +18,9 @@ from autots.metrics import METRICS, Sums, coverage, metric, season_scale
 from autots.models.base import Forecaster, State, Task
 from autots.models.catalog import create, fit_here
 from autots.panel import Floats, Future, Panel
+from autots.panel.repair import NothingNewError
 from autots.panel.schema import Schema
-from zoo.errors import ConfigError, DataError
+from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -143,7 +144,11 @@ class Pipeline:
         Returns:
             This pipeline.
         """
-        more = self.schema.read_more(new_rows, panel=self._panel).panel
+        try:
+            more = self.schema.read_more(new_rows, panel=self._panel).panel
+        except NothingNewError:
+            # A feed that delivers at least once may repeat itself.
+            return self
         self._panel = self._panel.append(more)
         return self
 
@@ -177,8 +182,6 @@ class Pipeline:
         from autots.evaluate.rolling import rolling_windows
 
         more = self.schema.read_more(test, panel=self._panel).panel
-        if more.n_rows == 0:
-            raise DataError("a test table must have rows after the history, but it has none", "check its times")
         full = self._panel.append(more)
         kept = np.array([self._index_of(full, id_) for id_ in more.ids], dtype=np.intp)
         full, lengths = full.select(kept), more.lengths

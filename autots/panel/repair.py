@@ -17,12 +17,16 @@ from autots.panel.season import detect_seasons
 from autots.panel.table import FlatTable
 from zoo.errors import DataError
 
-__all__ = ["DataReport", "Finding", "repair"]
+__all__ = ["DataReport", "Finding", "NothingNewError", "repair"]
 
 _SHOWN = 5  # series that a finding names
 # Steps per row beyond which a clock is not one of gaps but irregular: a guessed one, and one that the user asserts.
 _SPARSE_GUESSED, _SPARSE_GIVEN = 20, 500
 _NONE = np.iinfo(np.int64).min
+
+
+class NothingNewError(DataError):
+    """All rows of a table that continues a history were seen before."""
 
 
 @dataclass(frozen=True)
@@ -211,6 +215,8 @@ class _Rows:
             keep = at >= first_due[codes]
             seen = int((~keep).sum())
             self.log.add("already_seen", seen, f"{seen} rows were seen before", "left out", np.unique(codes[~keep]))
+            if len(y) and not keep.any():
+                raise NothingNewError("some row must follow the history, but all were seen before", "check its times")
         known = keep & ~np.isnan(y)
         first, last = np.full(s, np.iinfo(np.int64).max), np.full(s, _NONE)
         np.minimum.at(first, codes[known], at[known])

@@ -114,6 +114,14 @@ def test_rows_already_seen_are_ignored_by_an_update(pipeline, split):
     assert pipeline.panel.n_rows == before + len(split[1])
 
 
+def test_an_update_without_a_new_row_changes_nothing(pipeline, split):
+    before = pipeline.predict()
+    pipeline.update(split[0].tail(20))
+    pd.testing.assert_frame_equal(pipeline.predict(), before)
+    with pytest.raises(DataError, match="seen before"):
+        pipeline.evaluate(split[0].tail(20))
+
+
 def test_an_update_in_pieces_equals_one_update(pipeline, fitted, split, tmp_path):
     days = np.sort(split[1]["day"].unique())
     other = autots.load(fitted.save(tmp_path / "other"))
