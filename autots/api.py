@@ -14,7 +14,7 @@ from autots.models.base import DEFAULT_LEVELS
 from autots.panel.build import read_panel
 from autots.pipeline import Pipeline
 from autots.report.terminal import Live, Progress, Silent
-from autots.search.fit import Settings, fit
+from autots.search.fit import Run, Settings, fit
 from autots.search.folder import PIPELINE, check_writable, write_run
 from autots.search.interrupt import Interrupt
 from zoo.clock import Deadline, parse_duration
@@ -136,16 +136,7 @@ class AutoTS:
             read = read_panel(data, horizon=self.settings.horizon, **self._columns)
             named = title or (Path(data).stem if isinstance(data, str | Path) else "forecast")
             with _RunFolder(self.out) as folder, Interrupt() as interrupt:
-                found = fit(
-                    read,
-                    self.settings,
-                    deadline=deadline,
-                    folder=folder,
-                    progress=progress,
-                    title=named,
-                    resume=self.resume,
-                    interrupt=interrupt,
-                )
+                found = fit(read, self.settings, Run(folder, deadline, progress, named, self.resume, interrupt))
                 if self.out is not None:
                     progress.stage("writing the run")
                     write_run(found, folder)

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from autots.evaluate import Objective, plan_cutoffs, targets_of
+from autots.evaluate import Objective, Plan, plan_cutoffs, targets_of
+from autots.intervals import Conformal
 from autots.metrics import metric
 from autots.metrics.metrics import Owa
 from autots.models.base import DEFAULT_LEVELS, Task
@@ -23,6 +24,7 @@ from autots.panel.schema import Ingested
 from autots.panel.season import detect_seasons
 from autots.pipeline import Member, Pipeline
 from autots.recipes import baselines, portfolio, search_space
+from autots.report import Facts
 from autots.report.terminal import Progress
 from autots.search.assemble import assemble, reserve
 from autots.search.board import Board
@@ -33,7 +35,7 @@ from zoo.clock import Deadline
 from zoo.errors import ConfigError
 from zoo.search.drivers import Driver
 
-__all__ = ["Settings", "fit"]
+__all__ = ["Run", "Settings", "fit"]
 
 # Ray needs about four seconds to start and a worker three to import the learners.
 _START_SECONDS = 9.0
@@ -75,37 +77,40 @@ class Settings:
     most_trials: int | None = field(default=None, repr=False)
 
 
-def fit(
-    read: Ingested,
-    settings: Settings,
-    *,
-    deadline: Deadline,
-    folder: Path,
-    progress: Progress,
-    title: str,
-    resume: bool,
-    interrupt: Interrupt,
-) -> Pipeline:
+@dataclass(frozen=True)
+class Run:
+    """What surrounds one fit.
+
+    Args:
+        folder: The run directory, existing.
+        deadline: When to be done.
+        progress: Told how far it is.
+        title: What is forecast, for people.
+        resume: Whether a study in the folder is continued.
+        interrupt: Armed as soon as there is something to return.
+    """
+
+    folder: Path
+    deadline: Deadline
+    progress: Progress
+    title: str
+    resume: bool
+    interrupt: Interrupt
+
+
+def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
     """Search, combine, calibrate and fit on all rows.
 
     Args:
         read: The table.
         settings: What was asked.
-        deadline: When to be done.
-        folder: The run directory, existing.
-        progress: Told how far it is.
-        title: What is forecast, for people.
-        resume: Whether a study in the folder is continued.
-        interrupt: Armed as soon as there is something to return.
+        run: Directory, deadline and displays.
 
     Raises:
         ConfigError: The folder holds a run and ``resume`` is False, or holds the run of something else.
     """
-    panel, started = read.panel, deadline.elapsed
-    seasons = settings.seasons or detect_seasons(panel)
-    levels = tuple(sorted({*DEFAULT_LEVELS, *settings.levels, 0.5}))
-    wanted = metric(settings.metric)
-    task = Task(settings.horizon, seasons, levels, wanted.squared)
+    panel, started = read.panel, run.deadline.elapsed
+    task = _task(panel, settings)
     plan = plan_cutoffs(
         panel.lengths,
         settings.horizon,
@@ -114,70 +119,104 @@ def fit(
         cheap_rows=int(_ROWS_PER_SECOND * settings.budget),
     )
     described = _described(settings, panel, task)
-    fingerprint = _claim(folder, panel, settings, task, resume=resume)
+    fingerprint = _claim(run.folder, panel, settings, task, resume=run.resume)
     if plan is None:
-        return _trivial(read, settings, task, title, described)
-    objective = Objective(wanted, plan, targets_of(panel, plan, task.season), task)
+        return _trivial(read, settings, task, run.title, described)
     messages: list[str] = []
-    progress.stage("starting workers")
-    chosen = portfolio(panel, task, seconds=settings.budget)
-    board = Board(objective)
     with ExitStack() as stack:
-        driver = _driver(stack, panel, plan, task, settings, deadline)
-        progress.stage("trivial forecasters")
-        first_entries(baselines(panel, task), panel, plan, task, board, settings.seed)
-        objective = _with_reference(objective, board, messages)
-        board = _rescored(board, objective)
-        interrupt.arm()
-        if driver is None:
-            messages.append(_too_small(settings, board))
-        else:
-            from zoo.search import Study
-
-            study = stack.enter_context(
-                Study.open(folder / "study.journal", search_space(), seed=settings.seed, fingerprint=fingerprint)
-            )
-            search = Search(
-                panel,
-                task,
-                plan,
-                board,
-                chosen,
-                study,
-                folder / "oof",
-                deadline,
-                settings.seed,
-                progress,
-                most_trials=settings.most_trials,
-                interrupt=interrupt,
-                messages=messages,
-            )
-            progress.stage("search")
-            search.run(driver, reserve=reserve)
-            if not any(e.number >= 0 and e.status == "complete" for e in board.entries):
-                messages.append(_too_small(settings, board, interrupted=search.interrupted))
-        searched = deadline.elapsed
-        progress.stage("final fit")
-        assembly = assemble(board, panel, driver, deadline, seed=settings.seed)
-    fitted = deadline.elapsed
+        run.progress.stage("starting workers")
+        driver = _driver(stack, panel, plan, task, settings, run.deadline)
+        run.progress.stage("trivial forecasters")
+        board = _first_board(panel, plan, task, settings, messages)
+        run.interrupt.arm()
+        interrupted = driver is not None and _search(stack, driver, panel, board, settings, run, fingerprint, messages)
+        if not any(e.number >= 0 and e.status == "complete" for e in board.entries):
+            messages.append(_too_small(settings, board, interrupted=interrupted))
+        searched = run.deadline.elapsed
+        run.progress.stage("final fit")
+        assembly = assemble(board, panel, driver, run.deadline, seed=settings.seed)
+    fitted = run.deadline.elapsed
     facts = facts_of(
         board,
         assembly,
         panel,
         read.report,
-        title=title,
+        title=run.title,
         settings={**described, "windows": list(plan.cutoffs[:20])},
         seconds={"start": started, "search": searched - started, "final fit": fitted - searched, "total": fitted},
         messages=tuple(messages),
     )
+    members = [Member(m.family, m.model, m.weight) for m in assembly.members]
+    return _pipeline(read, settings, task, members, assembly.conformal, facts)
+
+
+def _task(panel: Panel, settings: Settings) -> Task:
+    seasons = settings.seasons or detect_seasons(panel)
+    # The usual levels are always there: the calibration needs the outer ones, the point forecast the middle one.
+    levels = tuple(sorted({*DEFAULT_LEVELS, *settings.levels}))
+    return Task(settings.horizon, seasons, levels, metric(settings.metric).squared)
+
+
+def _first_board(panel: Panel, plan: Plan, task: Task, settings: Settings, messages: list[str]) -> Board:
+    """Return a board with the trivial forecasters, whose scores the metric may need."""
+    objective = Objective(metric(settings.metric), plan, targets_of(panel, plan, task.season), task)
+    board = Board(objective)
+    first_entries(baselines(panel, task), panel, plan, task, board, settings.seed)
+    return _rescored(board, _with_reference(objective, board, messages))
+
+
+def _search(
+    stack: ExitStack,
+    driver: Driver,
+    panel: Panel,
+    board: Board,
+    settings: Settings,
+    run: Run,
+    fingerprint: str,
+    messages: list[str],
+) -> bool:
+    """Fill the board until the time is needed for the final fit; return whether the user ended it."""
+    from zoo.search import Study
+
+    journal = run.folder / "study.journal"
+    study = stack.enter_context(Study.open(journal, search_space(), seed=settings.seed, fingerprint=fingerprint))
+    objective = board.objective
+    search = Search(
+        panel,
+        objective.task,
+        objective.plan,
+        board,
+        portfolio(panel, objective.task, seconds=settings.budget),
+        study,
+        run.folder / "oof",
+        run.deadline,
+        settings.seed,
+        run.progress,
+        most_trials=settings.most_trials,
+        interrupt=run.interrupt,
+        messages=messages,
+    )
+    run.progress.stage("search")
+    search.run(driver, reserve=reserve)
+    return search.interrupted
+
+
+def _pipeline(
+    read: Ingested,
+    settings: Settings,
+    task: Task,
+    members: list[Member],
+    conformal: Conformal | None,
+    facts: Facts,
+) -> Pipeline:
     return Pipeline(
         read.schema,
-        panel,
+        read.panel,
         task,
         levels=settings.levels,
         metric_name=settings.metric,
-        members=[Member(m.family, m.model, m.weight) for m in assembly.members],
-        conformal=assembly.conformal,
+        members=members,
+        conformal=conformal,
         facts=facts,
         seed=settings.seed,
     )
@@ -197,7 +236,7 @@ def _described(settings: Settings, panel: Panel, task: Task) -> dict[str, Any]:
 
 
 def _driver(
-    stack: ExitStack, panel: Panel, plan: Any, task: Task, settings: Settings, deadline: Deadline
+    stack: ExitStack, panel: Panel, plan: Plan, task: Task, settings: Settings, deadline: Deadline
 ) -> Driver | None:
     """Start the workers; None where the budget ends before they could finish a trial."""
     from zoo.cluster import connect, is_connected
@@ -269,17 +308,8 @@ def _trivial(read: Ingested, settings: Settings, task: Task, title: str, describ
         f"no series is long enough to backtest {settings.horizon} steps: "
         f"{family} is returned, its intervals are uncalibrated"
     )
-    return Pipeline(
-        read.schema,
-        read.panel,
-        task,
-        levels=settings.levels,
-        metric_name=settings.metric,
-        members=[Member(family, model, (1.0, 1.0))],
-        conformal=None,
-        facts=trivial_facts(read.panel, read.report, family, title=title, settings=described, message=message),
-        seed=settings.seed,
-    )
+    facts = trivial_facts(read.panel, read.report, family, title=title, settings=described, message=message)
+    return _pipeline(read, settings, task, [Member(family, model, (1.0, 1.0))], None, facts)
 
 
 def _claim(folder: Path, panel: Panel, settings: Settings, task: Task, *, resume: bool) -> str:
