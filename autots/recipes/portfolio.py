@@ -123,14 +123,14 @@ def _tree_size(rows: int) -> dict[str, Any]:
         return {"rounds": 120, "learning_rate": 0.05, "leaves": 15, "min_leaf": 20}
     if rows < 100_000:
         return {"rounds": 150, "learning_rate": 0.06, "leaves": 31, "min_leaf": 30}
-    return {"rounds": 200, "learning_rate": 0.08, "leaves": 95, "min_leaf": 20}
+    return {"rounds": 180, "learning_rate": 0.08, "leaves": 63, "min_leaf": 20}
 
 
 def _fixed(panel: Panel, task: Task, seconds: float) -> dict[str, dict[str, Any]]:
     season = max(task.seasons)
     # Local models gain little from the distant past, and pay for every row of it.
     memory = int(np.clip(10 * season, 120, 500)) if season <= 60 else 4 * task.season + 200
-    rows = int(np.clip(2000 * seconds, 40_000, 400_000))
+    rows = int(np.clip(1600 * seconds, 40_000, 400_000))
     local = {"max_history": memory}
     return {
         "trees_direct": {"max_rows": rows},

@@ -54,6 +54,7 @@ class Assembly:
         unseen: Calibrated forecasts (Backtest) on the windows that no choice saw, of the ensemble that the selection
             windows alone chose; on the selection windows where there are no others.
         unseen_weights: That ensemble's weights by entry number.
+        left_out: Names of members whose final fit did not fit into the time left.
     """
 
     members: tuple[Member, ...]
@@ -61,6 +62,7 @@ class Assembly:
     chosen: dict[int, Weight]
     unseen: Backtest | None
     unseen_weights: dict[int, Weight]
+    left_out: tuple[str, ...] = ()
 
 
 def refit_seconds(entries: Sequence[Entry], plan: Plan, lengths: Ints, workers: int) -> float:
@@ -121,7 +123,8 @@ def assemble(board: Board, panel: Panel, driver: Driver | None, deadline: Deadli
     chosen = {m.number: m.weight for m in members}
     if set(chosen) != set(kept):
         conformal = _calibrated(objective, by_number, chosen, non_negative)
-    return Assembly(members, conformal, chosen, unseen, first)
+    left_out = tuple(by_number[n].model for n in second if n not in chosen)
+    return Assembly(members, conformal, chosen, unseen, first, left_out)
 
 
 def _calibrated(

@@ -38,7 +38,7 @@ _PATIENCE = 80
 # Seconds that running trials have to notice that their time is over.
 _GRACE = 2.0
 # Share of the budget that one trial may take.
-_LONGEST = 0.3
+_LONGEST = 0.45
 # Share of the budget by which a trial's deadline precedes the end of the search: the reserve may yet grow.
 _MARGIN = 0.02
 _FAILURES = {"timeout": FailureKind.TIME_LIMIT, "memory": FailureKind.MEMORY, "lost": FailureKind.LOST}

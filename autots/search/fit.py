@@ -135,6 +135,9 @@ def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
         searched = run.deadline.elapsed
         run.progress.stage("final fit")
         assembly = assemble(board, panel, driver, run.deadline, seed=settings.seed)
+    if assembly.left_out:
+        names = ", ".join(assembly.left_out)
+        messages.append(f"left out of the ensemble, as their final fit would have broken the budget: {names}")
     fitted = run.deadline.elapsed
     facts = facts_of(
         board,
