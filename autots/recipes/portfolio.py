@@ -18,6 +18,8 @@ __all__ = ["Candidate", "Portfolio", "baselines", "portfolio"]
 
 # Share of zeros from which demand counts as intermittent (Syntetos & Boylan's cut is an interval of 1.32, a quarter).
 _INTERMITTENT = 0.25
+# Seconds from which a large panel gets large trees.
+_LONG_BUDGET = 180.0
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def portfolio(panel: Panel, task: Task, *, seconds: float) -> Portfolio:
     """
     usual = int(np.median(panel.lengths))
     fixed = _fixed(panel, task, seconds)
-    size = _tree_size(panel.n_rows)
+    size = _tree_size(panel.n_rows, seconds)
     learned = usual > task.horizon + 3
 
     positive = bool(np.nanmin(panel.y) > 0)
@@ -117,12 +119,14 @@ def portfolio(panel: Panel, task: Task, *, seconds: float) -> Portfolio:
     return Portfolio(different, searched, fixed)
 
 
-def _tree_size(rows: int) -> dict[str, Any]:
-    """Return the size of boosted trees that so many rows can bear."""
+def _tree_size(rows: int, seconds: float) -> dict[str, Any]:
+    """Return the size of boosted trees that so many rows can bear, and the budget a dozen times."""
     if rows < 20_000:
         return {"rounds": 120, "learning_rate": 0.05, "leaves": 15, "min_leaf": 20}
     if rows < 100_000:
         return {"rounds": 150, "learning_rate": 0.06, "leaves": 31, "min_leaf": 30}
+    if seconds >= _LONG_BUDGET:
+        return {"rounds": 300, "learning_rate": 0.06, "leaves": 127, "min_leaf": 20}
     return {"rounds": 180, "learning_rate": 0.08, "leaves": 63, "min_leaf": 20}
 
 
