@@ -77,7 +77,7 @@ def portfolio(panel: Panel, task: Task, *, seconds: float) -> Portfolio:
     size = _tree_size(panel.n_rows, seconds)
     learned = usual > task.horizon + 3
 
-    positive = bool(np.nanmin(panel.y) > 0)
+    positive = bool((panel.y[~np.isnan(panel.y)] > 0).all())
 
     def trees(norm: str, *, linear: bool = True, weighted: bool = False, log: bool = False) -> Candidate:
         chosen = {"norm": norm, "linear": linear, "weighted": weighted, "log": log and positive}

@@ -1,5 +1,4 @@
 import gzip
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -200,15 +199,9 @@ def test_other_things_are_refused_with_the_list_of_what_is_accepted(source):
 
 
 @pytest.mark.ray
-def test_a_ray_dataset_is_read(frame):
+def test_a_ray_dataset_is_read(frame, session):
     ray = pytest.importorskip("ray")
-    # Socket paths must be short, so not pytest's own folder.
-    with tempfile.TemporaryDirectory(prefix="r") as folder:
-        ray.init(address="local", num_cpus=1, include_dashboard=False, _temp_dir=folder, log_to_driver=False)
-        try:
-            same(read(ray.data.from_pandas(frame)), frame)
-        finally:
-            ray.shutdown()
+    same(read(ray.data.from_pandas(frame)), frame)
 
 
 def test_a_spark_frame_is_collected_through_arrow_and_its_session_left_alone(frame):
