@@ -71,13 +71,25 @@ def refit_seconds(entries: Sequence[Entry], plan: Plan, lengths: Ints, workers: 
     A backtest's fits saw less: the time grows with the windows that fit before the cutoff.
     """
     ends = np.zeros(max(workers, 1))
-    usual, fits = float(np.median(lengths)), len(plan.fits)
-    seen = usual - float(np.mean(plan.fits)) - plan.horizon
-    growth = _SAFETY * float(np.clip((usual - plan.horizon) / max(seen, 1.0), 1.0, 4.0))
-    each = (growth * e.fit_seconds / (1 if family_class(e.family).local else fits) for e in entries if e.number >= 0)
+    each = (
+        _SAFETY * _growth(e, plan, lengths) * e.fit_seconds / (1 if family_class(e.family).local else len(plan.fits))
+        for e in entries
+        if e.number >= 0
+    )
     for seconds in sorted(each, reverse=True):
         ends[int(np.argmin(ends))] += seconds
     return float(ends.max())
+
+
+def _growth(entry: Entry, plan: Plan, lengths: Ints) -> float:
+    """Return how many times more rows the fit on all rows sees; learners draw no more than a fixed number."""
+    usual = float(np.median(lengths)) - plan.horizon
+    all_rows, seen = (max(usual - cut, 1.0) * len(lengths) for cut in (0.0, float(np.mean(plan.fits))))
+    most = float(entry.params.get("max_windows", np.inf))
+    if "max_rows" in entry.params:
+        steps = min(plan.horizon, 12) if entry.family == "trees_direct" else 1
+        most = entry.params["max_rows"] / steps
+    return float(np.clip(min(all_rows, most) / min(seen, most), 1.0, 4.0))
 
 
 def reserve(search: Search, workers: int) -> float:
