@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from autots.models.base import State, Task
+from autots.models.base import State
 from zoo.errors import ArtifactError
 
-__all__ = ["dump", "load", "task_from_state", "task_state"]
+__all__ = ["dump", "load"]
 
 _FORMAT = 1
 
@@ -76,21 +76,6 @@ def load(folder: Path, name: str) -> State:
     if not isinstance(tree, dict):
         raise ArtifactError(f"{path.name} must hold a dict, but it holds a {type(tree).__name__}", hint)
     return tree
-
-
-def task_state(task: Task) -> State:
-    """Return a task as plain values."""
-    return {
-        "horizon": task.horizon,
-        "seasons": list(task.seasons),
-        "levels": list(task.levels),
-        "squared": task.squared,
-    }
-
-
-def task_from_state(state: Mapping[str, Any]) -> Task:
-    """Return the task that ``task_state`` wrote."""
-    return Task(int(state["horizon"]), tuple(state["seasons"]), tuple(state["levels"]), bool(state["squared"]))
 
 
 def _encode(value: Any, arrays: dict[str, npt.NDArray[Any]], where: str) -> Any:

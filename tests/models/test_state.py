@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from autots.models.base import Task
-from autots.models.state import dump, load, task_from_state, task_state
+from autots.models.state import dump, load
 from zoo.errors import ArtifactError
 
 TREE = {
@@ -118,4 +118,4 @@ def test_damaged_arrays_are_an_artifact_error(tmp_path):
 
 def test_a_task_survives():
     task = Task(7, (24, 168), (0.1, 0.5), True)
-    assert task_from_state(task_state(task)) == task
+    assert Task.from_dict(task.to_dict()) == task

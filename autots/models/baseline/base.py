@@ -15,7 +15,6 @@ import numpy as np
 
 from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
 from autots.models.baseline.ragged import Ragged, weighted_quantiles
-from autots.models.state import task_from_state, task_state
 from autots.panel import Floats, Future, Panel
 from zoo.errors import ConfigError, ModelError
 
@@ -68,11 +67,11 @@ class Baseline(Forecaster):
         """Return the task."""
         if self._task is None:
             raise ModelError(f"{self.name} must be fitted before it has a state", "call fit first")
-        return {"task": task_state(self._task)}
+        return {"task": self._task.to_dict()}
 
     def restore(self, state: State) -> Self:
         """Take over the task."""
-        self._task = task_from_state(state["task"])
+        self._task = Task.from_dict(state["task"])
         return self
 
 

@@ -24,7 +24,6 @@ import pandas as pd
 from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
 from autots.models.baseline.base import positive
 from autots.models.baseline.last import SeasonalNaive
-from autots.models.state import task_from_state, task_state
 from autots.models.statistical import adjust
 from autots.models.statistical.packed import FALLBACKS, Learned, Packed
 from autots.panel import Floats, Frequency, Future, Panel
@@ -156,11 +155,11 @@ class PerSeries(Forecaster):
         """Return the task and the packed parameters."""
         if self._task is None or self._packed is None:
             raise ModelError(f"{self.name} must be fitted before it has a state", "call fit first")
-        return {"task": task_state(self._task), "known": list(self._names), "learned": self._packed.state()}
+        return {"task": self._task.to_dict(), "known": list(self._names), "learned": self._packed.state()}
 
     def restore(self, state: State) -> Self:
         """Take over the task and the packed parameters."""
-        self._task, self._packed = task_from_state(state["task"]), Packed.from_state(state["learned"])
+        self._task, self._packed = Task.from_dict(state["task"]), Packed.from_state(state["learned"])
         self._names = tuple(state["known"])
         return self
 
