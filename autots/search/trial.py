@@ -56,6 +56,7 @@ def setup(payload: Mapping[str, Any]) -> Callable[[Request], Backtest | Fitted]:
     # The learners' libraries take seconds to import: that is done while the driver still prepares.
     import lightgbm  # noqa: F401
     import statsforecast.models  # noqa: F401
+    import torch  # noqa: F401
 
     panel, plan, task, threads = payload["panel"], payload["plan"], payload["task"], payload["threads"]
 
