@@ -147,7 +147,7 @@ def _fixed(panel: Panel, task: Task, seconds: float) -> dict[str, dict[str, Any]
         "trees_direct": {"max_rows": rows},
         "trees_recursive": {"max_rows": rows},
         "linear_direct": {"max_windows": int(np.clip(rows // 8, 5_000, 30_000))},
-        "mlp": {"effort": float(np.clip(seconds / 60, 0.2, 3.0))},
+        "mlp": {"effort": float(np.clip(seconds / 45, 0.2, 4.0))},
         "auto_ets": local,
         "auto_theta": local,
         "auto_arima": {"max_history": min(memory, 250)},

@@ -82,4 +82,4 @@ def answer(request: Request, panel: Panel, plan: Plan | None, task: Task, thread
     if family_class(request.family).local:
         # Parameters of single series age slowly: one fit, then state updates.
         plan = replace(plan, fits=plan.cutoffs[:1])
-    return backtest(fresh, chosen, plan, task, context)
+    return backtest(fresh, chosen, plan, task, context, keep_state=request.rows is None)

@@ -47,6 +47,7 @@ class MLP(Pooled):
         hidden: Width of the encoder.
         blocks: Residual blocks.
         rate: Highest learning rate.
+        dropout: Share of a block's hidden units that a step leaves out.
         epochs: Times that each example is seen, as far as ``effort`` allows.
         effort: Most work of a fit; 1 is about six seconds of a core.
         weighted: Whether rows weigh by their scale relative to the series' own (MASE's errors) or equally (relative
@@ -67,6 +68,7 @@ class MLP(Pooled):
         hidden: int = 128,
         blocks: int = 2,
         rate: float = 2e-3,
+        dropout: float = 0.1,
         epochs: float = 6.0,
         effort: float = 1.0,
         weighted: bool = True,
@@ -105,7 +107,7 @@ class MLP(Pooled):
         batch = min(_BATCH, max(16, len(at) // 8))
         work = 6 * batch * self._shape.multiplications
         steps = min(self._params["epochs"] * len(at) / batch, self._params["effort"] * _FLOPS / work)
-        schedule = Schedule(max(int(steps), _LEAST_STEPS), batch, self._params["rate"])
+        schedule = Schedule(max(int(steps), _LEAST_STEPS), batch, self._params["rate"], self._params["dropout"])
         self._arrays: Arrays = train(self._shape, data, task.levels, schedule, context=context, squared=task.squared)
 
     def _windows(self, panel: Panel, task: Task) -> tuple[int, WindowSpec]:

@@ -50,11 +50,13 @@ class Schedule:
         steps: Gradient steps.
         batch: Windows per step.
         rate: Highest learning rate; it rises over the first tenth and falls along a cosine to zero.
+        dropout: Share of a block's hidden units that a step leaves out.
     """
 
     steps: int
     batch: int
     rate: float
+    dropout: float = 0.0
 
 
 def train(
@@ -76,7 +78,8 @@ def train(
     import torch
 
     rng = np.random.default_rng(context.seed)
-    with _threads(context.threads):
+    with _threads(context.threads), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(context.seed)  # of dropout
         arrays = {k: torch.from_numpy(v).requires_grad_() for k, v in initial(shape, rng).items()}
         optimizer = torch.optim.AdamW(list(arrays.values()), lr=schedule.rate, weight_decay=_DECAY, fused=True)
         seen = np.isfinite(data.target)
@@ -91,7 +94,7 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = schedule.rate * _course(step / schedule.steps)
             rows = torch.from_numpy(chosen)
-            made = _network(torch, shape, arrays, x[rows], known[rows])
+            made = _network(torch, shape, arrays, x[rows], known[rows], dropout=schedule.dropout)
             error = target[rows][..., None] - made[..., : len(levels)]
             loss = torch.maximum(tau * error, (tau - 1.0) * error).mean(dim=2)
             if squared:
@@ -120,8 +123,8 @@ def _batches(rows: int, schedule: Schedule, rng: np.random.Generator) -> Iterato
         order = order[schedule.batch :]
 
 
-def _network(torch: Any, shape: Shape, a: dict[str, Any], x: Any, known: Any) -> Any:
-    """Return (W, H, C) outputs; the same formula as ``network.forward``."""
+def _network(torch: Any, shape: Shape, a: dict[str, Any], x: Any, known: Any, *, dropout: float) -> Any:
+    """Return (W, H, C) outputs; the same formula as ``network.forward``, and dropout."""
 
     def linear(name: str, z: Any) -> Any:
         return torch.nn.functional.linear(z, a[f"{name}_w"].T, a[f"{name}_b"])
@@ -129,7 +132,8 @@ def _network(torch: Any, shape: Shape, a: dict[str, Any], x: Any, known: Any) ->
     z = torch.relu(linear("encode", x))
     for b in range(shape.blocks):
         normal = torch.nn.functional.layer_norm(z, (shape.hidden,), a[f"block{b}_gain"], a[f"block{b}_shift"])
-        z = z + linear(f"block{b}_out", torch.relu(linear(f"block{b}_in", normal)))
+        inner = torch.nn.functional.dropout(torch.relu(linear(f"block{b}_in", normal)), dropout)
+        z = z + linear(f"block{b}_out", inner)
     decoded = linear("spread", z).view(-1, shape.horizon, shape.features)
     steps = torch.relu(linear("step", torch.cat([decoded, known], dim=2)))
     return linear("quantile", steps) + linear("skip", x)[..., None] + linear("skip_known", known)
