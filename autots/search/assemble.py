@@ -30,6 +30,8 @@ _MANY_ZEROS = 0.25
 # Share of the budget for final fits: what does not fit in is used as its last backtest left it. On backtests a pooled
 # model that is some horizons old was as good as a new one, and twice as many candidates make a better ensemble.
 _REFIT = 0.2
+# How old that may be, in horizons or longest seasons.
+_OLD = 4
 # Seconds before the end at which a member is fitted in this process if no worker has brought one.
 _LAST_CALL = 1.5
 # Seconds before the end at which members that are not back are left out.
@@ -105,7 +107,9 @@ def reserve(search: Search, workers: int) -> float:
     targets = search.board.objective.targets.actual.size
     fixed = 1.5 + 4e-7 * search.panel.n_rows + 8e-6 * min(targets, 1_000_000) + 2 * predict
     refit = refit_seconds(members, search.plan, search.panel.lengths, workers)
-    return min(max(fixed + min(refit, _REFIT * budget), 0.05 * budget), 0.6 * budget)
+    if search.plan.fits[-1] <= _OLD * max(search.plan.horizon, *search.task.seasons):
+        refit = min(refit, _REFIT * budget)
+    return min(max(fixed + refit, 0.05 * budget), 0.6 * budget)
 
 
 def assemble(

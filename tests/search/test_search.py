@@ -13,7 +13,7 @@ from autots.recipes import Candidate, Portfolio, baselines, search_space
 from autots.report.terminal import Silent
 from autots.search import trial as work
 from autots.search.assemble import assemble
-from autots.search.board import Board, read_backtest, write_backtest
+from autots.search.board import Board, drop_states, read_backtest, write_backtest
 from autots.search.engine import Search, first_entries
 from autots.search.outcome import facts_of
 from autots.testing.forecasters import example_panel, panel_of
@@ -295,6 +295,41 @@ def test_when_no_fit_comes_back_a_trivial_forecaster_is_delivered(tmp_path):
     assert all(m.number < 0 for m in assembly.members)
     np.testing.assert_allclose(np.sum([m.weight for m in assembly.members], axis=0), 1.0)
     assert assembly.members[0].model.predict(PANEL, None).mean.shape == (4, 5)
+
+
+def test_when_no_fit_comes_back_the_members_stay_as_they_were_backtested(tmp_path):
+    def crash(request):
+        raise RuntimeError("lost")
+
+    search = run(tmp_path)
+    TROUBLE.update({c.family: crash for c in QUICK.candidates})
+    plan = search.board.objective.plan
+    driver = Inline(SETUP, payload={"panel": PANEL, "plan": plan, "task": TASK, "when": "fit"})
+    deadline = Deadline.after(1000.0)
+    assembly = assemble(search.board, PANEL, driver, deadline, seed=0, backtested=search.backtested)
+    assert any(m.number >= 0 for m in assembly.members)
+    assert assembly.left_out == ()
+    assert len(assembly.aged) == sum(m.number >= 0 for m in assembly.members)
+    # Each forecasts from the end of the panel what it forecast from the last cutoff: it learned before that.
+    known = {e.number: e for e in search.board.complete}
+    for member in assembly.members:
+        if member.number >= 0:
+            history, future, _ = PANEL.cutoff(plan.cutoffs[-1], plan.horizon)
+            made = member.model.predict(history, future)
+            np.testing.assert_allclose(made.mean, known[member.number].made.mean[-1], rtol=1e-4)
+
+
+def test_states_are_kept_on_disk_for_members_alone(tmp_path):
+    search = run(tmp_path)
+    assert all(e.made.state is None for e in search.board.complete if e.number >= 0)
+    kept = search.board.best.number
+    drop_states(tmp_path / "oof", [kept])
+    assert {f.stem for f in (tmp_path / "oof").glob("*.json")} == {str(kept)}
+    assert search.backtested(search.board.best) is not None
+    other = next(e for e in search.board.complete if e.number not in (kept, -1) and e.number >= 0)
+    assert search.backtested(other) is None
+    (tmp_path / "oof" / f"{kept}.json").write_text("{}")
+    assert search.backtested(search.board.best) is None
 
 
 def test_members_of_whom_one_is_lost_share_its_weight(tmp_path):

@@ -5,17 +5,19 @@ Axes: W origins, L rows of lookback, I inputs, H steps, K covariates of a step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from autots.models.neural.training import Examples
 from autots.models.windows import Origins, Table
-from autots.panel import Floats, Future, Panel
+from autots.panel import Floats, Future, Ints, Panel
+from zoo.errors import ModelError
 
-__all__ = ["Encoding", "classes_of", "step_columns", "window_columns"]
+__all__ = ["Encoding", "Windows", "classes_of", "step_columns", "window_columns"]
 
 # Parts of the calendar that go round, and after how many units; only the first one of a year's is used.
 _ROUND = {"minute_of_day": 1440.0, "hour": 24.0, "weekday": 7.0}
@@ -23,7 +25,8 @@ _YEAR = {"day_of_year": 365.25, "week": 52.18, "month": 12.0}
 _FLAGS = ("is_weekend", "year_end", "new_year", "christmas")
 _HARMONICS = 2
 _MOST_CLASSES = 12  # categories that get a column each
-_FAR = 15.0  # standard deviations after which inputs are cut
+_FAR, _FARTHEST = 15.0, 20.0  # standard deviations after which inputs and targets are cut
+_MEASURED = 5_000  # windows that means and deviations are taken from
 
 
 @dataclass(frozen=True)
@@ -116,18 +119,88 @@ def step_columns(table: Table, at: Origins, future: Future | None, classes: Mapp
         future: Covariates behind the end of the panel's series, where origins reach beyond it.
         classes: Category counts, of ``classes_of`` the panel that was learned from.
     """
-    panel, horizon = table.panel, table.task.horizon
+    horizon = table.task.horizon
     each = Origins(np.repeat(at.series, horizon), np.repeat(at.row, horizon))
     steps = np.tile(np.arange(1, horizon + 1), len(at))
-    columns = [np.zeros((len(each), 0)), *_cycles(table.calendar(each, steps))]
-    row, ends = each.row + steps, panel.indptr[each.series + 1]
+    return _of_rows(table, each, steps, future, classes).reshape(len(at), horizon, -1)
+
+
+def _of_rows(
+    table: Table, at: Origins, steps: Ints, future: Future | None, classes: Mapping[str, int]
+) -> npt.NDArray[np.float32]:
+    """Return the (R, K) covariates of single rows, each so many steps after an origin."""
+    panel = table.panel
+    columns = [np.zeros((len(at), 0)), *_cycles(table.calendar(at, steps))]
+    row, ends = at.row + steps, panel.indptr[at.series + 1]
     beyond = row >= ends
     for name, values in sorted(panel.known.items()):
         out = np.asarray(values[np.minimum(row, ends - 1)], dtype=np.float64)
         if future is not None and name in future.known and beyond.any():
-            out[beyond] = future.known[name][each.series[beyond], (row - ends)[beyond]]
+            out[beyond] = future.known[name][at.series[beyond], (row - ends)[beyond]]
         columns.append(_spread_out(out, classes.get(name)))
-    return np.concatenate(columns, axis=1).reshape(len(at), horizon, -1)
+    return np.concatenate(columns, axis=1, dtype=np.float32, casting="same_kind")
+
+
+class Windows:
+    """The examples of a fit, made when they are asked for: all of them at once would not fit into memory.
+
+    Args:
+        table: Of the panel.
+        at: W origins with a whole horizon behind them.
+        lookback: L.
+        classes: Category counts.
+        weight: Returns (W,) weights, given the (W,) scales of the windows.
+
+    Raises:
+        ModelError: There is nothing to learn from.
+    """
+
+    def __init__(
+        self, table: Table, at: Origins, lookback: int, classes: Mapping[str, int], weight: Callable[[Floats], Floats]
+    ) -> None:
+        self._table, self._at, self._lookback, self._classes = table, at, lookback, classes
+        self._level, self._scale = table.scale(at)
+        self._weight = weight(self._scale)
+        panel, self._ahead = table.panel, np.arange(1, table.task.horizon + 1)
+        heavy = at.row[self._weight > 0]
+        if not any(np.isfinite(panel.y[heavy + step]).any() for step in self._ahead):
+            raise ModelError("a network needs windows with a target, but got none")
+        # The covariates of each row that is a target of some window, once.
+        wanted = np.zeros(panel.n_rows, dtype=bool)
+        for step in self._ahead:
+            wanted[at.row + step] = True
+        rows = np.flatnonzero(wanted)
+        self._place = np.cumsum(wanted, dtype=np.int64) - 1
+        owner = np.searchsorted(panel.indptr, rows, side="right") - 1
+        columns = _of_rows(table, Origins(owner, rows), np.zeros(len(rows), dtype=np.int64), None, classes)
+        self.of_step = Encoding.of(columns)
+        self._known = self.of_step(columns)
+        some = np.linspace(0, len(at) - 1, min(len(at), _MEASURED)).astype(int)
+        # Lags are in units of their window already; their columns must keep one scale.
+        self.of_window = Encoding.of(self._inputs(some)).without(lookback + 1)
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """The inputs I of a window and the covariates K of a step."""
+        return len(self.of_window.mean), len(self.of_step.mean)
+
+    def _inputs(self, rows: Ints) -> Floats:
+        at = Origins(self._at.series[rows], self._at.row[rows])
+        return window_columns(self._table, at, self._lookback, (self._level[rows], self._scale[rows]), self._classes)
+
+    def __call__(self, rows: Ints) -> Examples:
+        """Return some examples by position."""
+        inside = self._at.row[rows, None] + self._ahead
+        target = (self._table.panel.y[inside] - self._level[rows, None]) / self._scale[rows, None]
+        return Examples(
+            self.of_window(self._inputs(rows)),
+            self._known[self._place[inside]],
+            np.clip(target, -_FARTHEST, _FARTHEST).astype(np.float32),
+            self._weight[rows].astype(np.float32),
+        )
 
 
 def _cycles(parts: Mapping[str, npt.NDArray[np.float32]]) -> list[Floats]:

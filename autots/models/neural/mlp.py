@@ -7,8 +7,9 @@ from typing import ClassVar
 import numpy as np
 
 from autots.models.base import Context, Forecast, State, Task, crossing_free
-from autots.models.neural.inputs import Encoding, classes_of, step_columns, window_columns
+from autots.models.neural.inputs import Encoding, Windows, classes_of, step_columns, window_columns
 from autots.models.neural.network import Arrays, Shape, forward
+from autots.models.neural.training import Schedule, train
 from autots.models.pooled import Pooled
 from autots.models.windows import (
     Origins,
@@ -21,16 +22,15 @@ from autots.models.windows import (
     sample_origins,
     seasons_within,
 )
-from autots.panel import Future, Panel
+from autots.panel import Floats, Future, Panel
 from zoo.errors import ModelError
 
 __all__ = ["MLP"]
 
 _BATCH = 128
-_MOST_WINDOWS, _MOST_CELLS = 40_000, 4_000_000  # examples in memory, and examples x (inputs + steps x covariates)
+_MOST_WINDOWS = 60_000
 _FLOPS = 1.2e11  # of a fit with effort 1: six seconds of a core
 _LEAST_STEPS = 200
-_FAR = 20.0  # scaled targets beyond this are cut
 
 
 class MLP(Pooled):
@@ -78,37 +78,24 @@ class MLP(Pooled):
         super().__init__(locals())
 
     def _learn(self, panel: Panel, task: Task, context: Context) -> None:
-        from autots.models.neural.training import Examples, Schedule, train
-
-        rng = np.random.default_rng(context.seed)
         self._task = task
         self._lookback, self._window = self._windows(panel, task)
         self._classes = classes_of(panel)
         table = Table(panel, task, self._window)
-        at = self._origins(panel, task, rng)
-        scale = table.scale(at)
-        x = window_columns(table, at, self._lookback, scale, self._classes)
-        known = step_columns(table, at, None, self._classes)
-        self._of_window, self._of_step = Encoding.of(x), Encoding.of(known)
-        # Lags are in units of their window already; their columns must keep one scale.
-        self._of_window = self._of_window.without(self._lookback)
-        inside = at.row[:, None] + np.arange(1, task.horizon + 1)
-        target = (panel.y[inside] - scale[0][:, None]) / scale[1][:, None]
-        weight = relative_weights(panel, task, at, scale[1]) if self._params["weighted"] else np.ones(len(at))
-        if not (np.isfinite(target).any(axis=1) & (weight > 0)).any():
-            raise ModelError("a network needs windows with a target, but got none")
-        self._shape = self._sizes(x.shape[1], known.shape[2])
-        data = Examples(
-            self._of_window(x),
-            self._of_step(known),
-            np.clip(target, -_FAR, _FAR).astype(np.float32),
-            weight.astype(np.float32),
-        )
+        at = self._origins(panel, task, np.random.default_rng(context.seed))
+
+        def weight(scale: Floats) -> Floats:
+            found = relative_weights(panel, task, at, scale) if self._params["weighted"] else np.ones(len(at))
+            return found / max(float(found.mean()), 1e-12)
+
+        source = Windows(table, at, self._lookback, self._classes, weight)
+        self._of_window, self._of_step = source.of_window, source.of_step
+        self._shape = self._sizes(*source.sizes)
         batch = min(_BATCH, max(16, len(at) // 8))
         work = 6 * batch * self._shape.multiplications
         steps = min(self._params["epochs"] * len(at) / batch, self._params["effort"] * _FLOPS / work)
         schedule = Schedule(max(int(steps), _LEAST_STEPS), batch, self._params["rate"], self._params["dropout"])
-        self._arrays: Arrays = train(self._shape, data, task.levels, schedule, context=context, squared=task.squared)
+        self._arrays: Arrays = train(self._shape, source, task.levels, schedule, context=context, squared=task.squared)
 
     def _windows(self, panel: Panel, task: Task) -> tuple[int, WindowSpec]:
         p, usual = self._params, int(np.median(panel.lengths))
@@ -120,11 +107,10 @@ class MLP(Pooled):
 
     def _origins(self, panel: Panel, task: Task, rng: np.random.Generator) -> Origins:
         usual = int(np.median(panel.lengths))
-        cells = self._lookback + task.horizon * (1 + 4 * bool(panel.known) + 4)
         at = sample_origins(
             panel,
             task.horizon,
-            most=min(_MOST_WINDOWS, max(_MOST_CELLS // cells, 1_000)),
+            most=_MOST_WINDOWS,
             rng=rng,
             min_history=min(self._lookback, usual // 2),
             halflife=self._params["halflife"] * task.horizon or np.inf,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from autots.models.base import Context
 from autots.models.neural.network import Arrays, Shape, initial
 from zoo.errors import BudgetError
 
-__all__ = ["Examples", "Schedule", "train"]
+__all__ = ["Examples", "Schedule", "Source", "train"]
 
 Batch = npt.NDArray[np.float32]
 
@@ -27,7 +27,7 @@ _DECAY = 1e-2  # weight decay
 
 @dataclass(frozen=True)
 class Examples:
-    """What is learned from.
+    """What is learned from, W windows of it.
 
     Args:
         x: (W, I) windows.
@@ -59,14 +59,26 @@ class Schedule:
     dropout: float = 0.0
 
 
+class Source(Protocol):
+    """All examples, by position."""
+
+    def __len__(self) -> int:
+        """Return their number."""
+        ...
+
+    def __call__(self, rows: npt.NDArray[np.int64]) -> Examples:
+        """Return some of them."""
+        ...
+
+
 def train(
-    shape: Shape, data: Examples, levels: tuple[float, ...], schedule: Schedule, *, context: Context, squared: bool
+    shape: Shape, source: Source, levels: tuple[float, ...], schedule: Schedule, *, context: Context, squared: bool
 ) -> Arrays:
     """Return the learned arrays: AdamW (Loshchilov & Hutter 2019) on the pinball loss of all levels.
 
     Args:
         shape: Of the network; its channels are the levels, and one more for the mean if ``squared``.
-        data: Examples.
+        source: The examples.
         levels: Quantile levels.
         schedule: Steps, batch and rate.
         context: Seed, threads and deadline.
@@ -82,25 +94,23 @@ def train(
         torch.manual_seed(context.seed)  # of dropout
         arrays = {k: torch.from_numpy(v).requires_grad_() for k, v in initial(shape, rng).items()}
         optimizer = torch.optim.AdamW(list(arrays.values()), lr=schedule.rate, weight_decay=_DECAY, fused=True)
-        seen = np.isfinite(data.target)
-        share = data.weight / max(float(data.weight.mean()), 1e-12)
-        x, known = torch.from_numpy(data.x), torch.from_numpy(data.known)
-        target = torch.from_numpy(np.nan_to_num(data.target).astype(np.float32))
-        weight = torch.from_numpy((seen * share[:, None]).astype(np.float32))
         tau = torch.tensor(levels, dtype=torch.float32)
-        for step, chosen in enumerate(_batches(len(data.x), schedule, rng)):
+        for step, rows in enumerate(_batches(len(source), schedule, rng)):
             if context.deadline is not None and context.deadline.remaining <= 0:
                 raise BudgetError(f"the trial's time is over after {step} of {schedule.steps} steps")
             for group in optimizer.param_groups:
                 group["lr"] = schedule.rate * _course(step / schedule.steps)
-            rows = torch.from_numpy(chosen)
-            made = _network(torch, shape, arrays, x[rows], known[rows], dropout=schedule.dropout)
-            error = target[rows][..., None] - made[..., : len(levels)]
+            data = source(rows)
+            target = torch.from_numpy(np.nan_to_num(data.target))
+            weight = torch.from_numpy(np.isfinite(data.target) * data.weight[:, None])
+            x, known = torch.from_numpy(data.x), torch.from_numpy(data.known)
+            made = _network(torch, shape, arrays, x, known, dropout=schedule.dropout)
+            error = target[..., None] - made[..., : len(levels)]
             loss = torch.maximum(tau * error, (tau - 1.0) * error).mean(dim=2)
             if squared:
-                loss = loss + 0.5 * (target[rows] - made[..., -1]) ** 2
+                loss = loss + 0.5 * (target - made[..., -1]) ** 2
             optimizer.zero_grad()
-            (loss * weight[rows]).mean().backward()  # type: ignore[no-untyped-call]  # torch's
+            (loss * weight).mean().backward()  # type: ignore[no-untyped-call]  # torch's
             torch.nn.utils.clip_grad_norm_(list(arrays.values()), _LONGEST)
             optimizer.step()
         return {k: v.detach().numpy().copy() for k, v in arrays.items()}

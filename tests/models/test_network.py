@@ -1,0 +1,148 @@
+"""The pooled network: what torch learns, numpy forecasts."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from autots.models.base import Context, Task
+from autots.models.catalog import create
+from autots.models.neural import training
+from autots.models.neural.inputs import Encoding
+from autots.models.neural.network import Shape, forward, initial
+from autots.models.neural.training import Examples, Schedule, train
+from autots.models.windows import Origins, Table, WindowSpec
+from autots.panel import Frequency, Future, Panel
+from autots.testing.forecasters import panel_of
+from zoo.clock import Deadline, ManualClock
+from zoo.errors import BudgetError
+
+SHAPE = Shape(inputs=7, hidden=16, blocks=2, horizon=3, features=4, known=2, decoder=8, channels=3)
+LEVELS = (0.1, 0.5, 0.9)
+
+
+def examples(rng, windows=400):
+    x = rng.normal(size=(windows, 7)).astype(np.float32)
+    known = rng.normal(size=(windows, 3, 2)).astype(np.float32)
+    target = (x[:, :3] + 2 * known[..., 0] + rng.normal(size=(windows, 3))).astype(np.float32)
+    return Examples(x, known, target, np.ones(windows, dtype=np.float32))
+
+
+@dataclasses.dataclass
+class Source:
+    data: Examples
+
+    def __len__(self):
+        return len(self.data.x)
+
+    def __call__(self, rows):
+        d = self.data
+        return Examples(d.x[rows], d.known[rows], d.target[rows], d.weight[rows])
+
+
+def test_numpy_forecasts_what_torch_would():
+    rng = np.random.default_rng(0)
+    arrays = initial(SHAPE, rng)
+    x, known = rng.normal(size=(5000, 7)), rng.normal(size=(5000, 3, 2))
+    tensors = {k: torch.from_numpy(v).double() for k, v in arrays.items()}
+    theirs = training._network(torch, SHAPE, tensors, torch.from_numpy(x), torch.from_numpy(known), dropout=0.0)
+    np.testing.assert_allclose(forward(SHAPE, arrays, x, known), theirs.numpy(), atol=1e-10)
+
+
+def test_training_learns_quantiles_that_cover_their_share():
+    rng = np.random.default_rng(1)
+    data = examples(rng, 3000)
+    arrays = train(SHAPE, Source(data), LEVELS, Schedule(600, 64, 5e-3), context=Context(1), squared=False)
+    fresh = examples(rng, 2000)
+    made = forward(SHAPE, arrays, fresh.x.astype(float), fresh.known.astype(float))
+    for i, level in enumerate(LEVELS):
+        assert (fresh.target < made[..., i]).mean() == pytest.approx(level, abs=0.05)
+    # The noise has a standard deviation of 1, and nothing else is left over.
+    assert np.abs(fresh.target - made[..., 1]).mean() == pytest.approx(0.8, abs=0.08)
+
+
+def test_the_mean_has_a_channel_where_squared_errors_count():
+    rng = np.random.default_rng(2)
+    shape = Shape(**{**vars(SHAPE), "channels": 4})
+    data = examples(rng, 2000)
+    skewed = Examples(
+        data.x, data.known, data.target + rng.exponential(3.0, data.target.shape).astype("f4"), data.weight
+    )
+    arrays = train(shape, Source(skewed), LEVELS, Schedule(500, 64, 5e-3), context=Context(1), squared=True)
+    made = forward(shape, arrays, data.x.astype(float), data.known.astype(float))
+    assert (made[..., 3] - made[..., 1]).mean() == pytest.approx(3.0 - 3.0 * np.log(2), abs=0.35)
+
+
+def test_training_leaves_torchs_own_chance_and_threads_alone():
+    threads = torch.get_num_threads()
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    data = examples(np.random.default_rng(0), 50)
+    first = train(SHAPE, Source(data), LEVELS, Schedule(20, 16, 1e-3, dropout=0.5), context=Context(3), squared=False)
+    torch.testing.assert_close(torch.rand(3), expected)
+    assert torch.get_num_threads() == threads
+    again = train(SHAPE, Source(data), LEVELS, Schedule(20, 16, 1e-3, dropout=0.5), context=Context(3), squared=False)
+    assert all(np.array_equal(first[k], again[k]) for k in first)
+
+
+def test_missing_targets_and_weightless_windows_teach_nothing():
+    rng = np.random.default_rng(4)
+    data = examples(rng, 200)
+    spoiled = Examples(data.x, data.known, np.where(rng.random((200, 3)) < 0.3, np.nan, data.target), data.weight)
+    arrays = train(SHAPE, Source(spoiled), LEVELS, Schedule(50, 32, 1e-3), context=Context(), squared=False)
+    assert all(np.isfinite(v).all() for v in arrays.values())
+    halves = Examples(data.x, data.known, data.target, np.r_[np.ones(100), np.zeros(100)].astype("f4"))
+    wild = Examples(data.x, data.known, np.r_[data.target[:100], data.target[100:] + 1e3].astype("f4"), halves.weight)
+    a, b = (
+        train(SHAPE, Source(d), LEVELS, Schedule(50, 32, 1e-3), context=Context(), squared=False)
+        for d in (halves, wild)
+    )
+    assert all(np.array_equal(a[k], b[k]) for k in a)
+
+
+def test_training_ends_soon_after_its_deadline():
+    clock = ManualClock()
+    deadline = Deadline.after(1.0, clock)
+    clock.advance(2.0)
+    with pytest.raises(BudgetError, match="after 0 of 50 steps"):
+        train(SHAPE, Source(examples(np.random.default_rng(0))), LEVELS, Schedule(50, 16, 1e-3),
+              context=Context(0, deadline), squared=False)  # fmt: skip
+
+
+def test_an_encoding_standardises_and_fills_with_the_mean():
+    columns = np.array([[1.0, 5.0], [3.0, 5.0], [np.nan, 5.0]])
+    encoding = Encoding.of(columns)
+    np.testing.assert_allclose(encoding(columns), [[-1, 0], [1, 0], [0, 0]])
+    np.testing.assert_allclose(encoding.without(1)(columns)[:2], [[1, 0], [3, 0]])
+    assert Encoding.of(np.zeros((4, 3, 0)))(np.zeros((4, 3, 0))).shape == (4, 3, 0)
+
+
+def test_dates_go_round():
+    from autots.models.neural.inputs import step_columns
+
+    times = np.arange("2023-01-01", "2024-01-01", dtype="datetime64[D]").astype("datetime64[ns]")
+    panel = Panel(np.array(["a"], dtype=object), np.array([0, 365]), times, np.arange(365.0), Frequency.parse("D"))
+    table = Table(panel, Task(2, (7,)), WindowSpec())
+    at = Origins(np.zeros(3, dtype=np.int64), np.array([10, 17, 200]))
+    columns = step_columns(table, at, Future({}), {})
+    # A week later the weekday is the same, and the season nearly so.
+    assert np.abs(columns[0] - columns[1]).max() < 0.3
+    assert np.abs(columns[0] - columns[2]).max() > 1.0
+
+
+@pytest.mark.parametrize("classes", [3, 40])
+def test_categories_that_are_known_in_the_future_move_the_forecast(classes):
+    rng = np.random.default_rng(0)
+    code = rng.integers(0, classes, 400).astype(float)
+    effect = np.where(code % 3 == 0, 10.0, 0.0)
+    panel = panel_of([20 + effect + rng.normal(size=400)], known=code)
+    panel = Panel(panel.ids, panel.indptr, panel.times, panel.y, panel.freq, known=panel.known,
+                  categorical=frozenset({"x"}))  # fmt: skip
+    model = create("mlp", epochs=40.0).fit(panel, Task(4, (1,), LEVELS), Context(0))
+    first = model.predict(panel, Future({"x": np.array([[0.0, 1.0, 0.0, 1.0]])})).quantiles[0, :, 1]
+    if classes == 3:
+        assert (first[[0, 2]] - first[[1, 3]]).min() > 5
+    # A code that was never seen is no error.
+    assert np.isfinite(model.predict(panel, Future({"x": np.full((1, 4), 99.0)})).mean).all()
