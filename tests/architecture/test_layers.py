@@ -56,7 +56,13 @@ HEAVY = {
     "statsmodels", "torch",
 }  # fmt: skip
 #: The modules that wrap one heavy library; they are imported lazily instead.
-WRAPPERS = {"zoo.search.journal": "optuna", "zoo.search.samplers": "optuna"}
+WRAPPERS = {
+    "zoo.search.evidence": "optuna",
+    "zoo.search.opening": "optuna",
+    "zoo.search.samplers": "optuna",
+    "zoo.search.storage": "optuna",
+    "zoo.search.suggest": "optuna",
+}
 #: Where a library may be imported at all.
 HOMES = {
     "ray": ("zoo.cluster", "zoo.search.drivers", "zoo.tables"),

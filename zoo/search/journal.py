@@ -11,16 +11,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from optuna.storages.journal import BaseJournalBackend
+from zoo.errors import ConfigError, StudyError
 
-from zoo.errors import StudyError
-
-__all__ = ["JournalFile", "StudyLock"]
+__all__ = ["JournalFile", "StudyLock", "json_of", "read_journal"]
 
 
 class StudyLock:
@@ -52,8 +50,11 @@ class StudyLock:
             self._fd = -1
 
 
-class JournalFile(BaseJournalBackend):  # type: ignore[misc]  # optuna is not followed by mypy
-    """The lines of one journal, in memory and on disk; the caller holds the ``StudyLock``.
+class JournalFile:
+    """The lines of one journal on disk; the caller holds the ``StudyLock``.
+
+    Attributes:
+        operations: Those that the file had when it was opened; whoever applies them may empty the list.
 
     Raises:
         StudyError: The file is no journal, or it is damaged elsewhere than at its end.
@@ -61,23 +62,22 @@ class JournalFile(BaseJournalBackend):  # type: ignore[misc]  # optuna is not fo
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lines, size = _whole_transactions(path)
+        self.operations, size = read_journal(path)
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         os.ftruncate(self._fd, size)
         self._size = size
-        self._written = len(self._lines)
+        self._pending: list[str] = []
         self._depth = 0
         self._broken = ""
 
-    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
-        """Yield the operations from a number on (Optuna's contract)."""
-        for line in self._lines[log_number_from:]:
-            yield json.loads(line)
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Add operations, on disk at the end of the transaction around it, or at once (Optuna's contract)."""
-        with self.transaction():
-            self._lines.extend(json.dumps(log, separators=(",", ":")) for log in logs)
+    def append(self, operation: Mapping[str, Any]) -> None:
+        """Add an operation, on disk at the end of the transaction around it, or at once."""
+        if self._broken:
+            raise StudyError(self._broken, "free space or fix the disk, then open the study again")
+        # Before anything else: what cannot be written must not be applied either.
+        self._pending.append(json.dumps(operation, separators=(",", ":")))
+        if self._depth == 0:
+            self._write(durable=True)
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[None]:
@@ -85,7 +85,7 @@ class JournalFile(BaseJournalBackend):  # type: ignore[misc]  # optuna is not fo
 
         Without ``durable`` a killed process still loses nothing, but a power cut may take the last transactions.
 
-        An exception does not undo them: Optuna's memory already holds them, and the file must say the same.
+        An exception does not undo them: the memory already holds them, and the file must say the same.
         """
         if self._broken:
             raise StudyError(self._broken, "free space or fix the disk, then open the study again")
@@ -94,11 +94,11 @@ class JournalFile(BaseJournalBackend):  # type: ignore[misc]  # optuna is not fo
             yield
         finally:
             self._depth -= 1
-            if self._depth == 0 and self._written < len(self._lines):
+            if self._depth == 0 and self._pending:
                 self._write(durable=durable)
 
     def _write(self, *, durable: bool) -> None:
-        *rest, last = self._lines[self._written :]
+        *rest, last = self._pending
         data = "".join(f'{line[:-1]},"more":true}}\n' for line in rest) + last + "\n"
         encoded = data.encode("utf-8")
         try:
@@ -113,7 +113,7 @@ class JournalFile(BaseJournalBackend):  # type: ignore[misc]  # optuna is not fo
             self._broken = f"a study must be able to write its journal, but {self._path} failed: {error}"
             os.ftruncate(self._fd, self._size)
             raise StudyError(self._broken, "free space or fix the disk, then open the study again") from error
-        self._size, self._written = position, len(self._lines)
+        self._size, self._pending = position, []
 
     def close(self) -> None:
         """Close the file."""
@@ -123,14 +123,18 @@ class JournalFile(BaseJournalBackend):  # type: ignore[misc]  # optuna is not fo
             self._broken = f"a study must be open, but {self._path} is closed"
 
 
-def _whole_transactions(path: Path) -> tuple[list[str], int]:
-    """Return the lines of all whole transactions of a journal, and their size in bytes."""
+def read_journal(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """Return the operations of all whole transactions of a journal, and their size in bytes.
+
+    Raises:
+        StudyError: The file is no journal, or it is damaged elsewhere than at its end.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return [], 0
-    kept: list[str] = []
-    pending: list[str] = []
+    kept: list[dict[str, Any]] = []
+    pending: list[dict[str, Any]] = []
     size = position = 0
     for number, raw in enumerate(data.splitlines(keepends=True), start=1):
         position += len(raw)
@@ -147,9 +151,22 @@ def _whole_transactions(path: Path) -> tuple[list[str], int]:
                     "restore the file from a copy, or choose another path",
                 ) from error
             break  # torn: the writer died in the middle of its last line
-        pending.append(raw[:-1].decode("utf-8"))
+        pending.append(operation)
         if not operation.get("more", False):
             kept += pending
             pending = []
             size = position
     return kept, size
+
+
+def json_of(values: dict[str, Any], what: str) -> dict[str, Any]:
+    """Return ``values`` as a journal gives them back.
+
+    Raises:
+        ConfigError: They are no JSON values.
+    """
+    try:
+        copied: dict[str, Any] = json.loads(json.dumps(values))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{what} must be JSON values, but {error}", "convert arrays and objects first") from error
+    return copied
