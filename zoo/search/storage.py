@@ -85,7 +85,7 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
         self._texts: dict[BaseDistribution, str] = {}
         self._distributions: dict[str, BaseDistribution] = {}
 
-    # -- operations ------------------------------------------------------------------------------------------------
+    # operations
 
     def apply(self, operation: Mapping[str, Any]) -> None:
         """Take in one operation of a journal."""
@@ -210,7 +210,7 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
             self._texts[distribution] = distribution_to_json(distribution)
         return self._texts[distribution]
 
-    # -- what the study writes ---------------------------------------------------------------------------------------
+    # what the study writes
 
     @property
     def study(self) -> FrozenStudy:
@@ -300,7 +300,7 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
         if self._log is not None:
             self._log.close()
 
-    # -- Optuna's contract -------------------------------------------------------------------------------------------
+    # Optuna's contract
 
     def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
         """Begin the study."""

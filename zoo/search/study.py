@@ -131,7 +131,7 @@ class Study:
         kept = None if path is None else CheckpointStore.beside(path)
         return cls(settings, storage, made, lock=lock, clock=clock or SystemClock(), checkpoints=kept)
 
-    # -- what is tried next ------------------------------------------------------------------------------------------
+    # what is tried next
 
     def enqueue(self, params: Mapping[str, Any], *, tag: str = "") -> int:
         """Queue a point to be asked before the sampler's own ones, and return its number.
@@ -264,7 +264,7 @@ class Study:
             self._curves[number] = Curve(number, {}, "running")
             return self._trial(number)
 
-    # -- what comes back -----------------------------------------------------------------------------------------------
+    # what comes back
 
     def report(
         self,
@@ -436,7 +436,7 @@ class Study:
             records = self.trials
             return [records[number] for number in numbers]
 
-    # -- what is known -------------------------------------------------------------------------------------------------
+    # what is known
 
     @property
     def trials(self) -> list[TrialRecord]:
@@ -517,7 +517,7 @@ class Study:
     ) -> None:
         self.close()
 
-    # -- rules ---------------------------------------------------------------------------------------------------------
+    # rules
 
     def _full(self) -> bool:
         return self.settings.parallel is not None and len(self._watches) >= self.settings.parallel
@@ -564,7 +564,7 @@ class Study:
             self.pause(number)
         return decision
 
-    # -- state ---------------------------------------------------------------------------------------------------------
+    # state
 
     def _restore(self) -> None:
         """Take in what the journal says."""
