@@ -11,6 +11,7 @@ machine loses stays ``running`` and is handed out again from its last checkpoint
 from __future__ import annotations
 
 import math
+import random
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -482,6 +483,12 @@ class Study:
         return self._time.now()
 
     @property
+    def time_left(self) -> float:
+        """Seconds until the budget of time ends; negative afterwards."""
+        bound = self.settings.budget.time
+        return math.inf if bound is None else bound - self._time.now()
+
+    @property
     def cost(self) -> float:
         """What the trials that ended have cost."""
         return self._cost
@@ -496,12 +503,19 @@ class Study:
                 return True
             return not self._again and self._spent() and self._promoted() is None
 
+    def worked(self, number: int) -> float:
+        """Return the seconds that a running trial was trained until it was last heard of."""
+        return self._out(number).worked
+
     def checkpoint(self, number: int) -> Path | None:
         """Return the directory of a trial's last checkpoint, or None if none is kept."""
         found = self._storage.trials[number].user_attrs.get("checkpoint")
         if found is None:
             return None
-        return Path(found["path"]) if self.checkpoints is None else self.checkpoints.path(found["path"])
+        if self.checkpoints is not None:
+            return self.checkpoints.path(found["path"])
+        path = Path(found["path"])
+        return path if path.exists() else None
 
     def close(self) -> None:
         """Let another process open the study; running trials are handed out again then."""
@@ -523,8 +537,7 @@ class Study:
         return self.settings.parallel is not None and len(self._watches) >= self.settings.parallel
 
     def _time_is_over(self) -> bool:
-        bound = self.settings.budget.time
-        return bound is not None and self._time.now() >= bound
+        return self.time_left <= 0
 
     def _spent(self) -> bool:
         """Whether no further configuration may be tried."""
@@ -620,6 +633,7 @@ class Study:
             step=found["step"] if path is not None else 0,
             checkpoint=None if path is None else str(path),
             scale=attrs.get("scale", 1.0),
+            seed=random.Random(f"{self.settings.seed} {number}").getrandbits(31),  # noqa: S311  # no secret
         )
 
     def _hand_out(self, number: int) -> Trial:
