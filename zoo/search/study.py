@@ -73,6 +73,8 @@ class Study:
         self._asked = 0
         self._cost = 0.0
         self._evidence: list[Evidence] = []
+        #: Trials that have ended and whose checkpoint is kept.
+        self._ended_with: set[int] = set()
         self._time = StudyTime(clock, StudyTime.of(trial.user_attrs for trial in storage.trials))
         self._restore()
 
@@ -594,6 +596,8 @@ class Study:
             self._curves[number] = Curve(number, values, state)
             if state == "running":
                 self._again.append(number)
+            elif state != "paused" and self.checkpoint(number) is not None:
+                self._ended_with.add(number)
         self._read_evidence()
 
     def _read_evidence(self) -> None:
@@ -734,18 +738,16 @@ class Study:
         self._keep_checkpoints(number)
 
     def _keep_checkpoints(self, number: int) -> None:
-        """Delete what the study has no use for any more."""
+        """Delete what the study has no use for any more, now that a trial has ended."""
         store, which = self.checkpoints, self.settings.options.keep_checkpoints
-        if store is None or which == "all" or not store.folder.is_dir():
+        if "checkpoint" in self._storage.trials[number].user_attrs:
+            self._ended_with.add(number)
+        if store is None or which == "all" or not self._ended_with:
             return
-        if which == "none":
-            store.only(number, "")
-            return
-        keep = {record.number for record in self.pareto}
-        for record in self.trials:
-            over = record.state in ("complete", "stopped", "failed")
-            if record.checkpoint and over and record.number not in keep:
-                store.only(record.number, "")
+        keep = {record.number for record in self.pareto} if which == "best" else set()
+        for useless in self._ended_with - keep:
+            store.only(useless, "")
+        self._ended_with &= keep
 
 
 def _queue_key(given: Mapping[str, Any], tag: str) -> tuple[str, str]:
