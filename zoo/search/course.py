@@ -105,16 +105,10 @@ class Course:
 
     def read_evidence(self) -> None:
         """Take in what the journal holds of earlier studies."""
-        attrs = self.storage.study.user_attrs
-        keys = sorted((key for key in attrs if key.startswith("evidence:")), key=lambda key: int(key[9:]))
-        if not keys:
-            return
-        from zoo.search.evidence import Evidence
+        if any(key.startswith("evidence:") for key in self.storage.study.user_attrs):
+            from zoo.search.evidence import read_evidence
 
-        self.evidence = []
-        for key in keys:
-            first = sum(len(known.trials) for known in self.evidence)
-            self.evidence.append(Evidence.read(attrs[key], self.settings.space, self.storage, first=first))
+            self.evidence = read_evidence(self.storage, self.settings.space)
 
     def visible_evidence(self) -> list[Any]:
         """Return the trials of earlier studies that still count."""

@@ -102,6 +102,7 @@ class Study:
             ConfigError: An argument is wrong.
         """
         from zoo.search.opening import open_storage
+        from zoo.search.suggest import sampler_of
 
         settings = Settings(
             space,
@@ -114,11 +115,15 @@ class Study:
             fingerprint,
             options or StudyOptions(),
         )
-        made = _sampler(settings)
+        made = sampler_of(settings)
         path = None if path is None else Path(path)
         storage, lock = open_storage(path, settings)
         kept = None if path is None else CheckpointStore.beside(path)
-        return cls(settings, storage, made, lock=lock, clock=clock or SystemClock(), checkpoints=kept)
+        study = cls(settings, storage, made, lock=lock, clock=clock or SystemClock(), checkpoints=kept)
+        defaults = {name: space[name].default for name in space if space[name].default is not None}
+        if defaults and not storage.trials:
+            study.enqueue(defaults, tag="default")
+        return study
 
     # what is tried next
 
@@ -538,10 +543,3 @@ def _stopper(stopper: str | Stopper | None) -> Stopper | None:
     if stopper is None or isinstance(stopper, Stopper):
         return stopper
     raise ConfigError(f"a stopper must be known, but got {stopper!r}", "use None or a zoo.search.stoppers.Stopper")
-
-
-def _sampler(settings: Settings) -> Any:
-    from zoo.search.samplers import SeededSampler
-
-    name = "tpe" if settings.sampler == "auto" else settings.sampler
-    return SeededSampler(name, settings.space, settings.seed)
