@@ -28,11 +28,13 @@ def training(notes: Path, seconds: float = 0.03) -> Callable[[Trial], float]:
 
     def train(trial: Trial) -> float:
         total = 0.0
+        # One name per run: a process may do several of a trial.
+        run_of_it = f"{os.getpid()}.{time.time_ns()}"
         if trial.checkpoint is not None:
             total = float((Path(trial.checkpoint) / "total").read_text())
         for step in range(trial.step + 1, steps + 1):
             with open(notes / f"{trial.number}.log", "a") as file:
-                file.write(f"{os.getpid()} {step}\n")
+                file.write(f"{run_of_it} {step}\n")
             time.sleep(seconds)
             total += trial.params["x"]
             with tempfile.TemporaryDirectory() as folder:
@@ -76,11 +78,11 @@ def check(journal: Path, notes: Path, total: int, *, told: dict[int, float] | No
         assert sorted(record.reports) == list(range(1, STEPS + 1))
         runs: dict[str, list[int]] = {}
         for line in (notes / f"{record.number}.log").read_text().splitlines():
-            pid, step = line.split()
-            runs.setdefault(pid, []).append(int(step))
+            run_of_it, step = line.split()
+            runs.setdefault(run_of_it, []).append(int(step))
         last = 0
         for steps in runs.values():
-            assert steps == list(range(steps[0], steps[-1] + 1)), "a step was done twice by one process"
+            assert steps == list(range(steps[0], steps[-1] + 1)), "a step was done twice in one run"
             assert last <= steps[0] <= last + 1, f"trial {record.number} lost more than one step: {runs}"
             last = max(last, steps[-1])
     for number, value in (told or {}).items():

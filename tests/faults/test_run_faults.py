@@ -52,7 +52,7 @@ def _pids(notes: Path) -> list[int]:
     found = []
     for file in notes.glob("*.log"):
         lines = file.read_text().splitlines()
-        pid = int(lines[-1].split()[0]) if lines else 0
+        pid = int(lines[-1].partition(".")[0]) if lines else 0
         if pid and Path(f"/proc/{pid}").exists():
             found.append(pid)
     return sorted(set(found))
