@@ -1,0 +1,1 @@
+"""Figures about the search, each from one function."""
