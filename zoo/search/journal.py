@@ -145,10 +145,16 @@ class JournalFile:
             if self._syncing is not None:
                 self._unsynced.set()
                 self._syncing.join()
-            if not self._broken:
-                os.fdatasync(descriptor)
-            os.close(descriptor)
-            self._broken = f"a study must be open, but {self._path} is closed"
+            try:
+                if not self._broken:
+                    os.fdatasync(descriptor)
+            except OSError as error:
+                raise StudyError(
+                    f"a study must be able to write its journal, but {self._path} failed: {error}", "check the disk"
+                ) from error
+            finally:
+                os.close(descriptor)
+                self._broken = f"a study must be open, but {self._path} is closed"
 
 
 def read_journal(path: Path) -> tuple[list[dict[str, Any]], int]:
