@@ -12,7 +12,7 @@ import pytest
 
 from zoo.cluster import Session
 from zoo.errors import ConfigError
-from zoo.search import Budget, Float, Metric, Result, Space, Study, Trial
+from zoo.search import Budget, Float, Metric, Result, Space, Study, StudyOptions, Trial
 from zoo.search.checkpoints import CheckpointStore, pack, unpack
 from zoo.search.drivers import trainings
 from zoo.search.progress import Progress
@@ -160,6 +160,20 @@ def test_several_bundles_are_one_placement_group(session: Session, tmp_path: Pat
     with Study.open(None, SPACE, budget=2) as study:
         run(study, train, resources=[{"cpu": 1}, {"cpu": 1}], options=RunOptions(session=session, quiet=True))
         assert [record.value for record in study.trials] == [2.0, 2.0]
+
+
+@pytest.mark.ray
+def test_a_second_try_with_more_memory_gets_the_room_of_other_workers(session: Session, tmp_path: Path) -> None:
+    def train(trial: Trial) -> Result:
+        import ray
+
+        if trial.number == 1 and trial.scale == 1.0:
+            raise MemoryError("too much")
+        return Result(1.0, attrs={"cpus": ray.get_runtime_context().get_assigned_resources()["CPU"]})
+
+    with Study.open(tmp_path / "s", SPACE, budget=5, options=StudyOptions(memory_retry=2.0)) as study:
+        run(study, train, options=RunOptions(workers=2, session=session, quiet=True))
+        assert [record.attrs["cpus"] for record in study.trials] == [1.0, 2.0, 1.0, 1.0, 1.0]
 
 
 # asking
