@@ -241,6 +241,20 @@ def test_a_late_training_fails_by_its_time_limit_inline() -> None:
         assert study.trials[0].failure == "time_limit"
 
 
+def test_thresholds_may_be_edited_while_a_study_runs() -> None:
+    metrics = [Metric("loss", "minimize"), Metric("size", at_most=0.5)]
+    with Study.open(None, SPACE, metrics=metrics, budget=6) as study:
+
+        def train(trial: Trial) -> dict[str, float]:
+            if trial.number == 3:
+                study.set_threshold("size", at_most=2.0)
+            return {"loss": float(trial.number), "size": 1.0}
+
+        run(study, train, "inline")
+        assert study.best is not None and study.best.number == 0
+        assert all(record.feasible for record in study.trials)
+
+
 def test_the_progress_line_says_where_a_study_stands() -> None:
     with Study.open(None, SPACE, budget=Budget(trials=5, time=3600)) as study:
         for value in (3.0, 2.5):
