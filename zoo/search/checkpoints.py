@@ -6,13 +6,15 @@ name is whole. The journal names it only after that; whatever else lies in the f
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
+import tarfile
 from pathlib import Path
 
 from zoo.errors import ConfigError
 
-__all__ = ["CheckpointStore"]
+__all__ = ["CheckpointStore", "pack", "unpack"]
 
 _UNFINISHED = ".unfinished"
 
@@ -44,10 +46,7 @@ class CheckpointStore:
         if source.parent == home and not source.name.startswith(_UNFINISHED):
             return f"{number}/{source.name}"
         if not source.exists():
-            raise ConfigError(
-                f"a checkpoint must exist when it is reported, but there is nothing at {source}",
-                "write the directory first, then call trial.report(step, value, checkpoint=directory)",
-            )
+            raise _nothing(source)
         home.mkdir(parents=True, exist_ok=True)
         unfinished = home / f"{_UNFINISHED}-{os.getpid()}-{step}"
         _remove(unfinished)
@@ -58,6 +57,16 @@ class CheckpointStore:
             shutil.copy2(source, unfinished / source.name)
         _synchronise(unfinished)
         return f"{number}/{_rename(unfinished, home, step)}"
+
+    def keep_packed(self, number: int, step: int, packed: bytes) -> Path:
+        """Take in a checkpoint from a machine that does not see this folder, and return where it is now."""
+        home = self.folder / str(number)
+        home.mkdir(parents=True, exist_ok=True)
+        unfinished = home / f"{_UNFINISHED}-{os.getpid()}-{step}"
+        _remove(unfinished)
+        unpack(packed, unfinished)
+        _synchronise(unfinished)
+        return home / _rename(unfinished, home, step)
 
     def path(self, name: str) -> Path | None:
         """Return the directory of a checkpoint, or None if it is not kept any more."""
@@ -74,6 +83,35 @@ class CheckpointStore:
                 _remove(path)
         if not name:
             _remove(home)
+
+
+def pack(source: Path) -> bytes:
+    """Return a directory (or file) as the bytes of an archive.
+
+    Raises:
+        ConfigError: There is nothing at ``source``.
+    """
+    if not source.exists():
+        raise _nothing(source)
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for path in sorted(source.iterdir()) if source.is_dir() else [source]:
+            archive.add(path, arcname=path.name)
+    return buffer.getvalue()
+
+
+def unpack(packed: bytes, folder: Path) -> None:
+    """Write what ``pack`` returned into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        archive.extractall(folder, filter="data")
+
+
+def _nothing(source: Path) -> ConfigError:
+    return ConfigError(
+        f"a checkpoint must exist when it is reported, but there is nothing at {source}",
+        "write the directory first, then call trial.report(step, value, checkpoint=directory)",
+    )
 
 
 def _rename(unfinished: Path, home: Path, step: int) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,6 +70,8 @@ class JournalFile:
         self._pending: list[str] = []
         self._depth = 0
         self._broken = ""
+        self._unsynced = threading.Event()
+        self._syncing: threading.Thread | None = None
 
     def append(self, operation: Mapping[str, Any]) -> None:
         """Add an operation, on disk at the end of the transaction around it, or at once."""
@@ -83,7 +86,8 @@ class JournalFile:
     def transaction(self, *, durable: bool = True) -> Iterator[None]:
         """All or none of the operations inside are there after a crash.
 
-        Without ``durable`` a killed process still loses nothing, but a power cut may take the last transactions.
+        A killed process loses none of them. A power cut may take the last moments, and with them the transactions
+        without ``durable`` since the last one with it: nobody waits for their synchronisation.
 
         An exception does not undo them: the memory already holds them, and the file must say the same.
         """
@@ -107,19 +111,43 @@ class JournalFile:
             while encoded:
                 count = os.pwrite(self._fd, encoded, position)
                 position, encoded = position + count, encoded[count:]
-            if durable:
-                os.fdatasync(self._fd)
         except OSError as error:
             self._broken = f"a study must be able to write its journal, but {self._path} failed: {error}"
             os.ftruncate(self._fd, self._size)
             raise StudyError(self._broken, "free space or fix the disk, then open the study again") from error
         self._size, self._pending = position, []
+        if durable:
+            if self._syncing is None:
+                self._syncing = threading.Thread(target=self._synchronise, name="journal", daemon=True)
+                self._syncing.start()
+            self._unsynced.set()
+
+    def _synchronise(self) -> None:
+        """Bring what was written onto the disk, in a thread: results of many trials share one synchronisation.
+
+        One takes milliseconds, and a trial may take less. What a process has written survives its ``kill -9`` anyway.
+        """
+        while True:
+            self._unsynced.wait()
+            self._unsynced.clear()
+            if self._fd < 0:
+                return
+            try:
+                os.fdatasync(self._fd)
+            except OSError as error:
+                self._broken = f"a study must be able to write its journal, but {self._path} failed: {error}"
+                return
 
     def close(self) -> None:
         """Close the file."""
         if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+            descriptor, self._fd = self._fd, -1
+            if self._syncing is not None:
+                self._unsynced.set()
+                self._syncing.join()
+            if not self._broken:
+                os.fdatasync(descriptor)
+            os.close(descriptor)
             self._broken = f"a study must be open, but {self._path} is closed"
 
 

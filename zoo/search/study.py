@@ -11,6 +11,7 @@ machine loses stays ``running`` and is handed out again from its last checkpoint
 from __future__ import annotations
 
 import math
+import random
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -72,6 +73,8 @@ class Study:
         self._asked = 0
         self._cost = 0.0
         self._evidence: list[Evidence] = []
+        #: Trials that have ended and whose checkpoint is kept.
+        self._ended_with: set[int] = set()
         self._time = StudyTime(clock, StudyTime.of(trial.user_attrs for trial in storage.trials))
         self._restore()
 
@@ -482,6 +485,12 @@ class Study:
         return self._time.now()
 
     @property
+    def time_left(self) -> float:
+        """Seconds until the budget of time ends; negative afterwards."""
+        bound = self.settings.budget.time
+        return math.inf if bound is None else bound - self._time.now()
+
+    @property
     def cost(self) -> float:
         """What the trials that ended have cost."""
         return self._cost
@@ -496,12 +505,19 @@ class Study:
                 return True
             return not self._again and self._spent() and self._promoted() is None
 
+    def worked(self, number: int) -> float:
+        """Return the seconds that a running trial was trained until it was last heard of."""
+        return self._out(number).worked
+
     def checkpoint(self, number: int) -> Path | None:
         """Return the directory of a trial's last checkpoint, or None if none is kept."""
         found = self._storage.trials[number].user_attrs.get("checkpoint")
         if found is None:
             return None
-        return Path(found["path"]) if self.checkpoints is None else self.checkpoints.path(found["path"])
+        if self.checkpoints is not None:
+            return self.checkpoints.path(found["path"])
+        path = Path(found["path"])
+        return path if path.exists() else None
 
     def close(self) -> None:
         """Let another process open the study; running trials are handed out again then."""
@@ -523,8 +539,7 @@ class Study:
         return self.settings.parallel is not None and len(self._watches) >= self.settings.parallel
 
     def _time_is_over(self) -> bool:
-        bound = self.settings.budget.time
-        return bound is not None and self._time.now() >= bound
+        return self.time_left <= 0
 
     def _spent(self) -> bool:
         """Whether no further configuration may be tried."""
@@ -581,6 +596,8 @@ class Study:
             self._curves[number] = Curve(number, values, state)
             if state == "running":
                 self._again.append(number)
+            elif state != "paused" and self.checkpoint(number) is not None:
+                self._ended_with.add(number)
         self._read_evidence()
 
     def _read_evidence(self) -> None:
@@ -620,6 +637,7 @@ class Study:
             step=found["step"] if path is not None else 0,
             checkpoint=None if path is None else str(path),
             scale=attrs.get("scale", 1.0),
+            seed=random.Random(f"{self.settings.seed} {number}").getrandbits(31),  # noqa: S311  # no secret
         )
 
     def _hand_out(self, number: int) -> Trial:
@@ -720,18 +738,16 @@ class Study:
         self._keep_checkpoints(number)
 
     def _keep_checkpoints(self, number: int) -> None:
-        """Delete what the study has no use for any more."""
+        """Delete what the study has no use for any more, now that a trial has ended."""
         store, which = self.checkpoints, self.settings.options.keep_checkpoints
-        if store is None or which == "all" or not store.folder.is_dir():
+        if "checkpoint" in self._storage.trials[number].user_attrs:
+            self._ended_with.add(number)
+        if store is None or which == "all" or not self._ended_with:
             return
-        if which == "none":
-            store.only(number, "")
-            return
-        keep = {record.number for record in self.pareto}
-        for record in self.trials:
-            over = record.state in ("complete", "stopped", "failed")
-            if record.checkpoint and over and record.number not in keep:
-                store.only(record.number, "")
+        keep = {record.number for record in self.pareto} if which == "best" else set()
+        for useless in self._ended_with - keep:
+            store.only(useless, "")
+        self._ended_with &= keep
 
 
 def _queue_key(given: Mapping[str, Any], tag: str) -> tuple[str, str]:

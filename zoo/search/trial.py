@@ -73,6 +73,7 @@ class Trial:
         tag: What the queue's filler called it.
         step: The last step of which there is a checkpoint; 0 for a training that begins.
         checkpoint: Directory of that checkpoint, or None.
+        seed: For the training's own chance; a function of the study's seed and the number.
         scale: Factor on the declared resources: more than 1 in a retry after exhausted memory.
         channel: Set by the driver.
     """
@@ -83,6 +84,7 @@ class Trial:
     step: int = 0
     checkpoint: str | None = None
     scale: float = 1.0
+    seed: int = 0
     channel: Channel | None = field(default=None, compare=False, repr=False)
 
     def report(self, step: int, value: Value, checkpoint: object = None, *, seconds: float | None = None) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from zoo.search.drivers.base import Handler, import_setup, is_memory_fault
 
-__all__ = ["Answer", "Worker", "thread_environment"]
+__all__ = ["Answer", "Limit", "Worker", "thread_environment"]
 
 #: status, result, error, traceback, seconds
 Answer = tuple[str, Any, str, str, float]
@@ -71,7 +71,7 @@ class Worker:
         assert self._handler is not None, "prepare comes first"
         start = time.monotonic()
         try:
-            with _Limit(self._limit):
+            with Limit(self._limit):
                 result = self._handler(request)
             return "done", result, "", "", time.monotonic() - start
         except BaseException as error:
@@ -80,7 +80,7 @@ class Worker:
             return status, None, f"{type(error).__name__}: {error}", text, time.monotonic() - start
 
 
-class _Limit:
+class Limit:
     """Bounds the private memory of this process while a request runs.
 
     RLIMIT_DATA counts private writable mappings, so allocations beyond it fail at once (numpy raises MemoryError, C++
