@@ -125,14 +125,14 @@ class Encoding:
                 columns.append(np.where(here, points[:, index], 0.5))
         return np.stack(columns, axis=1) if columns else np.zeros((len(points), 0))
 
-    def log_prior(self, points: Array) -> Array:
-        """Return the logarithm of the priors' joint density, where 0 is that of an even belief."""
+    def log_prior(self, points: Array, columns: Sequence[int] | None = None) -> Array:
+        """Return the logarithm of the priors' joint density (of some parameters), where 0 is that of an even belief."""
         out = np.zeros(len(points))
         if not self.has_prior:
             return out
         present = self.present(points)
         for index, table in enumerate(self._log_prior):
-            if table is not None:
+            if table is not None and (columns is None or index in columns):
                 cells = np.minimum((points[:, index] * len(table)).astype(int), len(table) - 1)
                 out += np.where(present[:, index], table[cells], 0.0)
         return out
@@ -145,6 +145,20 @@ class Encoding:
                 mass = np.cumsum(np.exp(table))
                 cells = np.searchsorted(mass, points[:, index] * mass[-1])
                 points[:, index] = (np.minimum(cells, len(table) - 1) + rng.random(count)) / len(table)
+        return points
+
+    def hold(self, point: Array, fixed: Mapping[str, Any]) -> Array:
+        """Return the point with given values in it."""
+        return self.hold_all(point[None], fixed)[0] if fixed else point
+
+    def hold_all(self, points: Array, fixed: Mapping[str, Any]) -> Array:
+        """Return the points with given values in them."""
+        if fixed:
+            points = points.copy()
+            for name, value in fixed.items():
+                index = self._column.get(name)
+                if index is not None:
+                    points[:, index] = self._unit(index, value)
         return points
 
     def default(self) -> dict[str, Any]:
@@ -225,7 +239,3 @@ def _wanted(value: Any) -> tuple[Any, ...]:
 def _same(a: object, b: object) -> bool:
     return a == b and isinstance(a, bool) == isinstance(b, bool)
 
-
-def points_of(encoding: Encoding, many: Sequence[Mapping[str, Any]]) -> Array:
-    """Return the points of several params, one per row."""
-    return np.array([encoding.point(params) for params in many]).reshape(len(many), len(encoding))
