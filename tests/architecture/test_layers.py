@@ -59,6 +59,7 @@ HEAVY = {
 WRAPPERS = {
     "zoo.search.evidence": "optuna",
     "zoo.search.opening": "optuna",
+    "zoo.search.replay": "optuna",
     "zoo.search.samplers": "optuna",
     "zoo.search.storage": "optuna",
     "zoo.search.suggest": "optuna",

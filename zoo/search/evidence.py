@@ -23,7 +23,7 @@ from zoo.search.space import Space
 from zoo.search.storage import STUDY_ID, Snapshot, StudyStorage
 from zoo.search.trial import TrialRecord
 
-__all__ = ["Evidence", "gather"]
+__all__ = ["Evidence", "gather", "read_evidence"]
 
 # So many own observations halve the weight of the earlier ones, per parameter and at least.
 _HALF_PER_PARAMETER = 2
@@ -106,6 +106,17 @@ class Evidence:
         ranks = before.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable") / max(len(before) - 1, 1)
         moved = np.stack([np.quantile(told[:, j], ranks[:, j]) for j in range(told.shape[1])], axis=1)
         return [_with_values(self.trials[i], moved[i].tolist()) for i in chosen]
+
+
+def read_evidence(storage: StudyStorage, space: Space) -> list[Evidence]:
+    """Return what a journal holds of earlier studies, in the order in which they came."""
+    attrs = storage.study.user_attrs
+    keys = sorted((key for key in attrs if key.startswith("evidence:")), key=lambda key: int(key.partition(":")[2]))
+    found: list[Evidence] = []
+    for key in keys:
+        first = sum(len(known.trials) for known in found)
+        found.append(Evidence.read(attrs[key], space, storage, first=first))
+    return found
 
 
 def _trial(

@@ -11,7 +11,7 @@ from zoo.search.metrics import Metrics
 from zoo.search.space import Space
 from zoo.search.stoppers.base import Stopper
 
-__all__ = ["Settings", "StudyOptions"]
+__all__ = ["Settings", "StudyOptions", "versions"]
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,13 @@ class Settings:
 
     def sampling(self) -> dict[str, Any]:
         """Return what else the suggestions depend on, as JSON values: it may change from one opening to the next."""
-        name = self.sampler if isinstance(self.sampler, str) else type(self.sampler).__qualname__
-        return {"sampler": name, "seed": self.seed, "versions": _versions()}
+        named = isinstance(self.sampler, str)
+        name = self.sampler if named else type(self.sampler).__qualname__
+        return {"sampler": name, "named": named, "seed": self.seed, "versions": versions()}
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of the libraries that suggestions depend on."""
     import numpy
     import optuna
 

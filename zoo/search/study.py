@@ -11,9 +11,7 @@ machine loses stays ``running`` and is handed out again from its last checkpoint
 from __future__ import annotations
 
 import math
-import random
 import threading
-from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -23,17 +21,17 @@ from zoo.clock import Clock, SystemClock
 from zoo.errors import ConfigError, StudyError
 from zoo.search.budget import AnyBudget, Budget
 from zoo.search.checkpoints import CheckpointStore
+from zoo.search.course import Course
 from zoo.search.journal import StudyLock, json_of
 from zoo.search.metrics import Direction, Limit, Metric, Metrics, Result, Value
-from zoo.search.record import Records, state_of
+from zoo.search.record import Records
 from zoo.search.settings import Settings, StudyOptions
 from zoo.search.space import Space
-from zoo.search.stoppers.base import Curve, Decision, Stopper
+from zoo.search.stoppers.base import Decision, Stopper
 from zoo.search.trial import FailureKind, Trial, TrialRecord
-from zoo.search.watch import StudyTime, Watch
+from zoo.search.watch import StudyTime
 
 if TYPE_CHECKING:
-    from zoo.search.evidence import Evidence
     from zoo.search.storage import StudyStorage
     from zoo.search.suggest import Draft, Drawn
 
@@ -60,23 +58,11 @@ class Study:
         self.space = settings.space
         self.metrics = settings.metrics
         self.checkpoints = checkpoints
-        self._storage = storage
         self._sampler = sampler
         self._file_lock = lock
         self._lock = threading.RLock()
-        self._records = Records()
-        self._watches: dict[int, Watch] = {}
-        self._again: deque[int] = deque()
-        self._curves: dict[int, Curve] = {}
-        self._queued: deque[int] = deque()
-        self._tags: dict[tuple[str, str], int] = {}
-        self._asked = 0
-        self._cost = 0.0
-        self._evidence: list[Evidence] = []
-        #: Trials that have ended and whose checkpoint is kept.
-        self._ended_with: set[int] = set()
         self._time = StudyTime(clock, StudyTime.of(trial.user_attrs for trial in storage.trials))
-        self._restore()
+        self._course = Course(settings, storage, self._time, checkpoints)
 
     @classmethod
     def open(
@@ -116,6 +102,7 @@ class Study:
             ConfigError: An argument is wrong.
         """
         from zoo.search.opening import open_storage
+        from zoo.search.suggest import sampler_of
 
         settings = Settings(
             space,
@@ -128,11 +115,15 @@ class Study:
             fingerprint,
             options or StudyOptions(),
         )
-        made = _sampler(settings)
+        made = sampler_of(settings)
         path = None if path is None else Path(path)
         storage, lock = open_storage(path, settings)
         kept = None if path is None else CheckpointStore.beside(path)
-        return cls(settings, storage, made, lock=lock, clock=clock or SystemClock(), checkpoints=kept)
+        study = cls(settings, storage, made, lock=lock, clock=clock or SystemClock(), checkpoints=kept)
+        defaults = {name: space[name].default for name in space if space[name].default is not None}
+        if defaults and not storage.trials:
+            study.enqueue(defaults, tag="default")
+        return study
 
     # what is tried next
 
@@ -149,14 +140,7 @@ class Study:
         near = self.space.nearest(params)
         given = json_of(dict(params), "parameters")
         with self._lock:
-            key = _queue_key(given, tag)
-            if key in self._tags:
-                return self._tags[key]
-            with self._storage.transaction():
-                number = self._storage.queue({"queued": given, "tag": tag}, near)
-            self._tags[key] = number
-            self._queued.append(number)
-            return number
+            return self._course.queue(given, near, tag)
 
     def warm_start(self, other: Study | str | Path, *, weight: float = 1.0, first: int = 1) -> int:
         """Let the sampler begin with what another study found, and return how many of its trials can be used.
@@ -178,17 +162,17 @@ class Study:
 
         if not 0 < weight <= 1:
             raise ConfigError(f"`0 < weight <= 1` must hold, but got {weight}", "use 1.0 to count it fully at first")
-        storage = other._storage if isinstance(other, Study) else read_storage(Path(other))
+        storage = other._course.storage if isinstance(other, Study) else read_storage(Path(other))
         theirs = storage.study.user_attrs.get("identity", {}).get("metrics", [])
         found = gather(Records().of(storage.trials), self.space, self.metrics, theirs)
         with self._lock:
-            attrs = self._storage.study.user_attrs
+            attrs = self._course.storage.study.user_attrs
             known = [attrs[key] for key in attrs if key.startswith("evidence:")]
             if found and not any(stored["trials"] == found for stored in known):
-                with self._storage.transaction():
+                with self._course.storage.transaction():
                     stored = {"weight": weight, "trials": found}
-                    self._storage.set_study_user_attr(STUDY_ID, f"evidence:{len(known)}", stored)
-                self._read_evidence()
+                    self._course.storage.set_study_user_attr(STUDY_ID, f"evidence:{len(known)}", stored)
+                self._course.read_evidence()
             for item in found[:first]:
                 self.enqueue(item["params"], tag="warm start")
         return len(found)
@@ -204,15 +188,15 @@ class Study:
         if self.metrics[name].role == "stored":
             raise ConfigError(f"a stored metric must have no threshold, but {name} is one", "declare it with at_most=…")
         with self._lock:
-            limits = dict(self._storage.study.user_attrs.get("limits", {}))
+            limits = dict(self._course.storage.study.user_attrs.get("limits", {}))
             limits[name] = Limit(at_most, at_least).describe()
-            with self._storage.transaction():
-                self._storage.set_study_user_attr(STUDY_ID, "limits", limits)
+            with self._course.storage.transaction():
+                self._course.storage.set_study_user_attr(STUDY_ID, "limits", limits)
 
     @property
     def thresholds(self) -> dict[str, Limit]:
         """The thresholds as they are now."""
-        stored = self._storage.study.user_attrs.get("limits", {})
+        stored = self._course.storage.study.user_attrs.get("limits", {})
         return {name: Limit(**bounds) for name, bounds in stored.items()}
 
     def ask(self) -> Trial | None:
@@ -233,39 +217,25 @@ class Study:
 
         with self._lock:
             # A closed study says so, rather than suggesting something.
-            with self._storage.transaction():
+            with self._course.storage.transaction():
                 pass
             if self._full() or self._time_is_over():
                 return None
-            if self._again:
-                return self._hand_out(self._again.popleft())
+            if self._course.again:
+                return self._course.hand_out(self._course.again.popleft())
             promoted = self._promoted()
             if promoted is not None:
-                return self._go_on(promoted)
+                return self._course.go_on(promoted)
             if self._spent():
                 return None
-            queued = self._queued[0] if self._queued else None
-            evidence = [trial for known in self._evidence for trial in known.visible(self._storage.trials)]
-            return Draft(self._storage, self.space, self._sampler, queued=queued, evidence=evidence)
+            queued = self._course.queued[0] if self._course.queued else None
+            evidence = self._course.visible_evidence()
+            return Draft(self._course.storage, self.space, self._sampler, queued=queued, evidence=evidence)
 
     def commit(self, drawn: Drawn) -> Trial:
         """Write a suggestion down and hand it out."""
         with self._lock:
-            now = self._time.now()
-            attrs = {"params": json_of(dict(drawn.params), "parameters"), "started": now}
-            with self._storage.transaction(durable=False):
-                if drawn.queued is None:
-                    number = self._storage.add(drawn.frozen, attrs, seen=drawn.seen)
-                else:
-                    number = drawn.queued
-                    for key, value in attrs.items():
-                        self._storage.set_trial_user_attr(number, key, value)
-                    self._storage.start(number, drawn.frozen, seen=drawn.seen)
-                    self._queued.remove(number)
-            self._asked += 1
-            self._watches[number] = Watch(started=now, worked=0.0, since=now)
-            self._curves[number] = Curve(number, {}, "running")
-            return self._trial(number)
+            return self._course.begin(drawn)
 
     # what comes back
 
@@ -301,12 +271,12 @@ class Study:
         step = int(step)
         values = self.metrics.report(value)
         with self._lock:
-            watch = self._out(number)
+            watch = self._course.out_of(number)
             fault = self._fault(values)
             if fault is not None:
                 self.fail(number, fault[0], f"step {step}: {fault[1]}")
                 return "stop"
-            self._note(number, step, values, watch.lap(self._time.now(), seconds), checkpoint)
+            self._course.note(number, step, values, watch.lap(self._time.now(), seconds), checkpoint)
             further, watch.step = step > watch.step or not watch.step, max(step, watch.step)
             return self._decide(number, step) if further else "continue"
 
@@ -339,15 +309,15 @@ class Study:
             cost = value.cost if cost is None else cost
             value = value.values
         with self._lock:
-            self._out(number)
-            values = self.metrics.final(self._last(number) if value is None else value)
+            self._course.out_of(number)
+            values = self.metrics.final(self._course.last(number) if value is None else value)
             fault = self._fault(values)
             if fault is not None:
                 self.fail(number, fault[0], fault[1], seconds=seconds, attrs=attrs, cost=cost)
                 return
             extra = {"metrics": values, "stderr": {name: float(error) for name, error in (stderr or {}).items()}}
             objectives = [values[metric.name] for metric in self.metrics.objectives]
-            self._end(number, "COMPLETE", objectives, extra, seconds=seconds, cost=cost, attrs=attrs)
+            self._course.end(number, "COMPLETE", objectives, extra, seconds=seconds, cost=cost, attrs=attrs)
 
     def fail(
         self,
@@ -370,16 +340,16 @@ class Study:
         """
         kind = FailureKind(kind)
         with self._lock:
-            self._out(number)
+            self._course.out_of(number)
             retry = self.settings.options.memory_retry
-            tried = self._storage.trials[number].user_attrs.get("scale", 1.0) > 1.0
+            tried = self._course.storage.trials[number].user_attrs.get("scale", 1.0) > 1.0
             if kind is FailureKind.MEMORY and retry is not None and not tried:
-                self._back(number, {"scale": retry})
+                self._course.back(number, {"scale": retry})
                 return
             failure = {"failure": {"kind": kind.value, "message": message}}
             free = 0.0 if not kind.teaches else cost
             state = "PRUNED" if kind.teaches else "FAIL"
-            self._end(number, state, None, failure, seconds=seconds, cost=free, attrs=attrs)
+            self._course.end(number, state, None, failure, seconds=seconds, cost=free, attrs=attrs)
 
     def stop(
         self, number: int, reason: str, *, seconds: float | None = None, attrs: Mapping[str, Any] | None = None
@@ -390,8 +360,8 @@ class Study:
             StudyError: The trial is not running.
         """
         with self._lock:
-            self._out(number)
-            self._end(number, "PRUNED", None, {"message": reason}, seconds=seconds, cost=None, attrs=attrs)
+            self._course.out_of(number)
+            self._course.end(number, "PRUNED", None, {"message": reason}, seconds=seconds, cost=None, attrs=attrs)
 
     def pause(self, number: int) -> None:
         """Set a running trial aside at its last step; it goes on when the stopper promotes it, or ``ask`` is free to.
@@ -400,10 +370,7 @@ class Study:
             StudyError: The trial is not running.
         """
         with self._lock:
-            watch = self._out(number)
-            attrs = {"runs": watch.all_runs(self._time.now()), "paused": True}
-            self._set(number, {"clock": self._clock_of(number), **attrs}, durable=True)
-            self._forget(number, "paused")
+            self._course.pause(number)
 
     def lose(self, number: int, reason: str) -> None:
         """Take back a running trial that the machine lost: it is handed out again, from its last checkpoint.
@@ -414,19 +381,19 @@ class Study:
             StudyError: The trial is not running.
         """
         with self._lock:
-            self._out(number)
-            losses = self._storage.trials[number].user_attrs.get("losses", 0) + 1
+            self._course.out_of(number)
+            losses = self._course.storage.trials[number].user_attrs.get("losses", 0) + 1
             if losses >= self.settings.options.max_losses:
-                self._set(number, {"losses": losses})
+                self._course.set(number, {"losses": losses})
                 self.fail(number, FailureKind.LOST, f"the machine lost it {losses} times: {reason}")
             else:
-                self._back(number, {"losses": losses})
+                self._course.back(number, {"losses": losses})
 
     def release(self, number: int) -> None:
         """Take back a running trial whose driver ends: it is handed out again, and no loss is counted."""
         with self._lock:
-            self._out(number)
-            self._back(number, {})
+            self._course.out_of(number)
+            self._course.back(number, {})
 
     def resume(self) -> list[TrialRecord]:
         """Return the trials that wait to go on after a loss or the death of the former driver, and hand them out.
@@ -434,8 +401,8 @@ class Study:
         For drivers that do not take them from ``ask``. Each must then be told or failed like any other.
         """
         with self._lock:
-            numbers = [self._hand_out(number).number for number in list(self._again)]
-            self._again.clear()
+            numbers = [self._course.hand_out(number).number for number in list(self._course.again)]
+            self._course.again.clear()
             records = self.trials
             return [records[number] for number in numbers]
 
@@ -445,7 +412,7 @@ class Study:
     def trials(self) -> list[TrialRecord]:
         """All trials, by number."""
         with self._lock:
-            return self._records.of(self._storage.trials)
+            return self._course.records
 
     @property
     def best(self) -> TrialRecord | None:
@@ -463,10 +430,8 @@ class Study:
     @property
     def pareto(self) -> list[TrialRecord]:
         """The feasible complete trials that no other one surpasses in all objectives."""
-        from zoo.search.pareto import front
-
-        done = [record for record in self.trials if record.state == "complete" and record.feasible]
-        return front(done, self.metrics.objectives)
+        with self._lock:
+            return self._course.pareto
 
     @property
     def set_aside(self) -> list[TrialRecord]:
@@ -477,7 +442,7 @@ class Study:
     def running(self) -> tuple[int, ...]:
         """Numbers of the trials that are out now."""
         with self._lock:
-            return tuple(self._watches)
+            return tuple(self._course.watches)
 
     @property
     def elapsed(self) -> float:
@@ -493,35 +458,29 @@ class Study:
     @property
     def cost(self) -> float:
         """What the trials that ended have cost."""
-        return self._cost
+        return self._course.cost
 
     @property
     def done(self) -> bool:
         """Whether nothing runs, and nothing may start any more."""
         with self._lock:
-            if self._watches:
+            if self._course.watches:
                 return False
             if self._time_is_over():
                 return True
-            return not self._again and self._spent() and self._promoted() is None
+            return not self._course.again and self._spent() and self._promoted() is None
 
     def worked(self, number: int) -> float:
         """Return the seconds that a running trial was trained until it was last heard of."""
-        return self._out(number).worked
+        return self._course.out_of(number).worked
 
     def checkpoint(self, number: int) -> Path | None:
         """Return the directory of a trial's last checkpoint, or None if none is kept."""
-        found = self._storage.trials[number].user_attrs.get("checkpoint")
-        if found is None:
-            return None
-        if self.checkpoints is not None:
-            return self.checkpoints.path(found["path"])
-        path = Path(found["path"])
-        return path if path.exists() else None
+        return self._course.checkpoint(number)
 
     def close(self) -> None:
         """Let another process open the study; running trials are handed out again then."""
-        self._storage.close()
+        self._course.storage.close()
         if self._file_lock is not None:
             self._file_lock.release()
 
@@ -536,7 +495,7 @@ class Study:
     # rules
 
     def _full(self) -> bool:
-        return self.settings.parallel is not None and len(self._watches) >= self.settings.parallel
+        return self.settings.parallel is not None and len(self._course.watches) >= self.settings.parallel
 
     def _time_is_over(self) -> bool:
         return self.time_left <= 0
@@ -544,13 +503,13 @@ class Study:
     def _spent(self) -> bool:
         """Whether no further configuration may be tried."""
         budget = self.settings.budget
-        return (budget.trials is not None and self._asked >= budget.trials) or (
-            budget.cost is not None and self._cost >= budget.cost
+        return (budget.trials is not None and self._course.asked >= budget.trials) or (
+            budget.cost is not None and self._course.cost >= budget.cost
         )
 
     def _promoted(self) -> int | None:
         stopper = self.settings.stopper
-        return None if stopper is None else stopper.promote(list(self._curves.values()))
+        return None if stopper is None else stopper.promote(list(self._course.curves.values()))
 
     def _fault(self, values: Mapping[str, float]) -> tuple[FailureKind, str] | None:
         """Return what is wrong with objectives and constraints, if anything."""
@@ -572,196 +531,15 @@ class Study:
         if self._time_is_over():
             decision = "pause"
         elif self.settings.stopper is not None:
-            decision = self.settings.stopper.decide(list(self._curves.values()), number, step)
+            decision = self.settings.stopper.decide(list(self._course.curves.values()), number, step)
         if decision == "stop":
             self.stop(number, f"stopped at step {step}")
         elif decision == "pause":
             self.pause(number)
         return decision
 
-    # state
-
-    def _restore(self) -> None:
-        """Take in what the journal says."""
-        for frozen in self._storage.trials:
-            attrs, number, state = frozen.user_attrs, int(frozen.number), state_of(frozen)
-            if "queued" in attrs:
-                self._tags[_queue_key(attrs["queued"], attrs.get("tag", ""))] = number
-            if state == "queued":
-                self._queued.append(number)
-                continue
-            self._asked += frozen.state.name != "FAIL"
-            self._cost += attrs.get("result", {}).get("cost") or 0.0
-            values = {step: self.metrics.sign * value for step, value in frozen.intermediate_values.items()}
-            self._curves[number] = Curve(number, values, state)
-            if state == "running":
-                self._again.append(number)
-            elif state != "paused" and self.checkpoint(number) is not None:
-                self._ended_with.add(number)
-        self._read_evidence()
-
-    def _read_evidence(self) -> None:
-        attrs = self._storage.study.user_attrs
-        keys = sorted((key for key in attrs if key.startswith("evidence:")), key=lambda key: int(key[9:]))
-        if not keys:
-            return
-        from zoo.search.evidence import Evidence
-
-        self._evidence = []
-        for key in keys:
-            first = sum(len(known.trials) for known in self._evidence)
-            self._evidence.append(Evidence.read(attrs[key], self.space, self._storage, first=first))
-
-    def _out(self, number: int) -> Watch:
-        """Return the watch of a trial that is out."""
-        watch = self._watches.get(number)
-        if watch is None:
-            trials = self._storage.trials
-            known = 0 <= number < len(trials)
-            state: str = state_of(trials[number]) if known else "unknown"
-            state = "waiting to be asked again" if state == "running" else state
-            raise StudyError(
-                f"only a running trial can be reported, told or failed, but trial {number} is {state}",
-                "tell each trial that was asked exactly once",
-            )
-        return watch
-
-    def _trial(self, number: int) -> Trial:
-        attrs = self._storage.trials[number].user_attrs
-        found = attrs.get("checkpoint")
-        path = None if found is None else self.checkpoint(number)
-        return Trial(
-            number,
-            attrs["params"],
-            attrs.get("tag", ""),
-            step=found["step"] if path is not None else 0,
-            checkpoint=None if path is None else str(path),
-            scale=attrs.get("scale", 1.0),
-            seed=random.Random(f"{self.settings.seed} {number}").getrandbits(31),  # noqa: S311  # no secret
-        )
-
-    def _hand_out(self, number: int) -> Trial:
-        """Let a trial go on that is running in the journal, from its last checkpoint."""
-        frozen, trial, now = self._storage.trials[number], self._trial(number), self._time.now()
-        worked = frozen.user_attrs.get("clock", {}).get(trial.step, 0.0) if trial.step else 0.0
-        runs = [(start, end) for start, end in frozen.user_attrs.get("runs", ())]
-        last = max(frozen.intermediate_values, default=0)
-        self._watches[number] = Watch(started=now, worked=worked, since=now, runs=runs, step=last)
-        self._curves[number] = Curve(number, self._curves[number].values, "running")
-        return trial
-
-    def _go_on(self, number: int) -> Trial:
-        self._set(number, {"paused": False})
-        return self._hand_out(number)
-
-    def _back(self, number: int, attrs: Mapping[str, Any]) -> None:
-        """Put a running trial among those that are handed out again."""
-        runs = self._watches[number].all_runs(self._time.now())
-        self._set(number, {**attrs, "runs": runs}, durable=True)
-        self._forget(number, "running")
-        self._again.append(number)
-
-    def _note(self, number: int, step: int, values: dict[str, float], worked: float, source: str | Path | None) -> None:
-        """Write a report."""
-        extra: dict[str, Any] = {"seconds": worked}
-        if len(values) > 1:
-            extra["metrics"] = values
-        if source is not None:
-            kept = self.checkpoints
-            extra["checkpoint"] = str(source) if kept is None else kept.keep(number, step, Path(source))
-        first = values[self.metrics.first.name]
-        with self._storage.transaction(durable=False):
-            self._storage.report(number, step, first, **extra)
-        if source is not None and self.checkpoints is not None:
-            self.checkpoints.only(number, extra["checkpoint"])
-        # The curve's own dictionary: a copy per report would make a training of n steps cost n squared.
-        curve = self._curves[number].values
-        assert isinstance(curve, dict)
-        curve[step] = self.metrics.sign * first
-
-    def _last(self, number: int) -> dict[str, float]:
-        """Return the metrics that were reported last."""
-        frozen = self._storage.trials[number]
-        reports = frozen.intermediate_values
-        if not reports:
-            raise ConfigError(
-                f"a training must return a value or report one, but trial {number} did neither",
-                "return the objective at the end, or call trial.report(step, value)",
-            )
-        return {**frozen.user_attrs.get("last", {}), self.metrics.first.name: reports[max(reports)]}
-
-    def _clock_of(self, number: int) -> dict[str, float]:
-        # The reports' lines have it too; this is for readers that know only Optuna's format.
-        return {
-            str(step): seconds for step, seconds in self._storage.trials[number].user_attrs.get("clock", {}).items()
-        }
-
-    def _set(self, number: int, attrs: Mapping[str, Any], *, durable: bool = False) -> None:
-        with self._storage.transaction(durable=durable):
-            for key, value in attrs.items():
-                self._storage.set_trial_user_attr(number, key, value)
-
-    def _forget(self, number: int, state: str) -> None:
-        """A trial is not out any more."""
-        del self._watches[number]
-        self._curves[number] = Curve(number, self._curves[number].values, state)  # type: ignore[arg-type]
-
-    def _end(
-        self,
-        number: int,
-        state: str,
-        values: Sequence[float] | None,
-        result: dict[str, Any],
-        *,
-        seconds: float | None,
-        cost: float | None,
-        attrs: Mapping[str, Any] | None,
-    ) -> None:
-        """Give a running trial its final state."""
-        now, watch = self._time.now(), self._watches[number]
-        stored = json_of(dict(attrs or {}), "attrs")
-        worked = watch.lap(now, None) if seconds is None else float(seconds)
-        cost = worked if cost is None else float(cost)
-        final: dict[str, Any] = {
-            "result": {"failure": None, **result, "seconds": worked, "cost": cost, "attrs": stored},
-            "runs": watch.all_runs(now),
-            "ended": now,
-        }
-        clock = self._clock_of(number)
-        with self._storage.transaction():
-            self._storage.finish(number, state, values, {"clock": clock, **final} if clock else final)
-        self._cost += cost
-        self._asked -= state == "FAIL"
-        frozen = self._storage.trials[number]
-        state_now = state_of(frozen)
-        self._forget(number, state_now)
-        self._keep_checkpoints(number)
-
-    def _keep_checkpoints(self, number: int) -> None:
-        """Delete what the study has no use for any more, now that a trial has ended."""
-        store, which = self.checkpoints, self.settings.options.keep_checkpoints
-        if "checkpoint" in self._storage.trials[number].user_attrs:
-            self._ended_with.add(number)
-        if store is None or which == "all" or not self._ended_with:
-            return
-        keep = {record.number for record in self.pareto} if which == "best" else set()
-        for useless in self._ended_with - keep:
-            store.only(useless, "")
-        self._ended_with &= keep
-
-
-def _queue_key(given: Mapping[str, Any], tag: str) -> tuple[str, str]:
-    return repr(sorted(given.items())), tag
-
 
 def _stopper(stopper: str | Stopper | None) -> Stopper | None:
     if stopper is None or isinstance(stopper, Stopper):
         return stopper
     raise ConfigError(f"a stopper must be known, but got {stopper!r}", "use None or a zoo.search.stoppers.Stopper")
-
-
-def _sampler(settings: Settings) -> Any:
-    from zoo.search.samplers import SeededSampler
-
-    name = "tpe" if settings.sampler == "auto" else settings.sampler
-    return SeededSampler(name, settings.space, settings.seed)

@@ -10,10 +10,12 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
+from zoo.search.samplers import SeededSampler
+from zoo.search.settings import Settings
 from zoo.search.space import Space
 from zoo.search.storage import Snapshot, StudyStorage
 
-__all__ = ["Draft", "Drawn"]
+__all__ = ["Draft", "Drawn", "make_sampler", "sampler_of"]
 
 
 @dataclass(frozen=True)
@@ -77,3 +79,15 @@ class Draft:
 
 
 _NO_PRUNER = optuna.pruners.NopPruner()
+
+
+def make_sampler(name: str, space: Space, *, seed: int, max_step: int | None = None) -> Any:
+    """Return the sampler of a name."""
+    return SeededSampler("tpe" if name == "auto" else name, space, seed)
+
+
+def sampler_of(settings: Settings) -> Any:
+    """Return the sampler that a study was opened with."""
+    if not isinstance(settings.sampler, str):
+        return settings.sampler
+    return make_sampler(settings.sampler, settings.space, seed=settings.seed)
