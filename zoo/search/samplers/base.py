@@ -22,7 +22,7 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.study import Study, StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from zoo.search.samplers.encoding import Array, Encoding
 from zoo.search.samplers.history import Violations
@@ -134,25 +134,7 @@ class Sampler(optuna.samplers.BaseSampler):  # type: ignore[misc]  # optuna is n
         others = [other for other in trials if other.number != trial.number]
         fixed = dict(trial.system_attrs.get("fixed_params", {}))
         rng = np.random.default_rng(np.random.SeedSequence([self.seed, max(trial.number, 0)]))
-        request = Request(study, others, trial.number, fixed, rng)
-        default = self._default(request)
-        return self.propose(request) if default is None else default
-
-    def _default(self, request: Request) -> Params | None:
-        """Return the defaults as the first suggestion, if there are any; the rest is drawn."""
-        defaults = self.encoding.default()
-        begun = any(
-            trial.number >= 0 and trial.state != TrialState.WAITING and "fixed_params" not in trial.system_attrs
-            for trial in request.trials
-        )
-        if not defaults or begun or request.fixed:
-            return None
-        points = self.encoding.sample(request.rng, _TRIES, believed=True)
-        for point in points:
-            params = self.encoding.params(self.encoding.hold(point, defaults))
-            if self.space.allows(params):
-                return params
-        return None  # the defaults contradict the constraints: a suggestion must not
+        return self.propose(Request(study, others, trial.number, fixed, rng))
 
     # for implementers
 

@@ -48,5 +48,7 @@ def make_sampler(
     if name == "auto":
         name = "freeze_thaw" if pauses else "tpe"
     if name not in SAMPLERS:
-        raise ConfigError(f"a sampler must be known, but got {name!r}", f"samplers: auto, {', '.join(sorted(SAMPLERS))}")
+        raise ConfigError(
+            f"a sampler must be known, but got {name!r}", f"samplers: auto, {', '.join(sorted(SAMPLERS))}"
+        )
     return SAMPLERS[name](space, seed=seed, violations=violations, max_step=max_step)

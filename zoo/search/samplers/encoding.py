@@ -161,14 +161,6 @@ class Encoding:
                     points[:, index] = self._unit(index, value)
         return points
 
-    def default(self) -> dict[str, Any]:
-        """Return the defaults, by name."""
-        return {
-            name: domain.default
-            for name, domain in zip(self.names, self._domains, strict=True)
-            if domain.default is not None
-        }
-
     def _unit(self, index: int, value: Any) -> float:
         domain = self._domains[index]
         if isinstance(domain, Categorical | Ordinal):
@@ -238,4 +230,3 @@ def _wanted(value: Any) -> tuple[Any, ...]:
 
 def _same(a: object, b: object) -> bool:
     return a == b and isinstance(a, bool) == isinstance(b, bool)
-

@@ -27,7 +27,6 @@ _COLUMNS = 4
 Violations: TypeAlias = Callable[[FrozenTrial], Sequence[float]]
 
 
-
 class Standing(IntEnum):
     """What a trial tells."""
 
@@ -50,8 +49,6 @@ def standing_of(trial: FrozenTrial) -> Standing:
         failed = trial.user_attrs.get("result", {}).get("failure") or not trial.intermediate_values
         return Standing.FAILED if failed else Standing.STOPPED
     return Standing.SILENT
-
-
 
 
 class History:

@@ -50,9 +50,7 @@ class Objective:
 
     def take(self, chosen: Array) -> Objective:
         """Return some of them."""
-        return Objective(
-            self.rows[chosen], self.rung[chosen], self.z[chosen], self.y[chosen], self.moments[chosen]
-        )
+        return Objective(self.rows[chosen], self.rung[chosen], self.z[chosen], self.y[chosen], self.moments[chosen])
 
 
 @dataclass

@@ -81,11 +81,9 @@ class ASHA(Stopper):
             if at is not None:
                 reached.append((curve.values[at], curve.number))
         reached.sort()
-        count = len(reached) // self.eta
-        if not self.pause:
-            count = max(count, 1)
-        # The best so far always goes on.
-        return [number for _, number in reached[: max(count, 1 if len(reached) == 1 or not self.pause else 0)]]
+        # The first one at a rung goes on at once: something must become whole early.
+        fewest = 0 if self.pause and len(reached) > 1 else 1
+        return [number for _, number in reached[: max(len(reached) // self.eta, fewest)]]
 
     def describe(self) -> dict[str, Any]:
         """Return the rule as JSON values."""
