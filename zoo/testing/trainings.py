@@ -240,6 +240,22 @@ class RunConformance(ABC):
                 raise AssertionError("it was accepted")
             assert len(study.trials) == 1 and study.trials[0].state == "failed"
 
+    def test_a_report_that_the_study_does_not_know_is_refused(self) -> None:
+        """As the value at the end is."""
+
+        def train(trial: Trial) -> float:
+            trial.report(1, {"loss": 1.0})
+            return 1.0
+
+        with self.study(budget=5) as study:
+            try:
+                self.run(study, train)
+            except ConfigError as error:
+                assert "value is missing" in error.message
+            else:
+                raise AssertionError("it was accepted")
+            assert [record.failure for record in study.trials] == [FailureKind.EXCEPTION]
+
     def test_divergence_and_a_second_try_with_more_memory(self) -> None:
         """Options of the study hold under every driver."""
 

@@ -13,7 +13,6 @@ from zoo.errors import ClusterError, ConfigError
 from zoo.search.checkpoints import pack
 from zoo.search.drivers.outcome import Outcome, Train
 from zoo.search.drivers.trainer import Place, Report, Trainer
-from zoo.search.drivers.worker import thread_environment
 from zoo.search.resources import Resources
 from zoo.search.trial import FailureKind, Trial
 
@@ -269,7 +268,6 @@ class Fleet:
             "num_gpus": first.pop("GPU", 0),
             "resources": first,
             "max_restarts": 0,  # the study must know which trial was lost
-            "runtime_env": {"env_vars": thread_environment(max(int(resources.cpu), 1))},
         }
         group = None
         if resources.more:
@@ -280,7 +278,11 @@ class Fleet:
             options["scheduling_strategy"] = PlacementGroupSchedulingStrategy(
                 group, placement_group_bundle_index=0, placement_group_capture_child_tasks=True
             )
-        actor = self._ray.remote(Trainer).options(**options).remote(list(sys.path), resources.memory, self._store)
+        actor = (
+            self._ray.remote(Trainer)
+            .options(**options)
+            .remote(list(sys.path), max(int(resources.cpu), 1), resources.memory, self._store)
+        )
         return Slot(actor, group, scale, actor.ping.remote(), "scheduling", time.monotonic())
 
     def _end(self, slot: Slot) -> None:

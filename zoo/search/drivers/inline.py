@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from zoo.errors import ClusterError, ConfigError
+from zoo.errors import ClusterError, ConfigError, StudyError
 from zoo.search.drivers.base import Driver, Event, Handler, import_setup, is_memory_fault
 from zoo.search.drivers.outcome import Outcome, Train, call, settle
 from zoo.search.interrupts import Interrupts
@@ -126,9 +126,13 @@ def drive(study: Study, train: Train, options: RunOptions) -> Ending:
                 if trial.number in study.running:
                     study.release(trial.number)
                 break
+            if isinstance(channel.error, StudyError):
+                raise channel.error  # the journal's fault, not the training's
             if channel.late():
                 outcome = Outcome("failed", kind=FailureKind.TIME_LIMIT, message=f"more than {options.time_limit:g} s")
             settle(study, trial.number, outcome)
+            if channel.error is not None and not any(record.state == "complete" for record in study.trials):
+                raise channel.error  # every training will do the same
         return "interrupted"
 
 
@@ -140,6 +144,8 @@ class _Direct:
     ) -> None:
         self._study, self._number, self._interrupts, self._progress = study, number, interrupts, progress
         self._end = None if limit is None else time.monotonic() + limit - study.worked(number)
+        #: What the study did not like about a report.
+        self.error: ConfigError | StudyError | None = None
 
     def late(self) -> bool:
         return self._end is not None and time.monotonic() > self._end
@@ -148,8 +154,12 @@ class _Direct:
         self, number: int, step: int, value: Value, *, seconds: float | None, checkpoint: str | None
     ) -> Decision:
         with self._interrupts.held():
-            if self.late():
+            if self.late() or number not in self._study.running:
                 return "stop"
-            decision = self._study.report(number, step, value, seconds=seconds, checkpoint=checkpoint)
+            try:
+                decision = self._study.report(number, step, value, seconds=seconds, checkpoint=checkpoint)
+            except (ConfigError, StudyError) as error:
+                self.error = error
+                raise
             self._progress.show()
             return decision

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from zoo.search.checkpoints import CheckpointStore, pack, unpack
 from zoo.search.drivers.outcome import Outcome, Train, call
-from zoo.search.drivers.worker import Limit
+from zoo.search.drivers.worker import Limit, thread_environment
 from zoo.search.metrics import Value
 from zoo.search.stoppers.base import Decision
 from zoo.search.trial import Stopped, Trial
@@ -68,11 +68,18 @@ class Trainer:
     Args:
         paths: The driver's ``sys.path``.
         memory_limit: Bytes that one training may allocate beyond what the process holds when it starts.
+        threads: Of numerical libraries.
         store: The study's folder of checkpoints and a file in it that exists as long as the driver runs; None keeps
             checkpoints where they are.
     """
 
-    def __init__(self, paths: list[str], memory_limit: int | None, store: tuple[str, str] | None) -> None:
+    def __init__(self, paths: list[str], threads: int, memory_limit: int | None, store: tuple[str, str] | None) -> None:
+        # Here and not in Ray's runtime_env: that would cost a new process for each worker, seconds instead of one.
+        os.environ.update(thread_environment(threads))
+        if "numpy" in sys.modules:  # it has read them already
+            from threadpoolctl import threadpool_limits
+
+            self._threads = threadpool_limits(threads)
         # Ctrl-C goes to the whole foreground process group; only the driver decides what it means.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         # A training's prints go to the worker's log: the driver's stdout is its own.
