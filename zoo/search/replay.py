@@ -17,8 +17,8 @@ from zoo.search import domains as kinds
 from zoo.search import priors
 from zoo.search.evidence import read_evidence
 from zoo.search.journal import read_journal
-from zoo.search.settings import versions
 from zoo.search.samplers import make_sampler
+from zoo.search.settings import versions
 from zoo.search.space import Space
 from zoo.search.storage import Operation, StudyStorage
 from zoo.search.suggest import Draft, Drawn

@@ -58,6 +58,7 @@ class Study:
         self.space = settings.space
         self.metrics = settings.metrics
         self.checkpoints = checkpoints
+        self.clock = clock
         self._sampler = sampler
         self._file_lock = lock
         self._lock = threading.RLock()

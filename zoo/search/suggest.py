@@ -70,7 +70,10 @@ class Draft:
         self.seen = storage.position
 
     def draw(self) -> Drawn | None:
-        """Ask the sampler; None if nothing may go on any more. Takes milliseconds to seconds, and changes nothing but the sampler's own buffers."""
+        """Ask the sampler; None if nothing may go on any more.
+
+        It takes milliseconds to seconds, and changes nothing but the sampler's own buffers.
+        """
         history = self._history
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -4,10 +4,10 @@ An implementer guarantees:
 
 1. Same seed and same history, same suggestion, also in another process: nothing is remembered but what can be computed
    again from the trials.
-2. Suggestions lie in the space and satisfy its constraints, whatever the history holds; values that a queued trial fixes
-   stay fixed.
-3. Trials are read as ``history`` says: a stopped or paused trial is an observation at its fidelity, never a final value;
-   a failed one marks a region to keep away from; a lost one teaches nothing.
+2. Suggestions lie in the space and satisfy its constraints, whatever the history holds; values that a queued trial
+   fixes stay fixed.
+3. Trials are read as ``history`` says: a stopped or paused trial is an observation at its fidelity, never a final
+   value; a failed one marks a region to keep away from; a lost one teaches nothing.
 4. It writes nothing into the study.
 """
 
@@ -149,7 +149,7 @@ class Sampler(optuna.samplers.BaseSampler):  # type: ignore[misc]  # optuna is n
     def _admit(self, point: Array, request: Request) -> Array:
         """Return the point, or another random one if the constraints forbid it."""
         best, best_gap = point, np.inf
-        for attempt in range(_TRIES):
+        for _ in range(_TRIES):
             gap = self.space.violation(self.encoding.params(point))
             if gap == 0:
                 return point
@@ -159,7 +159,7 @@ class Sampler(optuna.samplers.BaseSampler):  # type: ignore[misc]  # optuna is n
         return self.walk(best, request)
 
     def walk(self, point: Array, request: Request) -> Array:
-        """Return an allowed point on a random walk downhill from ``point``; the point itself if fixed values forbid it."""
+        """Return an allowed point on a random walk downhill from ``point``, or where that ended if values are fixed."""
         gap = self.space.violation(self.encoding.params(point))
         for _ in range(40 * _TRIES):
             if gap == 0:

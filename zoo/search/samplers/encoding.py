@@ -1,6 +1,6 @@
 """A space as numbers: points of the unit cube, the features a model sees, and the densities of the priors.
 
-A *point* has one number in [0, 1] per parameter, in the order of the space, also for parameters that do not exist there.
+A *point* has one number in [0, 1] per parameter, in the order of the space, also for those that do not exist there.
 The *features* of a point are what distances are taken of: one column per number, one per choice of an unordered
 parameter, and the middle of the range for a parameter that does not exist.
 """
@@ -8,7 +8,7 @@ parameter, and the middle of the range for a parameter that does not exist.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from zoo.search.space import Categorical, Choice, Domain, Float, Int, Ordinal, P
 
 __all__ = ["Array", "Encoding"]
 
-Array: TypeAlias = NDArray[np.float64]
+Array: TypeAlias = NDArray[Any]
 
 #: Cells of a tabulated density.
 _CELLS = 256
@@ -202,7 +202,7 @@ def _ratio(number: Any, low: float, high: float) -> Any:
     return (number - low) / (high - low) if high > low else np.zeros_like(number) + 0.5
 
 
-def _one_hot(domain: Domain) -> bool:
+def _one_hot(domain: Domain) -> TypeGuard[Categorical]:
     """Whether a parameter has a column per choice; of two choices one column tells as much."""
     return isinstance(domain, Categorical) and len(domain.choices) > 2
 

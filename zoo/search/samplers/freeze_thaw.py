@@ -1,9 +1,9 @@
 """Freeze-thaw search: trainings pause at rungs, and a model of final values says which of them goes on (the default).
 
 At each free worker the paused trainings compete with a new configuration for the largest expected improvement of the
-*final* value per second that is still to pay (Swersky et al. 2014, "Freeze-thaw Bayesian optimization"; the choice at each
-free worker is that of asynchronous successive halving, Li et al. 2020, without its quotas). A configuration whose first
-rung disappoints stays frozen; one that surprises goes on, rung after rung, each time against all others.
+*final* value per second that is still to pay (Swersky et al. 2014, "Freeze-thaw Bayesian optimization"; the choice at
+each free worker is that of asynchronous successive halving, Li et al. 2020, without its quotas). A configuration whose
+first rung disappoints stays frozen; one that surprises goes on, rung after rung, each time against all others.
 """
 
 from __future__ import annotations
@@ -56,13 +56,14 @@ class FreezeThawSampler(GPSampler):
         if len(rows) == 0 or not self._model(rng, len(study.directions)):
             # At the end something must become whole, whatever the model has seen.
             return int(self.history.numbers[rows[0]]) if last and len(rows) and not self._any_whole() else None
-        points = self.history.points[rows]
-        mine = self.worth(points, self._remaining(rows))
         if last:
-            return self._still_hopeful(rows, mine)
+            return self._still_hopeful(rows)
         request = Request(study, trials, number, {}, rng)
         candidates = self._candidates(request)
-        theirs = self.worth(candidates)
+        points = np.vstack([self.encoding.snap(self.history.points[rows]), candidates])
+        x = self.encoding.features(points)
+        worth = self.worth(points, x, self._to_pay(x, rows))
+        mine, theirs = worth[: len(rows)], worth[len(rows) :]
         if mine.max() >= theirs.max():
             return int(self.history.numbers[rows[int(np.argmax(mine))]])
         point = self._best_of(candidates, theirs, request)
@@ -81,31 +82,27 @@ class FreezeThawSampler(GPSampler):
         history = self.history
         return bool(((history.standing == Standing.COMPLETE) & (history.numbers >= 0)).any())
 
-    def _remaining(self, rows: Array) -> Array:
-        """Return the seconds that paused trials still need, in the units of ``seconds``."""
+    def _to_pay(self, x: Array, rows: Array) -> Array:
+        """Return the seconds until the end, of paused trials (the first features) and of new ones."""
         history = self.history
-        left = 1.0 - history.last_step[rows] / max(history.max_step, 1)
-        seconds = self.seconds(history.points[rows])
+        seconds = self.seconds(x)
         measured = history.seconds[rows] / np.maximum(history.last_step[rows], 1.0) * history.max_step
-        known = np.isfinite(measured) & (measured > 0)
-        if self._cost.process is not None and self.options.cost_power > 0:
-            seconds = np.where(known, measured, seconds)
-        return seconds * np.maximum(left, 0.01)
+        known = np.isfinite(measured) & (measured > 0) & (self._cost.process is not None)
+        whole = np.where(known & (self.options.cost_power > 0), measured, seconds[: len(rows)])
+        left = 1.0 - history.last_step[rows] / max(history.max_step, 1)
+        return np.concatenate([whole * np.maximum(left, 0.01), seconds[len(rows) :]])
 
-    def _still_hopeful(self, rows: Array, worth: Array) -> int | None:
+    def _still_hopeful(self, rows: Array) -> int | None:
         """Return the paused trial to finish though no new one begins, if one may still become the best."""
         process = self._objective.process
         assert process is not None
+        mean, spread = process.predict(self.encoding.features(self.history.points[rows]), np.ones(len(rows)))
         best = self._incumbent()
-        index = int(np.argmax(worth))
-        if best is not None and self._any_whole():
-            x = self.encoding.features(self.history.points[rows])
-            mean, spread = process.predict(x, np.ones(len(rows)))
-            hope = (best - mean) / spread
-            index = int(np.argmax(hope))
-            if hope[index] < _HOPE:
-                return None
-        return int(self.history.numbers[rows[index]])
+        if best is None or not self._any_whole():
+            return int(self.history.numbers[rows[int(np.argmin(mean))]])
+        hope = (best - mean) / spread
+        index = int(np.argmax(hope))
+        return int(self.history.numbers[rows[index]]) if hope[index] >= _HOPE else None
 
     def _pending_fidelity(self, rows: Array) -> Array:
         """Return the next rung of pending trials: they will pause there."""

@@ -1,8 +1,8 @@
 """A Gaussian process over features and fidelity, with maximum a-posteriori lengths.
 
 Kernel: ``s (w + (1 - w) M(z, z')) M(x, x')`` with Matérn 5/2 in both factors, one length per parameter, fidelity z in
-[0, 1] (Swersky et al. 2014; Klein et al. 2020 compare such kernels for asynchronous multi-fidelity search). A value at a
-low fidelity informs about the others as far as ``w`` and the length of ``z`` say, which are fitted.
+[0, 1] (Swersky et al. 2014; Klein et al. 2020 compare such kernels for asynchronous multi-fidelity search). A value at
+a low fidelity informs about the others as far as ``w`` and the length of ``z`` say, which are fitted.
 """
 
 from __future__ import annotations
@@ -161,21 +161,21 @@ class GaussianProcess:
 
     def mean(self, x: Array, z: Array) -> Array:
         """Return the means at (x, z)."""
-        return cast(Array, self._kernel(self._theta, (x, z), (self.data.x, self.data.z)) @ self._solved)
+        return self._kernel(self._theta, (x, z), (self.data.x, self.data.z)) @ self._solved
 
     def predict(self, x: Array, z: Array) -> tuple[Array, Array]:
         """Return means and standard deviations at (x, z), without noise."""
         cross = self._kernel(self._theta, (x, z), (self.data.x, self.data.z))
         half = solve_triangular(self._lower, cross.T, lower=True, check_finite=False)
         variance = np.exp(self._theta[-2]) - np.einsum("ij,ij->j", half, half)
-        return cast(Array, cross @ self._solved), np.sqrt(np.maximum(variance, 1e-10))
+        return cross @ self._solved, np.sqrt(np.maximum(variance, 1e-10))
 
 
 def _squares(a: Array, b: Array) -> Array:
     out = a @ (-2.0 * b.T)
     out += (a * a).sum(1)[:, None]
     out += (b * b).sum(1)[None]
-    return cast(Array, np.maximum(out, 1e-16, out=out))
+    return np.maximum(out, 1e-16, out=out)
 
 
 def _matern(squares: Array) -> Array:

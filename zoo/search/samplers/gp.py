@@ -1,4 +1,4 @@
-"""Bayesian optimisation with Gaussian processes: asynchronous, cost-aware, with priors, limits and several fidelities."""
+"""Bayesian optimisation with Gaussian processes: asynchronous, cost-aware, with priors, limits and fidelities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from scipy.special import log_ndtr, ndtr
 from zoo.errors import ConfigError
 from zoo.search.samplers.base import Request, Sampler
 from zoo.search.samplers.encoding import Array
-from zoo.search.samplers.gaussian import GaussianProcess
 from zoo.search.samplers.history import History, Standing, Violations
 from zoo.search.samplers.surrogate import Objective, Surrogate
 from zoo.search.space import Params, Space
@@ -80,7 +79,7 @@ class GPSampler(Sampler):
         self.options = options or GPOptions()
         self.history = History(self.encoding, violations, max_step=max_step)
         self._objective = Surrogate(self.encoding, fidelity=True, ranked=True)
-        self._cost = Surrogate(self.encoding, fidelity=False, ranked=False)
+        self._cost = Surrogate(self.encoding, fidelity=False, ranked=False, most=_OBSERVED)
         self._failure = Surrogate(self.encoding, fidelity=False, ranked=False)
         self._limits: list[Surrogate] = []
 
@@ -98,7 +97,7 @@ class GPSampler(Sampler):
             even = request.rng.random() < _EVEN or not self.encoding.has_prior
             return self.encoding.params(self.allowed(request, 1, believed=not even)[0])
         points = self._candidates(request)
-        return self.encoding.params(self._best_of(points, self.worth(points), request))
+        return self.encoding.params(self._best_of(points, self.worth(points, self.encoding.features(points)), request))
 
     def _look(self, study: Study, trials: Sequence[FrozenTrial]) -> None:
         self.history.update(trials, study.directions)
@@ -173,7 +172,7 @@ class GPSampler(Sampler):
         rows = np.array([row for row in judged if len(history.violations[row]) == count], dtype=int)
         for index, limit in enumerate(self._limits):
             over = np.array([history.violations[row][index] for row in rows])
-            width = np.median(np.abs(over)) or 1.0
+            width = float(np.median(np.abs(over))) or 1.0
             # Beyond a few widths it does not matter how much; the sign does.
             limit.update(history, _flat(rows, np.clip(over / width, -3.0, 3.0)), rng)
 
@@ -222,35 +221,45 @@ class GPSampler(Sampler):
         mean = process.mean(x, np.ones(len(rows)))
         return history.points[rows[np.argsort(mean)[:_BEST]]]
 
-    def worth(self, points: Array, seconds: Array | None = None) -> Array:
+    def worth(self, points: Array, x: Array, seconds: Array | None = None) -> Array:
         """Return the logarithm of the expected improvement per second, or of how likely a point is allowed at all.
 
         Args:
             points: Snapped.
+            x: Their features.
             seconds: What it costs to finish them; by default a whole training.
         """
         process = self._objective.process
         assert process is not None
-        x = self.encoding.features(points)
         z = np.ones(len(points))
         mean, spread = process.predict(x, z)
         allowed = self._log_allowed(x, z)
         best = self._incumbent()
-        score = allowed if best is None else log_improvement(mean, spread, best) + allowed
-        score = score - self.options.cost_power * np.log(self.seconds(points) if seconds is None else seconds)
+        score: Array = allowed
+        if best is not None:
+            score = score + log_improvement(mean, spread, best)
+        cost = self.seconds(x) if seconds is None else seconds
+        score = score - self.options.cost_power * np.log(cost)
         if self.encoding.has_prior:
-            whole = np.count_nonzero((self.history.standing == Standing.COMPLETE) & (self.history.numbers >= 0))
-            score = score + self.options.prior_weight / max(whole, 1) * self.encoding.log_prior(points)
-        return cast(Array, score)
+            score = score + self.options.prior_weight / max(self._evidence(), 1.0) * self.encoding.log_prior(points)
+        return score
 
-    def seconds(self, points: Array) -> Array:
-        """Return what whole trainings are expected to take, in units that are the same for all points."""
+    def _evidence(self) -> float:
+        """Return how many whole trainings the study's own observations amount to."""
+        history = self.history
+        told = np.isin(history.standing, (Standing.PAUSED, Standing.STOPPED, Standing.COMPLETE))
+        return float(
+            np.where(np.isfinite(history.values), history.fidelity, 0.0)[told & (history.numbers >= 0)].max(1).sum()
+        )
+
+    def seconds(self, x: Array) -> Array:
+        """Return the seconds that whole trainings are expected to take, given their features."""
         process = self._cost.process
         if process is None or self.options.cost_power == 0:
-            return np.ones(len(points))
-        mean = process.mean(self.encoding.features(points), np.zeros(len(points)))
+            return np.ones(len(x))
+        mean = process.mean(x, np.zeros(len(x)))
         width, centre = float(self._rate.std()) + 1e-9, float(self._rate.mean())
-        return cast(Array, np.exp(centre + width * mean) * max(self.history.max_step, 1))
+        return np.exp(centre + width * mean) * max(self.history.max_step, 1)
 
     def _incumbent(self) -> float | None:
         """Return the value to improve on, on the model's scale; None as long as nothing allowed is known."""

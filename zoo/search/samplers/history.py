@@ -1,7 +1,7 @@
 """What a sampler can learn from: a study's trials as arrays, kept up to date at the cost of what changed.
 
-States mean what the study says: COMPLETE is final; PRUNED with a failure is the configuration's fault; PRUNED without one
-was stopped at its last report; RUNNING is pending, or paused if its attribute says so; FAIL teaches nothing.
+States mean what the study says: COMPLETE is final; PRUNED with a failure is the configuration's fault; PRUNED without
+one was stopped at its last report; RUNNING is pending, or paused if its attribute says so; FAIL teaches nothing.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from enum import IntEnum
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from zoo.search.samplers.encoding import Array, Encoding
+from zoo.search.samplers.encoding import Encoding
 from zoo.search.stoppers.rungs import ladder
 
 __all__ = ["History", "Standing", "Violations", "standing_of"]
@@ -113,8 +112,8 @@ class History:
         self.standing[: len(seen)][~seen] = Standing.SILENT
         for row, trial in changed:
             self._read(row, trial)
-        for row in np.flatnonzero(seen & (self.standing[: len(seen)] == Standing.SILENT)):
-            self.standing[row] = standing_of(self._trials[row])
+        for silent in np.flatnonzero(seen & (self.standing[: len(seen)] == Standing.SILENT)):
+            self.standing[silent] = standing_of(self._trials[silent])
 
     def _grow(self, count: int) -> None:
         missing = count - len(self.standing)

@@ -69,11 +69,12 @@ class Surrogate:
         fidelity: Whether values at several fidelities come together.
         ranked: Whether values are replaced by the normal scores of their ranks: no outlier matters then, and the
             resolution is where the values are. Else they are only standardised.
+        most: Observations that a prediction uses.
     """
 
-    def __init__(self, encoding: Encoding, *, fidelity: bool, ranked: bool) -> None:
+    def __init__(self, encoding: Encoding, *, fidelity: bool, ranked: bool, most: int = _MOST) -> None:
         self._encoding = encoding
-        self._ranked = ranked
+        self._ranked, self._most = ranked, most
         self._kernel = Kernel(encoding.owners, fidelity=fidelity)
         self._fit: _Fit | None = None
         self.process: GaussianProcess | None = None
@@ -106,14 +107,14 @@ class Surrogate:
 
     def _choose(self, data: Objective, scaled: Array, rng: np.random.Generator) -> Array:
         """Return indices of the observations to use: the good and the whole ones, and some of the others."""
-        if len(data) <= _MOST:
+        if len(data) <= self._most:
             return np.arange(len(data))
         if not self._ranked:
-            return np.sort(rng.choice(len(data), _MOST, replace=False))
+            return np.sort(rng.choice(len(data), self._most, replace=False))
         worth = -scaled + (data.z >= 1.0) + 0.5 * rng.random(len(data))
         order = np.argsort(-worth)
-        most = _MOST * 3 // 4
-        rest = rng.choice(order[most:], _MOST - most, replace=False)
+        most = self._most * 3 // 4
+        rest = rng.choice(order[most:], self._most - most, replace=False)
         return np.sort(np.concatenate([order[:most], rest]))
 
     def _theta(self, history: History, data: Objective) -> Array:

@@ -128,7 +128,7 @@ class TPESampler(Sampler):
         values = self.history.values[rows]
         columns = np.where(np.isfinite(values), np.arange(values.shape[1]), -1).max(1, initial=-1)
         picked = values[np.arange(len(rows)), columns]
-        return cast(Array, np.where(columns >= 0, picked, np.inf))
+        return np.where(columns >= 0, picked, np.inf)
 
     def _by_rank(self, study: Study, trials: Sequence[FrozenTrial], rows: Array, count: int) -> Array:
         """Return the rows of several objectives' trials, the front first."""
@@ -151,7 +151,8 @@ class TPESampler(Sampler):
             point[list(group)] = fixed[list(group)]
             if free:
                 self._draw_group(request, point, free, good[present[good, group[0]]], bad[present[bad, group[0]]])
-        return self.encoding.snap(point[None])[0]
+        snapped: Array = self.encoding.snap(point[None])[0]
+        return snapped
 
     def _draw_group(self, request: Request, point: Array, columns: list[int], good: Array, bad: Array) -> None:
         """Set the values of a group in ``point``."""

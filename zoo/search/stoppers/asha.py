@@ -15,9 +15,9 @@ class ASHA(Stopper):
     """Compares trials at rungs ``min_step * eta ** k``; who is not among the best 1/eta there is stopped or paused.
 
     A rung's value is the first one reported at or beyond it. Without ``pause`` a trial goes on if it is among the best
-    1/eta of those that have reached the rung so far (Ray Tune's and Optuna's variant: nothing is undone, so early trials
-    go on lightly). With ``pause`` every trial that is not promotable yet waits with its checkpoint, and goes on when
-    enough worse ones have come (the paper's Algorithm 2).
+    1/eta of those that have reached the rung so far (Ray Tune's and Optuna's variant: nothing is undone, so early
+    trials go on lightly). With ``pause`` every trial that is not promotable yet waits with its checkpoint, and goes
+    on when enough worse ones have come (the paper's Algorithm 2).
 
     Args:
         pause: Whether trials wait rather than end.
