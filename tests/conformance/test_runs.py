@@ -19,6 +19,11 @@ class TestInline(RunConformance):
         return run(study, train, "inline")
 
 
+class TestVirtual(RunConformance):
+    def run(self, study: Study, train: Callable[[Trial], Any]) -> object:
+        return run(study, train, "virtual")
+
+
 @pytest.mark.ray
 class TestPool(RunConformance):
     @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from zoo.search.progress import Progress
 from zoo.search.replay import replay
 from zoo.search.resources import Resources
 from zoo.search.run import RunOptions, run
-from zoo.search.samplers import SeededSampler
+from zoo.search.samplers import TPESampler
 from zoo.testing.trainings import PauseOnce
 
 SPACE = Space(x=Float(0.0, 1.0))
@@ -179,7 +179,7 @@ def test_a_second_try_with_more_memory_gets_the_room_of_other_workers(session: S
 # asking
 
 
-class Slow(SeededSampler):
+class Slow(TPESampler):
     """A sampler that takes its time."""
 
     def before_trial(self, study: Any, trial: Any) -> None:
@@ -200,14 +200,14 @@ def test_reports_are_answered_while_a_suggestion_is_drawn(session: Session, tmp_
             longest = max(longest, time.perf_counter() - begin)
         return Result(trial.params["x"], attrs={"longest": longest})
 
-    sampler = Slow("tpe", SPACE, 0)
+    sampler = Slow(SPACE, seed=0)
     journal = tmp_path / "study.journal"
     with Study.open(journal, SPACE, budget=6, sampler=sampler) as study:
         run(study, train, options=RunOptions(workers=2, session=session, quiet=True))
         # The first suggestions are drawn at once: nobody knows yet that they take long.
         waited = [record.attrs["longest"] for record in study.trials if record.number > 1]
     assert min(waited) < 0.2 and sorted(waited)[len(waited) // 2] < 0.3, waited
-    report = replay(journal, sampler=SeededSampler("tpe", SPACE, 0))
+    report = replay(journal, sampler=TPESampler(SPACE, seed=0))
     assert report.agrees and report.asked == 6
 
 

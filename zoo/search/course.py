@@ -206,9 +206,10 @@ class Course:
         self.curves[number] = Curve(number, self.curves[number].values, "running")
         return trial
 
-    def go_on(self, number: int) -> Trial:
-        """Let a paused trial go on."""
-        self.set(number, {"paused": False})
+    def go_on(self, number: int, *, seen: int | None = None) -> Trial:
+        """Let a paused trial go on; ``seen`` operations of the history, if the sampler chose it."""
+        with self.storage.transaction(durable=False):
+            self.storage.thaw(number, seen=seen)
         return self.hand_out(number)
 
     def pause(self, number: int) -> None:

@@ -17,10 +17,11 @@ from zoo.search import domains as kinds
 from zoo.search import priors
 from zoo.search.evidence import read_evidence
 from zoo.search.journal import read_journal
+from zoo.search.samplers import make_sampler
 from zoo.search.settings import versions
 from zoo.search.space import Space
 from zoo.search.storage import Operation, StudyStorage
-from zoo.search.suggest import Draft, Drawn, make_sampler
+from zoo.search.suggest import Draft, Drawn
 
 __all__ = ["Difference", "ReplayReport", "replay", "space_of"]
 
@@ -32,7 +33,7 @@ class Difference:
     Args:
         number: The trial's.
         recorded: Its parameters in the journal.
-        recomputed: What the sampler suggests now.
+        recomputed: What the sampler suggests now: those of a new trial, or of the paused one that goes on.
     """
 
     number: int
@@ -75,7 +76,7 @@ def replay(path: str | Path, *, sampler: Any = None) -> ReplayReport:
         raise StudyError(f"there must be a study to replay, but {path} has none", "check the path")
     player = _Player(sampler)
     asks = _asks(operations)
-    drawn: dict[int, Drawn] = {}
+    drawn: dict[int, Drawn | None] = {}
     differences = []
     others: dict[str, tuple[str, str]] = {}
     waiting = sorted(asks.items(), key=lambda item: (item[1][0], item[0]))
@@ -89,8 +90,10 @@ def replay(path: str | Path, *, sampler: Any = None) -> ReplayReport:
             others |= {name: (then[name], now[name]) for name in then if name in now and then[name] != now[name]}
         if index in asks:
             number = player.number(operation)
-            recorded, recomputed = player.params(number), dict(drawn.pop(index).params)
-            if recorded != recomputed:
+            now_drawn = drawn.pop(index)
+            recorded, recomputed = player.params(number), dict(now_drawn.params if now_drawn is not None else {})
+            resumed = number if _resumes(operation) else None
+            if recorded != recomputed or now_drawn is None or now_drawn.resumed != resumed:
                 differences.append(Difference(number, recorded, recomputed))
     return ReplayReport(len(asks), tuple(differences), others)
 
@@ -98,10 +101,15 @@ def replay(path: str | Path, *, sampler: Any = None) -> ReplayReport:
 def _asks(operations: list[dict[str, Any]]) -> dict[int, tuple[int, int | None]]:
     """Return for each line that hands out a suggestion what it had seen, and the queued trial that it completed."""
     return {
-        index: (operation["seen"], operation.get("trial_id"))
+        index: (operation["seen"], None if _resumes(operation) else operation.get("trial_id"))
         for index, operation in enumerate(operations)
         if "seen" in operation
     }
+
+
+def _resumes(operation: Mapping[str, Any]) -> bool:
+    """Whether a sampler let a paused trial go on."""
+    return "seen" in operation and bool(operation["op_code"] == Operation.SET_TRIAL_USER_ATTR)
 
 
 class _Player:
@@ -131,12 +139,15 @@ class _Player:
             raise StudyError("a journal must say what its space is, but this one does not", "was it written by Optuna?")
         return self._space
 
-    def draw(self, queued: int | None) -> Drawn:
+    def draw(self, queued: int | None) -> Drawn | None:
         """Suggest as the study did."""
         if self._sampler is None:
             self._sampler = self._given or self._named()
         evidence = [trial for known in self._evidence for trial in known.visible(self._storage.trials)]
-        return Draft(self._storage, self._known_space, self._sampler, queued=queued, evidence=evidence).draw()
+        resumes = bool(self._storage.study.user_attrs.get("sampling", {}).get("resumes"))
+        return Draft(
+            self._storage, self._known_space, self._sampler, queued=queued, evidence=evidence, resumes=resumes
+        ).draw()
 
     def _named(self) -> Any:
         found = self._storage.study.user_attrs.get("sampling", {})
@@ -145,7 +156,13 @@ class _Player:
                 f"a replay must know the sampler, but the study was opened with an object of {found.get('sampler')!r}",
                 "pass the same object: replay(path, sampler=…)",
             )
-        return make_sampler(found["sampler"], self._known_space, seed=found["seed"], max_step=found.get("max_step"))
+        return make_sampler(
+            found["sampler"],
+            self._known_space,
+            seed=found["seed"],
+            max_step=found.get("max_step"),
+            pauses=found.get("resumes", False),
+        )
 
     def number(self, operation: Mapping[str, Any]) -> int:
         """Return the trial that an operation, which was just applied, handed out."""

@@ -23,6 +23,7 @@ Ending: TypeAlias = Literal["done", "interrupted"]
 DRIVERS: Mapping[str, str] = {
     "inline": "zoo.search.drivers.inline",
     "pool": "zoo.search.drivers.trainings",
+    "virtual": "zoo.search.drivers.virtual",
 }
 
 

@@ -78,7 +78,10 @@ class Settings:
         """Return what else the suggestions depend on, as JSON values: it may change from one opening to the next."""
         named = isinstance(self.sampler, str)
         name = self.sampler if named else type(self.sampler).__qualname__
-        return {"sampler": name, "named": named, "seed": self.seed, "versions": versions()}
+        said = {"sampler": name, "named": named, "seed": self.seed, "versions": versions()}
+        if self.stopper is not None:
+            said |= {"max_step": self.stopper.max_step, "resumes": self.stopper.leaves_choice}
+        return said
 
 
 def versions() -> dict[str, str]:

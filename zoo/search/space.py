@@ -72,8 +72,8 @@ class Space:
                     f"a constraint must name parameters of the space, but {rule.text!r} names {unknown[0]!r}",
                     f"parameters: {', '.join(params)}",
                 )
-        if self.constraints:
-            self._check_not_empty()
+        #: A point that the constraints allow; empty where there are none.
+        self.example: Params = self._find_allowed() if self.constraints else {}
 
     def _sorted(self) -> Iterator[str]:
         """Yield the names, parents before their children, else in the order of declaration."""
@@ -175,8 +175,8 @@ class Space:
             described["constraints"] = [rule.text for rule in self.constraints]
         return described
 
-    def _check_not_empty(self) -> None:
-        """Refuse constraints that nothing satisfies: random points first, then corners, then steps downhill."""
+    def _find_allowed(self) -> Params:
+        """Return a point that satisfies the constraints: random ones are tried, corners, then steps downhill."""
         chance = random.Random(0)  # noqa: S311  # no secret
         points = [self.sample(_Random(chance)) for _ in range(_PROBES)]
         points += [self.sample(_Random(chance, corners=True)) for _ in range(_PROBES)]
@@ -188,7 +188,7 @@ class Space:
             if near_gap < gap:
                 gap, point = near_gap, near
             if not gap:
-                return
+                return point
         broken = next(rule.text for rule in self.constraints if not rule.holds(point))
         raise ConfigError(
             f"something must satisfy the constraints, but nothing was found that does; nearest is {point}, where "

@@ -287,6 +287,11 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
         code = Operation.SET_TRIAL_INTERMEDIATE_VALUE
         self._write(code, trial_id=number, step=step, intermediate_value=value, **extra)
 
+    def thaw(self, number: int, *, seen: int | None) -> None:
+        """Let a paused trial go on; ``seen`` if a sampler chose it from so many operations."""
+        extra = {} if seen is None else {"seen": seen}
+        self._write(Operation.SET_TRIAL_USER_ATTR, trial_id=number, user_attr={"paused": False}, **extra)
+
     def finish(self, number: int, state: str, values: Sequence[float] | None, attrs: Mapping[str, Any]) -> None:
         """Give a trial its last attributes, its constraints and its final state."""
         for key, value in attrs.items():

@@ -27,7 +27,7 @@ from zoo.search.metrics import Direction, Limit, Metric, Metrics, Result, Value
 from zoo.search.record import Records
 from zoo.search.settings import Settings, StudyOptions
 from zoo.search.space import Space
-from zoo.search.stoppers.base import Decision, Stopper
+from zoo.search.stoppers import Decision, Stopper, make_stopper
 from zoo.search.trial import FailureKind, Trial, TrialRecord
 from zoo.search.watch import StudyTime
 
@@ -58,6 +58,7 @@ class Study:
         self.space = settings.space
         self.metrics = settings.metrics
         self.checkpoints = checkpoints
+        self.clock = clock
         self._sampler = sampler
         self._file_lock = lock
         self._lock = threading.RLock()
@@ -109,7 +110,7 @@ class Study:
             Metrics([Metric("value", direction)] if metrics is None else metrics),
             seed,
             sampler,
-            _stopper(stopper),
+            make_stopper(stopper),
             parallel,
             Budget.of(budget),
             fingerprint,
@@ -210,8 +211,6 @@ class Study:
 
         ``draw`` may run in another thread while results come in; one draft at a time.
         """
-        from zoo.search.suggest import Draft
-
         with self._lock:
             # A closed study says so, rather than suggesting something.
             with self._course.storage.transaction():
@@ -223,15 +222,29 @@ class Study:
             promoted = self._promoted()
             if promoted is not None:
                 return self._course.go_on(promoted)
-            if self._spent():
-                return None
-            queued = self._course.queued[0] if self._course.queued else None
-            evidence = self._course.visible_evidence()
-            return Draft(self._course.storage, self.space, self._sampler, queued=queued, evidence=evidence)
+            return self._draft()
 
-    def commit(self, drawn: Drawn) -> Trial:
-        """Write a suggestion down and hand it out."""
+    def _draft(self) -> Draft | None:
+        """Return the sampler's word: a new trial, or a paused one where the stopper leaves that to it."""
+        from zoo.search.suggest import Draft
+
+        course, stopper, spent = self._course, self.settings.stopper, self._spent()
+        resumes = stopper is not None and stopper.leaves_choice
+        if spent and not (resumes and any(curve.state == "paused" for curve in course.curves.values())):
+            return None
+        queued = course.queued[0] if course.queued and not spent else None
+        evidence = course.visible_evidence()
+        return Draft(
+            course.storage, self.space, self._sampler, queued=queued, evidence=evidence, resumes=resumes, last=spent
+        )
+
+    def commit(self, drawn: Drawn | None) -> Trial | None:
+        """Write a suggestion down and hand it out; None if the sampler wants nothing more."""
         with self._lock:
+            if drawn is None:
+                return None
+            if drawn.resumed is not None:
+                return self._course.go_on(drawn.resumed, seen=drawn.seen)
             return self._course.begin(drawn)
 
     # what comes back
@@ -471,7 +484,10 @@ class Study:
                 return False
             if self._time_is_over():
                 return True
-            return not self._course.again and self._spent() and self._promoted() is None
+            if self._course.again or not self._spent() or self._promoted() is not None:
+                return False
+            draft = self._draft()
+            return draft is None or draft.draw() is None
 
     def worked(self, number: int) -> float:
         """Return the seconds that a running trial was trained until it was last heard of."""
@@ -542,9 +558,3 @@ class Study:
         elif decision == "pause":
             self.pause(number)
         return decision
-
-
-def _stopper(stopper: str | Stopper | None) -> Stopper | None:
-    if stopper is None or isinstance(stopper, Stopper):
-        return stopper
-    raise ConfigError(f"a stopper must be known, but got {stopper!r}", "use None or a zoo.search.stoppers.Stopper")

@@ -10,12 +10,13 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
-from zoo.search.samplers import SeededSampler
+from zoo.search.record import state_of
+from zoo.search.samplers import make_sampler
 from zoo.search.settings import Settings
 from zoo.search.space import Space
 from zoo.search.storage import Snapshot, StudyStorage
 
-__all__ = ["Draft", "Drawn", "make_sampler", "sampler_of"]
+__all__ = ["Draft", "Drawn", "sampler_of"]
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,14 @@ class Drawn:
         params: What is handed out; a queued point's numbers may lie outside of their bounds.
         seen: Operations of the history from which it was drawn.
         queued: Number of the queued trial that it completes, or None.
+        resumed: Number of the paused trial that goes on instead of a new one, or None.
     """
 
     frozen: FrozenTrial
     params: Mapping[str, Any]
     seen: int
     queued: int | None
+    resumed: int | None = None
 
 
 class Draft:
@@ -44,6 +47,8 @@ class Draft:
         sampler: Chooses.
         queued: Number of the queued trial to complete, or None for a new one.
         evidence: Trials of earlier studies.
+        resumes: Whether it is the sampler that says which paused trial goes on.
+        last: No new trial may begin: a paused one, or nothing.
     """
 
     def __init__(
@@ -54,21 +59,33 @@ class Draft:
         *,
         queued: int | None,
         evidence: Sequence[FrozenTrial] = (),
+        resumes: bool = False,
+        last: bool = False,
     ) -> None:
         self._history = Snapshot(storage, evidence)
+        self._resumes, self._last = resumes and any(state_of(trial) == "paused" for trial in storage.trials), last
         self._space = space
         self._sampler = sampler
         self._queued = queued
         self.seen = storage.position
 
-    def draw(self) -> Drawn:
-        """Ask the sampler. Takes milliseconds to seconds, and changes nothing but the sampler's own buffers."""
+    def draw(self) -> Drawn | None:
+        """Ask the sampler; None if nothing may go on any more.
+
+        It takes milliseconds to seconds, and changes nothing but the sampler's own buffers.
+        """
         history = self._history
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             study = optuna.load_study(
                 study_name=history.study.study_name, storage=history, sampler=self._sampler, pruner=_NO_PRUNER
             )
+            resumed = self._sampler.resume(study, last=self._last) if self._resumes and self._queued is None else None
+            if resumed is not None:
+                frozen = history.trials[resumed]
+                return Drawn(frozen, frozen.user_attrs["params"], self.seen, None, resumed)
+            if self._last:
+                return None
             number = history.create_new_trial(0) if self._queued is None else self._queued
             suggestion = optuna.trial.Trial(study, number)
             params = self._space.sample(suggestion)
@@ -81,13 +98,13 @@ class Draft:
 _NO_PRUNER = optuna.pruners.NopPruner()
 
 
-def make_sampler(name: str, space: Space, *, seed: int, max_step: int | None = None) -> Any:
-    """Return the sampler of a name."""
-    return SeededSampler("tpe" if name == "auto" else name, space, seed)
-
-
 def sampler_of(settings: Settings) -> Any:
     """Return the sampler that a study was opened with."""
-    if not isinstance(settings.sampler, str):
-        return settings.sampler
-    return make_sampler(settings.sampler, settings.space, seed=settings.seed)
+    stopper = settings.stopper
+    return make_sampler(
+        settings.sampler,
+        settings.space,
+        seed=settings.seed,
+        max_step=None if stopper is None else stopper.max_step,
+        pauses=stopper is not None and stopper.leaves_choice,
+    )

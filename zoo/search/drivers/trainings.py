@@ -94,7 +94,7 @@ class _Asker:
     def __init__(self, study: Study) -> None:
         self._study = study
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="suggestions")
-        self._future: Future[Drawn] | None = None
+        self._future: Future[Drawn | None] | None = None
         self._took = 0.0
 
     def __enter__(self) -> _Asker:
@@ -122,7 +122,7 @@ class _Asker:
             return None
         return self._study.commit(self._draw(planned))
 
-    def _draw(self, draft: Draft) -> Drawn:
+    def _draw(self, draft: Draft) -> Drawn | None:
         start = time.perf_counter()
         try:
             return draft.draw()

@@ -38,6 +38,11 @@ class Curve:
 class Stopper(ABC):
     """Decides on reported values only; see the contract at the top of this module."""
 
+    #: Whether it only pauses, and the sampler decides which paused trial goes on.
+    leaves_choice: bool = False
+    #: Steps of a whole training, where that is known.
+    max_step: int | None = None
+
     @abstractmethod
     def decide(self, curves: Sequence[Curve], number: int, step: int) -> Decision:
         """Return what becomes of trial ``number``, whose report of ``step`` was just added to the curves."""
