@@ -120,6 +120,10 @@ def _dispatch(arguments: list[str]) -> Outcome:
         return _help(commands)
     if name is None or (first.startswith("-") and first != "--json"):
         raise ConfigError(f"a command must come first, but got the option {first!r}", "see `zoo --help`")
+    at = arguments.index(name)
+    both = " ".join(arguments[at : at + 2])
+    if both in commands:  # "bench search" beside "bench"
+        return _invoke(both, commands[both], arguments[:at] + arguments[at + 2 :])
     if name not in commands:
         raise ConfigError(f"no such command: {name!r}", f"commands: {', '.join(sorted(commands))}; see `zoo --help`")
     rest = list(arguments)

@@ -79,4 +79,10 @@ COMMANDS: Mapping[str, Command] = {
         "Check this machine: versions, cores, memory, compiler, Java.",
         "Reads what is installed and starts nothing. A warning says what to do about it.",
     ),
+    "bench search": Command(
+        "zoo.search.bench.command:bench_search",
+        "Measure the search engine against Optuna's and Ray Tune's ways, in virtual time.",
+        "One JSON line per comparison, beside what was asked. The trainings are those of LCBench's surrogate, which is "
+        "not in the project and needs onnxruntime (the extra 'bench').",
+    ),
 }

@@ -93,7 +93,7 @@ def search_space() -> Space:
     domains: dict[str, Domain] = {"family": Categorical(*families())}
     for family, params in SEARCHED.items():
         domains |= {f"{family}.{name}": domain for name, domain in params({"family": family}).items()}
-    return Space(**domains)
+    return Space(constraints=(), **domains)
 
 
 def to_point(family: str, params: Mapping[str, Any]) -> dict[str, Any]:

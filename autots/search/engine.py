@@ -167,9 +167,8 @@ class Search:
             elif record.failure is FailureKind.BUDGET:
                 # It was given up for want of time, and now there is time again.
                 self.study.enqueue(record.params, tag=f"again {record.number}")
-            elif record.state == "failed":
-                pruned = record.failure is FailureKind.PRUNED
-                status = str(record.attrs.get("status", "pruned" if pruned else "failed"))
+            elif record.state in ("failed", "stopped"):
+                status = str(record.attrs.get("status", "failed"))
                 score = float(record.attrs.get("score", float("nan")))
                 self.board.add(Entry(record.number, family, params, status, score, note=record.message))  # type: ignore[arg-type]
         for record in self.study.resume():
@@ -223,6 +222,8 @@ class Search:
             family = self._choose_family()
             self.study.enqueue({"family": family}, tag=f"search {len(self.study.trials)}")
         trial = self.study.ask()
+        if trial is None:
+            return None
         family, params = self._resolve(trial.params)
         return self._job(trial.number, family, params)
 
@@ -321,7 +322,7 @@ class Search:
                 )
             )
             attrs = {"status": "sample", "score": score if np.isfinite(score) else None}
-            self.study.fail(job.number, FailureKind.PRUNED, note, seconds=seconds, attrs=attrs)
+            self.study.stop(job.number, note, seconds=seconds, attrs=attrs)
             return
         # Known to be worth its time: it goes before new candidates.
         self._waiting.insert(0, _Job(job.number, job.family, job.params, None, spent=expected))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
 import subprocess
 import sys
@@ -79,3 +81,24 @@ def test_a_study_survives_kill_9_at_random_moments(tmp_path: Path) -> None:
     assert max(told.values()) == 1, "a trial was told twice"
     # Between the journal's line and the note lies a moment: one tell per kill may be missing in the notes.
     assert _TRIALS - kills <= len(told) <= _TRIALS
+
+
+def _disks(folder: Path, seeds: range) -> None:
+    # A process of its own: the limit on the size of files holds for all that a process writes.
+    here = Path(__file__).parent
+    command = [sys.executable, str(here / "full_disk.py"), str(folder), ",".join(map(str, seeds))]
+    environment = os.environ | {"PYTHONPATH": f"{here.parents[1]}{os.pathsep}{here}"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=280)
+    assert done.returncode == 0, done.stderr
+    counts = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(counts) == len(seeds)
+    assert all(full > 0 and cuts > 0 for full, cuts in counts), "no disk was full: nothing was tested"
+
+
+def test_a_study_survives_full_disks_and_torn_lines(tmp_path: Path) -> None:
+    _disks(tmp_path, range(3))
+
+
+@pytest.mark.slow
+def test_a_study_survives_twenty_full_disks_and_torn_lines(tmp_path: Path) -> None:
+    _disks(tmp_path, range(3, 23))

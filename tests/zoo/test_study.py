@@ -18,7 +18,7 @@ import pytest
 
 from zoo.clock import ManualClock
 from zoo.errors import ConfigError, StudyError
-from zoo.search import Categorical, FailureKind, Float, Int, Space, Study
+from zoo.search import Categorical, FailureKind, Float, Int, Space, Study, Trial
 
 SPACE = Space(
     model=Categorical("tree", "linear"),
@@ -32,10 +32,16 @@ def objective(params: Any) -> float:
     return float((math.log(params["rate"]) + 3) ** 2 + params["share"] + params.get("depth", 3) / 10)
 
 
+def ask(study: Study) -> Trial:
+    trial = study.ask()
+    assert trial is not None
+    return trial
+
+
 def run(study: Study, count: int) -> list[dict[str, Any]]:
     asked = []
     for _ in range(count):
-        trial = study.ask()
+        trial = ask(study)
         asked.append(dict(trial.params))
         study.tell(trial.number, objective(trial.params), seconds=1.0)
     return asked
@@ -82,10 +88,10 @@ def test_running_trials_change_the_next_suggestion(tmp_path: Path) -> None:
     for pending in (False, True):
         with Study.open(tmp_path / str(pending), SPACE) as study:
             run(study, 20)
-            for waiting in [study.ask() for _ in range(10)]:
+            for waiting in [ask(study) for _ in range(10)]:
                 if not pending:
                     study.fail(waiting.number, FailureKind.LOST, "gone", 0.0)
-            suggestions.append(study.ask().params)
+            suggestions.append(ask(study).params)
     assert suggestions[0] != suggestions[1]
 
 
@@ -95,7 +101,7 @@ def test_failures_of_the_configuration_teach_and_losses_do_not(tmp_path: Path) -
     for kind in (FailureKind.EXCEPTION, FailureKind.LOST):
         with Study.open(tmp_path / kind, SPACE) as study:
             for _ in range(60):
-                trial = study.ask()
+                trial = ask(study)
                 if trial.params["model"] == "tree":
                     study.fail(trial.number, kind, "broken", 0.1)
                 else:
@@ -108,7 +114,7 @@ def test_failures_of_the_configuration_teach_and_losses_do_not(tmp_path: Path) -
 def test_any_number_of_failures_is_survived(path: Path) -> None:
     with Study.open(path, SPACE) as study:
         for number, kind in enumerate(list(FailureKind) * 6):
-            trial = study.ask()
+            trial = ask(study)
             assert trial.number == number and SPACE.contains(trial.params)
             study.fail(trial.number, kind, "no", 0.0)
         assert study.best is None
@@ -122,7 +128,7 @@ def test_queued_points_come_first_in_order_and_keep_their_values(path: Path) -> 
         assert study.enqueue(first, tag="prior") == 0  # again: nothing
         assert [record.state for record in study.trials] == ["queued", "queued"]
     with Study.open(path, SPACE) as study:
-        one, two, three = study.ask(), study.ask(), study.ask()
+        one, two, three = ask(study), ask(study), ask(study)
         assert (one.number, one.params, one.tag) == (0, first, "prior")
         assert (two.number, two.params["model"], two.tag) == (1, "linear", "partial")
         assert "depth" not in two.params and SPACE.contains(two.params)
@@ -143,14 +149,14 @@ def test_queued_points_must_be_understood(path: Path, params: dict[str, Any]) ->
 def test_records_say_everything_after_reopening(path: Path) -> None:
     clock = ManualClock(100.0)
     with Study.open(path, SPACE, clock=clock) as study:
-        trial = study.ask()
+        trial = ask(study)
         study.report(trial, 1, 0.5)
         study.report(trial.number, 2, 0.25)
         clock.advance(3.0)
         study.tell(trial.number, 0.2, attrs={"folds": [1, 2]})
-        other = study.ask()
+        other = ask(study)
         study.fail(other.number, FailureKind.MEMORY, "too much", 2.0)
-        third = study.ask()
+        third = ask(study)
         study.tell(third.number, float("inf"), seconds=1.0)
     with Study.open(path, SPACE) as study:
         done, failed, infinite = study.trials
@@ -160,19 +166,19 @@ def test_records_say_everything_after_reopening(path: Path) -> None:
     assert (failed.state, failed.failure, failed.message, failed.seconds) == (
         "failed", FailureKind.MEMORY, "too much", 2.0,
     )  # fmt: skip
-    assert (infinite.failure, infinite.value) == (FailureKind.NAN, None)
+    assert (infinite.failure, infinite.value) == (FailureKind.INFINITE, None)
 
 
 def test_best_respects_the_direction(path: Path) -> None:
     with Study.open(path, SPACE, direction="maximize") as study:
         for value in (1.0, 3.0, 3.0, 2.0):
-            study.tell(study.ask().number, value, seconds=0.0)
+            study.tell(ask(study).number, value, seconds=0.0)
         assert study.best is not None and study.best.number == 1
 
 
 def test_a_trial_is_told_once(path: Path) -> None:
     with Study.open(path, SPACE) as study:
-        trial = study.ask()
+        trial = ask(study)
         study.tell(trial.number, 1.0, seconds=1.0)
         calls: list[Callable[[], None]] = [
             lambda: study.tell(trial.number, 2.0, seconds=1.0),
@@ -188,7 +194,7 @@ def test_a_trial_is_told_once(path: Path) -> None:
 
 def test_attrs_that_are_not_json_change_nothing(path: Path) -> None:
     with Study.open(path, SPACE) as study:
-        trial = study.ask()
+        trial = ask(study)
         with pytest.raises(ConfigError, match="JSON"):
             study.tell(trial.number, 1.0, seconds=1.0, attrs={"x": object()})
         study.tell(trial.number, 1.0, seconds=1.0)
@@ -197,14 +203,14 @@ def test_attrs_that_are_not_json_change_nothing(path: Path) -> None:
 def test_running_trials_are_resumed_once_under_their_numbers(path: Path) -> None:
     with Study.open(path, SPACE) as study:
         run(study, 3)
-        trial = study.ask()
+        trial = ask(study)
         assert study.resume() == []
     with Study.open(path, SPACE) as study:
         (record,) = study.resume()
         assert (record.number, record.params, record.state) == (3, trial.params, "running")
         assert study.resume() == []
         study.tell(3, 1.0, seconds=1.0)
-        assert study.ask().number == 4
+        assert ask(study).number == 4
 
 
 def test_a_second_opening_is_refused_with_the_holders_pid(path: Path) -> None:
@@ -219,7 +225,7 @@ def test_a_second_opening_is_refused_with_the_holders_pid(path: Path) -> None:
     ("change", "message"),
     [
         ({"fingerprint": "other"}, "same fingerprint"),
-        ({"direction": "maximize"}, "same direction"),
+        ({"direction": "maximize"}, "same metrics"),
         ({"space": Space(a=Int(1, 2))}, "same space"),
     ],
 )
@@ -276,7 +282,7 @@ def test_damage_elsewhere_is_refused(path: Path) -> None:
 def test_optuna_itself_can_read_the_journal(path: Path) -> None:
     with Study.open(path, SPACE) as study:
         run(study, 5)
-        study.ask()
+        ask(study)
     backend = optuna.storages.journal.JournalFileBackend(str(path))
     loaded = optuna.load_study(study_name="study", storage=optuna.storages.JournalStorage(backend))
     assert [trial.state.name for trial in loaded.trials] == ["COMPLETE"] * 5 + ["RUNNING"]
@@ -294,12 +300,12 @@ def test_a_full_disk_is_an_error_and_the_file_stays_whole(path: Path, monkeypatc
         with monkeypatch.context() as patch:
             patch.setattr("os.pwrite", full)
             with pytest.raises(StudyError, match="No space left"):
-                study.ask()
+                ask(study)
         with pytest.raises(StudyError, match="No space left"):
-            study.ask()
+            ask(study)
     assert path.stat().st_size == size
     with Study.open(path, SPACE) as study:
-        assert study.ask().number == 2
+        assert ask(study).number == 2
 
 
 def test_a_closed_study_says_so(path: Path) -> None:
@@ -307,7 +313,7 @@ def test_a_closed_study_says_so(path: Path) -> None:
     study.close()
     study.close()
     with pytest.raises(StudyError, match="is closed"):
-        study.ask()
+        ask(study)
 
 
 def test_importing_the_search_does_not_import_optuna() -> None:

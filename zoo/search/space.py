@@ -1,199 +1,26 @@
-"""What may be chosen: named parameters, some of them only under a condition on others."""
+"""What may be chosen: named parameters, some of them only under a condition on others, and inequalities among them."""
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, Protocol, TypeAlias, cast
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from zoo.errors import ConfigError
+from zoo.search.constraints import Constraint
+from zoo.search.domains import Categorical, Choice, Domain, Float, Int, Ordinal, Params, Suggester, as_tuple
 
-__all__ = ["Categorical", "Choice", "Domain", "Float", "Int", "Params", "Space", "Suggester"]
+__all__ = ["Categorical", "Choice", "Domain", "Float", "Int", "Ordinal", "Params", "Space", "Suggester"]
 
-Choice: TypeAlias = str | int | float | bool | None
-Params: TypeAlias = dict[str, Any]
-When: TypeAlias = Mapping[str, Any]
-
-
-class Suggester(Protocol):
-    """What a space asks for values: the part of an Optuna trial that it uses."""
-
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
-        """Return a number in ``[low, high]``."""
-        ...
-
-    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
-        """Return a whole number in ``[low, high]``."""
-        ...
-
-    def suggest_categorical(self, name: str, choices: tuple[Choice, ...]) -> Choice:
-        """Return one of ``choices``."""
-        ...
-
-
-class Domain(ABC):
-    """The values of one parameter, and the condition under which it exists.
-
-    ``when={"model": "tree", "depth": (3, 4)}`` reads: only if ``model`` is "tree" and ``depth`` is 3 or 4. A parameter
-    whose parent does not exist does not exist either.
-    """
-
-    when: When
-
-    @abstractmethod
-    def contains(self, value: object) -> bool:
-        """Whether ``value`` has the right type and lies within the bounds."""
-
-    @abstractmethod
-    def nearest(self, name: str, value: object) -> Any:
-        """Return the value of the domain that is nearest to ``value``.
-
-        Raises:
-            ConfigError: No value is near: the type is wrong, or the choice is unknown.
-        """
-
-    @abstractmethod
-    def suggest(self, name: str, trial: Suggester) -> Any:
-        """Ask ``trial`` for a value."""
-
-    @abstractmethod
-    def describe(self) -> dict[str, Any]:
-        """Return the domain as JSON values."""
-
-
-def _check_bounds(kind: str, low: float, high: float, *, log: bool) -> None:
-    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-        raise ConfigError(
-            f"finite `low <= high` must hold, but got {kind}(low={low!r}, high={high!r})", "exchange or fix the bounds"
-        )
-    if log and low <= 0:
-        raise ConfigError(
-            f"`low > 0` must hold on a log scale, but got {kind}(low={low!r}, log=True)", "raise low, or use log=False"
-        )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-@dataclass(frozen=True)
-class Float(Domain):
-    """A real number in ``[low, high]``, searched on a log scale if ``log``.
-
-    >>> Float(1e-4, 1.0, log=True).contains(0.1)
-    True
-    """
-
-    low: float
-    high: float
-    log: bool = False
-    _: KW_ONLY
-    when: When = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        _check_bounds("Float", self.low, self.high, log=self.log)
-
-    def contains(self, value: object) -> bool:
-        """Whether ``value`` is a number within the bounds."""
-        return _is_number(value) and self.low <= cast(float, value) <= self.high
-
-    def nearest(self, name: str, value: object) -> float:
-        """Return ``value`` clipped to the bounds."""
-        if not _is_number(value):
-            raise ConfigError(f"{name} must be a finite number, but got {value!r}", f"choose within {self}")
-        return min(max(float(cast(float, value)), self.low), self.high)
-
-    def suggest(self, name: str, trial: Suggester) -> float:
-        """Ask ``trial`` for a number."""
-        return trial.suggest_float(name, self.low, self.high, log=self.log)
-
-    def describe(self) -> dict[str, Any]:
-        """Return the domain as JSON values."""
-        return {"type": "float", "low": float(self.low), "high": float(self.high), "log": self.log}
-
-
-@dataclass(frozen=True)
-class Int(Domain):
-    """A whole number in ``[low, high]``, both ends included."""
-
-    low: int
-    high: int
-    log: bool = False
-    _: KW_ONLY
-    when: When = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for bound in (self.low, self.high):
-            if not isinstance(bound, int) or isinstance(bound, bool):
-                raise ConfigError(f"bounds of an Int must be whole numbers, but got {bound!r}", "use Float")
-        _check_bounds("Int", self.low, self.high, log=self.log)
-
-    def contains(self, value: object) -> bool:
-        """Whether ``value`` is a whole number within the bounds."""
-        return isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
-
-    def nearest(self, name: str, value: object) -> int:
-        """Return ``value`` clipped to the bounds."""
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise ConfigError(f"{name} must be a whole number, but got {value!r}", f"choose within {self}")
-        return min(max(value, self.low), self.high)
-
-    def suggest(self, name: str, trial: Suggester) -> int:
-        """Ask ``trial`` for a whole number."""
-        return trial.suggest_int(name, self.low, self.high, log=self.log)
-
-    def describe(self) -> dict[str, Any]:
-        """Return the domain as JSON values."""
-        return {"type": "int", "low": self.low, "high": self.high, "log": self.log}
-
-
-@dataclass(frozen=True, init=False)
-class Categorical(Domain):
-    """One of a few named choices: texts, numbers, booleans or None.
-
-    >>> Categorical("tree", "linear").contains("tree")
-    True
-    """
-
-    choices: tuple[Choice, ...]
-    when: When
-
-    def __init__(self, *choices: Choice, when: When | None = None) -> None:
-        for choice in choices:
-            if not (choice is None or isinstance(choice, str | int | float)):
-                raise ConfigError(
-                    f"a choice must be a text, a number, a boolean or None, but got {choice!r}",
-                    "name the choices and look the objects up by name",
-                )
-        # 1 == True in Python: equal choices could not be told apart when they come back from the journal.
-        if not choices or len(set(choices)) != len(choices):
-            raise ConfigError(f"choices must be at least one and all different, but got {choices!r}", "remove doubles")
-        object.__setattr__(self, "choices", choices)
-        object.__setattr__(self, "when", dict(when or {}))
-
-    def contains(self, value: object) -> bool:
-        """Whether ``value`` is one of the choices."""
-        return any(value == choice and isinstance(value, bool) == isinstance(choice, bool) for choice in self.choices)
-
-    def nearest(self, name: str, value: object) -> Choice:
-        """Return ``value`` if it is a choice; nothing else is near."""
-        if not self.contains(value):
-            raise ConfigError(f"{name} must be one of {self.choices}, but got {value!r}", "choose one of them")
-        return cast(Choice, value)
-
-    def suggest(self, name: str, trial: Suggester) -> Choice:
-        """Ask ``trial`` for a choice."""
-        return trial.suggest_categorical(name, self.choices)
-
-    def describe(self) -> dict[str, Any]:
-        """Return the domain as JSON values."""
-        return {"type": "categorical", "choices": list(self.choices)}
+#: Random points, then steps towards the allowed region, before a space is called empty.
+_PROBES = 500
+_STARTS = 10
+_STEPS = 600
 
 
 class Space:
-    """Named parameters with conditions at any depth.
+    """Named parameters with conditions at any depth, and inequalities that every suggestion satisfies.
 
     >>> space = Space(
     ...     model=Categorical("tree", "linear"),
@@ -201,29 +28,52 @@ class Space:
     ... )
     >>> space.contains({"model": "linear"}), space.contains({"model": "linear", "depth": 3})
     (True, False)
+    >>> wide = Space(layers=Int(1, 8), width=Int(64, 4096, log=True), constraints=["layers * width <= 4096"])
+    >>> wide.contains({"layers": 2, "width": 4096})
+    False
+
+    Args:
+        constraints: See ``zoo.search.constraints``; one that names an absent conditional parameter does not apply.
+        **params: The parameters by name.
 
     Raises:
-        ConfigError: A condition names an unknown parameter or an impossible value, or conditions form a ring.
+        ConfigError: A condition names an unknown parameter or an impossible value, conditions form a ring, a default or
+            a prior lies outside of its range, or nothing satisfies the constraints.
     """
 
-    def __init__(self, **params: Domain) -> None:
+    def __init__(self, *, constraints: Sequence[str] = (), **params: Domain) -> None:
         self._domains = params
+        if isinstance(constraints, str | Domain):
+            raise ConfigError(
+                f"constraints must be a list of texts, but got {constraints!r}", 'write constraints=["a <= b"]'
+            )
         for name, domain in params.items():
             if not isinstance(domain, Domain):
                 raise ConfigError(f"{name} must be Float, Int or Categorical, but got {domain!r}", "wrap it in one")
+            domain.check(name)
             for parent, wanted in domain.when.items():
                 if parent not in params:
                     raise ConfigError(
                         f"a condition must name a parameter of the space, but {name} asks for {parent!r}",
                         f"parameters: {', '.join(params)}",
                     )
-                impossible = [value for value in _as_tuple(wanted) if not params[parent].contains(value)]
+                impossible = [value for value in as_tuple(wanted) if not params[parent].contains(value)]
                 if impossible:
                     raise ConfigError(
                         f"a condition must be possible, but {name} asks for {parent}={impossible[0]!r}",
                         f"{parent} is {params[parent]}",
                     )
         self._order = tuple(self._sorted())
+        self.constraints = tuple(Constraint(text) for text in constraints)
+        for rule in self.constraints:
+            unknown = sorted(rule.names - params.keys())
+            if unknown:
+                raise ConfigError(
+                    f"a constraint must name parameters of the space, but {rule.text!r} names {unknown[0]!r}",
+                    f"parameters: {', '.join(params)}",
+                )
+        #: A point that the constraints allow; empty where there are none.
+        self.example: Params = self._find_allowed() if self.constraints else {}
 
     def _sorted(self) -> Iterator[str]:
         """Yield the names, parents before their children, else in the order of declaration."""
@@ -252,7 +102,7 @@ class Space:
         """Return the parameters that exist under the same conditions, parents first."""
         conditions: dict[str, frozenset[Any]] = {}
         for name in self._order:
-            own = {(parent, _as_tuple(wanted)) for parent, wanted in self._domains[name].when.items()}
+            own = {(parent, as_tuple(wanted)) for parent, wanted in self._domains[name].when.items()}
             conditions[name] = frozenset(own).union(*(conditions[parent] for parent, _ in own))
         members: dict[frozenset[Any], list[str]] = {}
         for name in self._order:
@@ -269,15 +119,25 @@ class Space:
 
     def _exists(self, name: str, active: list[str], params: Mapping[str, Any]) -> bool:
         return all(
-            parent in active and parent in params and params[parent] in _as_tuple(wanted)
+            parent in active and parent in params and params[parent] in as_tuple(wanted)
             for parent, wanted in self._domains[name].when.items()
         )
 
     def contains(self, params: Mapping[str, Any]) -> bool:
         """Whether ``params`` has a valid value for each existing parameter, and nothing else."""
-        return set(params) == set(self.active(params)) and all(
-            self._domains[name].contains(value) for name, value in params.items()
+        return (
+            set(params) == set(self.active(params))
+            and all(self._domains[name].contains(value) for name, value in params.items())
+            and self.allows(params)
         )
+
+    def allows(self, params: Mapping[str, Any]) -> bool:
+        """Whether ``params`` satisfies the constraints that apply."""
+        return all(rule.holds(params) for rule in self.constraints)
+
+    def violation(self, params: Mapping[str, Any]) -> float:
+        """Return by how much ``params`` misses the constraints, 0 if all hold."""
+        return sum(rule.violation(params) for rule in self.constraints)
 
     def sample(self, trial: Suggester) -> Params:
         """Ask ``trial`` for a value of each parameter that exists, parents first."""
@@ -303,15 +163,77 @@ class Space:
         return {name: self._domains[name].nearest(name, value) for name, value in params.items()}
 
     def describe(self) -> dict[str, Any]:
-        """Return the space as JSON values."""
-        return {
+        """Return the space as JSON values; constraints, if any, under a name that no parameter can have."""
+        described: dict[str, Any] = {
             name: {
                 **domain.describe(),
-                **({"when": {k: list(_as_tuple(v)) for k, v in domain.when.items()}} if domain.when else {}),
+                **({"when": {k: list(as_tuple(v)) for k, v in domain.when.items()}} if domain.when else {}),
             }
             for name, domain in self._domains.items()
         }
+        if self.constraints:
+            described["constraints"] = [rule.text for rule in self.constraints]
+        return described
+
+    def _find_allowed(self) -> Params:
+        """Return a point that satisfies the constraints: random ones are tried, corners, then steps downhill."""
+        chance = random.Random(0)  # noqa: S311  # no secret
+        points = [self.sample(_Random(chance)) for _ in range(_PROBES)]
+        points += [self.sample(_Random(chance, corners=True)) for _ in range(_PROBES)]
+        points.sort(key=self.violation)
+        gap, point = math.inf, points[0]
+        # From several starts: a product of whole numbers has many dead ends.
+        for start in points[:: len(points) // _STARTS]:
+            near, near_gap = self._descend(start, chance)
+            if near_gap < gap:
+                gap, point = near_gap, near
+            if not gap:
+                return point
+        broken = next(rule.text for rule in self.constraints if not rule.holds(point))
+        raise ConfigError(
+            f"something must satisfy the constraints, but nothing was found that does; nearest is {point}, where "
+            f"{broken!r} fails",
+            "widen the ranges, or loosen the constraint",
+        )
+
+    def _descend(self, point: Params, chance: random.Random) -> tuple[Params, float]:
+        """Walk from ``point`` towards the allowed region; return where that ended, and what is missing there."""
+        gap = self.violation(point)
+        for _ in range(_STEPS):
+            if not gap:
+                break
+            step = self.sample(_Random(chance, near=point))
+            step_gap = self.violation(step)
+            if step_gap <= gap:
+                point, gap = step, step_gap
+        return point, gap
 
 
-def _as_tuple(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, tuple | list | set | frozenset) else (value,)
+class _Random:
+    """Answers a space from a generator: anywhere, at the ends of the ranges, or near a point."""
+
+    def __init__(self, chance: random.Random, *, corners: bool = False, near: Mapping[str, Any] | None = None) -> None:
+        self._chance = chance
+        self._corners = corners
+        self._near = near or {}
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        if self._corners:
+            return self._chance.choice((low, high))
+        a, b = (math.log(low), math.log(high)) if log else (low, high)
+        if name in self._near:
+            centre = math.log(self._near[name]) if log else self._near[name]
+            # Steps of all sizes: the allowed region may be thin.
+            drawn = centre + self._chance.choice((-1, 1)) * (b - a) * 10 ** self._chance.uniform(-6, 0)
+            drawn = centre if self._chance.random() < 0.5 else min(max(drawn, a), b)
+        else:
+            drawn = self._chance.uniform(a, b)
+        return min(max(math.exp(drawn) if log else drawn, low), high)
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
+        return min(max(round(self.suggest_float(name, low, high, log=log)), low), high)
+
+    def suggest_categorical(self, name: str, choices: tuple[Choice, ...]) -> Choice:
+        if name in self._near and self._chance.random() < 0.8:
+            return self._near[name]  # type: ignore[no-any-return]  # a value of the space
+        return self._chance.choice(choices)

@@ -1,100 +1,132 @@
-"""A durable study: what was asked, reported and told, in one journal that survives ``kill -9``.
+"""A durable study: what was asked, reported, decided and told, in one journal that survives ``kill -9``.
 
 The journal is the only record. A study is opened by one process at a time, each call is one transaction, and a trial
 that was running when its driver died is handed out again under its number. Same seed and same history give the same
 next suggestion, also in another process.
+
+A trial goes ``queued`` or asked -> ``running`` <-> ``paused`` -> ``complete`` | ``stopped`` | ``failed``. What the
+machine loses stays ``running`` and is handed out again from its last checkpoint.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import warnings
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self
 
 from zoo.clock import Clock, SystemClock
 from zoo.errors import ConfigError, StudyError
+from zoo.search.budget import AnyBudget, Budget
+from zoo.search.checkpoints import CheckpointStore
+from zoo.search.course import Course
+from zoo.search.journal import StudyLock, json_of
+from zoo.search.metrics import Direction, Limit, Metric, Metrics, Result, Value
+from zoo.search.record import Records
+from zoo.search.settings import Settings, StudyOptions
 from zoo.search.space import Space
-from zoo.search.trial import FailureKind, State, Trial, TrialRecord
+from zoo.search.stoppers import Decision, Stopper, make_stopper
+from zoo.search.trial import FailureKind, Trial, TrialRecord
+from zoo.search.watch import StudyTime
 
 if TYPE_CHECKING:
-    from zoo.search.journal import JournalFile, StudyLock
+    from zoo.search.storage import StudyStorage
+    from zoo.search.suggest import Draft, Drawn
 
-__all__ = ["Direction", "SamplerName", "Study"]
-
-Direction: TypeAlias = Literal["minimize", "maximize"]
-SamplerName: TypeAlias = Literal["tpe", "random"]
-
-_NAME = "study"
+__all__ = ["Study"]
 
 
 class Study:
-    """A search over a space; open it with ``Study.open``, best in a ``with`` statement."""
+    """A search over a space; open it with ``Study.open``, best in a ``with`` statement.
+
+    Its methods may be called from several threads.
+    """
 
     def __init__(
-        self, space: Space, *, storage: Any, optuna_study: Any, journal: JournalFile, lock: StudyLock, clock: Clock
+        self,
+        settings: Settings,
+        storage: StudyStorage,
+        sampler: Any,
+        *,
+        lock: StudyLock | None,
+        clock: Clock,
+        checkpoints: CheckpointStore | None,
     ) -> None:
-        self.space = space
-        self._storage = storage
-        self._study = optuna_study
-        self._journal = journal
-        self._lock = lock
-        self._clock = clock
-        self._started: dict[int, float] = {}
-        self._orphans = [record for record in self.trials if record.state == "running"]
+        self.settings = settings
+        self.space = settings.space
+        self.metrics = settings.metrics
+        self.checkpoints = checkpoints
+        self.clock = clock
+        self._sampler = sampler
+        self._file_lock = lock
+        self._lock = threading.RLock()
+        self._time = StudyTime(clock, StudyTime.of(trial.user_attrs for trial in storage.trials))
+        self._course = Course(settings, storage, self._time, checkpoints)
 
     @classmethod
     def open(
         cls,
-        path: str | Path,
+        path: str | Path | None,
         space: Space,
         *,
+        metrics: Sequence[Metric] | None = None,
         direction: Direction = "minimize",
         seed: int = 0,
-        sampler: SamplerName = "tpe",
+        sampler: Any = "auto",
+        stopper: str | Stopper | None = None,
+        parallel: int | None = None,
+        budget: AnyBudget = None,
         fingerprint: str = "",
         clock: Clock | None = None,
+        options: StudyOptions | None = None,
     ) -> Study:
         """Create the study in the file ``path``, or continue it.
 
         Args:
-            path: The journal; ``path.lock`` beside it holds the driver's process id.
+            path: The journal; ``path.lock`` beside it holds the driver's process id. None: in memory only.
             space: What may be chosen; the same as in an existing file.
-            direction: Whether small or large values are good.
+            metrics: What a training returns; by default the one objective "value".
+            direction: Of that one.
             seed: Of the sampler; with the history it determines every suggestion.
-            sampler: "tpe" (aware of running trials; parameters that exist together are modelled together) or "random".
+            sampler: Who chooses: a name or a ``zoo.search.samplers.Sampler``.
+            stopper: Who is stopped or paused early: a name, a ``zoo.search.stoppers.Stopper``, or None for nobody.
+            parallel: How many trials may run at the same time.
+            budget: When it ends: a number of trials, a duration such as "2h", or a ``Budget``.
             fingerprint: Identifies what is being optimised (data, task): another one is refused.
-            clock: Measures ``seconds`` where ``tell`` is not given any.
+            clock: Measures trials and the budget.
+            options: What most studies leave as it is.
 
         Raises:
             StudyError: Another process has it open, the file is no study, or it belongs to something else.
+            ConfigError: An argument is wrong.
         """
-        import optuna
+        from zoo.search.opening import open_storage
+        from zoo.search.suggest import sampler_of
 
-        from zoo.search.journal import JournalFile, StudyLock
-        from zoo.search.samplers import SeededSampler
+        settings = Settings(
+            space,
+            Metrics([Metric("value", direction)] if metrics is None else metrics),
+            seed,
+            sampler,
+            make_stopper(stopper),
+            parallel,
+            Budget.of(budget),
+            fingerprint,
+            options or StudyOptions(),
+        )
+        made = sampler_of(settings)
+        path = None if path is None else Path(path)
+        storage, lock = open_storage(path, settings)
+        kept = None if path is None else CheckpointStore.beside(path)
+        study = cls(settings, storage, made, lock=lock, clock=clock or SystemClock(), checkpoints=kept)
+        defaults = {name: space[name].default for name in space if space[name].default is not None}
+        if defaults and not storage.trials:
+            study.enqueue(defaults, tag="default")
+        return study
 
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = StudyLock(path)
-        journal: JournalFile | None = None
-        try:
-            journal = JournalFile(path)
-            storage = optuna.storages.JournalStorage(journal)
-            identity = {"fingerprint": fingerprint, "direction": direction, "space": space.describe()}
-            _create_or_check(storage, journal, path, identity)
-            study = optuna.load_study(study_name=_NAME, storage=storage, sampler=SeededSampler(sampler, space, seed))
-            return cls(
-                space, storage=storage, optuna_study=study, journal=journal, lock=lock, clock=clock or SystemClock()
-            )
-        except BaseException:
-            if journal is not None:
-                journal.close()
-            lock.release()
-            raise
+    # what is tried next
 
     def enqueue(self, params: Mapping[str, Any], *, tag: str = "") -> int:
         """Queue a point to be asked before the sampler's own ones, and return its number.
@@ -107,56 +139,195 @@ class Study:
             ConfigError: A name is unknown, or a value cannot be understood.
         """
         near = self.space.nearest(params)
-        given = json.loads(_json(dict(params), "parameters"))
-        for frozen in self._frozen():
-            if frozen.user_attrs.get("queued") == given and frozen.user_attrs.get("tag", "") == tag:
-                return int(frozen.number)
-        with self._journal.transaction():
-            self._study.enqueue_trial(near, user_attrs={"queued": given, "tag": tag})
-        return len(self._frozen()) - 1
+        given = json_of(dict(params), "parameters")
+        with self._lock:
+            return self._course.queue(given, near, tag)
 
-    def ask(self) -> Trial:
-        """Return the next configuration: the oldest queued one, or the sampler's suggestion."""
-        with self._journal.transaction(durable=False), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            suggestion = self._study.ask()
-            try:
-                params = self.space.sample(suggestion)
-                queued = suggestion.user_attrs.get("queued", {})
-                params.update({name: value for name, value in queued.items() if name in params})
-                self._storage.set_trial_user_attr(suggestion._trial_id, "params", params)
-            except BaseException as error:
-                # Never handed out: it must not come back as a running trial.
-                failure = {"kind": FailureKind.LOST.value, "message": f"the sampler failed: {error!r}"}
-                self._finish(suggestion.number, "FAIL", None, {"failure": failure, "seconds": 0.0, "attrs": {}})
-                raise
-        self._started[suggestion.number] = self._clock.now()
-        return Trial(suggestion.number, params, suggestion.user_attrs.get("tag", ""))
+    def warm_start(self, other: Study | str | Path, *, weight: float = 1.0, first: int = 1) -> int:
+        """Let the sampler begin with what another study found, and return how many of its trials can be used.
 
-    def report(self, trial: Trial | int, step: int, value: float) -> None:
-        """Store an intermediate value; a second report of the same step replaces the first."""
+        They count less and less as this study makes its own observations. Parameters that this study does not have are
+        left out, new ones are filled in at random; trials outside of this space are left out.
+
+        Args:
+            other: A study or its journal; it may be open elsewhere. Starting warm from it a second time does nothing.
+            weight: In (0, 1]: how much of it counts at the beginning.
+            first: So many of its best configurations are tried first.
+
+        Raises:
+            ConfigError: Its objectives are others.
+        """
+        from zoo.search.evidence import gather
+        from zoo.search.opening import read_storage
+        from zoo.search.storage import STUDY_ID
+
+        if not 0 < weight <= 1:
+            raise ConfigError(f"`0 < weight <= 1` must hold, but got {weight}", "use 1.0 to count it fully at first")
+        storage = other._course.storage if isinstance(other, Study) else read_storage(Path(other))
+        theirs = storage.study.user_attrs.get("identity", {}).get("metrics", [])
+        found = gather(Records().of(storage.trials), self.space, self.metrics, theirs)
+        with self._lock:
+            attrs = self._course.storage.study.user_attrs
+            known = [attrs[key] for key in attrs if key.startswith("evidence:")]
+            if found and not any(stored["trials"] == found for stored in known):
+                with self._course.storage.transaction():
+                    stored = {"weight": weight, "trials": found}
+                    self._course.storage.set_study_user_attr(STUDY_ID, f"evidence:{len(known)}", stored)
+                self._course.read_evidence()
+            for item in found[:first]:
+                self.enqueue(item["params"], tag="warm start")
+        return len(found)
+
+    def set_threshold(self, name: str, *, at_most: float | None = None, at_least: float | None = None) -> None:
+        """Edit the thresholds of a metric, also while the study runs: what was told so far is judged anew.
+
+        Raises:
+            ConfigError: The metric is unknown or only stored.
+        """
+        if self.metrics[name].role == "stored":
+            raise ConfigError(f"a stored metric must have no threshold, but {name} is one", "declare it with at_most=…")
+        with self._lock:
+            limits = dict(self._course.storage.study.user_attrs.get("limits", {}))
+            limits[name] = Limit(at_most, at_least).describe()
+            self._course.set_limits(limits)
+
+    @property
+    def thresholds(self) -> dict[str, Limit]:
+        """The thresholds as they are now."""
+        stored = self._course.storage.study.user_attrs.get("limits", {})
+        return {name: Limit(**bounds) for name, bounds in stored.items()}
+
+    def ask(self) -> Trial | None:
+        """Return what shall run next, or None if nothing may start now.
+
+        In this order: a trial that the machine lost, a paused one that the stopper wants to go on, the oldest queued
+        one, the sampler's suggestion.
+        """
+        planned = self.plan()
+        return planned if planned is None or isinstance(planned, Trial) else self.commit(planned.draw())
+
+    def plan(self) -> Trial | Draft | None:
+        """Return what ``ask`` would, but a suggestion as a draft: ``commit(draft.draw())`` makes it a trial.
+
+        ``draw`` may run in another thread while results come in; one draft at a time.
+        """
+        with self._lock:
+            # A closed study says so, rather than suggesting something.
+            with self._course.storage.transaction():
+                pass
+            if self._full() or self._time_is_over():
+                return None
+            if self._course.again:
+                return self._course.hand_out(self._course.again.popleft())
+            promoted = self._promoted()
+            if promoted is not None:
+                return self._course.go_on(promoted)
+            return self._draft()
+
+    def _draft(self) -> Draft | None:
+        """Return the sampler's word: a new trial, or a paused one where the stopper leaves that to it."""
+        from zoo.search.suggest import Draft
+
+        course, stopper, spent = self._course, self.settings.stopper, self._spent()
+        resumes = stopper is not None and stopper.leaves_choice
+        if spent and not (resumes and any(curve.state == "paused" for curve in course.curves.values())):
+            return None
+        queued = course.queued[0] if course.queued and not spent else None
+        evidence = course.visible_evidence()
+        return Draft(
+            course.storage, self.space, self._sampler, queued=queued, evidence=evidence, resumes=resumes, last=spent
+        )
+
+    def commit(self, drawn: Drawn | None) -> Trial | None:
+        """Write a suggestion down and hand it out; None if the sampler wants nothing more."""
+        with self._lock:
+            if drawn is None:
+                return None
+            if drawn.resumed is not None:
+                return self._course.go_on(drawn.resumed, seen=drawn.seen)
+            return self._course.begin(drawn)
+
+    # what comes back
+
+    def report(
+        self,
+        trial: Trial | int,
+        step: int,
+        value: Value,
+        *,
+        seconds: float | None = None,
+        checkpoint: str | Path | None = None,
+    ) -> Decision:
+        """Store what a training has reached, and decide what becomes of it.
+
+        A second report of a step replaces the first: a trial that went back to its checkpoint repeats some, and is not
+        judged again until it is further than before. A value that is not finite fails the trial, and so does one beyond
+        ``StudyOptions.diverged_at``; both return "stop".
+
+        Args:
+            trial: The trial or its number.
+            step: What was trained so far, from 0 upwards.
+            value: The first objective, or several metrics by name.
+            seconds: What this step took; measured by default.
+            checkpoint: Directory or file from which it can go on; a copy is kept, and the former ones are deleted.
+
+        Raises:
+            StudyError: The trial is not running.
+            ConfigError: The step or value is wrong.
+        """
         number = trial if isinstance(trial, int) else trial.number
-        self._running(number)
-        self._storage.set_trial_intermediate_value(self._id(number), step, float(value))
+        if isinstance(step, bool) or not hasattr(step, "__index__") or step < 0:
+            raise ConfigError(f"a step must be a whole number >= 0, but got {step!r}", "count epochs or iterations")
+        step = int(step)
+        values = self.metrics.report(value)
+        with self._lock:
+            watch = self._course.out_of(number)
+            fault = self._fault(values)
+            if fault is not None:
+                self.fail(number, fault[0], f"step {step}: {fault[1]}")
+                return "stop"
+            self._course.note(number, step, values, watch.lap(self._time.now(), seconds), checkpoint)
+            further, watch.step = step > watch.step or not watch.step, max(step, watch.step)
+            return self._decide(number, step) if further else "continue"
 
     def tell(
-        self, number: int, value: float, *, seconds: float | None = None, attrs: Mapping[str, Any] | None = None
+        self,
+        number: int,
+        value: Value | Result | None = None,
+        *,
+        stderr: Mapping[str, float] | None = None,
+        seconds: float | None = None,
+        cost: float | None = None,
+        attrs: Mapping[str, Any] | None = None,
     ) -> None:
-        """Finish a running trial with its value; a value that is not finite is a failure of kind ``NAN``.
+        """Finish a running trial with its values; one that is not finite is a failure.
 
         Args:
             number: The trial's.
-            value: Its objective.
-            seconds: What it took; measured since ``ask`` by default.
+            value: The objective, or all metrics by name, or a ``Result``; None: what was reported last.
+            stderr: Standard errors by name.
+            seconds: What it took; measured by default.
+            cost: In the units of the budget; the seconds by default.
             attrs: JSON values to keep with it.
 
         Raises:
             StudyError: The trial is not running.
+            ConfigError: A metric is missing or unknown, or nothing was reported.
         """
-        if not math.isfinite(value):
-            self.fail(number, FailureKind.NAN, f"the value is {float(value)}", seconds=seconds, attrs=attrs)
-            return
-        self._close_trial(number, "COMPLETE", float(value), None, seconds, attrs)
+        if isinstance(value, Result):
+            stderr, attrs = {**value.stderr, **(stderr or {})}, {**value.attrs, **(attrs or {})}
+            cost = value.cost if cost is None else cost
+            value = value.values
+        with self._lock:
+            self._course.out_of(number)
+            values = self.metrics.final(self._course.last(number) if value is None else value)
+            fault = self._fault(values)
+            if fault is not None:
+                self.fail(number, fault[0], fault[1], seconds=seconds, attrs=attrs, cost=cost)
+                return
+            extra = {"metrics": values, "stderr": {name: float(error) for name, error in (stderr or {}).items()}}
+            objectives = [values[metric.name] for metric in self.metrics.objectives]
+            self._course.end(number, "COMPLETE", objectives, extra, seconds=seconds, cost=cost, attrs=attrs)
 
     def fail(
         self,
@@ -166,44 +337,171 @@ class Study:
         seconds: float | None = None,
         *,
         attrs: Mapping[str, Any] | None = None,
+        cost: float | None = None,
     ) -> None:
         """Finish a running trial without a value.
 
-        The sampler learns from the configuration's own faults and from pruned trials: both are kept among the worst
-        (Optuna's PRUNED state; its FAIL state is invisible to TPE). Lost trials teach nothing.
+        The sampler learns from the configuration's own faults: they are kept as an infeasible region (Optuna's PRUNED
+        state; its FAIL state is invisible to TPE). Lost trials teach nothing. A trial that ran out of memory is handed
+        out once more with larger resources where ``StudyOptions.memory_retry`` allows it.
 
         Raises:
             StudyError: The trial is not running.
         """
-        failure = {"kind": FailureKind(kind).value, "message": message}
-        self._close_trial(number, "PRUNED" if kind.teaches else "FAIL", None, failure, seconds, attrs)
+        kind = FailureKind(kind)
+        with self._lock:
+            self._course.out_of(number)
+            retry = self.settings.options.memory_retry
+            tried = self._course.storage.trials[number].user_attrs.get("scale", 1.0) > 1.0
+            if kind is FailureKind.MEMORY and retry is not None and not tried:
+                self._course.back(number, {"scale": retry})
+                return
+            failure = {"failure": {"kind": kind.value, "message": message}}
+            free = 0.0 if not kind.teaches else cost
+            state = "PRUNED" if kind.teaches else "FAIL"
+            self._course.end(number, state, None, failure, seconds=seconds, cost=free, attrs=attrs)
+
+    def stop(
+        self, number: int, reason: str, *, seconds: float | None = None, attrs: Mapping[str, Any] | None = None
+    ) -> None:
+        """End a running trial on purpose: what it reported counts, and it has no final value.
+
+        Raises:
+            StudyError: The trial is not running.
+        """
+        with self._lock:
+            self._course.out_of(number)
+            self._course.end(number, "PRUNED", None, {"message": reason}, seconds=seconds, cost=None, attrs=attrs)
+
+    def pause(self, number: int) -> None:
+        """Set a running trial aside at its last step; it goes on when the stopper promotes it, or ``ask`` is free to.
+
+        Raises:
+            StudyError: The trial is not running.
+        """
+        with self._lock:
+            self._course.pause(number)
+
+    def lose(self, number: int, reason: str) -> None:
+        """Take back a running trial that the machine lost: it is handed out again, from its last checkpoint.
+
+        After ``StudyOptions.max_losses`` times it is set aside, see ``set_aside``.
+
+        Raises:
+            StudyError: The trial is not running.
+        """
+        with self._lock:
+            self._course.out_of(number)
+            losses = self._course.storage.trials[number].user_attrs.get("losses", 0) + 1
+            if losses >= self.settings.options.max_losses:
+                self._course.set(number, {"losses": losses})
+                self.fail(number, FailureKind.LOST, f"the machine lost it {losses} times: {reason}")
+            else:
+                self._course.back(number, {"losses": losses})
+
+    def release(self, number: int) -> None:
+        """Take back a running trial whose driver ends: it is handed out again, and no loss is counted."""
+        with self._lock:
+            self._course.out_of(number)
+            self._course.back(number, {})
 
     def resume(self) -> list[TrialRecord]:
-        """Return the trials that were running when the former driver died, to be run again under their numbers.
+        """Return the trials that wait to go on after a loss or the death of the former driver, and hand them out.
 
-        They are returned once per opening; each must then be told or failed like any other.
+        For drivers that do not take them from ``ask``. Each must then be told or failed like any other.
         """
-        orphans, self._orphans = self._orphans, []
-        for record in orphans:
-            self._started[record.number] = self._clock.now()
-        return orphans
+        with self._lock:
+            numbers = [self._course.hand_out(number).number for number in list(self._course.again)]
+            self._course.again.clear()
+            records = self.trials
+            return [records[number] for number in numbers]
+
+    # what is known
 
     @property
     def trials(self) -> list[TrialRecord]:
         """All trials, by number."""
-        return [_record(frozen) for frozen in self._frozen()]
+        with self._lock:
+            return self._course.records
 
     @property
     def best(self) -> TrialRecord | None:
-        """The complete trial with the best value, the earliest of equal ones; None before the first."""
-        complete = [record for record in self.trials if record.value is not None]
-        sign = 1.0 if self._study.direction.name == "MINIMIZE" else -1.0
-        return min(complete, key=lambda record: sign * float(record.value or 0.0), default=None)
+        """The feasible complete trial with the best value, the earliest of equal ones; None before the first.
+
+        Raises:
+            StudyError: The study has several objectives.
+        """
+        if len(self.metrics.objectives) > 1:
+            names = ", ".join(metric.name for metric in self.metrics.objectives)
+            raise StudyError(f"only one objective has a best trial, but the study has {names}", "use study.pareto")
+        done = [record for record in self.trials if record.value is not None and record.feasible]
+        return min(done, key=lambda record: self.metrics.sign * float(record.value or 0.0), default=None)
+
+    @property
+    def pareto(self) -> list[TrialRecord]:
+        """The feasible complete trials that no other one surpasses in all objectives."""
+        with self._lock:
+            return self._course.pareto
+
+    @property
+    def set_aside(self) -> list[TrialRecord]:
+        """The trials that the machine lost too often."""
+        return [record for record in self.trials if record.failure is FailureKind.LOST]
+
+    @property
+    def running(self) -> tuple[int, ...]:
+        """Numbers of the trials that are out now."""
+        with self._lock:
+            return tuple(self._course.watches)
+
+    @property
+    def elapsed(self) -> float:
+        """Study time: seconds that it has been open, over all its drivers."""
+        return self._time.now()
+
+    @property
+    def time_left(self) -> float:
+        """Seconds until the budget of time ends; negative afterwards."""
+        bound = self.settings.budget.time
+        return math.inf if bound is None else bound - self._time.now()
+
+    @property
+    def cost(self) -> float:
+        """What the trials that ended have cost."""
+        return self._course.cost
+
+    @property
+    def converged(self) -> bool:
+        """Whether it stagnates, by the rule of ``StudyOptions.converge``."""
+        with self._lock:
+            return self._course.converged
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing runs, and nothing may start any more."""
+        with self._lock:
+            if self._course.watches:
+                return False
+            if self._time_is_over():
+                return True
+            if self._course.again or not self._spent() or self._promoted() is not None:
+                return False
+            draft = self._draft()
+            return draft is None or draft.draw() is None
+
+    def worked(self, number: int) -> float:
+        """Return the seconds that a running trial was trained until it was last heard of."""
+        return self._course.out_of(number).worked
+
+    def checkpoint(self, number: int) -> Path | None:
+        """Return the directory of a trial's last checkpoint, or None if none is kept."""
+        return self._course.checkpoint(number)
 
     def close(self) -> None:
-        """Let another process open the study; running trials stay running for its ``resume``."""
-        self._journal.close()
-        self._lock.release()
+        """Let another process open the study; running trials are handed out again then."""
+        self._course.storage.close()
+        if self._file_lock is not None:
+            self._file_lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -213,94 +511,50 @@ class Study:
     ) -> None:
         self.close()
 
-    def _frozen(self) -> list[Any]:
-        trials: list[Any] = self._storage.get_all_trials(self._study._study_id, deepcopy=False)
-        return trials
+    # rules
 
-    def _id(self, number: int) -> int:
-        trial_id: int = self._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
-        return trial_id
+    def _full(self) -> bool:
+        return self.settings.parallel is not None and len(self._course.watches) >= self.settings.parallel
 
-    def _running(self, number: int) -> None:
-        trials = self._frozen()
-        state = _record(trials[number]).state if 0 <= number < len(trials) else "unknown"
-        if state != "running":
-            raise StudyError(
-                f"only a running trial can be reported, told or failed, but trial {number} is {state}",
-                "tell each trial that was asked exactly once",
-            )
+    def _time_is_over(self) -> bool:
+        return self.time_left <= 0
 
-    def _close_trial(
-        self,
-        number: int,
-        state: str,
-        value: float | None,
-        failure: dict[str, str] | None,
-        seconds: float | None,
-        attrs: Mapping[str, Any] | None,
-    ) -> None:
-        self._running(number)
-        if seconds is None:
-            seconds = self._clock.now() - self._started.get(number, self._clock.now())
-        stored = json.loads(_json(dict(attrs or {}), "attrs"))
-        self._finish(number, state, value, {"failure": failure, "seconds": float(seconds), "attrs": stored})
-        self._started.pop(number, None)
+    def _spent(self) -> bool:
+        """Whether no further configuration may be tried."""
+        budget = self.settings.budget
+        if self.settings.options.converge and self._course.converged:
+            return True
+        return (budget.trials is not None and self._course.asked >= budget.trials) or (
+            budget.cost is not None and self._course.cost >= budget.cost
+        )
 
-    def _finish(self, number: int, state: str, value: float | None, result: dict[str, Any]) -> None:
-        from optuna.trial import TrialState
+    def _promoted(self) -> int | None:
+        stopper = self.settings.stopper
+        return None if stopper is None else stopper.promote(list(self._course.curves.values()))
 
-        trial_id = self._id(number)
-        with self._journal.transaction():
-            self._storage.set_trial_user_attr(trial_id, "result", result)
-            self._storage.set_trial_state_values(trial_id, TrialState[state], None if value is None else [value])
+    def _fault(self, values: Mapping[str, float]) -> tuple[FailureKind, str] | None:
+        """Return what is wrong with objectives and constraints, if anything."""
+        for name, value in values.items():
+            if self.metrics[name].role == "stored":
+                continue
+            if math.isnan(value):
+                return FailureKind.NAN, f"{name} is {value}"
+            if math.isinf(value):
+                return FailureKind.INFINITE, f"{name} is {value}"
+        bound, first = self.settings.options.diverged_at, values[self.metrics.first.name]
+        if bound is not None and self.metrics.sign * (first - bound) > 0:
+            return FailureKind.DIVERGENCE, f"{self.metrics.first.name} is {first:g}, beyond {bound:g}"
+        return None
 
-
-def _json(values: dict[str, Any], what: str) -> str:
-    try:
-        return json.dumps(values)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{what} must be JSON values, but {error}", "convert arrays and objects first") from error
-
-
-def _create_or_check(storage: Any, journal: JournalFile, path: Path, identity: dict[str, Any]) -> None:
-    """Create the study in an empty journal, or compare what a full one says about itself."""
-    import optuna
-
-    studies = storage.get_all_studies()
-    if not studies:
-        verbosity = optuna.logging.get_verbosity()
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        try:
-            with journal.transaction():
-                direction = optuna.study.StudyDirection[identity["direction"].upper()]
-                study_id = storage.create_new_study([direction], _NAME)
-                storage.set_study_user_attr(study_id, "identity", json.loads(_json(identity, "the space")))
-        finally:
-            optuna.logging.set_verbosity(verbosity)
-        return
-    found = storage.get_study_user_attrs(studies[0]._study_id).get("identity", {})
-    for key, wanted in json.loads(_json(identity, "the space")).items():
-        if found.get(key) != wanted:
-            raise StudyError(
-                f"an existing study must have the same {key}, but {path} has {found.get(key)!r}, not {wanted!r}",
-                "continue it with the same data and options, or choose another path",
-            )
-
-
-def _record(frozen: Any) -> TrialRecord:
-    states: dict[str, State] = {"WAITING": "queued", "RUNNING": "running", "COMPLETE": "complete"}
-    attrs = frozen.user_attrs
-    result = attrs.get("result", {})
-    failure = result.get("failure") or {}
-    return TrialRecord(
-        number=frozen.number,
-        params=attrs.get("params", attrs.get("queued", {})),
-        state=states.get(frozen.state.name, "failed"),
-        value=frozen.values[0] if frozen.state.name == "COMPLETE" else None,
-        reports=dict(frozen.intermediate_values),
-        failure=FailureKind(failure["kind"]) if failure else None,
-        message=failure.get("message", ""),
-        seconds=result.get("seconds"),
-        attrs=result.get("attrs", {}),
-        tag=attrs.get("tag", ""),
-    )
+    def _decide(self, number: int, step: int) -> Decision:
+        """Ask the stopper, and let its word be done."""
+        decision: Decision = "continue"
+        if self._time_is_over():
+            decision = "pause"
+        elif self.settings.stopper is not None:
+            decision = self.settings.stopper.decide(list(self._course.curves.values()), number, step)
+        if decision == "stop":
+            self.stop(number, f"stopped at step {step}")
+        elif decision == "pause":
+            self.pause(number)
+        return decision

@@ -5,25 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
-__all__ = ["FailureKind", "State", "Trial", "TrialRecord"]
+from zoo.errors import ConfigError
+from zoo.search.metrics import Value
+from zoo.search.stoppers.base import Decision
 
-State: TypeAlias = Literal["queued", "running", "complete", "failed"]
+__all__ = ["Channel", "Diverged", "FailureKind", "Paused", "State", "Stopped", "Trial", "TrialRecord"]
+
+State: TypeAlias = Literal["queued", "running", "paused", "complete", "stopped", "failed"]
 
 
 class FailureKind(StrEnum):
     """Why a trial has no value.
 
-    The first four are the configuration's fault: the sampler learns to keep away. ``PRUNED`` was stopped on purpose and
-    the sampler sees its reports, never a final value. ``LOST`` and ``BUDGET`` say nothing about the configuration.
+    ``LOST`` (the machine's fault, again and again) and ``BUDGET`` (it was ended for want of time) say nothing about the
+    configuration. The others are its own fault: the sampler learns to keep away.
     """
 
     EXCEPTION = "exception"
     NAN = "nan"
-    TIME_LIMIT = "time_limit"
+    INFINITE = "infinite"
+    DIVERGENCE = "divergence"
     MEMORY = "memory"
-    PRUNED = "pruned"
+    TIME_LIMIT = "time_limit"
     LOST = "lost"
     BUDGET = "budget"
 
@@ -33,13 +38,80 @@ class FailureKind(StrEnum):
         return self not in (FailureKind.LOST, FailureKind.BUDGET)
 
 
+class Stopped(BaseException):  # an order, not an error
+    """The study wants no more of this trial: let it pass, after cleaning up.
+
+    Not an ``Exception``, so that a training that catches those does not go on by mistake.
+    """
+
+
+class Paused(BaseException):
+    """The trial shall give way now; it may be called again later with the checkpoint that it reported last."""
+
+
+class Diverged(Exception):
+    """A training raises it when it sees that it leads nowhere: the trial fails as ``FailureKind.DIVERGENCE``."""
+
+
+class Channel(Protocol):
+    """The way of a report to the study; a driver gives each trial one."""
+
+    def report(
+        self, number: int, step: int, value: Value, *, seconds: float | None, checkpoint: str | None
+    ) -> Decision:
+        """Bring a report to the study, and its decision back."""
+        ...
+
+
 @dataclass(frozen=True)
 class Trial:
-    """One configuration to be evaluated."""
+    """One configuration to be evaluated, as a training receives it.
+
+    Args:
+        number: Counts from 0 in the order of asking and queueing; also its id.
+        params: What to train with.
+        tag: What the queue's filler called it.
+        step: The last step of which there is a checkpoint; 0 for a training that begins.
+        checkpoint: Directory of that checkpoint, or None.
+        seed: For the training's own chance; a function of the study's seed and the number.
+        scale: Factor on the declared resources: more than 1 in a retry after exhausted memory.
+        channel: Set by the driver.
+    """
 
     number: int
     params: Mapping[str, Any]
     tag: str = ""
+    step: int = 0
+    checkpoint: str | None = None
+    scale: float = 1.0
+    seed: int = 0
+    channel: Channel | None = field(default=None, compare=False, repr=False)
+
+    def report(self, step: int, value: Value, checkpoint: object = None, *, seconds: float | None = None) -> None:
+        """Tell the study how it goes.
+
+        Args:
+            step: Counts what was trained so far (epochs, iterations), from 1 upwards.
+            value: The first objective, or several metrics by name.
+            checkpoint: A directory (or file) from which the training can go on after this step. It is copied before
+                this call returns.
+            seconds: What the training took since the last report, where it knows better than the clock.
+
+        Raises:
+            Stopped: The study wants no more of this trial.
+            Paused: It may go on later.
+            ConfigError: The trial does not run in a driver.
+        """
+        if self.channel is None:
+            raise ConfigError(
+                "trial.report needs a driver, but the trial was asked by hand", "use study.report(number, step, value)"
+            )
+        path = None if checkpoint is None else str(checkpoint)
+        decision = self.channel.report(self.number, step, value, seconds=seconds, checkpoint=path)
+        if decision == "stop":
+            raise Stopped(f"trial {self.number} was stopped at step {step}")
+        if decision == "pause":
+            raise Paused(f"trial {self.number} was paused at step {step}")
 
 
 @dataclass(frozen=True)
@@ -49,14 +121,24 @@ class TrialRecord:
     Args:
         number: Counts from 0 in the order of asking and queueing; also its id.
         params: The existing parameters; for a queued trial the ones that were given.
-        state: "queued", "running", "complete" or "failed".
-        value: The objective of a complete trial, else None.
-        reports: Step -> intermediate value.
+        state: "queued", "running" (also: to go on after a loss), "paused", "complete", "stopped" (by the stopper, on
+            purpose) or "failed".
+        value: The first objective of a complete trial, else None.
+        reports: Step -> intermediate value of the first objective.
         failure: Kind of a failed trial.
         message: What went wrong, in words.
-        seconds: Time the evaluation took.
-        attrs: What the driver stored with the result.
+        seconds: Time the evaluation took, without pauses and without work that was lost.
+        attrs: What the driver or the training stored with the result.
         tag: What the queue's filler called it.
+        metrics: All values of a complete trial; what was reported last of another one.
+        stderr: Standard errors that came with the values.
+        cost: In the units of the budget; None before the end.
+        feasible: Whether all thresholds, as they are now, hold; True where nothing was measured.
+        checkpoint: The last one that is kept, relative to the study's folder; "" without.
+        step: The last step reported.
+        losses: How often the machine lost it.
+        clock: Step -> seconds of training until then.
+        runs: (start, end) of each time that it was worked on, in seconds of study time.
     """
 
     number: int
@@ -69,3 +151,12 @@ class TrialRecord:
     seconds: float | None = None
     attrs: Mapping[str, Any] = field(default_factory=dict)
     tag: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    stderr: Mapping[str, float] = field(default_factory=dict)
+    cost: float | None = None
+    feasible: bool = True
+    checkpoint: str = ""
+    step: int = 0
+    losses: int = 0
+    clock: Mapping[int, float] = field(default_factory=dict)
+    runs: tuple[tuple[float, float], ...] = ()

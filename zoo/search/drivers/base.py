@@ -129,8 +129,16 @@ def import_setup(path: str) -> Setup:
     return setup  # type: ignore[no-any-return]  # only its callability can be checked
 
 
-# How libraries report an exhausted memory when they do not raise MemoryError: C++ through bindings, torch's allocator.
-_MEMORY_WORDS = ("bad_alloc", "Cannot allocate memory", "DefaultCPUAllocator", "not enough memory")
+# How libraries report an exhausted memory when they do not raise MemoryError: C++ through bindings, torch's allocators,
+# XLA.
+_MEMORY_WORDS = (
+    "bad_alloc",
+    "Cannot allocate memory",
+    "DefaultCPUAllocator",
+    "not enough memory",
+    "CUDA out of memory",
+    "RESOURCE_EXHAUSTED",
+)
 
 
 def is_memory_fault(error: BaseException) -> bool:

@@ -1,0 +1,1 @@
+"""Measures the search engine against others on tabulated trainings, in virtual time."""

@@ -1,0 +1,235 @@
+"""The searches that are compared, each as (virtual time, final accuracy) of its whole trainings.
+
+The default runs in production code: study, sampler, stopper and virtual driver. The others are what a user of Optuna or
+Ray Tune gets, in a few lines each.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from zoo.clock import ManualClock
+from zoo.search.bench.lcbench import EPOCHS, Task
+from zoo.search.budget import Budget
+from zoo.search.domains import Suggester
+from zoo.search.run import RunOptions, run
+from zoo.search.stoppers import Rungs
+from zoo.search.stoppers.rungs import ladder
+from zoo.search.study import Study
+
+__all__ = ["METHODS", "Course", "asha", "asynchronous", "default", "synchronous"]
+
+#: Rungs of the successive-halving searches: eta 3 from a 26th of the whole.
+_RUNGS = (2, 6, 17, EPOCHS)
+_ETA = 3
+
+
+@dataclass
+class Course:
+    """What one search did.
+
+    Args:
+        finished: (virtual time, accuracy) of whole trainings, in time order.
+        busy: Seconds that workers trained.
+        length: Virtual seconds from the beginning to the end.
+        workers: Of the search.
+        started: Configurations that began.
+    """
+
+    workers: int
+    finished: list[tuple[float, float]] = field(default_factory=list)
+    busy: float = 0.0
+    length: float = 0.0
+    started: int = 0
+
+    @property
+    def utilisation(self) -> float:
+        """The share of the workers' time in which they trained."""
+        return self.busy / (self.workers * self.length) if self.length else 0.0
+
+    def best(self, until: float = np.inf) -> float:
+        """Return the best final accuracy until a moment; minus infinity if there is none."""
+        return max((value for moment, value in self.finished if moment <= until), default=-np.inf)
+
+    def reached(self, value: float) -> float:
+        """Return when a whole training first was as good as ``value``; infinite if never."""
+        return min((moment for moment, found in self.finished if found >= value), default=np.inf)
+
+
+class _Optuna:
+    """Optuna's TPE as its users call it."""
+
+    def __init__(self, task: Task, seed: int) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._space = task.bench.space()
+        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
+        self._study = optuna.create_study(direction="maximize", sampler=sampler)
+
+    def ask(self) -> tuple[Any, dict[str, Any]]:
+        trial = self._study.ask()
+        suggester: Suggester = trial
+        return trial, self._space.sample(suggester)
+
+    def tell(self, trial: Any, value: float) -> None:
+        self._study.tell(trial, value)
+
+
+def synchronous(task: Task, seed: int, *, workers: int, trainings: int) -> Course:
+    """Batches of TPE's suggestions; each waits for its slowest training."""
+    optuna, course = _Optuna(task, seed), Course(workers)
+    for _ in range(trainings // workers):
+        batch = [(trial, *task.curve(params)) for trial, params in (optuna.ask() for _ in range(workers))]
+        for trial, accuracy, seconds in batch:
+            course.finished.append((course.length + float(seconds[-1]), float(accuracy[-1])))
+            course.busy += float(seconds[-1])
+            course.started += 1
+            optuna.tell(trial, float(accuracy[-1]))
+        course.length += max(float(seconds[-1]) for _, _, seconds in batch)
+    course.finished.sort()
+    return course
+
+
+def asynchronous(task: Task, seed: int, *, workers: int, until: float = np.inf, trainings: int | None = None) -> Course:
+    """TPE's next suggestion as soon as a worker is free, by Optuna's ask and tell."""
+    optuna, course = _Optuna(task, seed), Course(workers)
+    events: list[tuple[float, int, Any, float, float]] = []
+
+    def start(now: float) -> None:
+        if trainings is not None and course.started >= trainings:
+            return
+        trial, params = optuna.ask()
+        accuracy, seconds = task.curve(params)
+        course.started += 1
+        heapq.heappush(
+            events, (now + float(seconds[-1]), course.started, trial, float(accuracy[-1]), float(seconds[-1]))
+        )
+
+    for _ in range(workers):
+        start(0.0)
+    while events:
+        now, _, trial, value, took = heapq.heappop(events)
+        if now > until:
+            course.busy += sum(
+                max(until - (end - whole), 0.0) for end, _, _, _, whole in [*events, (now, 0, 0, 0.0, took)]
+            )
+            course.length = until
+            return course
+        optuna.tell(trial, value)
+        course.finished.append((now, value))
+        course.busy, course.length = course.busy + took, now
+        start(now)
+    return course
+
+
+def asha(
+    task: Task,
+    seed: int,
+    *,
+    workers: int,
+    until: float,
+    model: bool = False,
+    rungs: tuple[int, ...] = _RUNGS,
+) -> Course:
+    """Asynchronous successive halving that stops.
+
+    Args:
+        task: What is trained.
+        seed: Of the suggestions.
+        workers: Trainings at a time.
+        until: Virtual seconds.
+        model: Suggestions by TPE which is told a stopped trial's last value as if it were final, as Ray Tune's
+            OptunaSearch does. Else they are random.
+        rungs: Where trainings are compared.
+    """
+    from zoo.search.bench.lcbench import draw
+
+    optuna = _Optuna(task, seed) if model else None
+    rng, space, course = np.random.default_rng(seed), task.bench.space(), Course(workers, length=until)
+    seen: dict[int, list[float]] = {rung: [] for rung in rungs}
+    events: list[tuple[float, int, Any, Any, Any, int, float]] = []
+    count = 0
+
+    def start(now: float) -> None:
+        nonlocal count
+        trial, params = optuna.ask() if optuna else (None, draw(space, rng))
+        accuracy, seconds = task.curve(params)
+        course.started += 1
+        count += 1
+        heapq.heappush(events, (now + seconds[rungs[0] - 1], count, trial, accuracy, seconds, 0, now))
+
+    for _ in range(workers):
+        start(0.0)
+    while events:
+        now, _, trial, accuracy, seconds, level, begun = heapq.heappop(events)
+        if now > until:
+            break
+        value, last = float(accuracy[rungs[level] - 1]), level == len(rungs) - 1
+        seen[rungs[level]].append(value)
+        if not last and value >= np.quantile(seen[rungs[level]], 1 - 1 / _ETA):
+            count += 1
+            end = begun + seconds[rungs[level + 1] - 1]
+            heapq.heappush(events, (end, count, trial, accuracy, seconds, level + 1, begun))
+            continue
+        if last:
+            course.finished.append((now, value))
+        if optuna:
+            optuna.tell(trial, value)
+        start(now)
+    course.busy = workers * until
+    return course
+
+
+def default(
+    task: Task,
+    seed: int,
+    *,
+    workers: int,
+    until: float,
+    goal: float | None = None,
+    sampler: Any = "auto",
+    stopper: Any = "rungs",
+) -> Course:
+    """The production study under the virtual driver: freeze-thaw unless another sampler is named."""
+    clock = ManualClock()
+    study = Study.open(
+        None,
+        task.bench.space(),
+        direction="maximize",
+        seed=seed,
+        sampler=sampler,
+        stopper=Rungs(EPOCHS) if stopper == "rungs" else stopper,
+        parallel=workers,
+        budget=Budget(time=until),
+        clock=clock,
+    )
+    steps = ladder(EPOCHS) if stopper == "rungs" else (EPOCHS,)
+    # There is nothing to go on from but the table itself; any path that exists stands for a checkpoint.
+    run(study, task.trainer(steps, "."), "virtual", options=RunOptions(quiet=True))
+    return course_of(study, workers, until)
+
+
+def course_of(study: Study, workers: int, until: float = np.inf) -> Course:
+    """Return what a study did, until a moment."""
+    records = study.trials
+    finished = sorted((r.runs[-1][1], float(r.value)) for r in records if r.value is not None and r.runs)
+    ends = max((end for record in records for _, end in record.runs), default=0.0)
+    length = min(until, ends)
+    busy = sum(max(min(end, length) - start, 0.0) for record in records for start, end in record.runs)
+    return Course(workers, [pair for pair in finished if pair[0] <= until], busy, length, len(records))
+
+
+Method = Callable[..., Course]
+METHODS: Mapping[str, Method] = {
+    "default": default,
+    "tpe, asynchronous": asynchronous,
+    "tpe told stopped trials as complete, asha": lambda *given, **named: asha(*given, model=True, **named),
+    "random, asha": asha,
+    "random, asha, first rung 6": lambda *given, **named: asha(*given, rungs=ladder(EPOCHS), **named),
+}

@@ -1,0 +1,94 @@
+"""What a training came to, and what the study is told of it: the same for all drivers."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+from zoo.errors import ConfigError
+from zoo.search.drivers.base import is_memory_fault
+from zoo.search.metrics import Result, Value
+from zoo.search.study import Study
+from zoo.search.trial import Diverged, FailureKind, Paused, Stopped, Trial
+
+__all__ = ["Outcome", "Train", "call", "settle"]
+
+#: A training: reads ``trial.params``, calls ``trial.report``, returns the objective, all metrics by name, a ``Result``,
+#: or None for what it reported last.
+Train: TypeAlias = Callable[[Trial], Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of one run of a training, as plain values that any process can read.
+
+    Args:
+        status: "done", "failed", or "left": it let ``Stopped`` or ``Paused`` pass.
+        value: What it returned, if done.
+        kind: Why it failed.
+        message: Type and message of the exception.
+        traceback: As text.
+    """
+
+    status: Literal["done", "failed", "left"]
+    value: Value | Result | None = None
+    kind: FailureKind | None = None
+    message: str = ""
+    traceback: str = ""
+
+
+def call(train: Train, trial: Trial) -> Outcome:
+    """Run a training; nothing is raised but ``KeyboardInterrupt``."""
+    try:
+        return Outcome("done", _plain(train(trial)))
+    except (Stopped, Paused):
+        return Outcome("left")
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        kind = FailureKind.EXCEPTION
+        if isinstance(error, Diverged):
+            kind = FailureKind.DIVERGENCE
+        elif is_memory_fault(error):
+            kind = FailureKind.MEMORY
+        text = f"{type(error).__name__}: {error}"
+        return Outcome("failed", kind=kind, message=text, traceback=traceback.format_exc())
+
+
+def settle(study: Study, number: int, outcome: Outcome, *, seconds: float | None = None) -> None:
+    """Tell the study what a training came to.
+
+    Raises:
+        ConfigError: The training returned something that the study cannot use, and none did better before: it will
+            happen again. Once a trial is complete such a training only fails.
+    """
+    if number not in study.running:
+        return  # stopped, paused or failed by its last report
+    if outcome.status == "left":
+        # It raised Stopped or Paused itself.
+        study.stop(number, "the training ended itself", seconds=seconds)
+    elif outcome.status == "failed":
+        kind = outcome.kind or FailureKind.EXCEPTION
+        attrs = {"traceback": outcome.traceback} if outcome.traceback else None
+        study.fail(number, kind, outcome.message, seconds, attrs=attrs)
+    else:
+        try:
+            study.tell(number, outcome.value, seconds=seconds)
+        except ConfigError as error:
+            study.fail(number, FailureKind.EXCEPTION, error.message, seconds)
+            if not any(record.state == "complete" for record in study.trials):
+                raise
+
+
+def _plain(value: Any) -> Value | Result | None:
+    """Turn numbers of numpy and tensors into Python's: the driver may not have the library that made them."""
+    if isinstance(value, Result):
+        stderr = {name: float(number) for name, number in value.stderr.items()}
+        return replace(value, values=_plain(value.values), stderr=stderr)  # type: ignore[arg-type]
+    if value is None or isinstance(value, str | bytes | bool):
+        return value  # type: ignore[return-value]  # the study refuses it with the metric's name
+    if isinstance(value, Mapping):
+        return {str(name): float(number) for name, number in value.items()}
+    return float(value)

@@ -1,0 +1,204 @@
+"""Recompute every suggestion of a study from its journal alone, and compare.
+
+Each suggestion's line says how many operations it had seen, so the history that it was drawn from is a prefix of the
+journal: results that came in while it was drawn come after. The space, the seed, the sampler, thresholds as they were
+edited and the evidence of earlier studies are operations of the journal too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import StudyError
+from zoo.search import domains as kinds
+from zoo.search import priors
+from zoo.search.evidence import read_evidence
+from zoo.search.journal import read_journal
+from zoo.search.samplers import make_sampler
+from zoo.search.settings import versions
+from zoo.search.space import Space
+from zoo.search.storage import Operation, StudyStorage
+from zoo.search.suggest import Draft, Drawn
+
+__all__ = ["Difference", "ReplayReport", "replay", "space_of"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A suggestion that came out otherwise.
+
+    Args:
+        number: The trial's.
+        recorded: Its parameters in the journal.
+        recomputed: What the sampler suggests now: those of a new trial, or of the paused one that goes on.
+    """
+
+    number: int
+    recorded: Mapping[str, Any]
+    recomputed: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ReplayReport:
+    """What came out of a replay.
+
+    Args:
+        asked: Suggestions in the journal.
+        differences: Those that came out otherwise.
+        versions: Libraries whose version is another one now: name -> (then, now). They may explain differences.
+    """
+
+    asked: int
+    differences: tuple[Difference, ...]
+    versions: Mapping[str, tuple[str, str]]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all suggestions came out as they were."""
+        return not self.differences
+
+
+def replay(path: str | Path, *, sampler: Any = None) -> ReplayReport:
+    """Recompute all suggestions of a journal; it may be open elsewhere.
+
+    Args:
+        path: The journal.
+        sampler: The object that the study was opened with, if it was one and not a name.
+
+    Raises:
+        StudyError: There is no study, or its sampler is not known by name.
+    """
+    operations, _ = read_journal(Path(path))
+    if not operations:
+        raise StudyError(f"there must be a study to replay, but {path} has none", "check the path")
+    player = _Player(sampler)
+    asks = _asks(operations)
+    drawn: dict[int, Drawn | None] = {}
+    differences = []
+    others: dict[str, tuple[str, str]] = {}
+    waiting = sorted(asks.items(), key=lambda item: (item[1][0], item[0]))
+    for index, operation in enumerate(operations):
+        while waiting and waiting[0][1][0] == index:
+            line, (_, queued) = waiting.pop(0)
+            drawn[line] = player.draw(queued)
+        player.apply(operation)
+        if "sampling" in operation.get("user_attr", {}):
+            then, now = operation["user_attr"]["sampling"].get("versions", {}), versions()
+            others |= {name: (then[name], now[name]) for name in then if name in now and then[name] != now[name]}
+        if index in asks:
+            number = player.number(operation)
+            now_drawn = drawn.pop(index)
+            recorded, recomputed = player.params(number), dict(now_drawn.params if now_drawn is not None else {})
+            resumed = number if _resumes(operation) else None
+            if recorded != recomputed or now_drawn is None or now_drawn.resumed != resumed:
+                differences.append(Difference(number, recorded, recomputed))
+    return ReplayReport(len(asks), tuple(differences), others)
+
+
+def _asks(operations: list[dict[str, Any]]) -> dict[int, tuple[int, int | None]]:
+    """Return for each line that hands out a suggestion what it had seen, and the queued trial that it completed."""
+    return {
+        index: (operation["seen"], None if _resumes(operation) else operation.get("trial_id"))
+        for index, operation in enumerate(operations)
+        if "seen" in operation
+    }
+
+
+def _resumes(operation: Mapping[str, Any]) -> bool:
+    """Whether a sampler let a paused trial go on."""
+    return "seen" in operation and bool(operation["op_code"] == Operation.SET_TRIAL_USER_ATTR)
+
+
+class _Player:
+    """The study as it was at one moment of the journal."""
+
+    def __init__(self, sampler: Any) -> None:
+        self._storage = StudyStorage()
+        self._given = sampler
+        self._sampler: Any = None
+        self._space: Space | None = None
+        self._evidence: Any = []
+
+    def apply(self, operation: Mapping[str, Any]) -> None:
+        """Take in one operation."""
+        self._storage.apply(operation)
+        attrs = operation.get("user_attr", {}) if operation["op_code"] == Operation.SET_STUDY_USER_ATTR else {}
+        if "identity" in attrs:
+            self._space = space_of(attrs["identity"]["space"])
+        if "sampling" in attrs:
+            self._sampler = None
+        if any(key.startswith("evidence:") for key in attrs):
+            self._evidence = read_evidence(self._storage, self._known_space)
+
+    @property
+    def _known_space(self) -> Space:
+        if self._space is None:
+            raise StudyError("a journal must say what its space is, but this one does not", "was it written by Optuna?")
+        return self._space
+
+    def draw(self, queued: int | None) -> Drawn | None:
+        """Suggest as the study did."""
+        if self._sampler is None:
+            self._sampler = self._given or self._named()
+        evidence = [trial for known in self._evidence for trial in known.visible(self._storage.trials)]
+        resumes = bool(self._storage.study.user_attrs.get("sampling", {}).get("resumes"))
+        return Draft(
+            self._storage, self._known_space, self._sampler, queued=queued, evidence=evidence, resumes=resumes
+        ).draw()
+
+    def _named(self) -> Any:
+        found = self._storage.study.user_attrs.get("sampling", {})
+        if not found.get("named", False):
+            raise StudyError(
+                f"a replay must know the sampler, but the study was opened with an object of {found.get('sampler')!r}",
+                "pass the same object: replay(path, sampler=…)",
+            )
+        return make_sampler(
+            found["sampler"],
+            self._known_space,
+            seed=found["seed"],
+            max_step=found.get("max_step"),
+            pauses=found.get("resumes", False),
+        )
+
+    def number(self, operation: Mapping[str, Any]) -> int:
+        """Return the trial that an operation, which was just applied, handed out."""
+        return int(operation.get("trial_id", len(self._storage.trials) - 1))
+
+    def params(self, number: int) -> dict[str, Any]:
+        """Return what was handed out."""
+        return dict(self._storage.trials[number].user_attrs["params"])
+
+
+def space_of(description: Mapping[str, Any]) -> Space:
+    """Return the space that ``Space.describe`` described."""
+    made = {name: _domain(dict(said)) for name, said in description.items() if name != "constraints"}
+    rules = description.get("constraints", ())
+    return Space(constraints=rules if isinstance(rules, list) else (), **made)
+
+
+_NUMERIC: Mapping[str, Any] = {"float": kinds.Float, "int": kinds.Int}
+_LISTED: Mapping[str, Any] = {"categorical": kinds.Categorical, "ordinal": kinds.Ordinal}
+_PRIORS: Mapping[str, Any] = {
+    "normal": priors.Normal,
+    "lognormal": priors.LogNormal,
+    "beta": priors.Beta,
+    "histogram": priors.Histogram,
+}
+
+
+def _domain(said: dict[str, Any]) -> kinds.Domain:
+    kind = said.pop("type")
+    when = {parent: tuple(values) for parent, values in said.pop("when", {}).items()}
+    if kind in _LISTED:
+        made: kinds.Domain = _LISTED[kind](*said.pop("choices"), when=when, **said)
+        return made
+    if "prior" in said:
+        prior = dict(said.pop("prior"))
+        density = _PRIORS[prior.pop("type")]
+        said["prior"] = density(**{name: tuple(v) if isinstance(v, list) else v for name, v in prior.items()})
+    numeric: kinds.Domain = _NUMERIC[kind](said.pop("low"), said.pop("high"), said.pop("log"), when=when, **said)
+    return numeric

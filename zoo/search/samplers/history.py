@@ -1,0 +1,189 @@
+"""What a sampler can learn from: a study's trials as arrays, kept up to date at the cost of what changed.
+
+States mean what the study says: COMPLETE is final; PRUNED with a failure is the configuration's fault; PRUNED without
+one was stopped at its last report; RUNNING is pending, or paused if its attribute says so; FAIL teaches nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from enum import IntEnum
+from typing import Any, TypeAlias
+
+import numpy as np
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from zoo.search.samplers.encoding import Encoding
+from zoo.search.stoppers.rungs import ladder
+
+__all__ = ["History", "Standing", "Violations", "standing_of"]
+
+#: Rungs of a ladder, and the whole training.
+_COLUMNS = 4
+#: How far each threshold is missed; zero or less is feasible.
+Violations: TypeAlias = Callable[[FrozenTrial], Sequence[float]]
+
+
+class Standing(IntEnum):
+    """What a trial tells."""
+
+    SILENT = 0  # lost by the machine, queued, or not seen now
+    PENDING = 1
+    PAUSED = 2
+    STOPPED = 3
+    COMPLETE = 4
+    FAILED = 5
+
+
+def standing_of(trial: FrozenTrial) -> Standing:
+    """Return what a trial tells."""
+    if trial.state == TrialState.COMPLETE:
+        return Standing.COMPLETE
+    if trial.state == TrialState.RUNNING:
+        paused = trial.user_attrs.get("paused") and trial.intermediate_values
+        return Standing.PAUSED if paused else Standing.PENDING
+    if trial.state == TrialState.PRUNED:
+        failed = trial.user_attrs.get("result", {}).get("failure") or not trial.intermediate_values
+        return Standing.FAILED if failed else Standing.STOPPED
+    return Standing.SILENT
+
+
+class History:
+    """The trials of a study as arrays, one row per trial; a trial that did not change is not read again.
+
+    Args:
+        encoding: Of the space.
+        violations: Thresholds; by default those that Optuna's trials carry.
+        max_step: Of a whole training; by default the last step of the longest one that was seen.
+    """
+
+    def __init__(
+        self, encoding: Encoding, violations: Violations | None = None, *, max_step: int | None = None
+    ) -> None:
+        self._encoding = encoding
+        self._violations = violations or _carried
+        self._given_max = max_step
+        self.max_step = max_step or 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self._rows: dict[int, int] = {}
+        self._trials: list[FrozenTrial] = []
+        self._signs: tuple[float, ...] = ()
+        self.numbers = np.zeros(0, dtype=np.int64)
+        self.points = np.zeros((0, len(self._encoding)))
+        self.standing = np.zeros(0, dtype=np.int8)
+        #: Values per rung, NaN where there is none; the last column is that of the whole training.
+        self.values = np.zeros((0, _COLUMNS))
+        #: Fidelity in [0, 1] at which they were taken.
+        self.fidelity = np.zeros((0, _COLUMNS))
+        #: Study time at which they were taken.
+        self.moments = np.zeros((0, _COLUMNS))
+        self.last_step = np.zeros(0)
+        self.seconds = np.zeros(0)
+        self.finals: list[tuple[float, ...]] = []
+        self.violations: list[tuple[float, ...]] = []
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    def update(self, trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> None:
+        """Take in the trials; rows of trials that are not among them are silent."""
+        signs = tuple(-1.0 if direction == StudyDirection.MAXIMIZE else 1.0 for direction in directions)
+        longest = self._given_max or _longest(trials, self.max_step)
+        if signs != self._signs or longest != self.max_step:
+            self._clear()
+            self._signs, self.max_step = signs, longest
+        changed: list[tuple[int, FrozenTrial]] = []
+        seen = np.zeros(len(self._trials), dtype=bool)
+        for trial in trials:
+            row = self._rows.get(trial.number)
+            if row is None:
+                row = self._rows[trial.number] = len(self._rows)
+                changed.append((row, trial))
+            else:
+                if row < len(seen):
+                    seen[row] = True
+                if row >= len(self._trials) or self._trials[row] is not trial:
+                    changed.append((row, trial))
+        self._grow(len(self._rows))
+        self.standing[: len(seen)][~seen] = Standing.SILENT
+        for row, trial in changed:
+            self._read(row, trial)
+        for silent in np.flatnonzero(seen & (self.standing[: len(seen)] == Standing.SILENT)):
+            self.standing[silent] = standing_of(self._trials[silent])
+
+    def _grow(self, count: int) -> None:
+        missing = count - len(self.standing)
+        if missing > 0:
+            missing = max(missing, len(self.standing) // 2, 16)
+            for name in ("numbers", "points", "standing", "values", "fidelity", "moments", "last_step", "seconds"):
+                array = getattr(self, name)
+                fill = np.zeros((missing, *array.shape[1:]), dtype=array.dtype)
+                setattr(self, name, np.concatenate([array, fill]))
+        while len(self._trials) < count:
+            self._trials.append(_NOBODY)
+            self.finals.append(())
+            self.violations.append(())
+
+    def _read(self, row: int, trial: FrozenTrial) -> None:
+        attrs = trial.user_attrs
+        standing = standing_of(trial)
+        self._trials[row] = trial
+        self.numbers[row] = trial.number
+        self.standing[row] = standing
+        self.points[row] = self._encoding.point(attrs.get("params") or trial.params)
+        complete = standing == Standing.COMPLETE
+        self.finals[row] = tuple(s * v for s, v in zip(self._signs, trial.values, strict=True)) if complete else ()
+        self.violations[row] = tuple(self._violations(trial)) if complete else ()
+        clock: Mapping[int, float] = attrs.get("clock", {})
+        steps = sorted(step for step, value in trial.intermediate_values.items() if math.isfinite(value))
+        took: Any = attrs.get("result", {}).get("seconds")
+        last = steps[-1] if steps else 0
+        self.last_step[row] = self.max_step if complete else last
+        self.seconds[row] = np.nan if took is None and last not in clock else float(clock.get(last, took or 0.0))
+        self._read_curve(row, trial, steps, clock)
+        if complete:
+            ended = float(attrs.get("ended", 0.0))
+            self.values[row, -1], self.fidelity[row, -1], self.moments[row, -1] = self.finals[row][0], 1.0, ended
+            if took is not None:
+                self.seconds[row] = float(took)
+
+    def _read_curve(self, row: int, trial: FrozenTrial, steps: list[int], clock: Mapping[int, float]) -> None:
+        """Note the last value up to each rung; more of a curve would say little more."""
+        self.values[row] = np.nan
+        if self.max_step < 1:
+            return
+        begun = float(trial.user_attrs.get("started", 0.0))
+        before = -1
+        for column, rung in enumerate(ladder(self.max_step)):
+            step = max((step for step in steps if before < step <= rung), default=None)
+            before = rung
+            if step is None or step >= self.max_step:
+                continue
+            self.values[row, column] = self._signs[0] * trial.intermediate_values[step]
+            self.fidelity[row, column] = math.log1p(step) / math.log1p(self.max_step)
+            self.moments[row, column] = begun + clock.get(step, 0.0)
+
+
+_NOBODY = FrozenTrial.__new__(FrozenTrial)
+
+
+def _longest(trials: Sequence[FrozenTrial], known: int) -> int:
+    """Return the last step of the longest complete training, or of any as long as there is none."""
+    complete, other = 0, 0
+    for trial in trials:
+        if trial.intermediate_values:
+            last = max(trial.intermediate_values)
+            if trial.state == TrialState.COMPLETE:
+                complete = max(complete, last)
+            else:
+                other = max(other, last)
+    return complete or other
+
+
+def _carried(trial: FrozenTrial) -> list[float]:
+    found = trial.constraints
+    return [float(found[name]) for name in sorted(found)]

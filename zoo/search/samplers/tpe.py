@@ -1,0 +1,218 @@
+"""Tree-structured Parzen estimator (Bergstra et al. 2011; Watanabe 2023): cheap, and at home in conditional spaces.
+
+Optuna's estimator, on the unit cube of the space: parameters that exist under the same conditions are modelled together
+(what Optuna finds out by ``group=True``, comparing all trials at each ask, the space knows).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+import numpy as np
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.samplers import TPESampler as OptunaTPE
+from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
+from optuna.samplers._tpe.sampler import _split_complete_trials_multi_objective, default_gamma_multiobjective
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+
+from zoo.errors import ConfigError
+from zoo.search.samplers.base import Request, Sampler
+from zoo.search.samplers.encoding import Array
+from zoo.search.samplers.history import History, Standing, Violations
+from zoo.search.space import Categorical, Params, Space
+
+__all__ = ["TPEOptions", "TPESampler"]
+
+
+@dataclass(frozen=True)
+class TPEOptions:
+    """How the estimator is used.
+
+    Args:
+        startup: Random suggestions before it.
+        candidates: Among so many the next one is chosen.
+        liar: Pending trials count as bad ones, so that suggestions spread. False: they are ignored.
+        prior_weight: A prior's density is taken to the power ``prior_weight / n`` after n observations.
+    """
+
+    startup: int = 10
+    candidates: int = 24
+    liar: bool = True
+    prior_weight: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.startup < 0 or self.candidates < 1 or not self.prior_weight >= 0:
+            raise ConfigError(f"options must not be negative, but got {self}", "leave them out for the defaults")
+
+
+#: Good trials: a tenth, at most so many.
+_GOOD = 25
+#: With constraints, so many times more candidates are drawn, and so many times anew.
+_MORE = 4
+_TRIES = 5
+#: Share of suggestions that ignore the priors while there is no model.
+_EVEN = 0.5
+
+
+class TPESampler(Sampler):
+    """Suggests where good trials are dense and bad ones are not."""
+
+    name: ClassVar[str] = "tpe"
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        seed: int = 0,
+        violations: Violations | None = None,
+        max_step: int | None = None,
+        options: TPEOptions | None = None,
+    ) -> None:
+        super().__init__(space, seed=seed, violations=violations, max_step=max_step)
+        self.options = options or TPEOptions()
+        self.history = History(self.encoding, violations, max_step=max_step)
+        self._parameters = OptunaTPE(multivariate=True)._parzen_estimator_parameters
+        columns = {name: index for index, name in enumerate(self.encoding.names)}
+        self._groups = [tuple(columns[name] for name in group) for group in space.groups()]
+        self._distributions: list[BaseDistribution] = [_distribution(space, name) for name in self.encoding.names]
+
+    def propose(self, request: Request) -> Params:
+        """Return the best candidate, group by group."""
+        self.history.update(request.trials, request.directions)
+        standing = self.history.standing
+        finished = int(np.count_nonzero(standing >= Standing.PAUSED))
+        if finished < self.options.startup:
+            believed = self.encoding.has_prior and request.rng.random() >= _EVEN
+            return self.encoding.params(self.allowed(request, 1, believed=believed)[0])
+        good, bad = self._split(request.study, request.trials, finished)
+        present = self.encoding.present(self.encoding.snap(self.history.points))
+        point = np.full(len(self.encoding), 0.5)
+        for _ in range(_TRIES if self.space.constraints else 1):
+            point = self._draw_point(request, good, bad, present)
+            if self.space.allows(self.encoding.params(point)):
+                return self.encoding.params(point)
+        return self.encoding.params(self.walk(point, request))
+
+    # which trials are good
+
+    def _split(self, study: Study, trials: Sequence[FrozenTrial], finished: int) -> tuple[Array, Array]:
+        """Return the rows of the good and of the bad trials, each in the order of their numbers."""
+        history = self.history
+        whole = np.flatnonzero(history.standing == Standing.COMPLETE)
+        excess = np.array([sum(max(v, 0.0) for v in history.violations[row]) for row in whole])
+        fine, beyond = whole[excess <= 0], whole[excess > 0]
+        part = np.flatnonzero(np.isin(history.standing, (Standing.PAUSED, Standing.STOPPED)))
+        failed = np.flatnonzero(history.standing == Standing.FAILED)
+        if len(study.directions) > 1:
+            count = default_gamma_multiobjective(finished)
+            fine = self._by_rank(study, trials, fine, count)
+        else:
+            count = min(math.ceil(0.1 * finished), _GOOD)
+            fine = fine[np.argsort([history.finals[row][0] for row in fine], kind="stable")]
+        # Trials that came further are more to be trusted than what fewer steps promise.
+        part = part[np.lexsort((self._last(part), -history.last_step[part]))]
+        beyond = beyond[np.argsort(excess[excess > 0], kind="stable")]
+        ranked = np.concatenate([fine, part, beyond, failed])
+        good, bad = ranked[:count], ranked[count:]
+        if self.options.liar:
+            bad = np.concatenate([bad, np.flatnonzero(history.standing == Standing.PENDING)])
+        number = history.numbers
+        return good[np.argsort(number[good])], bad[np.argsort(number[bad])]
+
+    def _last(self, rows: Array) -> Array:
+        """Return the last values of unfinished trials."""
+        values = self.history.values[rows]
+        columns = np.where(np.isfinite(values), np.arange(values.shape[1]), -1).max(1, initial=-1)
+        picked = values[np.arange(len(rows)), columns]
+        return np.where(columns >= 0, picked, np.inf)
+
+    def _by_rank(self, study: Study, trials: Sequence[FrozenTrial], rows: Array, count: int) -> Array:
+        """Return the rows of several objectives' trials, the front first."""
+        by_number = {trial.number: trial for trial in trials}
+        complete = [by_number[int(self.history.numbers[row])] for row in rows]
+        best, others = _split_complete_trials_multi_objective(complete, study, min(count, len(complete)))
+        row_of = {int(self.history.numbers[row]): row for row in rows}
+        return np.array([row_of[trial.number] for trial in [*best, *others]], dtype=int)
+
+    # the draw
+
+    def _draw_point(self, request: Request, good: Array, bad: Array, present: Array) -> Array:
+        """Return a point, group by group: a group is drawn if it exists given its parents."""
+        point = np.full(len(self.encoding), 0.5)
+        fixed = self.encoding.hold(point, request.fixed)
+        for group in self._groups:
+            if not self.encoding.present(self.encoding.snap(point[None]))[0, group[0]]:
+                continue
+            free = [c for c in group if self.encoding.names[c] not in request.fixed]
+            point[list(group)] = fixed[list(group)]
+            if free:
+                self._draw_group(request, point, free, good[present[good, group[0]]], bad[present[bad, group[0]]])
+        snapped: Array = self.encoding.snap(point[None])[0]
+        return snapped
+
+    def _draw_group(self, request: Request, point: Array, columns: list[int], good: Array, bad: Array) -> None:
+        """Set the values of a group in ``point``."""
+        space = {self.encoding.names[c]: self._distributions[c] for c in columns}
+        below, above = self._estimator(space, columns, good), self._estimator(space, columns, bad)
+        chance = np.random.RandomState(int(request.rng.integers(2**31)))
+        count = self.options.candidates * (_MORE if self.space.constraints else 1)
+        samples = below.sample(chance, count)
+        units = np.tile(point, (count, 1))
+        for c, values in zip(columns, samples.values(), strict=True):
+            units[:, c] = self._unit(c, values)
+        if self.encoding.has_prior:
+            half = count // 2
+            units[:half, columns] = self.encoding.sample(request.rng, half, believed=True)[:, columns]
+            samples = {self.encoding.names[c]: self._internal(c, units[:, c]) for c in columns}
+        worth = below.log_pdf(samples) - above.log_pdf(samples)
+        if self.encoding.has_prior:
+            told = max(int(np.count_nonzero(self.history.standing >= Standing.STOPPED)), 1)
+            worth = worth + self.options.prior_weight / told * self.encoding.log_prior(units, columns)
+        if self.space.constraints:
+            fits = [self.space.allows(self._known(unit, point, columns)) for unit in units]
+            worth = np.where(fits, worth, -np.inf)
+        point[:] = units[int(np.argmax(worth))]
+
+    def _known(self, unit: Array, point: Array, columns: list[int]) -> Params:
+        """Return those params of a candidate that are chosen by now."""
+        params = self.encoding.params(unit)
+        ahead = [name for name in params if self.encoding.names.index(name) not in self._chosen(columns)]
+        return {name: value for name, value in params.items() if name not in ahead}
+
+    def _chosen(self, columns: list[int]) -> set[int]:
+        done: set[int] = set()
+        for group in self._groups:
+            done.update(group)
+            if columns[0] in group:
+                break
+        return done
+
+    def _estimator(self, space: Mapping[str, BaseDistribution], columns: list[int], rows: Array) -> Any:
+        units = self.history.points[rows]
+        observed = {self.encoding.names[c]: self._internal(c, units[:, c]) for c in columns}
+        return _ParzenEstimator(observed, dict(space), self._parameters)
+
+    def _internal(self, column: int, units: Array) -> Array:
+        """Return what the estimator works with: indices of unordered choices, else places in [0, 1]."""
+        distribution = self._distributions[column]
+        if isinstance(distribution, CategoricalDistribution):
+            count = len(distribution.choices)
+            return cast(Array, np.minimum(np.floor(units * count), count - 1))
+        return units
+
+    def _unit(self, column: int, values: Array) -> Array:
+        distribution = self._distributions[column]
+        if isinstance(distribution, CategoricalDistribution):
+            return cast(Array, (values + 0.5) / len(distribution.choices))
+        return values
+
+
+def _distribution(space: Space, name: str) -> BaseDistribution:
+    domain = space[name]
+    if isinstance(domain, Categorical):
+        return CategoricalDistribution(tuple(range(len(domain.choices))))
+    return FloatDistribution(0.0, 1.0)

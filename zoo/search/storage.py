@@ -1,0 +1,511 @@
+"""The study's trials in memory, written ahead to its journal, behind Optuna's storage contract.
+
+Optuna's own ``JournalStorage`` parses each line that it has just written and knows no transactions; this one applies
+the operation that it wrote, and writes a whole suggestion as one line. The lines stay Optuna's (its own storage reads
+them), with a few additional members that its reader ignores:
+
+- ``more``: the transaction goes on in the next line (see ``journal``).
+- ``seen``: how many operations the history had from which a suggestion was drawn; this makes a suggestion that was
+  drawn while results came in repeatable.
+- ``seconds``, ``metrics``, ``checkpoint``: of a report; kept in the trial's user attributes ``clock``, ``last`` and
+  ``checkpoint``.
+
+A trial is never changed, it is replaced: a list of trials that was taken once stays as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from contextlib import AbstractContextManager
+from copy import copy
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Any, Protocol, cast
+
+from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
+from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
+from optuna.study._frozen import FrozenStudy
+from optuna.trial import FrozenTrial, TrialState
+
+from zoo.errors import StudyError
+from zoo.search.metrics import Limit, violations
+
+__all__ = ["STUDY_ID", "Log", "Operation", "Snapshot", "StudyStorage"]
+
+#: A journal holds one study.
+STUDY_ID = 0
+_WRITER = "zoo"
+#: The study attribute that the trials' constraints are computed from.
+_LIMITS = "limits"
+
+
+class Operation(IntEnum):
+    """Optuna's numbers of the operations in a journal."""
+
+    CREATE_STUDY = 0
+    SET_STUDY_USER_ATTR = 2
+    SET_STUDY_SYSTEM_ATTR = 3
+    CREATE_TRIAL = 4
+    SET_TRIAL_PARAM = 5
+    SET_TRIAL_STATE_VALUES = 6
+    SET_TRIAL_INTERMEDIATE_VALUE = 7
+    SET_TRIAL_USER_ATTR = 8
+    SET_TRIAL_SYSTEM_ATTR = 9
+
+
+class Log(Protocol):
+    """Where operations are written: a file, or nowhere."""
+
+    def append(self, operation: Mapping[str, Any]) -> None:
+        """Add an operation to the current transaction."""
+        ...
+
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
+        """All or none of the operations inside are there after a crash."""
+        ...
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
+class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed by mypy
+    """One study's trials (Optuna's storage contract, without what needs several studies).
+
+    Args:
+        log: Where each operation is written before it is applied; None in memory only.
+    """
+
+    def __init__(self, log: Log | None = None) -> None:
+        self._log = log
+        self._study: FrozenStudy | None = None
+        self.trials: list[FrozenTrial] = []
+        #: Number of operations so far.
+        self.position = 0
+        self._texts: dict[BaseDistribution, str] = {}
+        self._distributions: dict[str, BaseDistribution] = {}
+
+    # operations
+
+    def apply(self, operation: Mapping[str, Any]) -> None:
+        """Take in one operation of a journal."""
+        self.position += 1
+        code = operation["op_code"]
+        if code == Operation.CREATE_STUDY:
+            self._study = FrozenStudy(
+                study_name=operation["study_name"],
+                direction=None,
+                directions=[StudyDirection(d) for d in operation["directions"]],
+                user_attrs={},
+                system_attrs={},
+                study_id=STUDY_ID,
+            )
+        elif code in (Operation.SET_STUDY_USER_ATTR, Operation.SET_STUDY_SYSTEM_ATTR):
+            self._set_study_attr(operation)
+        elif code == Operation.CREATE_TRIAL:
+            self._create_trial(operation)
+        else:
+            self._change_trial(code, operation)
+
+    def _write(self, code: Operation, **members: Any) -> None:
+        operation = {"op_code": int(code), "worker_id": _WRITER, **members}
+        if self._log is not None:
+            self._log.append(operation)
+        self.apply(operation)
+
+    def _set_study_attr(self, operation: Mapping[str, Any]) -> None:
+        study = self.study
+        if "user_attr" not in operation:
+            study.system_attrs = {**study.system_attrs, **operation["system_attr"]}
+            return
+        study.user_attrs = {**study.user_attrs, **operation["user_attr"]}
+        if _LIMITS in operation["user_attr"]:
+            # A threshold was edited: what was told so far is judged anew.
+            self.trials = [self._judged(trial) for trial in self.trials]
+
+    def _create_trial(self, operation: Mapping[str, Any]) -> None:
+        distributions = {name: self._distribution(text) for name, text in operation.get("distributions", {}).items()}
+        internal = operation.get("params", {})
+        self.trials.append(
+            FrozenTrial(
+                number=len(self.trials),
+                trial_id=len(self.trials),
+                state=TrialState(operation.get("state", TrialState.RUNNING)),
+                value=operation.get("value"),
+                values=operation.get("values"),
+                params={name: distributions[name].to_external_repr(value) for name, value in internal.items()},
+                distributions=distributions,
+                user_attrs=dict(operation.get("user_attrs", {})),
+                system_attrs=dict(operation.get("system_attrs", {})),
+                intermediate_values={int(k): v for k, v in operation.get("intermediate_values", {}).items()},
+                datetime_start=_local(operation.get("datetime_start")),
+                datetime_complete=_local(operation.get("datetime_complete")),
+            )
+        )
+
+    def _change_trial(self, code: int, operation: Mapping[str, Any]) -> None:
+        number = operation["trial_id"]
+        old = self.trials[number]
+        if old.state.is_finished():
+            raise StudyError(
+                f"a finished trial must not change, but trial {number} is told again",
+                "the journal was written by another program; restore it from a copy",
+            )
+        # A copy by hand: copy.copy takes four times as long, and there is one copy per report.
+        trial = cast(FrozenTrial, FrozenTrial.__new__(FrozenTrial))
+        trial.__dict__.update(old.__dict__)
+        if code == Operation.SET_TRIAL_INTERMEDIATE_VALUE:
+            step = int(operation["step"])
+            trial.intermediate_values = {**old.intermediate_values, step: operation["intermediate_value"]}
+            extra = _report_attrs(old.user_attrs, step, operation)
+            if extra:
+                trial.user_attrs = {**old.user_attrs, **extra}
+        elif code == Operation.SET_TRIAL_STATE_VALUES:
+            self._set_state(trial, operation)
+        elif code == Operation.SET_TRIAL_USER_ATTR:
+            given = operation["user_attr"]
+            if "clock" in given:  # JSON knows no whole numbers as keys
+                given = {"clock": {int(step): seconds for step, seconds in given["clock"].items()}}
+            trial.user_attrs = {**old.user_attrs, **given}
+        elif code == Operation.SET_TRIAL_SYSTEM_ATTR:
+            trial.system_attrs = {**old.system_attrs, **operation["system_attr"]}
+        elif code == Operation.SET_TRIAL_PARAM:
+            name, distribution = operation["param_name"], self._distribution(operation["distribution"])
+            trial.params = {**old.params, name: distribution.to_external_repr(operation["param_value_internal"])}
+            trial.distributions = {**old.distributions, name: distribution}
+        self.trials[number] = trial
+
+    def _set_state(self, trial: FrozenTrial, operation: Mapping[str, Any]) -> None:
+        trial.state = TrialState(operation["state"])
+        if operation.get("values") is not None:
+            trial.values = operation["values"]
+        if "datetime_start" in operation:
+            trial.datetime_start = _local(operation["datetime_start"])
+        if "datetime_complete" in operation:
+            trial.datetime_complete = _local(operation["datetime_complete"])
+        if trial.state.is_finished():
+            judged = self._judged(trial)
+            trial.system_attrs = judged.system_attrs
+
+    def _judged(self, trial: FrozenTrial) -> FrozenTrial:
+        """Return the trial with Optuna's constraint values as the current thresholds make them."""
+        limits = {name: Limit(**bounds) for name, bounds in self.study.user_attrs.get(_LIMITS, {}).items()}
+        told = trial.user_attrs.get("result", {}).get("metrics", {})
+        found = violations(told, limits)
+        if not found and not any(key.startswith("constraints:") for key in trial.system_attrs):
+            return trial
+        kept = {key: value for key, value in trial.system_attrs.items() if not key.startswith("constraints:")}
+        judged = cast(FrozenTrial, FrozenTrial.__new__(FrozenTrial))
+        judged.__dict__.update(trial.__dict__)
+        judged.system_attrs = {**kept, **{f"constraints:{name}": value for name, value in found.items()}}
+        return judged
+
+    def _distribution(self, text: str) -> BaseDistribution:
+        if text not in self._distributions:
+            self._distributions[text] = json_to_distribution(text)
+        return self._distributions[text]
+
+    def _text(self, distribution: BaseDistribution) -> str:
+        if distribution not in self._texts:
+            self._texts[distribution] = distribution_to_json(distribution)
+        return self._texts[distribution]
+
+    # what the study writes
+
+    @property
+    def study(self) -> FrozenStudy:
+        """The study's own record."""
+        if self._study is None:
+            raise StudyError("a journal must begin with its study, but this one does not", "choose another path")
+        return self._study
+
+    @property
+    def empty(self) -> bool:
+        """Whether the study was not created yet."""
+        return self._study is None
+
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
+        """All or none of the operations inside are there after a crash; see ``JournalFile.transaction``."""
+        return _NO_TRANSACTION if self._log is None else self._log.transaction(durable=durable)
+
+    def add(self, drawn: FrozenTrial, user_attrs: Mapping[str, Any], *, seen: int) -> int:
+        """Add a running trial with a suggestion that was drawn elsewhere, and return its number."""
+        self._write(
+            Operation.CREATE_TRIAL,
+            study_id=STUDY_ID,
+            datetime_start=_now(),
+            state=int(TrialState.RUNNING),
+            value=None,
+            values=None,
+            params={name: drawn.distributions[name].to_internal_repr(value) for name, value in drawn.params.items()},
+            distributions={name: self._text(distribution) for name, distribution in drawn.distributions.items()},
+            user_attrs=dict(user_attrs),
+            system_attrs=dict(drawn.system_attrs),
+            intermediate_values={},
+            seen=seen,
+        )
+        return len(self.trials) - 1
+
+    def queue(self, user_attrs: Mapping[str, Any], fixed: Mapping[str, Any]) -> int:
+        """Add a waiting trial, and return its number."""
+        self._write(
+            Operation.CREATE_TRIAL,
+            study_id=STUDY_ID,
+            datetime_start=None,
+            state=int(TrialState.WAITING),
+            value=None,
+            values=None,
+            params={},
+            distributions={},
+            user_attrs=dict(user_attrs),
+            system_attrs={"fixed_params": dict(fixed)},
+            intermediate_values={},
+        )
+        return len(self.trials) - 1
+
+    def start(self, number: int, drawn: FrozenTrial, *, seen: int) -> None:
+        """Let a waiting trial run with a suggestion that was drawn elsewhere."""
+        for name, value in drawn.params.items():
+            distribution = drawn.distributions[name]
+            self.set_trial_param(number, name, distribution.to_internal_repr(value), distribution)
+        for key, value in drawn.system_attrs.items():
+            if key != "fixed_params":
+                self.set_trial_system_attr(number, key, value)
+        running = int(TrialState.RUNNING)
+        self._write(
+            Operation.SET_TRIAL_STATE_VALUES,
+            trial_id=number,
+            state=running,
+            values=None,
+            datetime_start=_now(),
+            seen=seen,
+        )
+
+    def report(self, number: int, step: int, value: float, **extra: Any) -> None:
+        """Store an intermediate value with its ``seconds`` and, if any, ``metrics`` and ``checkpoint``."""
+        code = Operation.SET_TRIAL_INTERMEDIATE_VALUE
+        self._write(code, trial_id=number, step=step, intermediate_value=value, **extra)
+
+    def thaw(self, number: int, *, seen: int | None) -> None:
+        """Let a paused trial go on; ``seen`` if a sampler chose it from so many operations."""
+        extra = {} if seen is None else {"seen": seen}
+        self._write(Operation.SET_TRIAL_USER_ATTR, trial_id=number, user_attr={"paused": False}, **extra)
+
+    def finish(self, number: int, state: str, values: Sequence[float] | None, attrs: Mapping[str, Any]) -> None:
+        """Give a trial its last attributes, its constraints and its final state."""
+        for key, value in attrs.items():
+            self.set_trial_user_attr(number, key, value)
+        for key, value in self._judged(self.trials[number]).system_attrs.items():
+            if key.startswith("constraints:"):
+                self.set_trial_system_attr(number, key, value)
+        self.set_trial_state_values(number, TrialState[state], values)
+
+    def close(self) -> None:
+        """Close the journal."""
+        if self._log is not None:
+            self._log.close()
+
+    # Optuna's contract
+
+    def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
+        """Begin the study."""
+        if self._study is not None:
+            raise StudyError("a journal must hold one study, but a second one is created", "use another journal")
+        self._write(Operation.CREATE_STUDY, study_name=study_name, directions=[int(d) for d in directions])
+        return STUDY_ID
+
+    def delete_study(self, study_id: int) -> None:
+        """Refuse: a study is its journal."""
+        raise StudyError("a study cannot be deleted from its journal", "delete the file")
+
+    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
+        """Set a user attribute of the study."""
+        self._write(Operation.SET_STUDY_USER_ATTR, study_id=STUDY_ID, user_attr={key: value})
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        """Set a system attribute of the study."""
+        self._write(Operation.SET_STUDY_SYSTEM_ATTR, study_id=STUDY_ID, system_attr={key: value})
+
+    def get_study_id_from_name(self, study_name: str) -> int:
+        """Return the study's id."""
+        if self._study is None or self._study.study_name != study_name:
+            raise KeyError(study_name)
+        return STUDY_ID
+
+    def get_study_name_from_id(self, study_id: int) -> str:
+        """Return the study's name."""
+        return str(self.study.study_name)
+
+    def get_study_directions(self, study_id: int) -> list[StudyDirection]:
+        """Return one direction per objective."""
+        return list(self.study.directions)
+
+    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
+        """Return the study's user attributes."""
+        return dict(self.study.user_attrs)
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        """Return the study's system attributes."""
+        return dict(self.study.system_attrs)
+
+    def get_all_studies(self) -> list[FrozenStudy]:
+        """Return the study."""
+        return [] if self._study is None else [self._study]
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        """Add a trial, running and empty or as the template says."""
+        if template_trial is None:
+            return self.add(_EMPTY, {}, seen=self.position)
+        t = template_trial
+        self._write(
+            Operation.CREATE_TRIAL,
+            study_id=STUDY_ID,
+            datetime_start=None if t.datetime_start is None else t.datetime_start.astimezone(UTC).isoformat(),
+            datetime_complete=None if t.datetime_complete is None else t.datetime_complete.astimezone(UTC).isoformat(),
+            state=int(t.state),
+            value=None,
+            values=t.values,
+            params={name: t.distributions[name].to_internal_repr(value) for name, value in t.params.items()},
+            distributions={name: self._text(distribution) for name, distribution in t.distributions.items()},
+            user_attrs=t.user_attrs,
+            system_attrs=t.system_attrs,
+            intermediate_values={str(step): value for step, value in t.intermediate_values.items()},
+        )
+        return len(self.trials) - 1
+
+    def set_trial_param(
+        self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
+    ) -> None:
+        """Set a parameter."""
+        self._write(
+            Operation.SET_TRIAL_PARAM,
+            trial_id=trial_id,
+            param_name=param_name,
+            param_value_internal=param_value_internal,
+            distribution=self._text(distribution),
+        )
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        """Set state and values."""
+        if state == TrialState.RUNNING and self.trials[trial_id].state != TrialState.WAITING:
+            return False
+        when = {"datetime_start": _now()} if state == TrialState.RUNNING else {}
+        if state.is_finished():
+            when = {"datetime_complete": _now()}
+        told = None if values is None else [float(value) for value in values]
+        self._write(Operation.SET_TRIAL_STATE_VALUES, trial_id=trial_id, state=int(state), values=told, **when)
+        return True
+
+    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
+        """Set an intermediate value."""
+        self.report(trial_id, step, intermediate_value)
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Set a user attribute of a trial."""
+        self._write(Operation.SET_TRIAL_USER_ATTR, trial_id=trial_id, user_attr={key: value})
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Set a system attribute of a trial."""
+        self._write(Operation.SET_TRIAL_SYSTEM_ATTR, trial_id=trial_id, system_attr={key: value})
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """Return a trial; it must not be changed."""
+        return self.trials[trial_id]
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """Return the trials; they must not be changed, so no copy of them is made."""
+        if states is None:
+            return list(self.trials)
+        return [trial for trial in self.trials if trial.state in states]
+
+    def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
+        """Return the id of a trial: its number."""
+        if not 0 <= trial_number < len(self.trials):
+            raise KeyError(trial_number)
+        return trial_number
+
+
+class Snapshot(StudyStorage):
+    """A history to draw one suggestion from: the sampler writes here, and nothing of it reaches the study itself.
+
+    Args:
+        source: The study's storage.
+        evidence: Trials of earlier studies that the sampler sees before the study's own; their numbers are negative.
+    """
+
+    def __init__(self, source: StudyStorage, evidence: Sequence[FrozenTrial] = ()) -> None:
+        super().__init__()
+        self._study = copy(source._study)
+        self._texts, self._distributions = source._texts, source._distributions
+        self.trials = list(source.trials)
+        self.position = source.position
+        self._evidence = list(evidence)
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """Return the evidence and the trials; they must not be changed."""
+        trials = [*self._evidence, *self.trials]
+        return trials if states is None else [trial for trial in trials if trial.state in states]
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """Return a trial; it must not be changed."""
+        return self.trials[trial_id] if trial_id >= 0 else self._evidence[-1 - trial_id]
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        """Refuse: a suggestion must depend on the journal alone."""
+        raise StudyError(
+            f"a sampler must not keep anything in the study, but {key!r} was set",
+            "choose a sampler whose suggestions depend on the trials alone",
+        )
+
+    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
+        """Refuse, see above."""
+        self.set_study_system_attr(study_id, key, value)
+
+
+class _NoTransaction(AbstractContextManager[None]):
+    """Memory loses everything or nothing."""
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+
+_NO_TRANSACTION = _NoTransaction()
+_EMPTY = FrozenTrial(
+    number=0,
+    trial_id=0,
+    state=TrialState.RUNNING,
+    value=None,
+    datetime_start=None,
+    datetime_complete=None,
+    params={},
+    distributions={},
+    user_attrs={},
+    system_attrs={},
+    intermediate_values={},
+)
+
+
+def _report_attrs(before: Mapping[str, Any], step: int, operation: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the user attributes that a report changes."""
+    changed: dict[str, Any] = {}
+    if "seconds" in operation:
+        changed["clock"] = {**before.get("clock", {}), step: operation["seconds"]}
+    if "metrics" in operation:
+        changed["last"] = operation["metrics"]
+    if "checkpoint" in operation:
+        changed["checkpoint"] = {"step": step, "path": operation["checkpoint"]}
+    return changed
+
+
+def _now() -> str:
+    # The dashboard's time; no decision reads it.
+    return datetime.now(tz=UTC).isoformat(timespec="microseconds")
+
+
+def _local(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text).astimezone().replace(tzinfo=None)
