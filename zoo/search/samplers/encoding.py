@@ -165,9 +165,10 @@ class Encoding:
         domain = self._domains[index]
         if isinstance(domain, Categorical | Ordinal):
             found = [i for i, choice in enumerate(domain.choices) if _same(choice, value)]
-            # A queued value outside of the space: nearest where there is an order, else anywhere.
-            cell = found[0] if found else domain.choices.index(domain.nearest(self.names[index], value))
-            return (cell + 0.5) / len(domain.choices)
+            # A value that the space does not know, in a trial that somebody else added, lies in the middle.
+            return (found[0] + 0.5) / len(domain.choices) if found else 0.5
+        if not isinstance(value, int | float):
+            return 0.5
         low, high, log = self._scales[index]
         number = float(value)
         if log:
