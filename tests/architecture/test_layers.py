@@ -74,7 +74,7 @@ WRAPPERS = {
 }
 #: Where a library may be imported at all.
 HOMES = {
-    "ray": ("zoo.cluster", "zoo.search.drivers", "zoo.tables"),
+    "ray": ("zoo.cluster", "zoo.search.drivers", "zoo.search.bench.overhead", "zoo.tables"),
     "pyspark": ("zoo.features", "zoo.tables", "zoo.cluster"),
     "raydp": ("zoo.cluster", "zoo.tables"),
     "optuna": ("zoo.search",),

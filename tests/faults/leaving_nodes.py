@@ -27,9 +27,12 @@ from ray.cluster_utils import Cluster
 
 from zoo.cluster import connect
 from zoo.search import Study, StudyOptions, Trial
+from zoo.search.resources import Resources
 from zoo.search.run import RunOptions, run
 
 _TOTAL = 8
+# Two per node (Ray takes our word for the GPU); none on the head: there is nowhere to go until the new node comes.
+_HALF = Resources(cpu=0.5, gpu=0.5)
 
 
 def waiting(notes: Path) -> Callable[[Trial], float]:
@@ -56,7 +59,7 @@ def once(cluster: Any, folder: Path, seed: int) -> dict[str, object]:
 
         def drive() -> None:
             with connect() as session:
-                options = RunOptions(session=session, quiet=True, patience=120.0)
+                options = RunOptions(session=session, quiet=True, patience=120.0, resources=_HALF)
                 endings.append(run(study, waiting(notes), "pool", options=options))
 
         # Ray adds nodes in the main thread only.
@@ -66,7 +69,7 @@ def once(cluster: Any, folder: Path, seed: int) -> dict[str, object]:
             time.sleep(0.02)
         time.sleep(chance.uniform(0.0, 0.5))
         cluster.remove_node(node, allow_graceful=False)
-        cluster.add_node(num_cpus=1)
+        cluster.add_node(num_cpus=1, num_gpus=1)
         patience = time.monotonic() + 60
         while most < 2 and time.monotonic() < patience:
             time.sleep(0.05)
@@ -83,7 +86,7 @@ def main() -> None:
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
         ray.init(address=cluster.address, log_to_driver=False, logging_level="error")
-        cluster.add_node(num_cpus=1)
+        cluster.add_node(num_cpus=1, num_gpus=1)
         for seed in repetitions:
             print(json.dumps(once(cluster, folder / str(seed), seed)), flush=True)
     finally:

@@ -376,6 +376,35 @@ def test_a_budget_of_time_pauses_and_survives_reopening(journal: Path) -> None:
         assert [record.state for record in study.trials] == ["complete", "paused"]
 
 
+def test_time_that_a_killed_driver_used_is_not_forgotten(journal: Path) -> None:
+    clock = ManualClock()
+    study = Study.open(journal, SPACE, budget="10s", clock=clock)
+    clock.advance(1.0)
+    trial = ask(study)
+    clock.advance(8.0)
+    study.report(trial, 1, 1.0)
+    study.close()  # as a kill would leave it: the trial runs
+    with Study.open(journal, SPACE, budget="10s", clock=ManualClock()) as study:
+        assert study.elapsed == 9.0 and study.time_left == 1.0
+
+
+@pytest.mark.parametrize("metrics", [[Metric("a", "maximize")], [Metric("a", "maximize"), Metric("b", "minimize")]])
+def test_a_study_that_stagnates_ends_where_that_is_wanted(path: Path | None, metrics: list[Metric]) -> None:
+    for converge in (False, True):
+        options = StudyOptions(converge=converge)
+        with Study.open(None, SPACE, metrics=metrics, options=options) as study:
+            for number in range(25):
+                assert not study.converged or number > 14
+                trial = study.ask()
+                if trial is None:
+                    break
+                # Better and better until the tenth, then worse than five before.
+                good = float(number if number < 10 else 0)
+                study.tell(trial.number, {m.name: good if m.name == "a" else -good for m in metrics})
+            assert study.converged
+            assert study.done is converge and len(study.trials) == (20 if converge else 25)
+
+
 # earlier studies
 
 

@@ -15,6 +15,7 @@ from zoo.search.pareto import front
 from zoo.search.record import Records, state_of
 from zoo.search.settings import Settings
 from zoo.search.stoppers.base import Curve, CurveState
+from zoo.search.stoppers.stagnation import stagnated
 from zoo.search.trial import Trial, TrialRecord
 from zoo.search.watch import StudyTime, Watch
 
@@ -61,6 +62,7 @@ class Course:
         self._records = Records()
         #: Trials that have ended and whose checkpoint is kept.
         self._ended_with: set[int] = set()
+        self._stagnates: bool | None = None
         self._restore()
 
     @property
@@ -73,6 +75,23 @@ class Course:
         """The feasible complete trials that no other one surpasses."""
         done = [record for record in self.records if record.state == "complete" and record.feasible]
         return front(done, self.metrics.objectives)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the last complete trials brought nothing."""
+        if self._stagnates is None:
+            done = [record for record in self.records if record.value is not None and record.feasible]
+            # In the order in which they came: that of asking says nothing under asynchrony.
+            done.sort(key=lambda record: (record.runs[-1][1] if record.runs else 0.0, record.number))
+            dimension = len(self.settings.space)
+            if len(self.metrics.objectives) == 1:
+                values = [self.metrics.sign * float(record.value or 0.0) for record in done]
+                self._stagnates = stagnated(values, dimension)
+            else:
+                best = {record.number for record in self.pareto}
+                last = done[-5 * dimension :]
+                self._stagnates = len(done) > len(last) and not any(record.number in best for record in last)
+        return self._stagnates
 
     def checkpoint(self, number: int) -> Path | None:
         """Return where a trial's last checkpoint is, if it is kept."""
@@ -113,6 +132,12 @@ class Course:
     def visible_evidence(self) -> list[Any]:
         """Return the trials of earlier studies that still count."""
         return [trial for known in self.evidence for trial in known.visible(self.storage.trials)]
+
+    def set_limits(self, limits: Mapping[str, Mapping[str, float]]) -> None:
+        """Write edited thresholds; the storage judges all trials by them."""
+        with self.storage.transaction():
+            self.storage.set_study_user_attr(0, "limits", limits)
+        self._stagnates = None
 
     def queue(self, given: Mapping[str, Any], near: Mapping[str, Any], tag: str) -> int:
         """Write a queued point, unless it is known already."""
@@ -269,6 +294,7 @@ class Course:
         with self.storage.transaction():
             self.storage.finish(number, state, values, {"clock": clock, **final} if clock else final)
         self.cost += cost
+        self._stagnates = None
         self.asked -= state == "FAIL"
         ended: dict[str, CurveState] = {"complete": "complete", "stopped": "stopped"}
         self.forget(number, ended.get(state_of(self.storage.trials[number]), "failed"))

@@ -11,7 +11,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,9 @@ from typing import Any
 from zoo.errors import ConfigError, StudyError
 
 __all__ = ["JournalFile", "StudyLock", "json_of", "read_journal"]
+
+# How long a dying driver is waited for.
+_DYING_SECONDS = 10.0
 
 
 class StudyLock:
@@ -32,23 +37,47 @@ class StudyLock:
     def __init__(self, path: Path) -> None:
         # A file beside the journal that is never removed: removing it would let two processes lock two files.
         self._fd = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.read(self._fd, 32).decode("ascii", "replace").strip() or "unknown"
-            os.close(self._fd)
-            raise StudyError(
-                f"a study must have one driver at a time, but process {holder} has {path} open",
-                "wait until it ends, end it, or choose another path",
-            ) from error
+        end = time.monotonic() + _DYING_SECONDS
+        while not self._taken():
+            holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            # A killed process lets go of its locks when it is gone, which takes a moment on a busy machine.
+            if not _dies(holder) or time.monotonic() > end:
+                os.close(self._fd)
+                raise StudyError(
+                    f"a study must have one driver at a time, but process {holder} has {path} open",
+                    "wait until it ends, end it, or choose another path",
+                )
+            time.sleep(0.05)
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, str(os.getpid()).encode("ascii"), 0)
+
+    def _taken(self) -> bool:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
 
     def release(self) -> None:
         """Let others open the study."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def _dies(holder: str) -> bool:
+    """Whether a process is as good as dead: gone, or with a SIGKILL that it has not noticed yet."""
+    if not holder.isdigit():
+        return False
+    try:
+        with open(f"/proc/{holder}/status", encoding="ascii", errors="replace") as file:
+            said = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+    except FileNotFoundError:
+        return os.path.isdir("/proc/self")
+    except OSError:
+        return False
+    pending = int(said.get("SigPnd", "0"), 16) | int(said.get("ShdPnd", "0"), 16)
+    return said.get("State", "")[:1] in ("Z", "X") or bool(pending & (1 << (signal.SIGKILL - 1)))
 
 
 class JournalFile:
@@ -145,10 +174,16 @@ class JournalFile:
             if self._syncing is not None:
                 self._unsynced.set()
                 self._syncing.join()
-            if not self._broken:
-                os.fdatasync(descriptor)
-            os.close(descriptor)
-            self._broken = f"a study must be open, but {self._path} is closed"
+            try:
+                if not self._broken:
+                    os.fdatasync(descriptor)
+            except OSError as error:
+                raise StudyError(
+                    f"a study must be able to write its journal, but {self._path} failed: {error}", "check the disk"
+                ) from error
+            finally:
+                os.close(descriptor)
+                self._broken = f"a study must be open, but {self._path} is closed"
 
 
 def read_journal(path: Path) -> tuple[list[dict[str, Any]], int]:

@@ -37,7 +37,7 @@ class RunOptions:
         session: The Ray cluster; None: the one that ``zoo.cluster.connect`` finds or starts.
         time_limit: Seconds that one training may take, without its pauses.
         grace: Seconds that a training may take to end after it was stopped, or after the study's time was over.
-        patience: Seconds to wait for the cluster to give room to a first worker.
+        patience: Seconds to wait while the cluster has no room for any worker.
         quiet: No progress line.
     """
 
@@ -46,7 +46,7 @@ class RunOptions:
     session: Session | None = None
     time_limit: float | None = None
     grace: float = 30.0
-    patience: float = 60.0
+    patience: float = 120.0
     quiet: bool = False
 
     def __post_init__(self) -> None:

@@ -23,6 +23,9 @@ class StudyOptions:
         memory_retry: A trial that ran out of memory is tried once more with this factor on its resources; None: it
             fails at once.
         diverged_at: A first objective that is worse than this has diverged.
+        converge: End the study when it stagnates: when the best of the last 5 d complete trials, for d parameters, does
+            not beat the fifth best before them (``zoo.search.stoppers.stagnation``); with several objectives, when none
+            of them is on the Pareto front.
         keep_checkpoints: Which ones are kept of trials that have ended: those of the best trials (the Pareto front),
             "all" or "none".
     """
@@ -30,6 +33,7 @@ class StudyOptions:
     max_losses: int = 3
     memory_retry: float | None = None
     diverged_at: float | None = None
+    converge: bool = False
     keep_checkpoints: str = "best"
 
     def __post_init__(self) -> None:

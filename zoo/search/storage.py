@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from contextlib import AbstractContextManager
+from copy import copy
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, Protocol, cast
@@ -437,7 +438,7 @@ class Snapshot(StudyStorage):
 
     def __init__(self, source: StudyStorage, evidence: Sequence[FrozenTrial] = ()) -> None:
         super().__init__()
-        self._study = source._study
+        self._study = copy(source._study)
         self._texts, self._distributions = source._texts, source._distributions
         self.trials = list(source.trials)
         self.position = source.position

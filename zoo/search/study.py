@@ -184,15 +184,12 @@ class Study:
         Raises:
             ConfigError: The metric is unknown or only stored.
         """
-        from zoo.search.storage import STUDY_ID
-
         if self.metrics[name].role == "stored":
             raise ConfigError(f"a stored metric must have no threshold, but {name} is one", "declare it with at_most=…")
         with self._lock:
             limits = dict(self._course.storage.study.user_attrs.get("limits", {}))
             limits[name] = Limit(at_most, at_least).describe()
-            with self._course.storage.transaction():
-                self._course.storage.set_study_user_attr(STUDY_ID, "limits", limits)
+            self._course.set_limits(limits)
 
     @property
     def thresholds(self) -> dict[str, Limit]:
@@ -474,6 +471,12 @@ class Study:
         return self._course.cost
 
     @property
+    def converged(self) -> bool:
+        """Whether it stagnates, by the rule of ``StudyOptions.converge``."""
+        with self._lock:
+            return self._course.converged
+
+    @property
     def done(self) -> bool:
         """Whether nothing runs, and nothing may start any more."""
         with self._lock:
@@ -519,6 +522,8 @@ class Study:
     def _spent(self) -> bool:
         """Whether no further configuration may be tried."""
         budget = self.settings.budget
+        if self.settings.options.converge and self._course.converged:
+            return True
         return (budget.trials is not None and self._course.asked >= budget.trials) or (
             budget.cost is not None and self._course.cost >= budget.cost
         )

@@ -34,6 +34,8 @@ class StudyTime:
         for attrs in attributes:
             moments = [attrs.get("started", 0.0), attrs.get("ended", 0.0)]
             moments += [end for _, end in attrs.get("runs", ())]
+            # A training that ran when its driver died: it began at `started`, and reported last so much later.
+            moments.append(attrs.get("started", 0.0) + max(attrs.get("clock", {}).values(), default=0.0))
             latest = max(latest, *moments)
         return latest
 

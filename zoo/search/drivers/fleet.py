@@ -128,6 +128,11 @@ class Fleet:
         if now < self._next_look:
             return
         self._next_look = now + _LOOK
+        if self._makes_room:
+            for slot in [s for s in self.slots if s.trial is None and s.phase in ("scheduling", "idle")]:
+                self._end(slot)
+                self.slots.remove(slot)
+            return
         wanted = self._workers if self._workers is not None else max(self._room(), 1)
         if self._most is not None:
             wanted = min(wanted, self._most)
@@ -157,14 +162,19 @@ class Fleet:
         slot.trial, slot.phase, slot.since = trial, "running", time.monotonic()
         slot.ref = slot.actor.begin.remote(trial, packed)
 
+    @property
+    def _makes_room(self) -> bool:
+        """Whether a trial waits for a larger worker: idle ones hold what that needs, and new ones would take it."""
+        return any(slot.trial is not None and slot.phase == "scheduling" for slot in self.slots)
+
     def can_scale(self, factor: float) -> bool:
         """Whether a worker with so much larger resources fits anywhere."""
         return self._resources.scaled(factor).fits(self._nodes()) > 0
 
     @property
     def idle(self) -> int:
-        """Workers that wait for something to do."""
-        return sum(slot.phase == "idle" for slot in self.slots)
+        """Workers that wait for something to do, and may have it."""
+        return 0 if self._makes_room else sum(slot.phase == "idle" for slot in self.slots)
 
     def answer(self, slot: Slot, decision: str) -> None:
         """Send the decision on a report."""

@@ -12,7 +12,7 @@ from typing import Any
 from zoo.cluster.session import Session
 from zoo.errors import ClusterError, ConfigError
 from zoo.search.drivers.base import Driver, Event, Status
-from zoo.search.drivers.worker import Worker, thread_environment
+from zoo.search.drivers.worker import Worker
 
 __all__ = ["Pool"]
 
@@ -79,9 +79,8 @@ class Pool(Driver):
         self._memory_limit = memory_limit
         self._payload = {name: ray.put(value) for name, value in (payload or {}).items()}
         # No automatic restarts: the pool must know which request was lost.
-        self._actor_class = ray.remote(Worker).options(
-            num_cpus=threads, max_restarts=0, runtime_env={"env_vars": thread_environment(threads)}
-        )
+        self._actor_class = ray.remote(Worker).options(num_cpus=threads, max_restarts=0)
+        self._threads = threads
         self._queue: deque[_Job] = deque()
         self._order: dict[str, None] = {}
         self._events: list[Event] = []
@@ -136,7 +135,7 @@ class Pool(Driver):
         return len(self._slots)
 
     def _start(self, faults: int) -> _Slot:
-        actor = self._actor_class.remote(list(sys.path), self._memory_limit)
+        actor = self._actor_class.remote(list(sys.path), self._threads, self._memory_limit)
         return _Slot(actor, actor.ping.remote(), "scheduling", time.monotonic(), faults=faults)
 
     def _replace(self, slot: _Slot) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from zoo.search.checkpoints import CheckpointStore, pack, unpack
 from zoo.search.drivers.outcome import Outcome, Train, call
-from zoo.search.drivers.worker import Limit, thread_environment
+from zoo.search.drivers.worker import Limit, limit_threads
 from zoo.search.metrics import Value
 from zoo.search.stoppers.base import Decision
 from zoo.search.trial import Stopped, Trial
@@ -74,12 +74,7 @@ class Trainer:
     """
 
     def __init__(self, paths: list[str], threads: int, memory_limit: int | None, store: tuple[str, str] | None) -> None:
-        # Here and not in Ray's runtime_env: that would cost a new process for each worker, seconds instead of one.
-        os.environ.update(thread_environment(threads))
-        if "numpy" in sys.modules:  # it has read them already
-            from threadpoolctl import threadpool_limits
-
-            self._threads = threadpool_limits(threads)
+        limit_threads(threads)
         # Ctrl-C goes to the whole foreground process group; only the driver decides what it means.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         # A training's prints go to the worker's log: the driver's stdout is its own.

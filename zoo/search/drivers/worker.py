@@ -13,7 +13,7 @@ from typing import Any
 
 from zoo.search.drivers.base import Handler, import_setup, is_memory_fault
 
-__all__ = ["Answer", "Limit", "Worker", "thread_environment"]
+__all__ = ["Answer", "Limit", "Worker", "limit_threads", "thread_environment"]
 
 #: status, result, error, traceback, seconds
 Answer = tuple[str, Any, str, str, float]
@@ -31,15 +31,29 @@ def thread_environment(threads: int) -> dict[str, str]:
     return dict.fromkeys(names, str(threads))
 
 
+def limit_threads(threads: int) -> None:
+    """Bound the threads of numerical libraries in this process.
+
+    Here and not in Ray's ``runtime_env``: that would cost a new process for each worker, seconds instead of one.
+    """
+    os.environ.update(thread_environment(threads))
+    if "numpy" in sys.modules:  # it has read them already
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(threads)
+
+
 class Worker:
     """One process: set up once, then asked again and again.
 
     Args:
         paths: The driver's ``sys.path``: code beside its script is found here too, where the directories exist.
+        threads: Of numerical libraries.
         memory_limit: Bytes that one request may allocate beyond what the process holds when the request starts.
     """
 
-    def __init__(self, paths: list[str], memory_limit: int | None) -> None:
+    def __init__(self, paths: list[str], threads: int, memory_limit: int | None) -> None:
+        limit_threads(threads)
         # Ctrl-C goes to the whole foreground process group; only the driver decides what it means.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         # What a library prints must not come out of the driver's stdout, which Ray would feed it to in a session that
