@@ -80,6 +80,7 @@ HOMES = {
     "optuna": ("zoo.search",),
     "lightgbm": ("autots.models.tabular", "autots.search.trial"),
     "statsforecast": ("autots.models.statistical", "autots.search.trial"),
+    "torch": ("autots.models.neural", "autots.search.trial"),
 }
 UNSAFE = {"pickle", "cPickle", "_pickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}
 
