@@ -6,8 +6,8 @@ Derive a test class from ``SamplerConformance`` and say how the sampler is made:
         def make(self, space, *, seed=0):
             return MySampler(space, seed=seed)
 
-Optuna's own suite (``optuna.testing.pytest_samplers``) tests its side of the contract; ``optuna_sampler`` makes a sampler
-for it.
+Optuna's own suite (``optuna.testing.pytest_samplers``) tests its side of the contract; ``optuna_sampler`` makes a
+sampler for it.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ __all__ = ["bench_search"]
 
 #: Kind of job -> share of the seeds that it runs on.
 _SHARES = {"race": 1.0, "count": 1.0, "priors": 0.5, "limits": 0.5}
+_PARTS = (*_SHARES, "ask", "overhead")
 #: With more workers than the first number a quarter of the seeds.
 _MANY_SHARE = 0.25
 
@@ -45,7 +46,7 @@ def bench_search(
     data: Annotated[Path, typer.Option(help="Folder of LCBench's surrogate: model.onnx and its two tables.")],
     quick: Annotated[bool, typer.Option(help="Two tasks, three seeds, eight workers.")] = False,
     seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 20,
-    only: Annotated[str, typer.Option(help="Of race,count,priors,limits,ask; separated by commas.")] = "",
+    only: Annotated[str, typer.Option(help="Of race,count,priors,limits,ask,overhead; separated by commas.")] = "",
     tasks: Annotated[str, typer.Option(help="Ids instead of the reported ones, separated by commas.")] = "",
     first_seed: Annotated[int, typer.Option(help="The first seed.")] = 0,
     workers: Annotated[str, typer.Option(help="Numbers of virtual workers, separated by commas.")] = "8,16",
@@ -57,10 +58,10 @@ def bench_search(
     from zoo.search.bench.lcbench import LCBench, reported_tasks
     from zoo.search.bench.studies import ask_seconds
 
-    chosen = _words(only) or (*_SHARES, "ask")
-    unknown = set(chosen) - set(_SHARES) - {"ask"}
+    chosen = _words(only) or _PARTS
+    unknown = sorted(set(chosen) - set(_PARTS))
     if unknown:
-        raise ConfigError(f"a part must be one of {[*_SHARES, 'ask']}, but got {sorted(unknown)}", "see --only")
+        raise ConfigError(f"a part must be one of {', '.join(_PARTS)}, but got {unknown}", "see --only")
     crews = _words(workers)
     if not crews or not all(word.isdigit() and int(word) for word in crews):
         raise ConfigError(f"workers must be numbers, but got {workers!r}", "for example 8,16")
@@ -78,6 +79,12 @@ def bench_search(
         took = {name: round(1000 * seconds, 2) for name, seconds in ask_seconds().items()}
         record = {"comparison": "6 milliseconds per ask at 1,000 finished and 64 pending trials", "milliseconds": took}
         records.append(record | {"asked": "tpe <= 15", "reached": took["tpe"] <= 15})
+    if "overhead" in chosen:
+        from zoo.search.bench.overhead import overhead
+
+        cost = overhead()
+        record = {"comparison": "6 milliseconds per trial of a training that returns at once, on the pool"}
+        records.append(record | cost | {"asked": "<= 4", "reached": cost["pool_ms"] <= 4})
     for record in records:
         print(json.dumps(record), flush=True)
     return Outcome({"records": records})

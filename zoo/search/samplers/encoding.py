@@ -7,6 +7,7 @@ parameter, and the middle of the range for a parameter that does not exist.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, TypeGuard
 
@@ -172,8 +173,8 @@ class Encoding:
         low, high, log = self._scales[index]
         number = float(value)
         if log:
-            number = np.log(number) if number > 0 else low
-        return float(np.clip(_ratio(number, low, high), 0.0, 1.0))
+            number = math.log(number) if number > 0 else low
+        return min(max((number - low) / (high - low), 0.0), 1.0) if high > low else 0.5
 
     def _value(self, index: int, unit: float) -> Any:
         domain = self._domains[index]
