@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from zoo.clock import ManualClock
 from zoo.search import FailureKind, Float, Space, Study, Trial
 from zoo.search.budget import Budget
+from zoo.search.replay import replay
 from zoo.search.run import RunOptions, run
 from zoo.search.stoppers import ASHA, Rungs, Stopper
 
@@ -90,3 +92,29 @@ def test_no_thread_is_left_behind() -> None:
         if thread.name == "virtual worker":
             thread.join(5.0)
     assert threading.active_count() <= before
+
+
+def test_who_goes_on_is_replayed_too_also_after_a_new_opening(tmp_path: Path) -> None:
+    def train(trial: Trial) -> None:
+        for step in range(trial.step + 1, 10):
+            trial.report(step, (trial.params["x"] - 0.3) ** 2 + 1 / step, checkpoint=str(saved), seconds=1.0)
+
+    saved = tmp_path / "weights"
+    saved.write_text("w")
+    path = tmp_path / "journal" / "study.journal"
+    resumed = 0
+    for hours in (25.0, 50.0):
+        given = {
+            "sampler": "auto",
+            "stopper": Rungs(9),
+            "seed": 1,
+            "budget": Budget(time=hours),
+            "clock": ManualClock(),
+        }
+        with Study.open(path, SPACE, **given) as searched:
+            virtually(searched, train, workers=3)
+            resumed = sum(len(record.runs) > 1 for record in searched.trials)
+    assert resumed > 3
+    report = replay(path)
+    assert report.asked > 20
+    assert report.agrees

@@ -40,7 +40,7 @@ class Request:
 
     Args:
         study: Its storage and directions; read only.
-        trials: All trials but the one that is asked for.
+        trials: All trials, also the one that is asked for.
         number: Of the trial that is asked for.
         fixed: Values that are given.
         rng: The chance of this trial.
@@ -130,11 +130,10 @@ class Sampler(optuna.samplers.BaseSampler):  # type: ignore[misc]  # optuna is n
         return self._others.sample_independent(study, trial, param_name, param_distribution)
 
     def _draw(self, study: Study, trial: FrozenTrial) -> Params:
-        trials = [other for other in study._storage.get_all_trials(study._study_id, deepcopy=False)]
-        others = [other for other in trials if other.number != trial.number]
+        trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
         fixed = dict(trial.system_attrs.get("fixed_params", {}))
         rng = np.random.default_rng(np.random.SeedSequence([self.seed, max(trial.number, 0)]))
-        return self.propose(Request(study, others, trial.number, fixed, rng))
+        return self.propose(Request(study, trials, trial.number, fixed, rng))
 
     # for implementers
 

@@ -90,7 +90,7 @@ class GPSampler(Sampler):
 
     def propose(self, request: Request) -> Params:
         """Return the params of the best candidate."""
-        self._look(request.study, request.trials)
+        self._look(request.study, request.trials, skip=request.number)
         if len(self.encoding) == 0:
             return {}
         if not self._model(request.rng, len(request.directions)):
@@ -99,8 +99,8 @@ class GPSampler(Sampler):
         points = self._candidates(request)
         return self.encoding.params(self._best_of(points, self.worth(points, self.encoding.features(points)), request))
 
-    def _look(self, study: Study, trials: Sequence[FrozenTrial]) -> None:
-        self.history.update(trials, study.directions)
+    def _look(self, study: Study, trials: Sequence[FrozenTrial], *, skip: int | None = None) -> None:
+        self.history.update(trials, study.directions, skip=skip)
 
     # the models
 

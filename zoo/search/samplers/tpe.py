@@ -82,7 +82,7 @@ class TPESampler(Sampler):
 
     def propose(self, request: Request) -> Params:
         """Return the best candidate, group by group."""
-        self.history.update(request.trials, request.directions)
+        self.history.update(request.trials, request.directions, skip=request.number)
         standing = self.history.standing
         finished = int(np.count_nonzero(standing >= Standing.PAUSED))
         if finished < self.options.startup:
