@@ -17,22 +17,28 @@ from zoo.search.bench.lcbench import EPOCHS, LCBench, Task, reported_tasks
 
 
 class Simulated:
-    """Three hyper-parameters; wide nets are slow, and the learning rate matters."""
+    """Four hyper-parameters; wide nets are slow, and the learning rate matters."""
 
     tasks = ("7",)
 
     def space(self, **changed: Any) -> Space:
-        plain = {"lr": Float(1e-4, 1e-1, log=True), "width": Int(16, 512, log=True), "drop": Float(0.0, 1.0)}
+        plain = {
+            "lr": Float(1e-4, 1e-1, log=True),
+            "max_units": Int(16, 512, log=True),
+            "num_layers": Int(1, 3),
+            "drop": Float(0.0, 1.0),
+        }
         return Space(constraints=(), **{**plain, **changed})
 
     def curves(self, task: str, params: Sequence[Mapping[str, Any]]) -> tuple[Any, Any]:
         epochs = np.arange(1, EPOCHS + 1)
         final = [
-            90 - 8 * (math.log10(p["lr"]) + 2) ** 2 - 10 * (p["drop"] - 0.3) ** 2 + math.log(p["width"]) for p in params
+            90 - 8 * (math.log10(p["lr"]) + 2) ** 2 - 10 * (p["drop"] - 0.3) ** 2 + math.log(p["max_units"])
+            for p in params
         ]
         speed = [0.05 + 0.1 * (math.log10(p["lr"]) + 4) for p in params]
         accuracy = np.array([f * (1 - np.exp(-s * epochs)) for f, s in zip(final, speed, strict=True)])
-        return accuracy, np.array([epochs * p["width"] / 100 for p in params])
+        return accuracy, np.array([epochs * p["max_units"] / 100 for p in params])
 
     def task(self, name: str) -> Task:
         return Task(self, name)  # type: ignore[arg-type]  # what is used of an LCBench
@@ -72,7 +78,7 @@ def test_courses_account_for_every_second(task: Task) -> None:
 def test_every_comparison_comes_out_of_its_jobs(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("_HORIZON", 16), ("_COUNT", 16), ("_PRIOR_MOST", 42), ("_LIMITED_TRIALS", 16)):
         monkeypatch.setattr(studies, name, value)
-    monkeypatch.setattr(Task, "best", lambda self: ({"lr": 1e-2, "width": 400, "drop": 0.3}, 96.0))
+    monkeypatch.setattr(Task, "best", lambda self: ({"lr": 1e-2, "max_units": 400, "num_layers": 2, "drop": 0.3}, 96.0))
     found = []
     for kind in ("race", "count", "priors", "limits"):
         job = studies.Job(kind, "7", 0, 4)

@@ -24,6 +24,8 @@ Array: TypeAlias = NDArray[Any]
 _CELLS = 256
 #: Share of a density that is spread evenly: what a prior calls impossible can still be found.
 _FLAT = 0.05
+#: Observations from which on the priors are judged.
+_ENOUGH = 8
 #: Distance between two different choices of an unordered parameter, whose range is one.
 _APART = 1.0
 
@@ -137,6 +139,20 @@ class Encoding:
                 cells = np.minimum((points[:, index] * len(table)).astype(int), len(table) - 1)
                 out += np.where(present[:, index], table[cells], 0.0)
         return out
+
+    def trust(self, points: Array, values: Array) -> float:
+        """Return how far observations bear the priors out, from 0 to 1: 1 while too little is known.
+
+        Where values (less is better) get worse with the density, by the rank correlation, the priors are not to be
+        believed any more.
+        """
+        if not self.has_prior or len(values) < _ENOUGH:
+            return 1.0
+        believed = np.argsort(np.argsort(self.log_prior(points), kind="stable"), kind="stable")
+        good = np.argsort(np.argsort(-values, kind="stable"), kind="stable")
+        if np.ptp(values) == 0:
+            return 1.0
+        return float(np.clip(0.5 + 2.0 * np.corrcoef(believed, good)[0, 1], 0.0, 1.0))
 
     def sample(self, rng: np.random.Generator, count: int, *, believed: bool = False) -> Array:
         """Return random points: evenly, or as the priors say."""

@@ -54,7 +54,7 @@ _GOOD = 25
 #: With constraints, so many times more candidates are drawn, and so many times anew.
 _MORE = 4
 _TRIES = 5
-#: Share of suggestions that ignore the priors while there is no model.
+#: Share of suggestions and candidates that ignore the priors.
 _EVEN = 0.5
 
 
@@ -86,7 +86,7 @@ class TPESampler(Sampler):
         standing = self.history.standing
         finished = int(np.count_nonzero(standing >= Standing.PAUSED))
         if finished < self.options.startup:
-            believed = self.encoding.has_prior and request.rng.random() >= _EVEN
+            believed = request.rng.random() < (1 - _EVEN) * self._trust()
             return self.encoding.params(self.allowed(request, 1, believed=believed)[0])
         good, bad = self._split(request.study, request.trials, finished)
         present = self.encoding.present(self.encoding.snap(self.history.points))
@@ -165,13 +165,14 @@ class TPESampler(Sampler):
         for c, values in zip(columns, samples.values(), strict=True):
             units[:, c] = self._unit(c, values)
         if self.encoding.has_prior:
-            half = count // 2
+            half = round((1 - _EVEN) * count * self._trust())
             units[:half, columns] = self.encoding.sample(request.rng, half, believed=True)[:, columns]
             samples = {self.encoding.names[c]: self._internal(c, units[:, c]) for c in columns}
         worth = below.log_pdf(samples) - above.log_pdf(samples) + self._log_feasible(space, columns, samples)
         if self.encoding.has_prior:
             told = max(int(np.count_nonzero(self.history.standing >= Standing.STOPPED)), 1)
-            worth = worth + self.options.prior_weight / told * self.encoding.log_prior(units, columns)
+            weight = self.options.prior_weight * self._trust() / told
+            worth = worth + weight * self.encoding.log_prior(units, columns)
         if self.space.constraints:
             fits = [self.space.allows(self._known(unit, point, columns)) for unit in units]
             worth = np.where(fits, worth, -np.inf)
@@ -201,6 +202,14 @@ class TPESampler(Sampler):
             over = np.array([history.violations[row][index] > 0 for row in judged])
             splits.append((np.array(judged)[~over], np.array(judged)[over]))
         return [(within, beyond) for within, beyond in splits if len(within) and len(beyond)]
+
+    def _trust(self) -> float:
+        """Return how far the study's own whole trainings bear the priors out."""
+        history = self.history
+        if not self.encoding.has_prior:
+            return 0.0
+        rows = np.flatnonzero((history.standing == Standing.COMPLETE) & (history.numbers >= 0))
+        return self.encoding.trust(history.points[rows], np.array([history.finals[row][0] for row in rows]))
 
     def _known(self, unit: Array, point: Array, columns: list[int]) -> Params:
         """Return those params of a candidate that are chosen by now."""
