@@ -148,7 +148,7 @@ def _limits(found: Found) -> Iterator[dict[str, Any]]:
         ignored = [float(result[f"{sampler}, ignored"]) for _, result in found]
         mean = float(np.mean(heeded))
         yield _head(
-            "5 infeasible share of the second half under a limit on training time", found, sampler=sampler,
+            "5 infeasible share of the second half under a limit on the network's size", found, sampler=sampler,
             mean=round(mean, 4), heeded=_median(heeded), ignored=_median(ignored),
             ignored_mean=round(float(np.mean(ignored)), 4), asked="<= 0.15", reached=mean <= 0.15,
         )  # fmt: skip

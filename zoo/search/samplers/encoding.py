@@ -7,6 +7,7 @@ parameter, and the middle of the range for a parameter that does not exist.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, TypeGuard
 
@@ -23,6 +24,8 @@ Array: TypeAlias = NDArray[Any]
 _CELLS = 256
 #: Share of a density that is spread evenly: what a prior calls impossible can still be found.
 _FLAT = 0.05
+#: Observations from which on the priors are judged.
+_ENOUGH = 8
 #: Distance between two different choices of an unordered parameter, whose range is one.
 _APART = 1.0
 
@@ -137,6 +140,20 @@ class Encoding:
                 out += np.where(present[:, index], table[cells], 0.0)
         return out
 
+    def trust(self, points: Array, values: Array) -> float:
+        """Return how far observations bear the priors out, from 0 to 1: 1 while too little is known.
+
+        Where values (less is better) get worse with the density, by the rank correlation, the priors are not to be
+        believed any more.
+        """
+        if not self.has_prior or len(values) < _ENOUGH:
+            return 1.0
+        believed = np.argsort(np.argsort(self.log_prior(points), kind="stable"), kind="stable")
+        good = np.argsort(np.argsort(-values, kind="stable"), kind="stable")
+        if np.ptp(values) == 0:
+            return 1.0
+        return float(np.clip(0.5 + 2.0 * np.corrcoef(believed, good)[0, 1], 0.0, 1.0))
+
     def sample(self, rng: np.random.Generator, count: int, *, believed: bool = False) -> Array:
         """Return random points: evenly, or as the priors say."""
         points = rng.random((count, len(self.names)))
@@ -165,14 +182,15 @@ class Encoding:
         domain = self._domains[index]
         if isinstance(domain, Categorical | Ordinal):
             found = [i for i, choice in enumerate(domain.choices) if _same(choice, value)]
-            # A queued value outside of the space: nearest where there is an order, else anywhere.
-            cell = found[0] if found else domain.choices.index(domain.nearest(self.names[index], value))
-            return (cell + 0.5) / len(domain.choices)
+            # A value that the space does not know, in a trial that somebody else added, lies in the middle.
+            return (found[0] + 0.5) / len(domain.choices) if found else 0.5
+        if not isinstance(value, int | float):
+            return 0.5
         low, high, log = self._scales[index]
         number = float(value)
         if log:
-            number = np.log(number) if number > 0 else low
-        return float(np.clip(_ratio(number, low, high), 0.0, 1.0))
+            number = math.log(number) if number > 0 else low
+        return min(max((number - low) / (high - low), 0.0), 1.0) if high > low else 0.5
 
     def _value(self, index: int, unit: float) -> Any:
         domain = self._domains[index]

@@ -52,6 +52,8 @@ class GPOptions:
 _BEST = 6
 #: Share of even ones among random candidates and first points where there are priors: a wrong prior must not sink.
 _EVEN = 0.5
+#: Below this probability of keeping all thresholds a candidate is held back, this strongly per factor e.
+_SURE, _CAUTION = float(np.log(0.8)), 10.0
 #: Among so many of the best observed points the model's leaders are looked for.
 _OBSERVED = 100
 
@@ -90,17 +92,17 @@ class GPSampler(Sampler):
 
     def propose(self, request: Request) -> Params:
         """Return the params of the best candidate."""
-        self._look(request.study, request.trials)
+        self._look(request.study, request.trials, skip=request.number)
         if len(self.encoding) == 0:
             return {}
         if not self._model(request.rng, len(request.directions)):
-            even = request.rng.random() < _EVEN or not self.encoding.has_prior
+            even = request.rng.random() >= (1 - _EVEN) * self.trust()
             return self.encoding.params(self.allowed(request, 1, believed=not even)[0])
         points = self._candidates(request)
         return self.encoding.params(self._best_of(points, self.worth(points, self.encoding.features(points)), request))
 
-    def _look(self, study: Study, trials: Sequence[FrozenTrial]) -> None:
-        self.history.update(trials, study.directions)
+    def _look(self, study: Study, trials: Sequence[FrozenTrial], *, skip: int | None = None) -> None:
+        self.history.update(trials, study.directions, skip=skip)
 
     # the models
 
@@ -129,8 +131,16 @@ class GPSampler(Sampler):
         told = np.isin(history.standing, (Standing.PAUSED, Standing.STOPPED, Standing.COMPLETE, Standing.PENDING))
         values = np.where(told[:, None], history.values, np.nan)
         rows, rungs = np.nonzero(np.isfinite(values))
-        z, moments = history.fidelity[rows, rungs], history.moments[rows, rungs]
-        return Objective(rows, rungs, z, values[rows, rungs], moments)
+        z, moments, y = history.fidelity[rows, rungs], history.moments[rows, rungs], values[rows, rungs]
+        failed = np.flatnonzero(history.standing == Standing.FAILED)
+        if len(y) and len(failed):
+            # As bad as the worst: ranks make no more of it than that.
+            last = values.shape[1] - 1
+            ends, worst = history.moments[failed, last], np.full(len(failed), y.max())
+            rows, rungs = np.concatenate([rows, failed]), np.concatenate([rungs, np.full(len(failed), last)])
+            z, moments = np.concatenate([z, np.ones(len(failed))]), np.concatenate([moments, ends])
+            y = np.concatenate([y, worst])
+        return Objective(rows, rungs, z, y, moments)
 
     def _weighted(self, rng: np.random.Generator) -> Objective:
         """Return one number per whole training: a random weighting of the objectives' ranks."""
@@ -196,7 +206,7 @@ class GPSampler(Sampler):
     def _candidates(self, request: Request) -> Array:
         """Return random points, and points near the best ones."""
         options, rng = self.options, request.rng
-        believed = round((1 - _EVEN) * options.candidates) if self.encoding.has_prior else 0
+        believed = round((1 - _EVEN) * options.candidates * self.trust()) if self.encoding.has_prior else 0
         parts = [self.encoding.sample(rng, options.candidates - believed)]
         parts.append(self.encoding.sample(rng, believed, believed=True))
         for centre in self._leaders():
@@ -241,8 +251,17 @@ class GPSampler(Sampler):
         cost = self.seconds(x) if seconds is None else seconds
         score = score - self.options.cost_power * np.log(cost)
         if self.encoding.has_prior:
-            score = score + self.options.prior_weight / max(self._evidence(), 1.0) * self.encoding.log_prior(points)
+            weight = self.options.prior_weight * self.trust() / max(self._evidence(), 1.0)
+            score = score + weight * self.encoding.log_prior(points)
         return score
+
+    def trust(self) -> float:
+        """Return how far the study's own whole trainings bear the priors out."""
+        history = self.history
+        if not self.encoding.has_prior:
+            return 0.0
+        rows = np.flatnonzero((history.standing == Standing.COMPLETE) & (history.numbers >= 0))
+        return self.encoding.trust(history.points[rows], history.values[rows, -1])
 
     def _evidence(self) -> float:
         """Return how many whole trainings the study's own observations amount to."""
@@ -280,6 +299,7 @@ class GPSampler(Sampler):
     def _log_allowed(self, x: Array, z: Array) -> Array:
         """Return the logarithm of the probability that a training neither fails nor misses a threshold."""
         out = np.zeros(len(x))
+        limited = np.zeros(len(x))
         if self._failure.process is not None:
             mean, spread = self._failure.process.predict(x, z)
             # Half-way between fine and failed.
@@ -288,8 +308,9 @@ class GPSampler(Sampler):
         for limit in self._limits:
             if limit.process is not None:
                 mean, spread = limit.process.predict(x, z)
-                out += log_ndtr((limit.zero - mean) / spread)
-        return out
+                limited += log_ndtr((limit.zero - mean) / spread)
+        # At the border of what is allowed the best gain is half a chance: most users want fewer misses than that.
+        return out + limited - _CAUTION * np.maximum(_SURE - limited, 0.0)
 
     def _best_of(self, points: Array, worth: Array, request: Request) -> Array:
         """Return the best point that is allowed and was not tried yet."""

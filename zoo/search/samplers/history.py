@@ -69,7 +69,6 @@ class History:
         self._clear()
 
     def _clear(self) -> None:
-        self._rows: dict[int, int] = {}
         self._trials: list[FrozenTrial] = []
         self._signs: tuple[float, ...] = ()
         self.numbers = np.zeros(0, dtype=np.int64)
@@ -89,31 +88,31 @@ class History:
     def __len__(self) -> int:
         return len(self._trials)
 
-    def update(self, trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> None:
-        """Take in the trials; rows of trials that are not among them are silent."""
+    def update(
+        self, trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection], *, skip: int | None = None
+    ) -> None:
+        """Take in the trials; that of number ``skip``, for which a suggestion is wanted, is silent.
+
+        Rows are in the order of the trials' numbers, those of earlier studies after the study's own: it is the same
+        in a process that has read all the history at once.
+        """
         signs = tuple(-1.0 if direction == StudyDirection.MAXIMIZE else 1.0 for direction in directions)
-        longest = self._given_max or _longest(trials, self.max_step)
+        longest = self._given_max or _longest(trials)
         if signs != self._signs or longest != self.max_step:
             self._clear()
             self._signs, self.max_step = signs, longest
-        changed: list[tuple[int, FrozenTrial]] = []
-        seen = np.zeros(len(self._trials), dtype=bool)
-        for trial in trials:
-            row = self._rows.get(trial.number)
-            if row is None:
-                row = self._rows[trial.number] = len(self._rows)
-                changed.append((row, trial))
-            else:
-                if row < len(seen):
-                    seen[row] = True
-                if row >= len(self._trials) or self._trials[row] is not trial:
-                    changed.append((row, trial))
-        self._grow(len(self._rows))
-        self.standing[: len(seen)][~seen] = Standing.SILENT
-        for row, trial in changed:
-            self._read(row, trial)
-        for silent in np.flatnonzero(seen & (self.standing[: len(seen)] == Standing.SILENT)):
-            self.standing[silent] = standing_of(self._trials[silent])
+        own = [trial for trial in trials if trial.number >= 0]
+        ordered = [*own, *(trial for trial in trials if trial.number < 0)]
+        self.standing[len(ordered) :] = Standing.SILENT
+        del self._trials[len(ordered) :], self.finals[len(ordered) :], self.violations[len(ordered) :]
+        self._grow(len(ordered))
+        for row, trial in enumerate(ordered):
+            if self._trials[row] is not trial:
+                self._read(row, trial)
+        hidden = np.flatnonzero(self.numbers[: len(own)] == (-1 if skip is None else skip))
+        self.standing[hidden] = Standing.SILENT
+        for index in hidden:
+            self._trials[index] = _NOBODY  # read again when it is there for others
 
     def _grow(self, count: int) -> None:
         missing = count - len(self.standing)
@@ -136,6 +135,7 @@ class History:
         self.standing[row] = standing
         self.points[row] = self._encoding.point(attrs.get("params") or trial.params)
         complete = standing == Standing.COMPLETE
+        ended = float(attrs.get("ended", 0.0))
         self.finals[row] = tuple(s * v for s, v in zip(self._signs, trial.values, strict=True)) if complete else ()
         self.violations[row] = tuple(self._violations(trial)) if complete else ()
         clock: Mapping[int, float] = attrs.get("clock", {})
@@ -145,9 +145,9 @@ class History:
         self.last_step[row] = self.max_step if complete else last
         self.seconds[row] = np.nan if took is None and last not in clock else float(clock.get(last, took or 0.0))
         self._read_curve(row, trial, steps, clock)
+        self.moments[row, -1] = ended
         if complete:
-            ended = float(attrs.get("ended", 0.0))
-            self.values[row, -1], self.fidelity[row, -1], self.moments[row, -1] = self.finals[row][0], 1.0, ended
+            self.values[row, -1], self.fidelity[row, -1] = self.finals[row][0], 1.0
             if took is not None:
                 self.seconds[row] = float(took)
 
@@ -171,7 +171,7 @@ class History:
 _NOBODY = FrozenTrial.__new__(FrozenTrial)
 
 
-def _longest(trials: Sequence[FrozenTrial], known: int) -> int:
+def _longest(trials: Sequence[FrozenTrial]) -> int:
     """Return the last step of the longest complete training, or of any as long as there is none."""
     complete, other = 0, 0
     for trial in trials:

@@ -54,7 +54,7 @@ _GOOD = 25
 #: With constraints, so many times more candidates are drawn, and so many times anew.
 _MORE = 4
 _TRIES = 5
-#: Share of suggestions that ignore the priors while there is no model.
+#: Share of suggestions and candidates that ignore the priors.
 _EVEN = 0.5
 
 
@@ -82,11 +82,11 @@ class TPESampler(Sampler):
 
     def propose(self, request: Request) -> Params:
         """Return the best candidate, group by group."""
-        self.history.update(request.trials, request.directions)
+        self.history.update(request.trials, request.directions, skip=request.number)
         standing = self.history.standing
         finished = int(np.count_nonzero(standing >= Standing.PAUSED))
         if finished < self.options.startup:
-            believed = self.encoding.has_prior and request.rng.random() >= _EVEN
+            believed = request.rng.random() < (1 - _EVEN) * self._trust()
             return self.encoding.params(self.allowed(request, 1, believed=believed)[0])
         good, bad = self._split(request.study, request.trials, finished)
         present = self.encoding.present(self.encoding.snap(self.history.points))
@@ -165,17 +165,51 @@ class TPESampler(Sampler):
         for c, values in zip(columns, samples.values(), strict=True):
             units[:, c] = self._unit(c, values)
         if self.encoding.has_prior:
-            half = count // 2
+            half = round((1 - _EVEN) * count * self._trust())
             units[:half, columns] = self.encoding.sample(request.rng, half, believed=True)[:, columns]
             samples = {self.encoding.names[c]: self._internal(c, units[:, c]) for c in columns}
-        worth = below.log_pdf(samples) - above.log_pdf(samples)
+        worth = below.log_pdf(samples) - above.log_pdf(samples) + self._log_feasible(space, columns, samples)
         if self.encoding.has_prior:
             told = max(int(np.count_nonzero(self.history.standing >= Standing.STOPPED)), 1)
-            worth = worth + self.options.prior_weight / told * self.encoding.log_prior(units, columns)
+            weight = self.options.prior_weight * self._trust() / told
+            worth = worth + weight * self.encoding.log_prior(units, columns)
         if self.space.constraints:
             fits = [self.space.allows(self._known(unit, point, columns)) for unit in units]
             worth = np.where(fits, worth, -np.inf)
         point[:] = units[int(np.argmax(worth))]
+
+    def _log_feasible(self, space: Mapping[str, BaseDistribution], columns: list[int], samples: Any) -> Array:
+        """Return how much denser trials within each threshold are than those beyond (Watanabe & Hutter 2023, "c-TPE").
+
+        The relative density ``1 / (share + (1 - share) g / l)`` is 1 / share where all were within, and 0 where none.
+        """
+        out = np.zeros(len(next(iter(samples.values()))))
+        for within, beyond in self._feasible_splits():
+            share = len(within) / (len(within) + len(beyond))
+            inside = self._estimator(space, columns, within).log_pdf(samples)
+            outside = self._estimator(space, columns, beyond).log_pdf(samples)
+            out -= np.log(share + (1 - share) * np.exp(np.clip(outside - inside, -50, 50)))
+        return out
+
+    def _feasible_splits(self) -> list[tuple[Array, Array]]:
+        """Return for each threshold, and for failures, the rows within and beyond, where there are both."""
+        history = self.history
+        failed = np.flatnonzero(history.standing == Standing.FAILED)
+        fine = np.flatnonzero((history.standing >= Standing.PAUSED) & (history.standing != Standing.FAILED))
+        splits = [(fine, failed)]
+        judged = [row for row in np.flatnonzero(history.standing == Standing.COMPLETE) if history.violations[row]]
+        for index in range(len(history.violations[judged[0]]) if judged else 0):
+            over = np.array([history.violations[row][index] > 0 for row in judged])
+            splits.append((np.array(judged)[~over], np.array(judged)[over]))
+        return [(within, beyond) for within, beyond in splits if len(within) and len(beyond)]
+
+    def _trust(self) -> float:
+        """Return how far the study's own whole trainings bear the priors out."""
+        history = self.history
+        if not self.encoding.has_prior:
+            return 0.0
+        rows = np.flatnonzero((history.standing == Standing.COMPLETE) & (history.numbers >= 0))
+        return self.encoding.trust(history.points[rows], np.array([history.finals[row][0] for row in rows]))
 
     def _known(self, unit: Array, point: Array, columns: list[int]) -> Params:
         """Return those params of a candidate that are chosen by now."""
