@@ -10,7 +10,6 @@ import typer
 from zoo.commands import Outcome
 from zoo.search.insight.view import View
 from zoo.search.insight.wording import params_text, plural
-from zoo.search.replay import replay
 
 __all__ = ["replay_study"]
 
@@ -19,6 +18,8 @@ _LISTED = 5
 
 def replay_study(study: Annotated[Path, typer.Argument(help="The journal.")]) -> Outcome:
     """Recompute every suggestion."""
+    from zoo.search.replay import replay
+
     View.read(study)  # says what is wrong with a file that is no study
     found = replay(study)
     data = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from zoo.search.insight.svg import Axis, Frame, drawing, escape, polyline, seconds_ticks, tag
 from zoo.search.insight.view import View
@@ -47,6 +48,16 @@ def usual(values: Sequence[float], *, lower_is_better: bool) -> list[float]:
     return [value for value in order if sign * (value - good[-1]) <= reach]
 
 
+def _dot(view: View, record: TrialRecord, at: tuple[float, float], y: Axis, value: float, **style: Any) -> str:
+    """Return a trial's dot; a triangle at the edge where its value lies beyond the axis."""
+    inside = tag("title", escape(said_of(view, record), 600))
+    if y.low <= value <= y.high:
+        return tag("circle", inside, cx=at[0], cy=at[1], **style)
+    reach = 5.0 if value < y.low else -5.0
+    shape = f"M{at[0] - 3.5:.1f},{at[1]:.1f}h7l-3.5,{reach:.1f}Z"
+    return tag("path", inside, d=shape, class_="beyond" + str(style["class_"]).removeprefix("dot"))
+
+
 def history_chart(view: View, metric: Metric, ident: str) -> str:
     """Draw an objective of complete trials against study time, with the best so far; failures below as ticks."""
     lower, frame = metric.direction == "minimize", Frame()
@@ -66,9 +77,7 @@ def history_chart(view: View, metric: Metric, ident: str) -> str:
         value = record.metrics[metric.name]
         at = x(ended(record)), y(value)
         kind = "dot" if record.feasible else "dot hollow"
-        dots.append(
-            tag("circle", tag("title", escape(said_of(view, record), 600)), cx=at[0], cy=at[1], r=3, class_=kind)
-        )
+        dots.append(_dot(view, record, at, y, value, r=3, class_=kind))
         if record.feasible and (best is None or (value < best if lower else value > best)):
             if best is not None:
                 steps.append((at[0], y(best)))
@@ -133,8 +142,8 @@ def pareto_chart(view: View, first: Metric, second: Metric, ident: str) -> str:
     for record in sorted(done, key=lambda r: r.number in ahead):
         kind = "dot front" if record.number in ahead else "dot faint" if record.feasible else "dot hollow"
         at = x(record.metrics[first.name]), y(record.metrics[second.name])
-        inside = tag("title", escape(said_of(view, record), 600))
-        layers.append(tag("circle", inside, cx=at[0], cy=at[1], r=4 if record.number in ahead else 3, class_=kind))
+        size = 4 if record.number in ahead else 3
+        layers.append(_dot(view, record, at, y, record.metrics[second.name], r=size, class_=kind))
     text = f"{len(ahead)} of {len(done)} complete trials are surpassed by no other one."
     return drawing(ident, (frame.width, frame.height), f"{second.name} against {first.name}", text, layers)
 
@@ -168,6 +177,6 @@ def slice_chart(view: View, name: str, ident: str) -> str:
         opacity = f"{0.25 + 0.7 * index / max(len(tried) - 1, 1):.2f}"
         kind = "dot" if record.feasible else "dot hollow"
         at = x(place), y(record.metrics[metric.name])
-        layers.append(tag("circle", inside, cx=at[0], cy=at[1], r=2.6, class_=kind, opacity=opacity))
+        layers.append(_dot(view, record, at, y, record.metrics[metric.name], r=2.6, class_=kind, opacity=opacity))
     text = f"{len(done)} complete trials; later ones are darker."
     return drawing(ident, (frame.width, frame.height), f"{metric.name} against {name}", text, layers)

@@ -172,7 +172,10 @@ def _progress(view: View) -> str:
             legend.append((_LINE.format("curve stopped"), " or ".join(stopped)))
     if not figures:
         return _section("Progress", "No trial has a value yet.", "")
-    lead = "Trials by the moment at which they ended, in study time: the time in which no driver was there is left out."
+    lead = (
+        "Trials by the moment at which they ended, in study time: the time in which no driver was there is left out. "
+    )
+    lead += "A triangle is a value beyond the axis, which would flatten all others."
     return _section("Progress", lead, _charts(figures) + _legend(legend))
 
 
@@ -265,8 +268,7 @@ def _parameters(view: View, matters: Importance) -> str:
     else:
         lead = f"No importance yet: {matters.reason}."
     if any(record.state == "complete" for record in view.records):
-        body += '<h3>Ways through the space</h3>\n<div class="wide" tabindex="0" role="region" aria-label="Ways">\n'
-        body += f"{parallel_chart(view, shown, 'ways')}\n</div>\n"
+        body += "<h3>Parallel coordinates</h3>\n" + _wide("Parallel coordinates", parallel_chart(view, shown, "ways"))
         items = [(_LINE.format("way strong"), "best tenth"), (_LINE.format("way weak"), "other complete trials")]
         if any(r.state in ("stopped", "paused") for r in view.records):
             items.append((_LINE.format("way early"), "stopped or paused"))
@@ -288,17 +290,18 @@ def _workers(view: View, found: Timeline) -> str:
         return ""
     lead = (
         f"{plural(found.lanes, 'worker')}, idle for {percent(found.idle, 1)} of the time between the first start and "
-        "the last end. The journal does not say which machine a trial ran on: a row is not a machine, but a place."
+        "the last end; the start of a driver that goes on with the study is part of it. A row is not a machine: the "
+        "journal does not say where a trial ran."
     )
     states = {run.state for run in found.runs}
     kinds = [state for state in ("complete", "stopped", "paused", "running", "failed") if state in states]
     legend = _legend((_BOX.format(f"run {state}"), state) for state in kinds)
-    chart = timeline_chart(view, found, "workers")
-    return _section(
-        "Workers",
-        lead,
-        f'<div class="wide" tabindex="0" role="region" aria-label="Workers">\n{chart}\n</div>\n{legend}',
-    )
+    return _section("Workers", lead, _wide("Workers", timeline_chart(view, found, "workers")) + legend)
+
+
+def _wide(label: str, chart: str) -> str:
+    """Return a chart that scrolls by itself on a narrow screen."""
+    return f'<div class="wide" tabindex="0" role="region" aria-label="{escape(label)}">\n{chart}\n</div>\n'
 
 
 def _failures(view: View) -> str:
@@ -334,16 +337,16 @@ def _settings(view: View) -> str:
         (name, str(spec[name])) for name in ("train", "budget", "driver", "workers") if spec.get(name) is not None
     ]
     body = "".join(f"<div><dt>{escape(k, 60)}</dt><dd>{escape(v, 200)}</dd></div>\n" for k, v in pairs)
-    rows = []
+    rows, described = [], view.space.describe()
     for name in view.space:
-        domain = view.space[name]
-        when = " and ".join(f"{parent} is {wanted}" for parent, wanted in domain.describe().get("when", {}).items())
+        conditions = described[name].get("when", {}).items()
+        when = " and ".join(f"{parent} is {' or '.join(map(str, wanted))}" for parent, wanted in conditions)
         rows.append(
-            [(escape(name, 60), ""), (f"<code>{escape(_range(domain.describe()), 300)}</code>", ""), (escape(when), "")]
+            [(escape(name, 60), ""), (f"<code>{escape(_range(described[name]), 300)}</code>", ""), (escape(when), "")]
         )
     table = _table(("Parameter", "Values", "Exists if"), rows, "Space")
     rules = "".join(f"<li><code>{escape(rule.text)}</code></li>" for rule in view.space.constraints)
-    limits = f"<h3>Constraints</h3>\n<ul>{rules}</ul>\n" if rules else ""
+    limits = f'<h3 class="next">Constraints</h3>\n<ul>{rules}</ul>\n' if rules else ""
     return _section("Settings", "", f'<dl class="settings">\n{body}</dl>\n{table}{limits}')
 
 

@@ -149,8 +149,8 @@ def _words(identity: Mapping[str, Any], sampling: Mapping[str, Any]) -> dict[str
     if stopper is None:
         said["stopper"] = "none"
     else:
-        rest = ", ".join(f"{key}={value}" for key, value in stopper.items() if key not in ("type", "name"))
-        name = str(stopper.get("type", stopper.get("name", "own")))
+        rest = ", ".join(f"{key}={value}" for key, value in stopper.items() if key != "type" and value is not None)
+        name = str(stopper.get("type", "own"))
         said["stopper"] = f"{name} ({rest})" if rest else name
     said |= {name: version for name, version in sampling.get("versions", {}).items()}
     return said

@@ -35,11 +35,13 @@ def parallel_chart(view: View, names: Sequence[str], ident: str) -> str:
     axes = [_axis(view.space[name]) for name in names]
     lower = metric.direction == "minimize"
     last = Axis.around(usual([r.metrics[metric.name] for r in done], lower_is_better=lower), _BOTTOM, _TOP)
-    layers = [_column(columns[i], name, _marks(view.space[name], axes[i])) for i, name in enumerate(names)]
-    layers.append(_column(columns[-1], metric.name, [(last(v), label(v)) for v in ticks(last)], right=True))
+    # On top of the lines, or they could not be read.
+    labels = [_column(columns[i], name, _marks(view.space[name], axes[i])) for i, name in enumerate(names)]
+    labels.append(_column(columns[-1], metric.name, [(last(v), label(v)) for v in ticks(last)], right=True))
     early = [r for r in view.records if r.state in ("stopped", "paused")]
     if failed or early or any(name not in r.params for r in done for name in names):
-        layers.append(tag("text", "absent", x=2.0, y=_ABSENT + 4, class_="axis"))
+        labels.append(tag("text", "absent", x=2.0, y=_ABSENT + 4, class_="axis"))
+    layers = []
     drawn = [
         *early[-_MOST_LINES:],
         *failed[-_MOST_LINES // 3 :],
@@ -56,7 +58,7 @@ def parallel_chart(view: View, names: Sequence[str], ident: str) -> str:
             kind = "strong" if record.number in strong else "weak"
         layers.append(polyline(points, f"way {kind}", said_of(view, record)))
     text = f"{len(done)} complete and {len(failed)} failed trials over {len(names)} parameters."
-    return drawing(ident, (_WIDTH, _ABSENT + 14), "Parallel coordinates", text, layers)
+    return drawing(ident, (_WIDTH, _ABSENT + 14), "Parallel coordinates", text, [*layers, *labels])
 
 
 def _axis(domain: Domain) -> Axis:
