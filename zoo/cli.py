@@ -124,6 +124,12 @@ def _dispatch(arguments: list[str]) -> Outcome:
     both = " ".join(arguments[at : at + 2])
     if both in commands:  # "bench search" beside "bench"
         return _invoke(both, commands[both], arguments[:at] + arguments[at + 2 :])
+    group = {full: command for full, command in commands.items() if full.startswith(f"{name} ")}
+    if name not in commands and group:
+        wrong = [word for word in arguments[at + 1 :] if not word.startswith("-")]
+        if not wrong:
+            return _help(group, name)
+        raise ConfigError(f"no such command: {name + ' ' + wrong[0]!r}", f"commands: {', '.join(sorted(group))}")
     if name not in commands:
         raise ConfigError(f"no such command: {name!r}", f"commands: {', '.join(sorted(commands))}; see `zoo --help`")
     rest = list(arguments)
@@ -150,15 +156,15 @@ def _commands() -> dict[str, Command]:
     return found
 
 
-def _help(commands: Mapping[str, Command]) -> Outcome:
+def _help(commands: Mapping[str, Command], group: str = "") -> Outcome:
+    """Return the list of commands, of all or of one group."""
     width = max(len(name) for name in commands)
     lines = [f"  {name:<{width}}  {command.summary}" for name, command in sorted(commands.items())]
     text = "\n".join(
         [
-            "Usage: zoo COMMAND [OPTIONS] [ARGUMENTS]",
+            f"Usage: zoo {group + ' ' if group else ''}COMMAND [OPTIONS] [ARGUMENTS]",
             "",
-            "From raw tables to a live, calibrated forecast endpoint inside one Ray cluster.",
-            "",
+            *([] if group else ["From raw tables to a live, calibrated forecast endpoint inside one Ray cluster.", ""]),
             "Commands:",
             *lines,
             "",

@@ -79,6 +79,56 @@ COMMANDS: Mapping[str, Command] = {
         "Check this machine: versions, cores, memory, compiler, Java.",
         "Reads what is installed and starts nothing. A warning says what to do about it.",
     ),
+    "study run": Command(
+        "zoo.search.commands.run:run_study",
+        "Tune a training: run the study that a file describes.",
+        "The file is YAML. Only train and space are needed:\n\n"
+        "\b\n"
+        "train: training:train          # module:function, beside the file or installed\n"
+        "space:\n"
+        "  lr: {type: float, low: 1e-5, high: 1e-1, log: true}\n"
+        "  layers: {type: int, low: 1, high: 8, default: 2}\n"
+        "  opt: {type: categorical, choices: [adam, sgd]}\n"
+        "  momentum: {type: float, low: 0, high: 1, when: {opt: sgd}}\n"
+        "metrics: {val_loss: minimize, latency_ms: {at_most: 5}, size_mb: store}\n"
+        "budget: 200                    # trials; or 2h; or {trials: 200, cost: 1e4, time: 2h}\n"
+        "stopper: {name: asha, max_step: 27}\n"
+        "resources: {cpu: 1, gpu: 0.5}  # of one training\n\n"
+        "Further fields: constraints, sampler, driver, workers, parallel, time_limit, seed, enqueue, warm_start, "
+        "options.\n\n"
+        "Everything is in one journal. Ctrl-C ends the run early; `zoo study resume` goes on with it, also after "
+        "kill -9.",
+    ),
+    "study resume": Command(
+        "zoo.search.commands.run:resume_study",
+        "Go on with a study that `zoo study run` has begun.",
+        "The journal holds the study file. Trials that were running go on first, from their last checkpoints.",
+    ),
+    "study show": Command(
+        "zoo.search.commands.show:show_study",
+        "Show how a study stands: states, the best trial, what runs, what failed.",
+        "Reads the journal, also while the study runs.",
+    ),
+    "study best": Command(
+        "zoo.search.commands.show:best_of_study",
+        "Show the best trials: parameters and metrics.",
+        "Complete trials within all thresholds; of several objectives the Pareto front.",
+    ),
+    "study report": Command(
+        "zoo.search.commands.files:report_study",
+        "Write a study as one HTML page: history, parameters, workers, failures.",
+        "The page needs no network and no other file.",
+    ),
+    "study replay": Command(
+        "zoo.search.commands.replay:replay_study",
+        "Recompute every suggestion of a study from its journal, and compare.",
+        "Status 1 if one comes out otherwise. The versions of numpy and optuna must be those that made it.",
+    ),
+    "study export": Command(
+        "zoo.search.commands.files:export_study",
+        "Write the trials of a study as CSV, JSON or Parquet.",
+        "One row per trial. JSON has all that is known: reports, runs, attributes.",
+    ),
     "bench search": Command(
         "zoo.search.bench.command:bench_search",
         "Measure the search engine against Optuna's and Ray Tune's ways, in virtual time.",

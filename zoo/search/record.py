@@ -47,6 +47,7 @@ def record_of(frozen: Any) -> TrialRecord:
         losses=attrs.get("losses", 0),
         clock=attrs.get("clock", {}),
         runs=tuple((start, end) for start, end in attrs.get("runs", ())),
+        started=attrs.get("started"),
     )
 
 

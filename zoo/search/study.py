@@ -15,7 +15,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from zoo.clock import Clock, SystemClock
 from zoo.errors import ConfigError, StudyError
@@ -32,6 +32,10 @@ from zoo.search.trial import FailureKind, Trial, TrialRecord
 from zoo.search.watch import StudyTime
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from zoo.search.insight.importance import Importance
+    from zoo.search.insight.view import View
     from zoo.search.storage import StudyStorage
     from zoo.search.suggest import Draft, Drawn
 
@@ -53,8 +57,10 @@ class Study:
         lock: StudyLock | None,
         clock: Clock,
         checkpoints: CheckpointStore | None,
+        path: Path | None = None,
     ) -> None:
         self.settings = settings
+        self.path = path
         self.space = settings.space
         self.metrics = settings.metrics
         self.checkpoints = checkpoints
@@ -64,6 +70,7 @@ class Study:
         self._lock = threading.RLock()
         self._time = StudyTime(clock, StudyTime.of(trial.user_attrs for trial in storage.trials))
         self._course = Course(settings, storage, self._time, checkpoints)
+        self._importance: tuple[int, Importance] | None = None
 
     @classmethod
     def open(
@@ -120,7 +127,7 @@ class Study:
         path = None if path is None else Path(path)
         storage, lock = open_storage(path, settings)
         kept = None if path is None else CheckpointStore.beside(path)
-        study = cls(settings, storage, made, lock=lock, clock=clock or SystemClock(), checkpoints=kept)
+        study = cls(settings, storage, made, lock=lock, clock=clock or SystemClock(), checkpoints=kept, path=path)
         defaults = {name: space[name].default for name in space if space[name].default is not None}
         if defaults and not storage.trials:
             study.enqueue(defaults, tag="default")
@@ -249,6 +256,10 @@ class Study:
 
     # what comes back
 
+    @overload
+    def report(self, trial: str | Path) -> Path: ...
+
+    @overload
     def report(
         self,
         trial: Trial | int,
@@ -257,15 +268,27 @@ class Study:
         *,
         seconds: float | None = None,
         checkpoint: str | Path | None = None,
-    ) -> Decision:
-        """Store what a training has reached, and decide what becomes of it.
+    ) -> Decision: ...
+
+    def report(
+        self,
+        trial: Trial | int | str | Path,
+        step: int | None = None,
+        value: Value | None = None,
+        *,
+        seconds: float | None = None,
+        checkpoint: str | Path | None = None,
+    ) -> Decision | Path:
+        """Store what a training has reached, and decide what becomes of it; ``report("study.html")`` writes the page.
+
+        The page is one HTML file without scripts: history, parameters, workers, failures.
 
         A second report of a step replaces the first: a trial that went back to its checkpoint repeats some, and is not
         judged again until it is further than before. A value that is not finite fails the trial, and so does one beyond
         ``StudyOptions.diverged_at``; both return "stop".
 
         Args:
-            trial: The trial or its number.
+            trial: The trial or its number; or a file for the page.
             step: What was trained so far, from 0 upwards.
             value: The first objective, or several metrics by name.
             seconds: What this step took; measured by default.
@@ -275,11 +298,15 @@ class Study:
             StudyError: The trial is not running.
             ConfigError: The step or value is wrong.
         """
+        if isinstance(trial, str | Path):
+            from zoo.search.insight.page import write_page
+
+            return write_page(self.view(), trial)
         number = trial if isinstance(trial, int) else trial.number
-        if isinstance(step, bool) or not hasattr(step, "__index__") or step < 0:
+        if step is None or isinstance(step, bool) or not hasattr(step, "__index__") or step < 0:
             raise ConfigError(f"a step must be a whole number >= 0, but got {step!r}", "count epochs or iterations")
         step = int(step)
-        values = self.metrics.report(value)
+        values = self.metrics.report(value)  # type: ignore[arg-type]  # None is refused there
         with self._lock:
             watch = self._course.out_of(number)
             fault = self._fault(values)
@@ -442,6 +469,51 @@ class Study:
         """The feasible complete trials that no other one surpasses in all objectives."""
         with self._lock:
             return self._course.pareto
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row per trial; the columns are those of ``zoo.search.insight.frame``."""
+        from zoo.search.insight.frame import frame
+
+        return frame(self.view())
+
+    @property
+    def importance(self) -> Importance:
+        """Share of importance per parameter, for the first objective; empty with a ``reason`` for few trials."""
+        from zoo.search.insight.importance import importance
+
+        with self._lock:
+            seen = self._course.storage.position
+            view = self.view()
+        if self._importance is None or self._importance[0] != seen:
+            self._importance = seen, importance(view)
+        return self._importance[1]
+
+    def view(self) -> View:
+        """Return what the study knows at this moment, for tables, charts and reports."""
+        from zoo.search.insight.view import View
+
+        with self._lock:
+            name = "study" if self.path is None else self.path.name
+            since = {number: watch.started for number, watch in self._course.watches.items()}
+            return View.over(name, self._course.storage, self.space, self.elapsed, since)
+
+    def note(self, name: str, value: Any) -> None:
+        """Keep a JSON value with the study; the same value again does nothing.
+
+        Raises:
+            ConfigError: It is no JSON value.
+        """
+        stored = json_of({name: value}, "a note")[name]
+        with self._lock:
+            if self.notes.get(name) != stored:
+                with self._course.storage.transaction():
+                    self._course.storage.set_study_user_attr(0, f"note:{name}", stored)
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What was kept with ``note``."""
+        attrs = self._course.storage.study.user_attrs
+        return {key.removeprefix("note:"): value for key, value in attrs.items() if key.startswith("note:")}
 
     @property
     def set_aside(self) -> list[TrialRecord]:

@@ -139,6 +139,7 @@ class TrialRecord:
         losses: How often the machine lost it.
         clock: Step -> seconds of training until then.
         runs: (start, end) of each time that it was worked on, in seconds of study time.
+        started: Study time at which it was handed out first; None while it is queued.
     """
 
     number: int
@@ -160,3 +161,4 @@ class TrialRecord:
     losses: int = 0
     clock: Mapping[int, float] = field(default_factory=dict)
     runs: tuple[tuple[float, float], ...] = ()
+    started: float | None = None

@@ -1,0 +1,1 @@
+"""``zoo study``: run a study from a file, and look at one."""

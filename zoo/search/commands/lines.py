@@ -1,0 +1,111 @@
+"""YAML whose values know their lines, so that a mistake can be pointed at.
+
+Two habits of PyYAML that surprise people in this place are left: ``1e-4`` is a number here (YAML 1.1 wants ``1.0e-4``),
+and ``on``, ``off``, ``yes`` and ``no`` are texts, as YAML 1.2 says: they are choices of a parameter more often than
+truth values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import yaml
+
+from zoo.errors import ConfigError
+
+__all__ = ["Lines", "Path", "read_yaml"]
+
+#: Names and indices from the top.
+Path: TypeAlias = tuple[str | int, ...]
+
+_FLOAT = re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+)([eE][-+]?\d+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_HINT = "a study file is YAML; `zoo study run --help` shows one"
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML comes without types
+    """The safe loader with the numbers and truth values of YAML 1.2."""
+
+
+# A copy of the resolvers: the loader's table is shared with all users of the library.
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, rule) for tag, rule in rules if tag not in ("tag:yaml.org,2002:float", "tag:yaml.org,2002:bool")]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), list("tTfF")
+)
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(rf"(?:{_FLOAT.pattern})\Z"), list("-+0123456789."))
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Where each value of a file is.
+
+    Args:
+        name: The file's.
+        numbers: Path -> line, from 1; empty where there is no file any more.
+    """
+
+    name: str
+    numbers: dict[Path, int]
+
+    def at(self, path: Sequence[str | int]) -> int:
+        """Return the line of a value, or of the nearest one around it."""
+        known = tuple(path)
+        while known not in self.numbers and known:
+            known = known[:-1]
+        return self.numbers.get(known, 1)
+
+    def say(self, path: Sequence[str | int], text: str) -> str:
+        """Return a message with its place.
+
+        >>> Lines("study.yaml", {(): 1, ("seed",): 4}).say(("seed",), "must be a whole number")
+        'study.yaml, line 4, seed: must be a whole number'
+        """
+        field = ".".join(map(str, path))
+        place = [self.name, f"line {self.at(path)}" if self.numbers else "", field]
+        return f"{', '.join(part for part in place if part)}: {text}"
+
+
+def read_yaml(text: str, name: str) -> tuple[Any, Lines]:
+    """Return what a file says, and where.
+
+    Raises:
+        ConfigError: It is no YAML, or a name occurs twice.
+    """
+    try:
+        # The loader is a SafeLoader: it makes plain values only.
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            value = None if node is None else loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        line = (error.problem_mark or error.context_mark).line + 1 if error.problem_mark or error.context_mark else 1
+        raise ConfigError(f"{name}, line {line}: {error.problem or error.context}", _HINT) from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"{name}: {error}", _HINT) from error
+    lines = Lines(name, {})
+    if node is not None:
+        _note(node, (), lines)
+    return value, lines
+
+
+def _note(node: Any, path: Path, lines: Lines) -> None:
+    lines.numbers.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            _note(item, (*path, index), lines)
+    elif isinstance(node, yaml.MappingNode):
+        seen: set[Hashable] = set()
+        for key, item in node.value:
+            said, line = str(key.value), key.start_mark.line + 1
+            if said in seen:
+                raise ConfigError(lines.say(path, f"{said!r} must occur once, but line {line} has it again"), _HINT)
+            seen.add(said)
+            lines.numbers[(*path, said)] = line
+            _note(item, (*path, said), lines)

@@ -1,0 +1,1 @@
+"""What a study has found, as a table, as shares of importance, and as one HTML page."""

@@ -1,0 +1,182 @@
+"""Charts of a study with two axes: history, learning curves, the Pareto front, one parameter against the objective."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from zoo.search.insight.svg import Axis, Frame, drawing, escape, polyline, seconds_ticks, tag
+from zoo.search.insight.view import View
+from zoo.search.insight.wording import duration, number, params_text
+from zoo.search.metrics import Metric
+from zoo.search.space import Categorical, Float, Int, Ordinal
+from zoo.search.trial import TrialRecord
+
+__all__ = ["ended", "history_chart", "learning_chart", "pareto_chart", "said_of", "slice_chart", "usual"]
+
+_MOST_CURVES = 250
+_MOST_POINTS = 120  # of one curve
+_SLICE = Frame(width=320.0, height=220.0)
+
+
+def ended(record: TrialRecord) -> float:
+    """Return the study time at which a trial was worked on last."""
+    return record.runs[-1][1] if record.runs else record.started or 0.0
+
+
+def said_of(view: View, record: TrialRecord) -> str:
+    """Return a trial in a line, for tooltips."""
+    values = ", ".join(
+        f"{m.name} {number(record.metrics.get(m.name))}" for m in view.metrics if m.name in record.metrics
+    )
+    return f"trial {record.number}, {record.state}: {values or 'no value'}\n{params_text(record.params)}"
+
+
+def usual(values: Sequence[float], *, lower_is_better: bool) -> list[float]:
+    """Return the values without the worst ones that would flatten a chart: those far beyond the better three quarters.
+
+    >>> usual([1.0, 1.2, 1.1, 1.3, 900.0], lower_is_better=True)
+    [1.0, 1.1, 1.2, 1.3]
+    """
+    sign = 1.0 if lower_is_better else -1.0
+    order = sorted((value for value in values if math.isfinite(value)), key=lambda value: sign * value)
+    if len(order) < 4:
+        return order
+    good = order[: max(2, math.ceil(0.75 * len(order)))]
+    reach = 3 * abs(good[-1] - good[0])
+    return [value for value in order if sign * (value - good[-1]) <= reach]
+
+
+def _dot(view: View, record: TrialRecord, at: tuple[float, float], y: Axis, value: float, **style: Any) -> str:
+    """Return a trial's dot; a triangle at the edge where its value lies beyond the axis."""
+    inside = tag("title", escape(said_of(view, record), 600))
+    if y.low <= value <= y.high:
+        return tag("circle", inside, cx=at[0], cy=at[1], **style)
+    reach = 5.0 if value < y.low else -5.0
+    shape = f"M{at[0] - 3.5:.1f},{at[1]:.1f}h7l-3.5,{reach:.1f}Z"
+    return tag("path", inside, d=shape, class_="beyond" + str(style["class_"]).removeprefix("dot"))
+
+
+def history_chart(view: View, metric: Metric, ident: str) -> str:
+    """Draw an objective of complete trials against study time, with the best so far; failures below as ticks."""
+    lower, frame = metric.direction == "minimize", Frame()
+    done = sorted((r for r in view.records if r.state == "complete"), key=lambda r: (ended(r), r.number))
+    failed = [r for r in view.records if r.failure is not None]
+    last = max([view.elapsed, *(ended(r) for r in done)], default=1.0) or 1.0
+    x = Axis(0.0, last, frame.left, frame.width - frame.right)
+    shown = usual([r.metrics[metric.name] for r in done], lower_is_better=lower)
+    y = frame.y([*shown, *(v for v in metric.limit.describe().values() if shown and _near(v, shown))])
+    layers = [frame.grid(x, y, ("study time", metric.name), seconds_ticks(x))]
+    for bound in metric.limit.describe().values():
+        if y.low < bound < y.high:
+            layers.append(tag("line", x1=x.first, x2=x.last, y1=y(bound), y2=y(bound), class_="limit"))
+    dots, steps = [], []
+    best: float | None = None
+    for record in done:
+        value = record.metrics[metric.name]
+        at = x(ended(record)), y(value)
+        kind = "dot" if record.feasible else "dot hollow"
+        dots.append(_dot(view, record, at, y, value, r=3, class_=kind))
+        if record.feasible and (best is None or (value < best if lower else value > best)):
+            if best is not None:
+                steps.append((at[0], y(best)))
+            best = value
+            steps.append(at)
+    if best is not None:
+        steps.append((x.last, y(best)))
+    for record in failed:
+        at_x = x(ended(record))
+        inside = tag("title", escape(said_of(view, record), 600))
+        layers.append(tag("line", inside, x1=at_x, x2=at_x, y1=y.first - 7, y2=y.first, class_="failure"))
+    text = f"{len(done)} complete trials in {duration(last)}, the best with {metric.name} {number(best)}."
+    layers += [*dots, polyline(steps, "best")]
+    return drawing(ident, (frame.width, frame.height), f"History of {metric.name}", text, layers)
+
+
+def _near(value: float, values: Sequence[float]) -> bool:
+    span = max(values) - min(values)
+    return min(values) - span <= value <= max(values) + span
+
+
+def learning_chart(view: View, ident: str) -> str:
+    """Draw what trials reported, the best one on top."""
+    metric, frame = view.metrics.first, Frame()
+    lower = metric.direction == "minimize"
+    with_reports = [r for r in view.records if r.reports]
+    best = view.best
+    drawn = [r for r in with_reports if best is None or r.number != best.number]
+    drawn = drawn[:: max(1, -(-len(drawn) // _MOST_CURVES))]
+    if best is not None and best.reports:
+        drawn.append(best)
+    x = frame.x([float(step) for r in drawn for step in r.reports], log=False)
+    y = frame.y(usual([value for r in drawn for value in r.reports.values()], lower_is_better=lower))
+    layers = [frame.grid(x, y, ("step", metric.name))]
+    for record in drawn:
+        steps = sorted(record.reports)
+        chosen = {*steps[:: max(1, len(steps) // _MOST_POINTS)], steps[-1]}
+        points = [(x(step), y(record.reports[step])) for step in sorted(chosen)]
+        kind = "best" if best is not None and record.number == best.number else f"curve {record.state}"
+        layers.append(polyline(points, kind, said_of(view, record)))
+        if record.state in ("stopped", "failed") and kind != "best":
+            layers.append(tag("circle", cx=points[-1][0], cy=points[-1][1], r=1.8, class_=f"stub {record.state}"))
+    text = f"Reports of {len(with_reports)} trials."
+    return drawing(ident, (frame.width, frame.height), "Learning curves", text, layers)
+
+
+def pareto_chart(view: View, first: Metric, second: Metric, ident: str) -> str:
+    """Draw all complete trials in two objectives, those of the front joined where there are only two."""
+    frame = Frame()
+    done = [r for r in view.records if r.state == "complete"]
+    ahead = {record.number for record in view.pareto}
+    ranges = [
+        usual([r.metrics[m.name] for r in done], lower_is_better=m.direction == "minimize")
+        + [r.metrics[m.name] for r in view.pareto]
+        for m in (first, second)
+    ]
+    x, y = frame.x(ranges[0]), frame.y(ranges[1])
+    layers = [frame.grid(x, y, (first.name, second.name))]
+    points = sorted((x(r.metrics[first.name]), y(r.metrics[second.name])) for r in view.pareto)
+    if len(view.metrics.objectives) == 2:
+        layers.append(polyline(points, "front"))
+    for record in sorted(done, key=lambda r: r.number in ahead):
+        kind = "dot front" if record.number in ahead else "dot faint" if record.feasible else "dot hollow"
+        at = x(record.metrics[first.name]), y(record.metrics[second.name])
+        size = 4 if record.number in ahead else 3
+        layers.append(_dot(view, record, at, y, record.metrics[second.name], r=size, class_=kind))
+    text = f"{len(ahead)} of {len(done)} complete trials are surpassed by no other one."
+    return drawing(ident, (frame.width, frame.height), f"{second.name} against {first.name}", text, layers)
+
+
+def slice_chart(view: View, name: str, ident: str) -> str:
+    """Draw the first objective against one parameter, later trials darker; those without a final value below."""
+    metric, domain, frame = view.metrics.first, view.space[name], _SLICE
+    tried = [r for r in view.records if name in r.params and r.state not in ("queued", "running")]
+    done = [r for r in tried if r.state == "complete"]
+    marks: list[tuple[float, str]] | None = None
+    if isinstance(domain, Float | Int):
+        x = Axis(domain.low, domain.high, frame.left, frame.width - frame.right, domain.log)
+        places = [float(r.params[name]) for r in tried]
+    else:
+        assert isinstance(domain, Categorical | Ordinal)
+        x = Axis(-0.5, len(domain.choices) - 0.5, frame.left, frame.width - frame.right)
+        marks = [(float(i), str(choice)[:12]) for i, choice in enumerate(domain.choices)]
+        # Trials of one choice side by side in their order, or they would hide each other.
+        spread = [0.5 * (i / max(len(tried) - 1, 1) - 0.5) for i in range(len(tried))]
+        cells = [float(domain.choices.index(domain.nearest(name, r.params[name]))) for r in tried]
+        places = [cell + shift for cell, shift in zip(cells, spread, strict=True)]
+    lower = metric.direction == "minimize"
+    y = frame.y(usual([r.metrics[metric.name] for r in done], lower_is_better=lower))
+    layers = [frame.grid(x, y, (name, metric.name), marks)]
+    for index, (place, record) in enumerate(zip(places, tried, strict=True)):
+        inside = tag("title", escape(said_of(view, record), 600))
+        if record.state != "complete":
+            kind = "failure" if record.state == "failed" else "early"
+            layers.append(tag("line", inside, x1=x(place), x2=x(place), y1=y.first - 5, y2=y.first, class_=kind))
+            continue
+        opacity = f"{0.25 + 0.7 * index / max(len(tried) - 1, 1):.2f}"
+        kind = "dot" if record.feasible else "dot hollow"
+        at = x(place), y(record.metrics[metric.name])
+        layers.append(_dot(view, record, at, y, record.metrics[metric.name], r=2.6, class_=kind, opacity=opacity))
+    text = f"{len(done)} complete trials; later ones are darker."
+    return drawing(ident, (frame.width, frame.height), f"{metric.name} against {name}", text, layers)
