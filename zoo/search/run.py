@@ -40,8 +40,8 @@ class RunOptions:
         grace: Seconds that a training may take to end after it was stopped, or after the study's time was over.
         patience: Seconds to wait while the cluster has no room for any worker.
         quiet: No progress line.
-        run_config: Of the driver "tune": Ray Tune's own ``RunConfig``, with storage, callbacks, loggers, what checkpoints
-            are kept there and ``verbose``. By default all goes into a folder beside the journal.
+        run_config: Of the driver "tune": Ray Tune's own ``RunConfig``, with its storage, callbacks and loggers, and how
+            many checkpoints are kept there. By default all goes into a folder beside the journal.
     """
 
     resources: Resources = field(default_factory=Resources)

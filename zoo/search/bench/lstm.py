@@ -89,9 +89,7 @@ def lstm(data: Path, *, workers: int = 2, trials: int = TRIALS, epochs: int = EP
     """
     taxi = _taxi(data)
     with tempfile.TemporaryDirectory() as folder, connect(workers=workers) as session:
-        records = [
-            _tuned(session, Path(folder), taxi, stopper, workers, trials, epochs) for stopper in (None, "asha")
-        ]
+        records = [_tuned(session, Path(folder), taxi, stopper, workers, trials, epochs) for stopper in (None, "asha")]
     ours, windows = _epoch_seconds(taxi)
     for record in records:
         record |= {"epoch_seconds": round(ours, 3), "epoch_seconds_windows": round(windows, 3)}
@@ -173,7 +171,7 @@ def _segments(taxi: _Taxi, begin: int, end: int, lookback: int) -> tuple[torch.T
     """
     import torch
 
-    starts = list(range(begin, end - lookback, lookback)) + [end - lookback]
+    starts = [*range(begin, end - lookback, lookback), end - lookback]
     inputs = np.stack([taxi.inputs[start - lookback : start + lookback] for start in starts])
     targets = np.stack([taxi.targets[start : start + lookback] for start in starts])
     weights = np.ones_like(targets)
@@ -191,8 +189,7 @@ def _train(trial: Trial, *, taxi: _Taxi, epochs: int) -> Result:
     lookback, batch = params["lookback"], params["segments"]
     network, head = _network(params["hidden"], params["layers"], params["dropout"], taxi.inputs.shape[1])
     parts = [
-        _segments(taxi, begin, end, lookback)
-        for begin, end in zip((lookback, *taxi.ends[:2]), taxi.ends, strict=True)
+        _segments(taxi, begin, end, lookback) for begin, end in zip((lookback, *taxi.ends[:2]), taxi.ends, strict=True)
     ]
     inputs, targets, weights = parts[0]
     weight_list = [*network.parameters(), *head.parameters()]

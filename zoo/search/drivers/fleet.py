@@ -311,8 +311,7 @@ class Fleet:
 def no_room(resources: Resources, nodes: list[Mapping[str, float]]) -> ConfigError:
     """Return the error of a cluster that can never give the resources."""
     return ConfigError(
-        f"the cluster must be able to give a training its resources, but {resources} fits on no node: "
-        f"{_listed(nodes)}",
+        f"the cluster must be able to give a training its resources, but {resources} fits on no node: {_listed(nodes)}",
         "ask for less, or add such a node",
     )
 

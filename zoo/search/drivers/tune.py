@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import replace
 from io import StringIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -201,7 +200,7 @@ class _Ears(tune.Stopper):  # type: ignore[misc]  # Ray is not typed
 
     def stop_all(self) -> bool:
         """Whether all is over."""
-        return self._tuned.over
+        return self._tuned.stop()
 
 
 class _Watch(tune.Callback):  # type: ignore[misc]  # Ray is not typed
@@ -252,14 +251,12 @@ def _quiet(options: RunOptions) -> Iterator[None]:
     main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGUSR1) if main else None
     spoken = options.run_config is not None and options.run_config.verbose
-    here = Path.cwd()
     try:
         os.environ.update(_ENVIRONMENT)
         # The banner comes whatever `verbose` says.
         with redirect_stdout(sys.stderr if spoken else StringIO()):
             yield
     finally:
-        os.chdir(here)
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)

@@ -82,6 +82,14 @@ class Tuned:
         """Whether the experiment ends."""
         return self._finished or self._interrupts.requested or self.error is not None
 
+    def stop(self) -> bool:
+        """Return whether the experiment ends, and if so end what trains: Tune would wait for its next report."""
+        if self.over:
+            for trial in self._trials.values():
+                if trial.status == "RUNNING":
+                    self._kill(trial)
+        return self.over
+
     def name(self, trial: Any) -> str:
         """Name a trial of Tune, and its folder."""
         return f"trial_{self._numbers[trial.trial_id]:05d}"
@@ -225,6 +233,8 @@ class Tuned:
 
     def lost(self, trial: Any) -> None:
         """Tell the study that a worker died."""
+        if self.over:
+            return  # we ended it ourselves; what still runs is given back at the end
         number = self._numbers[trial.trial_id]
         begun = number in self._since
         self._given.pop(number, None)
@@ -255,10 +265,6 @@ class Tuned:
         self._progress.show()
         now = time.monotonic()
         running = [trial for trial in trials if trial.status == "RUNNING"]
-        if self.over:
-            for trial in running:
-                self._kill(trial)  # Tune would wait for its next report
-            return
         if now < self._next_look:
             return
         self._next_look = now + _LOOK
