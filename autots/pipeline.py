@@ -13,11 +13,11 @@ import pandas as pd
 
 from autots.artifact import read_artifact, write_artifact
 from autots.ensembles import Weight, average
-from autots.intervals import Conformal
+from autots.intervals import Conformal, Tracker
 from autots.metrics import METRICS, Sums, coverage, metric, season_scale
-from autots.models.base import Forecaster, State, Task
+from autots.models.base import Forecast, Forecaster, State, Task
 from autots.models.catalog import create, fit_here
-from autots.panel import Floats, Future, Panel
+from autots.panel import Floats, Future, Ints, Panel
 from autots.panel.repair import NothingNewError
 from autots.panel.schema import Schema
 from zoo.errors import ConfigError
@@ -31,6 +31,8 @@ __all__ = ["Member", "Pipeline"]
 
 # Rows of history that are forecast from at once while a test set is rolled over.
 _BATCH = 3_000_000
+# Horizons of new rows that are looked at before the next forecast: older ones matter no longer.
+_MOST_OUTCOMES = 400
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,18 @@ class Member:
     weight: Weight
 
 
+@dataclass(frozen=True)
+class _Outcome:
+    """A batch of W windows that were forecast and came: (W,) series and block, (W, H) targets and points."""
+
+    series: Ints
+    block: Ints
+    actual: Floats
+    point: Floats
+    quantiles: Floats
+    reference: Forecast | None
+
+
 class Pipeline:
     """A fitted forecaster for one kind of table. Made by ``AutoTS.fit`` and ``load``, not by hand.
 
@@ -61,6 +75,7 @@ class Pipeline:
         conformal: The calibration, or None where nothing could be backtested.
         facts: What the fit has to tell.
         seed: For refits.
+        tracker: How the intervals were adapted to the rows taken in so far.
     """
 
     def __init__(
@@ -75,10 +90,13 @@ class Pipeline:
         conformal: Conformal | None,
         facts: Facts,
         seed: int = 0,
+        tracker: Tracker | None = None,
     ) -> None:
         self.schema, self.task, self.levels, self.metric_name = schema, task, levels, metric_name
         self.members, self.conformal, self.facts, self.seed = tuple(members), conformal, facts, seed
         self._panel = panel
+        self._tracker = tracker or Tracker()
+        self._outcomes: dict[str, int] = {}  # rows of each series that no forecast was compared with yet
 
     @property
     def panel(self) -> Panel:
@@ -115,9 +133,11 @@ class Pipeline:
         Raises:
             DataError: A known covariate or a row of it is missing.
         """
+        self._learn_outcomes()
         panel = self._panel if data is None else self.schema.read_more(data).panel
         known = self.schema.read_future(future, panel, self.horizon)
         point, quantiles = self._forecast(panel, known)
+        quantiles = self._adapted(quantiles, self._tracker)
         asked = [self.task.levels.index(q) for q in self.levels]
         return self.schema.write(
             panel.ids, panel.future_times(self.horizon), point, quantiles[:, :, asked], self.levels
@@ -135,8 +155,65 @@ class Pipeline:
         squared = metric(self.metric_name).squared
         return (mean if squared else quantiles[:, :, middle]), quantiles
 
+    def _adapted(self, quantiles: Floats, tracker: Tracker) -> Floats:
+        made = tracker.apply(quantiles, self.task.levels.index(0.5))
+        return np.asarray(np.maximum(made, self._floor))
+
+    @property
+    def _floor(self) -> float:
+        return 0.0 if self.conformal is not None and self.conformal.non_negative else -np.inf
+
+    def _learn_outcomes(self) -> None:
+        """Compare whole horizons of new rows with what would have been forecast, and adapt the intervals."""
+        horizon = self.horizon
+        waiting = np.array([self._outcomes.get(str(i), 0) for i in self._panel.ids], dtype=np.int64)
+        due = np.minimum(waiting // horizon, _MOST_OUTCOMES) * horizon
+        rows = np.flatnonzero((due > 0) & (due < self._panel.lengths - waiting % horizon))
+        for id_, count in zip(self._panel.ids, waiting, strict=True):
+            self._outcomes[str(id_)] = int(count % horizon)
+        if len(rows) and self.conformal is not None:
+            full = self._panel.select(rows).drop_tails((waiting % horizon)[rows])
+            self._tracker = self._rolled(full, due[rows])[1]
+
+    def _rolled(
+        self, full: Panel, lengths: Ints, reference: Forecaster | None = None
+    ) -> tuple[list[_Outcome], Tracker]:
+        """Forecast the last rows of a panel, horizon after horizon, adapting the intervals to what came before.
+
+        Args:
+            full: The series.
+            lengths: (S,) rows to forecast.
+            reference: A forecaster to compare with.
+
+        Returns:
+            The outcomes by batches of windows, and the tracker after the last window.
+        """
+        from autots.evaluate.rolling import rolling_windows
+
+        made: list[_Outcome] = []
+        for batch in rolling_windows(full, lengths, self.horizon, most_rows=_BATCH):
+            point, quantiles = self._forecast(batch.history, batch.future)
+            base = None if reference is None else reference.predict(batch.history, batch.future)
+            made.append(_Outcome(batch.series, batch.block, batch.actual, point, quantiles, base))
+        tracker = self._tracker
+        # Every interval is adapted to the outcomes before it, never to its own.
+        for block in range(max((int(o.block.max()) for o in made), default=-1) + 1):
+            actual, adapted = [], []
+            for one in made:
+                chosen = one.block == block
+                one.quantiles[chosen] = self._adapted(one.quantiles[chosen], tracker)
+                actual.append(one.actual[chosen])
+                adapted.append(one.quantiles[chosen])
+            tracker = tracker.after(
+                np.concatenate(actual), np.concatenate(adapted), self.task.levels, floor=self._floor
+            )
+        return made, tracker
+
     def update(self, new_rows: Any) -> Self:
         """Take in rows that came after the history: the state moves on, nothing is refitted.
+
+        Intervals learn from the new rows, too, before the next forecast: they widen after misses on a side, and narrow
+        after too few of them (see intervals.Tracker).
 
         Args:
             new_rows: A table with the same columns. Rows already seen are ignored, missing steps become gaps.
@@ -150,6 +227,8 @@ class Pipeline:
             # A feed that delivers at least once may repeat itself.
             return self
         self._panel = self._panel.append(more)
+        for id_, count in zip(more.ids, more.lengths, strict=True):
+            self._outcomes[str(id_)] = self._outcomes.get(str(id_), 0) + int(count)
         return self
 
     def refit(self, all_rows: Any = None) -> Self:
@@ -167,7 +246,8 @@ class Pipeline:
     def evaluate(self, test: Any) -> dict[str, Any]:
         """Forecast a table that follows the history and compare.
 
-        A test longer than the horizon is rolled over: after each horizon the state takes in what came, without a refit.
+        A test longer than the horizon is rolled over: after each horizon the state takes in what came, without a refit,
+        and the intervals adapt to it, as they do when ``update`` is called. The pipeline itself stays as it is.
 
         Args:
             test: Rows after the history, known covariates among the columns.
@@ -179,8 +259,7 @@ class Pipeline:
         Raises:
             DataError: No row of the test follows the history.
         """
-        from autots.evaluate.rolling import rolling_windows
-
+        self._learn_outcomes()
         more = self.schema.read_more(test, panel=self._panel).panel
         full = self._panel.append(more)
         kept = np.array([self._index_of(full, id_) for id_ in more.ids], dtype=np.intp)
@@ -188,16 +267,16 @@ class Pipeline:
         naive = create("seasonal_naive").fit(self._panel, self.task, _context(self.seed))
         scale = season_scale(full.drop_tails(lengths), self.task.season)
         totals: dict[str, dict[str, Sums]] = {"model": {}, "naive": {}}
-        actuals, made = [], []
-        for series, history, future, actual in rolling_windows(full, lengths, self.horizon, most_rows=_BATCH):
-            point, quantiles = self._forecast(history, future)
-            base = naive.predict(history, future)
-            for who, p, q in (("model", point, quantiles), ("naive", base.median(self.task.levels), base.quantiles)):
-                for name, one in METRICS.items():
-                    part = one.sums(actual, p, q, self.task.levels, scale[series])
+        outcomes, _ = self._rolled(full, lengths, naive)
+        for one in outcomes:
+            assert one.reference is not None
+            base = one.reference
+            rivals = {"model": (one.point, one.quantiles), "naive": (base.median(self.task.levels), base.quantiles)}
+            for who, (p, q) in rivals.items():
+                for name, met in METRICS.items():
+                    part = met.sums(one.actual, p, q, self.task.levels, scale[one.series])
                     totals[who][name] = totals[who].get(name, Sums(0.0, 0.0)) + part
-            actuals.append(actual)
-            made.append(quantiles)
+        actuals, made = [o.actual for o in outcomes], [o.quantiles for o in outcomes]
         return self._report(totals, np.concatenate(actuals), np.concatenate(made), full.n_series)
 
     def _report(
@@ -248,7 +327,9 @@ class Pipeline:
             raise ConfigError(f"a series must be in the history, but {name!r} is not", f"for example {ids[0]!r}")
         one = self._panel.select([ids.index(name)])
         known = self.schema.read_future(future, self._panel, self.horizon).select(np.array([ids.index(name)]))
+        self._learn_outcomes()
         point, quantiles = self._forecast(one, known)
+        quantiles = self._adapted(quantiles, self._tracker)
         recent = one.tail(max(5 * self.horizon, 3 * self.task.season, 60))
         return plot(
             recent.times,
@@ -276,6 +357,8 @@ class Pipeline:
                 {"family": m.family, "params": dict(m.model.params), "weight": list(m.weight)} for m in self.members
             ],
             "conformal": None if self.conformal is None else self.conformal.to_dict(),
+            "tracker": self._tracker.to_dict(),
+            "outcomes": {id_: count for id_, count in self._outcomes.items() if count},
         }
         models = {f"model_{i}": m.model.state() for i, m in enumerate(self.members)}
         return {"pipeline": head, "panel": self._panel.to_state(), "facts": self.facts.to_state(), **models}
@@ -300,7 +383,7 @@ class Pipeline:
             )
             for i, m in enumerate(head["members"])
         ]
-        return cls(
+        pipeline = cls(
             schema,
             Panel.from_state(parts["panel"], schema.freq),
             Task.from_dict(head["task"]),
@@ -310,7 +393,10 @@ class Pipeline:
             conformal=None if head["conformal"] is None else Conformal.from_dict(head["conformal"]),
             facts=Facts.from_state(parts["facts"]),
             seed=int(head["seed"]),
+            tracker=Tracker.from_dict(head["tracker"]),
         )
+        pipeline._outcomes = {str(id_): int(count) for id_, count in head["outcomes"].items()}
+        return pipeline
 
 
 def _context(seed: int) -> Any:

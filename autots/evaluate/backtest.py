@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from autots.evaluate.cutoffs import Plan
 from autots.metrics import season_scale
-from autots.models.base import Context, Forecast, Forecaster, Task
+from autots.models.base import Context, Forecast, Forecaster, State, Task
 from autots.panel import Floats, Future, Panel
 from zoo.errors import BudgetError, ModelError
 
@@ -32,12 +32,14 @@ class Backtest:
         quantiles: (K, S, H, Q).
         fit_seconds: All fits together.
         predict_seconds: All windows together.
+        state: What the last fit learned, if it was asked for.
     """
 
     mean: Float32s
     quantiles: Float32s
     fit_seconds: float
     predict_seconds: float
+    state: State | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ def backtest(
     context: Context,
     *,
     progress: Callable[[int], None] | None = None,
+    keep_state: bool = False,
 ) -> Backtest:
     """Fit and forecast a candidate on every window of the plan.
 
@@ -89,6 +92,7 @@ def backtest(
         task: Horizon, seasons and levels.
         context: Chance, time and cores.
         progress: Called with the number of windows done.
+        keep_state: Whether the result has the state of the last fit.
 
     Raises:
         ModelError: A forecast is not finite or has the wrong shape.
@@ -116,7 +120,7 @@ def backtest(
             done += len(batch)
             if progress is not None:
                 progress(done)
-    return Backtest(mean, quantiles, fit_seconds, predict_seconds)
+    return Backtest(mean, quantiles, fit_seconds, predict_seconds, model.state() if keep_state else None)
 
 
 def _batches(panel: Panel, windows: Sequence[int]) -> list[tuple[int, ...]]:

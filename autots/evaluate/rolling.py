@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from autots.panel import Floats, Future, Ints, Panel
 
-__all__ = ["rolling_windows"]
+__all__ = ["Rolled", "rolling_windows"]
 
 
-def rolling_windows(
-    full: Panel, lengths: Ints, horizon: int, *, most_rows: int
-) -> Iterator[tuple[Ints, Panel, Future, Floats]]:
+@dataclass(frozen=True)
+class Rolled:
+    """A batch of W windows.
+
+    Args:
+        series: (W,) series of each window.
+        block: (W,) how many windows of its series came before.
+        history: The W histories.
+        future: Their known covariates.
+        actual: (W, H) targets.
+    """
+
+    series: Ints
+    block: Ints
+    history: Panel
+    future: Future
+    actual: Floats
+
+
+def rolling_windows(full: Panel, lengths: Ints, horizon: int, *, most_rows: int) -> Iterator[Rolled]:
     """Yield batches of windows over the last ``lengths`` rows of each series.
 
     Window b of a series begins after the first ``b * horizon`` test rows; the last one may be shorter than the horizon,
@@ -24,9 +42,6 @@ def rolling_windows(
         lengths: (S,) test rows of each series.
         horizon: Steps H.
         most_rows: Rows of history per batch, about.
-
-    Yields:
-        (W,) series of each window, the W histories as a panel, their future, and (W, H) targets.
     """
     counts = -(-lengths // horizon)
     series = np.repeat(np.arange(full.n_series), counts)
@@ -42,4 +57,4 @@ def rolling_windows(
         inside = at <= last
         at = np.minimum(at, last)
         future = Future({name: values[at] for name, values in full.known.items()})
-        yield series[rows], history, future, np.where(inside, full.y[at], np.nan)
+        yield Rolled(series[rows], block[rows], history, future, np.where(inside, full.y[at], np.nan))

@@ -39,6 +39,7 @@ CATALOG: Mapping[str, str] = MappingProxyType(
         "linear_direct": "autots.models.linear.direct:DirectLinear",
         "trees_direct": "autots.models.tabular.direct:DirectTrees",
         "trees_recursive": "autots.models.tabular.recursive:RecursiveTrees",
+        "mlp": "autots.models.neural.mlp:MLP",
     }
 )
 

@@ -313,7 +313,7 @@ class Table:
     ) -> list[str]:
         panel, categorical = self.panel, []
         if self.spec.calendar:
-            columns.update(self._calendar(at, steps))
+            columns.update(self.calendar(at, steps))
         ends = panel.indptr[at.series + 1]
         row = at.row + steps
         inside = row < ends
@@ -337,7 +337,8 @@ class Table:
                 categorical.append(f"static_{name}")
         return categorical
 
-    def _calendar(self, at: Origins, steps: Ints) -> Mapping[str, npt.NDArray[np.float32]]:
+    def calendar(self, at: Origins, steps: Ints) -> Mapping[str, npt.NDArray[np.float32]]:
+        """Return (R,) parts of the targets' dates, or phases of an integer clock, by name."""
         panel = self.panel
         if panel.freq.is_integer:
             # An integer clock has no date, but its count modulo the season is a phase if all series share it.

@@ -51,6 +51,20 @@ def _recursive(when: dict[str, Any]) -> dict[str, Domain]:
     return _boosting(when) | {"lags": Float(0.5, 3.0, when=when), "periods": Int(1, 7, when=when)}
 
 
+def _network(when: dict[str, Any]) -> dict[str, Domain]:
+    return {
+        "lookback": Float(0.5, 2.0, log=True, when=when),
+        "norm": Categorical(*_NORMS, when=when),
+        "norm_periods": Int(0, 14, when=when),
+        "log": Categorical(False, True, when=when),
+        "hidden": Int(32, 256, log=True, when=when),
+        "rate": Float(5e-4, 5e-3, log=True, when=when),
+        "epochs": Float(2.0, 20.0, log=True, when=when),
+        "weighted": Categorical(True, False, when=when),
+        "halflife": Float(0.0, 12.0, when=when),
+    }
+
+
 def _theta(when: dict[str, Any]) -> dict[str, Domain]:
     return {"method": Categorical("DOTM", "STM", "DSTM", when=when)}
 
@@ -64,6 +78,7 @@ SEARCHED: Mapping[str, Callable[[dict[str, Any]], dict[str, Domain]]] = {
     "linear_direct": _linear,
     "trees_direct": _direct,
     "trees_recursive": _recursive,
+    "mlp": _network,
     "auto_theta": _theta,
     "auto_ets": _ets,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,6 +27,9 @@ __all__ = ["Assembly", "Member", "assemble", "refit_seconds", "reserve"]
 _SAFETY = 1.15
 # Share of zeros from which the quantiles are weighted by themselves.
 _MANY_ZEROS = 0.25
+# Share of the budget for final fits: what does not fit in is used as its last backtest left it. On backtests a pooled
+# model that is some horizons old was as good as a new one, and twice as many candidates make a better ensemble.
+_REFIT = 0.2
 # Seconds before the end at which a member is fitted in this process if no worker has brought one.
 _LAST_CALL = 1.5
 # Seconds before the end at which members that are not back are left out.
@@ -54,7 +57,8 @@ class Assembly:
         unseen: Calibrated forecasts (Backtest) on the windows that no choice saw, of the ensemble that the selection
             windows alone chose; on the selection windows where there are no others.
         unseen_weights: That ensemble's weights by entry number.
-        left_out: Names of members whose final fit did not fit into the time left.
+        aged: Names of members that are as their last backtest left them: a final fit did not fit into the time left.
+        left_out: Names of members that are missing, as there was not even that.
     """
 
     members: tuple[Member, ...]
@@ -62,6 +66,7 @@ class Assembly:
     chosen: dict[int, Weight]
     unseen: Backtest | None
     unseen_weights: dict[int, Weight]
+    aged: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
 
@@ -99,11 +104,19 @@ def reserve(search: Search, workers: int) -> float:
     predict = sum(e.predict_seconds for e in members) / max(len(search.plan.cutoffs), 1)
     targets = search.board.objective.targets.actual.size
     fixed = 1.5 + 4e-7 * search.panel.n_rows + 8e-6 * min(targets, 1_000_000) + 2 * predict
-    need = fixed + refit_seconds(members, search.plan, search.panel.lengths, workers)
-    return min(max(need, 0.05 * budget), 0.6 * budget)
+    refit = refit_seconds(members, search.plan, search.panel.lengths, workers)
+    return min(max(fixed + min(refit, _REFIT * budget), 0.05 * budget), 0.6 * budget)
 
 
-def assemble(board: Board, panel: Panel, driver: Driver | None, deadline: Deadline, *, seed: int) -> Assembly:
+def assemble(
+    board: Board,
+    panel: Panel,
+    driver: Driver | None,
+    deadline: Deadline,
+    *,
+    seed: int,
+    backtested: Callable[[Entry], Forecaster | None] = lambda _: None,
+) -> Assembly:
     """Weigh, calibrate and fit the final ensemble.
 
     The reported score comes from the ensemble that the selection windows choose, on windows that they do not contain.
@@ -115,6 +128,7 @@ def assemble(board: Board, panel: Panel, driver: Driver | None, deadline: Deadli
         driver: Runs the final fits; None to run them here.
         deadline: The whole fit's.
         seed: Of the final fits.
+        backtested: Returns an entry as its last backtest left it, or None.
     """
     objective = board.objective
     levels = objective.task.levels
@@ -123,20 +137,23 @@ def assemble(board: Board, panel: Panel, driver: Driver | None, deadline: Deadli
     first = _weights(objective, done, made, "selection")
     second = _weights(objective, done, made, "all") if objective.has_final else first
     workers = 1 if driver is None else driver.workers
-    kept = _affordable(second, done, objective.plan, panel.lengths, workers, deadline.remaining - 2.0)
     by_number = {e.number: e for e in done}
+    refitted = _affordable(second, done, objective.plan, panel.lengths, workers, deadline.remaining - 2.0)
     if driver is not None:
-        _submit(kept, by_number, driver, deadline, seed)
+        _submit(refitted, by_number, driver, deadline, seed)
     # The workers fit while this process calibrates.
     non_negative = bool(np.nanmin(panel.y) >= 0)
     unseen = _unseen(objective, by_number, first, levels, non_negative)
-    conformal = _calibrated(objective, by_number, _normalised(kept), non_negative)
-    members = _collect(kept, board, panel, driver, deadline, seed)
+    conformal = _calibrated(objective, by_number, second, non_negative)
+    fitted = _collect(refitted, board, panel, driver, deadline, seed)
+    aged = {n: model for n in second if n not in fitted and (model := backtested(by_number[n])) is not None}
+    members = _members(second, {**fitted, **aged}, board, panel, seed)
     chosen = {m.number: m.weight for m in members}
-    if set(chosen) != set(kept):
+    if set(chosen) != set(second):
         conformal = _calibrated(objective, by_number, chosen, non_negative)
     left_out = tuple(by_number[n].model for n in second if n not in chosen)
-    return Assembly(members, conformal, chosen, unseen, first, left_out)
+    names = tuple(by_number[n].model for n in aged)
+    return Assembly(members, conformal, chosen, unseen, first, names, left_out)
 
 
 def _calibrated(
@@ -197,12 +214,11 @@ def _submit(
 
 def _collect(
     weights: dict[int, Weight], board: Board, panel: Panel, driver: Driver | None, deadline: Deadline, seed: int
-) -> tuple[Member, ...]:
+) -> dict[int, Forecaster]:
     """Return what comes back in time, and the trivial members, which are fitted here."""
-    done, task = board.complete, board.objective.task
-    by_number = {e.number: e for e in done}
+    by_number = {e.number: e for e in board.complete}
     fitted = {
-        n: fit_here(by_number[n].family, by_number[n].params, panel, task, seed)
+        n: fit_here(by_number[n].family, by_number[n].params, panel, board.objective.task, seed)
         for n in weights
         if n < 0 or driver is None
     }
@@ -217,13 +233,18 @@ def _collect(
         if deadline.remaining < _END:
             for key in driver.running:
                 driver.cancel(key)
+    return fitted
+
+
+def _members(
+    weights: dict[int, Weight], fitted: dict[int, Forecaster], board: Board, panel: Panel, seed: int
+) -> tuple[Member, ...]:
+    """Return the fitted members, heaviest first; the best of the trivial forecasters where there is none."""
+    by_number = {e.number: e for e in board.complete}
     if not fitted:
-        # Nothing came back in time: the best of the trivial forecasters is always there.
-        trivial = next(e for e in done if e.number < 0)
-        fitted, weights = (
-            {trivial.number: fit_here(trivial.family, trivial.params, panel, task, seed)},
-            {trivial.number: (1.0, 1.0)},
-        )
+        trivial = next(e for e in board.complete if e.number < 0)
+        fitted = {trivial.number: fit_here(trivial.family, trivial.params, panel, board.objective.task, seed)}
+        weights = {trivial.number: (1.0, 1.0)}
     shares = _normalised({n: weights[n] for n in fitted})
     return tuple(
         Member(by_number[n].family, model, shares[n], n)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -13,9 +13,11 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from autots.evaluate import Backtest, Objective
+from autots.models.base import State
+from autots.models.state import dump, load
 from zoo.errors import ArtifactError
 
-__all__ = ["Board", "Entry", "read_backtest", "write_backtest"]
+__all__ = ["Board", "Entry", "drop_states", "read_backtest", "read_state", "write_backtest"]
 
 Status = Literal["complete", "sample", "failed", "pruned"]
 
@@ -105,8 +107,10 @@ class Board:
 
 
 def write_backtest(path: Path, made: Backtest) -> None:
-    """Write out-of-fold forecasts so that a killed process leaves the whole file or none."""
+    """Write out-of-fold forecasts, the state before them; a killed process leaves the whole file or none."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    if made.state is not None:
+        dump(made.state, path.parent, path.stem)
     part = path.with_suffix(".part")
     with open(part, "wb") as file:
         seconds = np.array([made.fit_seconds, made.predict_seconds])
@@ -114,6 +118,22 @@ def write_backtest(path: Path, made: Backtest) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, path)
+
+
+def read_state(path: Path) -> State | None:
+    """Return what the last fit of a backtest learned; None where it was not kept, or cannot be read."""
+    try:
+        return load(path.parent, path.stem)
+    except ArtifactError:
+        # It is worth less than the run: without it the member is fitted anew, or left out and named.
+        return None
+
+
+def drop_states(folder: Path, keep: Collection[int]) -> None:
+    """Remove the states of all trials but some, which are worth their space no longer."""
+    for file in (*folder.glob("*.json"), *folder.glob("*.safetensors")):
+        if file.stem.isdigit() and int(file.stem) not in keep:
+            file.unlink(missing_ok=True)
 
 
 def read_backtest(path: Path) -> Backtest:

@@ -7,7 +7,7 @@ told only after its file is whole. So a killed driver loses nothing that was fin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,14 @@ import numpy as np
 
 from autots.ensembles import ensemble_weights
 from autots.evaluate import Backtest, Plan
-from autots.models.base import Task
+from autots.models.base import Forecaster, Task
+from autots.models.catalog import create
 from autots.models.catalog import family as family_class
 from autots.panel import Panel
 from autots.recipes import Candidate, Portfolio
 from autots.recipes.space import from_point, to_point
 from autots.report.terminal import Progress
-from autots.search.board import Board, Entry, read_backtest, write_backtest
+from autots.search.board import Board, Entry, read_backtest, read_state, write_backtest
 from autots.search.interrupt import Interrupt
 from autots.search.trial import Request, answer
 from zoo.clock import Deadline
@@ -178,6 +179,11 @@ class Search:
         family, params = from_point(point)
         return family, {**self.portfolio.fixed.get(family, {}), **params}
 
+    def backtested(self, entry: Entry) -> Forecaster | None:
+        """Return an entry as its last backtest left it; None where that was not kept."""
+        state = read_state(self._file(entry.number))
+        return None if state is None else create(entry.family, **entry.params).restore(state)
+
     def _file(self, number: int) -> Path:
         return self.folder / f"{number}.npz"
 
@@ -278,6 +284,7 @@ class Search:
             self.study.fail(job.number, FailureKind.NAN, entry.note, seconds=event.seconds)
             return
         write_backtest(self._file(job.number), made)
+        entry.made = replace(made, state=None)  # on disk it costs no memory
         self.study.tell(job.number, entry.score, seconds=event.seconds, attrs={"status": "complete"})
         self._reweigh()
 

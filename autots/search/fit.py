@@ -27,7 +27,7 @@ from autots.recipes import baselines, portfolio, search_space
 from autots.report import Facts
 from autots.report.terminal import Progress
 from autots.search.assemble import assemble, reserve
-from autots.search.board import Board
+from autots.search.board import Board, drop_states
 from autots.search.engine import Search, first_entries
 from autots.search.interrupt import Interrupt
 from autots.search.outcome import facts_of, trivial_facts
@@ -47,6 +47,7 @@ _ROWS_PER_SECOND = 600
 _SHORT_BUDGET = 30.0
 _SMALL_ROWS = 20_000
 _IMPORT_SECONDS = 3.0
+_OOF = "oof"
 
 
 @dataclass(frozen=True)
@@ -129,12 +130,22 @@ def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
         run.progress.stage("trivial forecasters")
         board = _first_board(panel, plan, task, settings, messages)
         run.interrupt.arm()
-        interrupted = driver is not None and _search(stack, driver, panel, board, settings, run, fingerprint, messages)
+        search = (
+            None if driver is None else _searched(stack, driver, panel, board, settings, run, fingerprint, messages)
+        )
+        interrupted = search is not None and search.interrupted
         if not any(e.number >= 0 and e.status == "complete" for e in board.entries):
             messages.append(_too_small(settings, board, interrupted=interrupted))
         searched = run.deadline.elapsed
         run.progress.stage("final fit")
-        assembly = assemble(board, panel, driver, run.deadline, seed=settings.seed)
+        kept = (lambda _: None) if search is None else search.backtested
+        assembly = assemble(board, panel, driver, run.deadline, seed=settings.seed, backtested=kept)
+    drop_states(run.folder / _OOF, [m.number for m in assembly.members])
+    if assembly.aged:
+        messages.append(
+            "used as they were backtested, as their final fit on all rows would have broken the budget (refit makes up "
+            f"for it): {', '.join(assembly.aged)}"
+        )
     if assembly.left_out:
         names = ", ".join(assembly.left_out)
         messages.append(f"left out of the ensemble, as their final fit would have broken the budget: {names}")
@@ -168,7 +179,7 @@ def _first_board(panel: Panel, plan: Plan, task: Task, settings: Settings, messa
     return _rescored(board, _with_reference(objective, board, messages))
 
 
-def _search(
+def _searched(
     stack: ExitStack,
     driver: Driver,
     panel: Panel,
@@ -177,8 +188,8 @@ def _search(
     run: Run,
     fingerprint: str,
     messages: list[str],
-) -> bool:
-    """Fill the board until the time is needed for the final fit; return whether the user ended it."""
+) -> Search:
+    """Fill the board until the time is needed for the final fit."""
     from zoo.search import Study
 
     journal = run.folder / "study.journal"
@@ -191,7 +202,7 @@ def _search(
         board,
         portfolio(panel, objective.task, seconds=settings.budget),
         study,
-        run.folder / "oof",
+        run.folder / _OOF,
         run.deadline,
         settings.seed,
         run.progress,
@@ -201,7 +212,7 @@ def _search(
     )
     run.progress.stage("search")
     search.run(driver, reserve=reserve)
-    return search.interrupted
+    return search
 
 
 def _pipeline(

@@ -56,6 +56,7 @@ def setup(payload: Mapping[str, Any]) -> Callable[[Request], Backtest | Fitted]:
     # The learners' libraries take seconds to import: that is done while the driver still prepares.
     import lightgbm  # noqa: F401
     import statsforecast.models  # noqa: F401
+    import torch  # noqa: F401
 
     panel, plan, task, threads = payload["panel"], payload["plan"], payload["task"], payload["threads"]
 
@@ -81,4 +82,4 @@ def answer(request: Request, panel: Panel, plan: Plan | None, task: Task, thread
     if family_class(request.family).local:
         # Parameters of single series age slowly: one fit, then state updates.
         plan = replace(plan, fits=plan.cutoffs[:1])
-    return backtest(fresh, chosen, plan, task, context)
+    return backtest(fresh, chosen, plan, task, context, keep_state=request.rows is None)

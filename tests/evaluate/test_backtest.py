@@ -199,8 +199,10 @@ def test_rolling_windows_cover_each_test_row_once(horizon, n_test, most_rows):
     panel = example_panel(lengths=(30, 25, 40))
     lengths = np.array([n_test, 1, 2 * n_test])
     got = {i: [] for i in range(3)}
-    for series, history, future, actual in rolling_windows(panel, lengths, horizon, most_rows=most_rows):
-        for w, i in enumerate(series.tolist()):
+    for batch in rolling_windows(panel, lengths, horizon, most_rows=most_rows):
+        history, future, actual = batch.history, batch.future, batch.actual
+        for w, i in enumerate(batch.series.tolist()):
+            assert batch.block[w] * horizon == len(got[i])
             past = history.series(w)
             np.testing.assert_array_equal(past, panel.series(i)[: len(past)])
             # What is seen ends where the targets begin, and the covariates begin there too.

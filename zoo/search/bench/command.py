@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,70 +20,94 @@ from zoo.errors import ConfigError
 
 __all__ = ["bench_search"]
 
-#: Kind of job -> seeds, of those asked for: a full run is a matter of an hour's half on two cores.
+#: Kind of job -> share of the seeds that it runs on.
 _SHARES = {"race": 1.0, "count": 1.0, "priors": 0.5, "limits": 0.5}
-#: With twice the workers a quarter of the seeds.
-_MANY_WORKERS, _MANY_SHARE = 16, 0.25
+_PARTS = (*_SHARES, "ask", "overhead")
+#: With more workers than the first number a quarter of the seeds.
+_MANY_SHARE = 0.25
 
 _bench: Any = None
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What is measured."""
+
+    data: Path
+    tasks: tuple[str, ...]
+    seeds: range
+    kinds: tuple[str, ...]
+    workers: tuple[int, ...]
+    processes: int
+    details: Path | None
+
+
 def bench_search(
     data: Annotated[Path, typer.Option(help="Folder of LCBench's surrogate: model.onnx and its two tables.")],
-    quick: Annotated[bool, typer.Option(help="Two tasks and three seeds.")] = False,
+    quick: Annotated[bool, typer.Option(help="Two tasks, three seeds, eight workers.")] = False,
     seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 20,
-    only: Annotated[str, typer.Option(help="Of race,count,priors,limits,ask; separated by commas.")] = "",
+    only: Annotated[str, typer.Option(help="Of race,count,priors,limits,ask,overhead; separated by commas.")] = "",
     tasks: Annotated[str, typer.Option(help="Ids instead of the reported ones, separated by commas.")] = "",
     first_seed: Annotated[int, typer.Option(help="The first seed.")] = 0,
+    workers: Annotated[str, typer.Option(help="Numbers of virtual workers, separated by commas.")] = "8,16",
     processes: Annotated[int, typer.Option(help="Processes that compute.")] = 2,
     details: Annotated[Path | None, typer.Option(help="File for the result of every run, as JSON lines.")] = None,
 ) -> Outcome:
     """Print one JSON line per comparison."""
     from zoo.search.bench.comparisons import summarise
+    from zoo.search.bench.lcbench import LCBench, reported_tasks
     from zoo.search.bench.studies import ask_seconds
 
-    chosen = [name for name in only.split(",") if name] or [*_SHARES, "ask"]
-    unknown = set(chosen) - set(_SHARES) - {"ask"}
+    chosen = _words(only) or _PARTS
+    unknown = sorted(set(chosen) - set(_PARTS))
     if unknown:
-        raise ConfigError(f"a part must be one of {[*_SHARES, 'ask']}, but got {sorted(unknown)}", "see --only")
-    wanted = [task for task in tasks.split(",") if task]
-    found = _run(data, wanted, 3 if quick else seeds, first_seed, quick, chosen, processes, details)
-    records = [strict(record) for record in summarise(found)]
+        raise ConfigError(f"a part must be one of {', '.join(_PARTS)}, but got {unknown}", "see --only")
+    crews = _words(workers)
+    if not crews or not all(word.isdigit() and int(word) for word in crews):
+        raise ConfigError(f"workers must be numbers, but got {workers!r}", "for example 8,16")
+    plan = _Plan(
+        data=data,
+        tasks=_words(tasks) or tuple(reported_tasks(LCBench(data).tasks)[: 2 if quick else None]),
+        seeds=range(first_seed, first_seed + (3 if quick else seeds)),
+        kinds=tuple(kind for kind in _SHARES if kind in chosen),
+        workers=tuple(int(word) for word in crews)[: 1 if quick else None],
+        processes=processes,
+        details=details,
+    )
+    records = [strict(record) for record in summarise(_run(plan))]
     if "ask" in chosen:
         took = {name: round(1000 * seconds, 2) for name, seconds in ask_seconds().items()}
         record = {"comparison": "6 milliseconds per ask at 1,000 finished and 64 pending trials", "milliseconds": took}
         records.append(record | {"asked": "tpe <= 15", "reached": took["tpe"] <= 15})
+    if "overhead" in chosen:
+        from zoo.search.bench.overhead import overhead
+
+        cost = overhead()
+        record = {"comparison": "6 milliseconds per trial of a training that returns at once, on the pool"}
+        records.append(record | cost | {"asked": "<= 4", "reached": cost["pool_ms"] <= 4})
     for record in records:
         print(json.dumps(record), flush=True)
     return Outcome({"records": records})
 
 
-def _run(
-    data: Path,
-    wanted: list[str],
-    seeds: int,
-    first_seed: int,
-    quick: bool,
-    chosen: list[str],
-    processes: int,
-    details: Path | None,
-) -> list[tuple[Any, dict[str, Any]]]:
-    """Do the jobs, in several processes."""
-    from zoo.search.bench.lcbench import LCBench, reported_tasks
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
-    tasks = wanted or reported_tasks(LCBench(data).tasks)[: 2 if quick else None]
-    jobs = list(_jobs(tasks, range(first_seed, first_seed + seeds), [kind for kind in chosen if kind in _SHARES]))
+
+def _run(plan: _Plan) -> list[tuple[Any, dict[str, Any]]]:
+    """Do the jobs, in several processes."""
+    jobs = list(_jobs(plan))
     found: list[tuple[Any, dict[str, Any]]] = []
     began = time.monotonic()
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when a new process loads its linear algebra
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=_prepare, initargs=(data,)) as pool:
+    with ProcessPoolExecutor(plan.processes, mp_context=context, initializer=_prepare, initargs=(plan.data,)) as pool:
         waiting = {pool.submit(_do, job): job for job in jobs}
         for future in as_completed(waiting):
             job, result = waiting[future], future.result()
             found.append((job, result))
-            if details is not None:
-                with details.open("a", encoding="utf-8") as file:
+            if plan.details is not None:
+                with plan.details.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(strict({"job": vars(job), "result": result})) + "\n")
             print(
                 f"{len(found)}/{len(jobs)} {job.kind} task {job.task} seed {job.seed} workers {job.workers} "
@@ -93,19 +118,19 @@ def _run(
     return found
 
 
-def _jobs(tasks: list[str], seeds: range, kinds: list[str]) -> Iterator[Any]:
-    """Yield the jobs, the longest first."""
+def _jobs(plan: _Plan) -> Iterator[Any]:
+    """Yield the jobs, seed by seed."""
     from zoo.search.bench.studies import Job
 
-    few = {kind: max(1, round(_SHARES[kind] * len(seeds))) for kind in kinds}
-    many = max(1, round(_MANY_SHARE * len(seeds)))
-    for kind in kinds:
-        for index, seed in enumerate(seeds[: few[kind]]):
-            for task in tasks:
-                # The slow searches run on half of the seeds.
-                yield Job(kind, task, seed, slow=index < max(1, (len(seeds) + 1) // 2))
-                if kind in ("race", "count") and index < many:
-                    yield Job(kind, task, seed, workers=_MANY_WORKERS, slow=False)
+    count = len(plan.seeds)
+    few = max(1, round(_MANY_SHARE * count))
+    for index, seed in enumerate(plan.seeds):
+        for kind in plan.kinds:
+            for task in plan.tasks if index < max(1, round(_SHARES[kind] * count)) else ():
+                for workers in plan.workers if kind in ("race", "count") else plan.workers[:1]:
+                    if workers == plan.workers[0] or index < few:
+                        # The slow searches run on half of the seeds.
+                        yield Job(kind, task, seed, workers, slow=2 * index < count and workers == plan.workers[0])
 
 
 def _prepare(data: Path) -> None:

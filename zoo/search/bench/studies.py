@@ -16,7 +16,6 @@ from zoo.search.domains import Float, Int
 from zoo.search.metrics import Metric
 from zoo.search.priors import Normal
 from zoo.search.run import RunOptions, run
-from zoo.search.samplers import make_sampler
 from zoo.search.space import Space
 from zoo.search.study import Study
 from zoo.search.trial import Trial, TrialRecord
@@ -182,6 +181,8 @@ def _beyond(records: Sequence[TrialRecord], limit: float) -> float:
 
 def ask_seconds(*, finished: int = 1000, pending: int = 64, asks: int = 30) -> dict[str, float]:
     """Return the median seconds of one suggestion, by sampler, in a study with many trials."""
+    from zoo.search.samplers import make_sampler
+
     out = {}
     for sampler in ("tpe", "gp"):
         space = Space(

@@ -81,7 +81,7 @@ class Sampler(optuna.samplers.BaseSampler):  # type: ignore[misc]  # optuna is n
         self.max_step = max_step
         self.encoding = Encoding(space)
         self._drawn: Params | None = None
-        self._others = optuna.samplers.RandomSampler(seed=seed)
+        self._others: Any = None
 
     @abstractmethod
     def propose(self, request: Request) -> Params:
@@ -103,9 +103,7 @@ class Sampler(optuna.samplers.BaseSampler):  # type: ignore[misc]  # optuna is n
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Forget the last trial's values."""
-        self._drawn = None
-        seed = int(np.random.SeedSequence([self.seed, max(trial.number, 0), 1]).generate_state(1)[0])
-        self._others = optuna.samplers.RandomSampler(seed=seed)
+        self._drawn = self._others = None
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Return nothing: which parameters exist is known only when their parents are."""
@@ -124,9 +122,11 @@ class Sampler(optuna.samplers.BaseSampler):  # type: ignore[misc]  # optuna is n
         if param_name in self.space:
             if self._drawn is None:
                 self._drawn = self._draw(study, trial)
-            value = self._drawn.get(param_name)
-            if param_name in self._drawn and param_distribution._contains(param_distribution.to_internal_repr(value)):
-                return value
+            if param_name in self._drawn and _fits(param_distribution, self._drawn[param_name]):
+                return self._drawn[param_name]
+        if self._others is None:
+            seed = int(np.random.SeedSequence([self.seed, max(trial.number, 0), 1]).generate_state(1)[0])
+            self._others = optuna.samplers.RandomSampler(seed=seed)
         return self._others.sample_independent(study, trial, param_name, param_distribution)
 
     def _draw(self, study: Study, trial: FrozenTrial) -> Params:
@@ -171,3 +171,11 @@ class Sampler(optuna.samplers.BaseSampler):  # type: ignore[misc]  # optuna is n
             if moved_gap <= gap:
                 point, gap = moved, moved_gap
         return point if gap == 0 or request.fixed else self.encoding.point(self.space.example)
+
+
+def _fits(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether a parameter of Optuna's that is called like one of the space is the same one."""
+    try:
+        return bool(distribution._contains(distribution.to_internal_repr(value)))
+    except (TypeError, ValueError):
+        return False

@@ -7,6 +7,7 @@ parameter, and the middle of the range for a parameter that does not exist.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, TypeGuard
 
@@ -165,14 +166,15 @@ class Encoding:
         domain = self._domains[index]
         if isinstance(domain, Categorical | Ordinal):
             found = [i for i, choice in enumerate(domain.choices) if _same(choice, value)]
-            # A queued value outside of the space: nearest where there is an order, else anywhere.
-            cell = found[0] if found else domain.choices.index(domain.nearest(self.names[index], value))
-            return (cell + 0.5) / len(domain.choices)
+            # A value that the space does not know, in a trial that somebody else added, lies in the middle.
+            return (found[0] + 0.5) / len(domain.choices) if found else 0.5
+        if not isinstance(value, int | float):
+            return 0.5
         low, high, log = self._scales[index]
         number = float(value)
         if log:
-            number = np.log(number) if number > 0 else low
-        return float(np.clip(_ratio(number, low, high), 0.0, 1.0))
+            number = math.log(number) if number > 0 else low
+        return min(max((number - low) / (high - low), 0.0), 1.0) if high > low else 0.5
 
     def _value(self, index: int, unit: float) -> Any:
         domain = self._domains[index]

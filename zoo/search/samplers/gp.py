@@ -129,8 +129,16 @@ class GPSampler(Sampler):
         told = np.isin(history.standing, (Standing.PAUSED, Standing.STOPPED, Standing.COMPLETE, Standing.PENDING))
         values = np.where(told[:, None], history.values, np.nan)
         rows, rungs = np.nonzero(np.isfinite(values))
-        z, moments = history.fidelity[rows, rungs], history.moments[rows, rungs]
-        return Objective(rows, rungs, z, values[rows, rungs], moments)
+        z, moments, y = history.fidelity[rows, rungs], history.moments[rows, rungs], values[rows, rungs]
+        failed = np.flatnonzero(history.standing == Standing.FAILED)
+        if len(y) and len(failed):
+            # As bad as the worst: ranks make no more of it than that.
+            last = values.shape[1] - 1
+            ends, worst = history.moments[failed, last], np.full(len(failed), y.max())
+            rows, rungs = np.concatenate([rows, failed]), np.concatenate([rungs, np.full(len(failed), last)])
+            z, moments = np.concatenate([z, np.ones(len(failed))]), np.concatenate([moments, ends])
+            y = np.concatenate([y, worst])
+        return Objective(rows, rungs, z, y, moments)
 
     def _weighted(self, rng: np.random.Generator) -> Objective:
         """Return one number per whole training: a random weighting of the objectives' ranks."""

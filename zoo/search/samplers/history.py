@@ -136,6 +136,7 @@ class History:
         self.standing[row] = standing
         self.points[row] = self._encoding.point(attrs.get("params") or trial.params)
         complete = standing == Standing.COMPLETE
+        ended = float(attrs.get("ended", 0.0))
         self.finals[row] = tuple(s * v for s, v in zip(self._signs, trial.values, strict=True)) if complete else ()
         self.violations[row] = tuple(self._violations(trial)) if complete else ()
         clock: Mapping[int, float] = attrs.get("clock", {})
@@ -145,9 +146,9 @@ class History:
         self.last_step[row] = self.max_step if complete else last
         self.seconds[row] = np.nan if took is None and last not in clock else float(clock.get(last, took or 0.0))
         self._read_curve(row, trial, steps, clock)
+        self.moments[row, -1] = ended
         if complete:
-            ended = float(attrs.get("ended", 0.0))
-            self.values[row, -1], self.fidelity[row, -1], self.moments[row, -1] = self.finals[row][0], 1.0, ended
+            self.values[row, -1], self.fidelity[row, -1] = self.finals[row][0], 1.0
             if took is not None:
                 self.seconds[row] = float(took)
 

@@ -1,0 +1,175 @@
+"""A residual network that forecasts all steps and quantiles of a window at once, pooled over all series."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from autots.models.base import Context, Forecast, State, Task, crossing_free
+from autots.models.neural.inputs import Encoding, classes_of, step_columns, window_columns
+from autots.models.neural.network import Arrays, Shape, forward
+from autots.models.pooled import Pooled
+from autots.models.windows import (
+    Origins,
+    Table,
+    WindowSpec,
+    bounds,
+    final_origins,
+    norm_window,
+    relative_weights,
+    sample_origins,
+    seasons_within,
+)
+from autots.panel import Future, Panel
+from zoo.errors import ModelError
+
+__all__ = ["MLP"]
+
+_BATCH = 128
+_MOST_WINDOWS, _MOST_CELLS = 40_000, 4_000_000  # examples in memory, and examples x (inputs + steps x covariates)
+_FLOPS = 1.2e11  # of a fit with effort 1: six seconds of a core
+_LEAST_STEPS = 200
+_FAR = 20.0  # scaled targets beyond this are cut
+
+
+class MLP(Pooled):
+    """A dense encoder with residual blocks, a decoder shared by the steps, and a linear skip (TiDE, Das et al. 2023).
+
+    The last rows, scaled by their own level and spread, past and static covariates enter the encoder; the decoder sees
+    the dates and the known covariates of each step. Quantiles are learned by pinball loss, without an assumption on
+    their distribution. Training needs torch, forecasting does not.
+
+    Args:
+        lookback: Rows that enter, in units of the longest of two horizons, two short seasons and one long season.
+        norm: ``mean``, ``standard``, ``last`` or ``none``; see scaling.Normaliser.
+        norm_periods: Seasons that a window is normalised over; 0 for as many as hold two horizons.
+        hidden: Width of the encoder.
+        blocks: Residual blocks.
+        rate: Highest learning rate.
+        dropout: Share of a block's hidden units that a step leaves out.
+        epochs: Times that each example is seen, as far as ``effort`` allows.
+        effort: Most work of a fit; 1 is about six seconds of a core.
+        weighted: Whether rows weigh by their scale relative to the series' own (MASE's errors) or equally (relative
+            errors).
+        halflife: Age in horizons after which an origin is half as likely to be drawn; 0 for never.
+        log: Whether the model works on logarithms, if all targets are positive.
+    """
+
+    name: ClassVar[str] = "mlp"
+    covariates: ClassVar[frozenset[str]] = frozenset({"known", "past", "static"})
+
+    def __init__(
+        self,
+        *,
+        lookback: float = 1.0,
+        norm: str = "last",
+        norm_periods: int = 0,
+        hidden: int = 128,
+        blocks: int = 2,
+        rate: float = 2e-3,
+        dropout: float = 0.1,
+        epochs: float = 6.0,
+        effort: float = 1.0,
+        weighted: bool = True,
+        halflife: float = 4.0,
+        log: bool = False,
+    ) -> None:
+        super().__init__(locals())
+
+    def _learn(self, panel: Panel, task: Task, context: Context) -> None:
+        from autots.models.neural.training import Examples, Schedule, train
+
+        rng = np.random.default_rng(context.seed)
+        self._task = task
+        self._lookback, self._window = self._windows(panel, task)
+        self._classes = classes_of(panel)
+        table = Table(panel, task, self._window)
+        at = self._origins(panel, task, rng)
+        scale = table.scale(at)
+        x = window_columns(table, at, self._lookback, scale, self._classes)
+        known = step_columns(table, at, None, self._classes)
+        self._of_window, self._of_step = Encoding.of(x), Encoding.of(known)
+        # Lags are in units of their window already; their columns must keep one scale.
+        self._of_window = self._of_window.without(self._lookback)
+        inside = at.row[:, None] + np.arange(1, task.horizon + 1)
+        target = (panel.y[inside] - scale[0][:, None]) / scale[1][:, None]
+        weight = relative_weights(panel, task, at, scale[1]) if self._params["weighted"] else np.ones(len(at))
+        if not (np.isfinite(target).any(axis=1) & (weight > 0)).any():
+            raise ModelError("a network needs windows with a target, but got none")
+        self._shape = self._sizes(x.shape[1], known.shape[2])
+        data = Examples(
+            self._of_window(x),
+            self._of_step(known),
+            np.clip(target, -_FAR, _FAR).astype(np.float32),
+            weight.astype(np.float32),
+        )
+        batch = min(_BATCH, max(16, len(at) // 8))
+        work = 6 * batch * self._shape.multiplications
+        steps = min(self._params["epochs"] * len(at) / batch, self._params["effort"] * _FLOPS / work)
+        schedule = Schedule(max(int(steps), _LEAST_STEPS), batch, self._params["rate"], self._params["dropout"])
+        self._arrays: Arrays = train(self._shape, data, task.levels, schedule, context=context, squared=task.squared)
+
+    def _windows(self, panel: Panel, task: Task) -> tuple[int, WindowSpec]:
+        p, usual = self._params, int(np.median(panel.lengths))
+        seasons, _ = seasons_within(task, usual, (1, 1))
+        base = max(2 * task.horizon, 2 * min(seasons, default=1), max(seasons, default=1))
+        lookback = int(np.clip(p["lookback"] * base, min(8, usual), max(min(usual // 2, 400), 1)))
+        window = norm_window(task, seasons, p["norm_periods"], usual)
+        return lookback, WindowSpec(lookback, (), (), True, p["norm"], window)
+
+    def _origins(self, panel: Panel, task: Task, rng: np.random.Generator) -> Origins:
+        usual = int(np.median(panel.lengths))
+        cells = self._lookback + task.horizon * (1 + 4 * bool(panel.known) + 4)
+        at = sample_origins(
+            panel,
+            task.horizon,
+            most=min(_MOST_WINDOWS, max(_MOST_CELLS // cells, 1_000)),
+            rng=rng,
+            min_history=min(self._lookback, usual // 2),
+            halflife=self._params["halflife"] * task.horizon or np.inf,
+        )
+        if len(at) == 0:
+            raise ModelError("a network needs a series longer than the horizon, but none is")
+        return at
+
+    def _sizes(self, inputs: int, known: int) -> Shape:
+        horizon, p = self._task.horizon, self._params
+        features = int(np.clip(400 // horizon, 4, 16))
+        decoder = int(np.clip(1600 // horizon, 12, 32))
+        channels = len(self._task.levels) + self._task.squared
+        return Shape(inputs, p["hidden"], p["blocks"], horizon, features, known, decoder, channels)
+
+    def _forecast(self, history: Panel, future: Future) -> Forecast:
+        table = Table(history, self._task, self._window)
+        at = final_origins(history)
+        scale = table.scale(at)
+        x = self._of_window(window_columns(table, at, self._lookback, scale, self._classes))
+        known = self._of_step(step_columns(Table(history, self._task, self._window, future), at, future, self._classes))
+        made = forward(self._shape, self._arrays, np.asarray(x, dtype=np.float64), np.asarray(known, dtype=np.float64))
+        made = made * scale[1][:, None, None] + scale[0][:, None, None]
+        low, high = bounds(history)
+        made = np.clip(made, low[:, None, None], high[:, None, None])
+        quantiles = crossing_free(made[..., : len(self._task.levels)])
+        middle = self._task.levels.index(0.5)
+        return Forecast(made[..., -1] if self._task.squared else quantiles[..., middle], quantiles)
+
+    def _learned(self) -> State:
+        return {
+            "task": self._task.to_dict(),
+            "window": self._window.to_dict(),
+            "lookback": self._lookback,
+            "classes": dict(self._classes),
+            "of_window": self._of_window.to_dict(),
+            "of_step": self._of_step.to_dict(),
+            "known": self._shape.known,
+            "network": dict(self._arrays),
+        }
+
+    def _take(self, state: State) -> None:
+        self._task, self._window = Task.from_dict(state["task"]), WindowSpec.from_dict(state["window"])
+        self._lookback = int(state["lookback"])
+        self._classes = {str(k): int(v) for k, v in state["classes"].items()}
+        self._of_window, self._of_step = Encoding.from_dict(state["of_window"]), Encoding.from_dict(state["of_step"])
+        self._shape = self._sizes(len(self._of_window.mean), int(state["known"]))
+        self._arrays = {k: np.asarray(v) for k, v in state["network"].items()}

@@ -1,0 +1,45 @@
+"""Our samplers obey our laws and Optuna's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import optuna
+import pytest
+from optuna.testing.pytest_samplers import (
+    BasicSamplerTestCase,
+    MultiObjectiveSamplerTestCase,
+)
+
+from zoo.search import Space
+from zoo.search.samplers import FreezeThawSampler, GPSampler, RandomSampler, Sampler, TPESampler
+from zoo.testing.samplers import SamplerConformance, optuna_sampler
+
+KINDS = [FreezeThawSampler, GPSampler, RandomSampler, TPESampler]
+
+
+class TestRandom(SamplerConformance):
+    def make(self, space: Space, *, seed: int = 0) -> Sampler:
+        return RandomSampler(space, seed=seed)
+
+
+class TestTPE(SamplerConformance):
+    def make(self, space: Space, *, seed: int = 0) -> Sampler:
+        return TPESampler(space, seed=seed)
+
+
+class TestGP(SamplerConformance):
+    def make(self, space: Space, *, seed: int = 0) -> Sampler:
+        return GPSampler(space, seed=seed)
+
+
+class TestFreezeThaw(SamplerConformance):
+    def make(self, space: Space, *, seed: int = 0) -> Sampler:
+        return FreezeThawSampler(space, seed=seed)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+class TestOptunasLaws(BasicSamplerTestCase, MultiObjectiveSamplerTestCase):
+    @pytest.fixture
+    def sampler(self, kind: type[Sampler]) -> Callable[[], optuna.samplers.BaseSampler]:
+        return lambda: optuna_sampler(kind)

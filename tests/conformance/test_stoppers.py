@@ -1,0 +1,31 @@
+"""Every stopper obeys the laws."""
+
+from __future__ import annotations
+
+from zoo.search.stoppers import ASHA, Median, Plateau, Rungs, Stopper
+from zoo.testing.stoppers import StopperConformance
+
+
+class TestASHA(StopperConformance):
+    def make(self) -> Stopper:
+        return ASHA(max_step=27)
+
+
+class TestPausingASHA(StopperConformance):
+    def make(self) -> Stopper:
+        return ASHA(pause=True, max_step=27)
+
+
+class TestMedian(StopperConformance):
+    def make(self) -> Stopper:
+        return Median()
+
+
+class TestPlateau(StopperConformance):
+    def make(self) -> Stopper:
+        return Plateau(patience=3)
+
+
+class TestRungs(StopperConformance):
+    def make(self) -> Stopper:
+        return Rungs(27)
