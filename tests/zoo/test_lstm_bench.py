@@ -10,7 +10,7 @@ import pytest
 
 from zoo.errors import DataError
 from zoo.search import Study
-from zoo.search.bench.lstm import _SPACE, _segments, _taxi, _train
+from zoo.search.bench.lstm import _METRICS, _SPACE, _segments, _taxi, _train
 from zoo.search.run import run
 
 
@@ -41,7 +41,7 @@ def test_every_target_counts_once_behind_its_history(data: Path) -> None:
 
 def test_a_network_learns_the_daily_course(data: Path) -> None:
     taxi = _taxi(data)
-    with Study.open(None, _SPACE, budget=1) as study:
+    with Study.open(None, _SPACE, metrics=_METRICS, budget=1) as study:
         study.enqueue({"hidden": 16, "layers": 1, "lookback": 32, "rate": 0.02, "dropout": 0.0, "segments": 4})
         run(study, lambda trial: _train(trial, taxi=taxi, epochs=8), "inline")
         record = study.trials[0]

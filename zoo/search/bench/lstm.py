@@ -51,6 +51,7 @@ _SPACE = Space(
     dropout=Float(0.0, 0.3),
     segments=Ordinal(4, 8, 16),
 )
+_METRICS = [Metric("validation_mse", "minimize"), Metric("test_mse", store=True), Metric("cpu", store=True)]
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,9 @@ def lstm(data: Path, *, workers: int = 2, trials: int = TRIALS, epochs: int = EP
 def _tuned(
     session: Session, folder: Path, taxi: _Taxi, stopper: str | None, workers: int, trials: int, epochs: int
 ) -> dict[str, Any]:
-    metrics = [Metric("validation_mse", "minimize"), Metric("test_mse", store=True), Metric("cpu", store=True)]
     options = RunOptions(workers=workers, session=session, quiet=True)
     with Study.open(
-        folder / f"{stopper}.journal", _SPACE, metrics=metrics, budget=trials, stopper=make_stopper(stopper, epochs)
+        folder / f"{stopper}.journal", _SPACE, metrics=_METRICS, budget=trials, stopper=make_stopper(stopper, epochs)
     ) as study:
         began = time.perf_counter()
         run(study, partial(_train, taxi=taxi, epochs=epochs), "pool", options=options)
@@ -200,7 +200,7 @@ def _train(trial: Trial, *, taxi: _Taxi, epochs: int) -> Result:
     values: dict[str, float] = {}
     for epoch in range(1, epochs + 1):
         network.train()
-        for chosen in torch.randperm(len(inputs)).split(batch):
+        for chosen in _batches(len(inputs), batch):
             optimiser.zero_grad()
             forecast = head(network(inputs[chosen])[0][:, lookback:]).squeeze(-1)
             loss = ((forecast - targets[chosen]) ** 2 * weights[chosen]).sum() / weights[chosen].sum()
@@ -213,6 +213,12 @@ def _train(trial: Trial, *, taxi: _Taxi, epochs: int) -> Result:
         values = {"validation_mse": errors[0], "test_mse": errors[1], "cpu": time.process_time() - began}
         trial.report(epoch, values)
     return Result(values)
+
+
+def _batches(count: int, size: int) -> tuple[torch.Tensor, ...]:
+    import torch
+
+    return torch.split(torch.randperm(count), size)
 
 
 def _network(hidden: int, layers: int, dropout: float, features: int) -> tuple[torch.nn.LSTM, torch.nn.Linear]:
@@ -260,7 +266,7 @@ def _one_epoch(inputs: Any, targets: Any, weights: Any, hidden: int, batch: int)
     network, head = _network(hidden, 1, 0.0, inputs.shape[2])
     optimiser = torch.optim.Adam([*network.parameters(), *head.parameters()])
     began = time.process_time()
-    for chosen in torch.randperm(len(inputs)).split(batch):
+    for chosen in _batches(len(inputs), batch):
         optimiser.zero_grad()
         forecast = head(network(inputs[chosen])[0][:, -targets.shape[1] :]).squeeze(-1)
         (((forecast - targets[chosen]) ** 2 * weights[chosen]).sum() / weights[chosen].sum()).backward()

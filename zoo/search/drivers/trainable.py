@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -66,6 +67,8 @@ class StudyTrainable(Trainable):  # type: ignore[misc]  # Ray is not typed
         self._message: Message | None = None
         self._checkpoint: str | None = None
         self._number = -1
+        #: What loggers see: the newest of everything.
+        self._shown: dict[str, Any] = {}
         #: Why the training cannot be read here.
         self._unreadable = ""
         try:
@@ -82,23 +85,23 @@ class StudyTrainable(Trainable):  # type: ignore[misc]  # Ray is not typed
     def expect(self, trial: Trial, packed: bytes | None) -> None:
         """Take what the next step begins with, and the checkpoint itself if this process does not see it."""
         self._trial, self._packed, self._number, self._checkpoint = trial, packed, trial.number, None
+        self._shown = {"training_iteration": trial.step} if trial.step else {}
 
     def step(self) -> dict[str, Any]:
         """Train until the next report or the end."""
         trial, packed = self._trial, self._packed
         self._trial = self._packed = None
         self._message = self._trainer.go_on("continue") if trial is None else self._trainer.begin(trial, packed)
-        message = self._message
-        shown: dict[str, Any] = {MESSAGE: message}
+        message, value = self._message, self._message.value
+        reports = isinstance(message, Report)
         if isinstance(message, Report):
-            shown |= {**self._named(message.value), "training_iteration": message.step}
-            shown["should_checkpoint"] = self._checkpoint is not None
-        elif message.value is not None:
-            shown |= self._named(message.value.values if isinstance(message.value, Result) else message.value)
-        return shown
-
-    def _named(self, value: Value) -> dict[str, Any]:
-        return dict(value) if hasattr(value, "items") else {self._equipment.metric: value}
+            self._shown["training_iteration"] = message.step
+        if isinstance(value, Result):
+            value = value.values
+        if value is not None:
+            # The end repeats what was reported last, as Tune's own functions do: loggers expect all names in each.
+            self._shown |= dict(value) if isinstance(value, Mapping) else {self._equipment.metric: value}
+        return {**self._shown, "should_checkpoint": reports and self._checkpoint is not None, MESSAGE: message}
 
     def note(self, checkpoint: str | None) -> None:
         """Keep the place of the checkpoint that is being reported; it is there until the report is answered."""

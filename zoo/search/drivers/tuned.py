@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -305,7 +306,7 @@ class Tuned:
         if worker is not None:
             ray.kill(worker)
 
-    def _nodes(self) -> list[dict[str, float]]:
+    def _nodes(self) -> list[Mapping[str, float]]:
         import ray
 
         return [node["Resources"] for node in ray.nodes() if node["Alive"]]
