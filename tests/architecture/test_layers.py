@@ -57,6 +57,8 @@ HEAVY = {
 }  # fmt: skip
 #: The modules that wrap one heavy library; they are imported lazily instead.
 WRAPPERS = {
+    "zoo.search.drivers.trainable": "ray",
+    "zoo.search.drivers.tune": "ray",
     "zoo.search.evidence": "optuna",
     "zoo.search.opening": "optuna",
     "zoo.search.replay": "optuna",

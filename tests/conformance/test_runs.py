@@ -33,3 +33,14 @@ class TestPool(RunConformance):
     def run(self, study: Study, train: Callable[[Trial], Any]) -> object:
         options = RunOptions(resources=Resources(cpu=1), workers=1, session=self.session)
         return run(study, train, "pool", options=options)
+
+
+@pytest.mark.ray
+class TestTune(RunConformance):
+    @pytest.fixture(autouse=True)
+    def cluster(self, session: Session) -> None:
+        self.session = session
+
+    def run(self, study: Study, train: Callable[[Trial], Any]) -> object:
+        options = RunOptions(resources=Resources(cpu=1), workers=1, session=self.session, quiet=True)
+        return run(study, train, "tune", options=options)

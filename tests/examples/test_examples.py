@@ -16,6 +16,7 @@ EXPECTED = {
     "01_csv_in_ten_minutes": "report.html",
     "02_known_covariates": "mase",
     "03_update_without_refit": "saved, loaded and equal",
+    "04_pytorch_training": "best {",
 }
 
 

@@ -128,14 +128,14 @@ def continued(trial: Trial) -> Result:
 def test_workers_that_do_not_see_the_studys_folder_send_and_get_checkpoints(
     session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Elsewhere(trainings._Marked):
+    class Elsewhere(trainings.Marked):
         """As on another machine: the workers do not find the driver's mark."""
 
         def __init__(self, store: CheckpointStore | None) -> None:
             super().__init__(store)
             self.store = (str(tmp_path / "not here"), str(tmp_path / "not here" / "mark"))
 
-    monkeypatch.setattr(trainings, "_Marked", Elsewhere)
+    monkeypatch.setattr(trainings, "Marked", Elsewhere)
     with Study.open(tmp_path / "study.journal", SPACE, budget=2, stopper=PauseOnce(2)) as study:
         run(study, continued, options=RunOptions(workers=1, session=session, quiet=True))
         assert study.checkpoints is not None

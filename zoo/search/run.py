@@ -23,6 +23,7 @@ Ending: TypeAlias = Literal["done", "interrupted"]
 DRIVERS: Mapping[str, str] = {
     "inline": "zoo.search.drivers.inline",
     "pool": "zoo.search.drivers.trainings",
+    "tune": "zoo.search.drivers.tune",
     "virtual": "zoo.search.drivers.virtual",
 }
 
@@ -39,6 +40,8 @@ class RunOptions:
         grace: Seconds that a training may take to end after it was stopped, or after the study's time was over.
         patience: Seconds to wait while the cluster has no room for any worker.
         quiet: No progress line.
+        run_config: Of the driver "tune": Ray Tune's own ``RunConfig``, with its storage, callbacks and loggers, and how
+            many checkpoints are kept there. By default all goes into a folder beside the journal.
     """
 
     resources: Resources = field(default_factory=Resources)
@@ -48,6 +51,7 @@ class RunOptions:
     grace: float = 30.0
     patience: float = 120.0
     quiet: bool = False
+    run_config: Any = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
@@ -104,7 +108,10 @@ def run(
         grace=base.grace,
         patience=base.patience,
         quiet=base.quiet,
+        run_config=base.run_config,
     )
+    if merged.run_config is not None and driver != "tune":
+        raise ConfigError(f"run_config is Ray Tune's, but the driver is {driver!r}", 'leave it out, or use "tune"')
     if study.done:
         return "done"
     drive: Callable[[Study, Callable[[Any], Any], RunOptions], Ending]

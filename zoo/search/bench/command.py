@@ -22,7 +22,7 @@ __all__ = ["bench_search"]
 
 #: Kind of job -> share of the seeds that it runs on.
 _SHARES = {"race": 1.0, "count": 1.0, "priors": 0.5, "limits": 0.5}
-_PARTS = (*_SHARES, "ask", "overhead")
+_PARTS = (*_SHARES, "ask", "overhead", "lstm")
 #: With more workers than the first number a quarter of the seeds.
 _MANY_SHARE = 0.25
 
@@ -43,10 +43,10 @@ class _Plan:
 
 
 def bench_search(
-    data: Annotated[Path, typer.Option(help="Folder of LCBench's surrogate: model.onnx and its two tables.")],
+    data: Annotated[Path, typer.Option(help="Folder of LCBench's surrogate; NAB's taxis are in it, or in nab beside.")],
     quick: Annotated[bool, typer.Option(help="Two tasks, three seeds, eight workers.")] = False,
     seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 20,
-    only: Annotated[str, typer.Option(help="Of race,count,priors,limits,ask,overhead; separated by commas.")] = "",
+    only: Annotated[str, typer.Option(help="Of race,count,priors,limits,ask,overhead,lstm; separated by commas.")] = "",
     tasks: Annotated[str, typer.Option(help="Ids instead of the reported ones, separated by commas.")] = "",
     first_seed: Annotated[int, typer.Option(help="The first seed.")] = 0,
     workers: Annotated[str, typer.Option(help="Numbers of virtual workers, separated by commas.")] = "8,16",
@@ -65,16 +65,18 @@ def bench_search(
     crews = _words(workers)
     if not crews or not all(word.isdigit() and int(word) for word in crews):
         raise ConfigError(f"workers must be numbers, but got {workers!r}", "for example 8,16")
+    kinds = tuple(kind for kind in _SHARES if kind in chosen)
+    reported = reported_tasks(LCBench(data).tasks) if kinds else []
     plan = _Plan(
         data=data,
-        tasks=_words(tasks) or tuple(reported_tasks(LCBench(data).tasks)[: 2 if quick else None]),
+        tasks=_words(tasks) or tuple(reported[: 2 if quick else None]),
         seeds=range(first_seed, first_seed + (3 if quick else seeds)),
-        kinds=tuple(kind for kind in _SHARES if kind in chosen),
+        kinds=kinds,
         workers=tuple(int(word) for word in crews)[: 1 if quick else None],
         processes=processes,
         details=details,
     )
-    records = [strict(record) for record in summarise(_run(plan))]
+    records = [strict(record) for record in summarise(_run(plan))] if kinds else []
     if "ask" in chosen:
         took = {name: round(1000 * seconds, 2) for name, seconds in ask_seconds().items()}
         record = {"comparison": "6 milliseconds per ask at 1,000 finished and 64 pending trials", "milliseconds": took}
@@ -85,6 +87,12 @@ def bench_search(
         cost = overhead()
         record = {"comparison": "6 milliseconds per trial of a training that returns at once, on the pool"}
         records.append(record | cost | {"asked": "<= 4", "reached": cost["pool_ms"] <= 4})
+    if "lstm" in chosen:
+        from zoo.search.bench.lstm import lstm
+
+        records += [
+            strict(record) for record in lstm(data if (data / "train.parquet").is_file() else data.parent / "nab")
+        ]
     for record in records:
         print(json.dumps(record), flush=True)
     return Outcome({"records": records})

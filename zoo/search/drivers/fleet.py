@@ -16,7 +16,7 @@ from zoo.search.drivers.trainer import Place, Report, Trainer
 from zoo.search.resources import Resources
 from zoo.search.trial import FailureKind, Trial
 
-__all__ = ["Fleet", "Lost", "Slot"]
+__all__ = ["Fleet", "Lost", "Slot", "no_room"]
 
 # Seconds between looks at the cluster's nodes.
 _LOOK = 2.0
@@ -96,11 +96,7 @@ class Fleet:
         self._next_look = 0.0
         self._alive = time.monotonic()
         if not self._room():
-            raise ConfigError(
-                f"the cluster must be able to give a training its resources, but {resources} fits on no node: "
-                f"{_listed(self._nodes())}",
-                "ask for less, or add such a node",
-            )
+            raise no_room(resources, self._nodes())
         try:
             self._train = ray.put(train)
         except Exception as error:  # whatever pickling raises
@@ -310,6 +306,14 @@ class Fleet:
 
     def _room(self) -> int:
         return self._resources.fits(self._nodes())
+
+
+def no_room(resources: Resources, nodes: list[Mapping[str, float]]) -> ConfigError:
+    """Return the error of a cluster that can never give the resources."""
+    return ConfigError(
+        f"the cluster must be able to give a training its resources, but {resources} fits on no node: {_listed(nodes)}",
+        "ask for less, or add such a node",
+    )
 
 
 def _listed(nodes: list[Mapping[str, float]]) -> str:

@@ -13,7 +13,7 @@ from zoo.search.metrics import Result, Value
 from zoo.search.study import Study
 from zoo.search.trial import Diverged, FailureKind, Paused, Stopped, Trial
 
-__all__ = ["Outcome", "Train", "call", "settle"]
+__all__ = ["Outcome", "Train", "call", "lose", "settle"]
 
 #: A training: reads ``trial.params``, calls ``trial.report``, returns the objective, all metrics by name, a ``Result``,
 #: or None for what it reported last.
@@ -80,6 +80,22 @@ def settle(study: Study, number: int, outcome: Outcome, *, seconds: float | None
             study.fail(number, FailureKind.EXCEPTION, error.message, seconds)
             if not any(record.state == "complete" for record in study.trials):
                 raise
+
+
+def lose(study: Study, number: int, reason: str, *, memory: bool) -> None:
+    """Tell the study that a worker died with its trial.
+
+    Args:
+        study: The study.
+        number: The trial's.
+        reason: Ray's words.
+        memory: Whether Ray itself ended the worker, since its machine was short of memory.
+    """
+    last = study.trials[number].losses + 1 >= study.settings.options.max_losses
+    if memory and last:
+        study.fail(number, FailureKind.MEMORY, f"its machine ran out of memory again and again: {reason}")
+    else:
+        study.lose(number, reason)
 
 
 def _plain(value: Any) -> Value | Result | None:

@@ -14,7 +14,7 @@ from zoo.cluster import connect
 from zoo.errors import ConfigError, StudyError
 from zoo.search.checkpoints import CheckpointStore
 from zoo.search.drivers.fleet import Fleet, Lost, Slot
-from zoo.search.drivers.outcome import Outcome, Train, settle
+from zoo.search.drivers.outcome import Outcome, Train, lose, settle
 from zoo.search.drivers.trainer import Report
 from zoo.search.interrupts import Interrupts
 from zoo.search.progress import Progress
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zoo.search.run import Ending, RunOptions
     from zoo.search.suggest import Draft, Drawn
 
-__all__ = ["drive"]
+__all__ = ["Marked", "drive"]
 
 # A suggestion that takes longer than this is drawn in a thread, so that reports do not wait for it.
 _QUICK = 0.02
@@ -40,7 +40,7 @@ def drive(study: Study, train: Train, options: RunOptions) -> Ending:
     """Run trainings on the cluster; see ``zoo.search.run``."""
     session = options.session or connect()
     try:
-        with _Marked(study.checkpoints) as marked:
+        with Marked(study.checkpoints) as marked:
             most = study.settings.parallel
             with (
                 Fleet(train, options.resources, workers=options.workers, most=most, store=marked.store) as fleet,
@@ -63,7 +63,7 @@ def drive(study: Study, train: Train, options: RunOptions) -> Ending:
             session.close()
 
 
-class _Marked:
+class Marked:
     """The study's folder of checkpoints with a file in it by which a worker sees that it sees the same folder."""
 
     def __init__(self, store: CheckpointStore | None) -> None:
@@ -73,7 +73,7 @@ class _Marked:
             self._mark = store.folder.absolute() / f".driver-{os.getpid()}-{uuid.uuid4().hex}"
             self.store = (str(store.folder.absolute()), str(self._mark))
 
-    def __enter__(self) -> _Marked:
+    def __enter__(self) -> Marked:
         if self._mark is not None:
             self._mark.parent.mkdir(parents=True, exist_ok=True)
             for old in self._mark.parent.glob(".driver-*"):  # of drivers that were killed
@@ -195,7 +195,7 @@ class _Crew:
         if isinstance(message, Lost):
             # One that was stopped or paused before its worker died has nothing to lose.
             if number in self._study.running:
-                self._lose(number, message)
+                lose(self._study, number, message.reason, memory=message.memory)
             return
         settle(self._study, number, message)
         if message.kind is FailureKind.MEMORY:
@@ -222,15 +222,6 @@ class _Crew:
         self._fleet.answer(slot, decision)
         if decision != "continue":
             self._told[number] = time.monotonic()
-
-    def _lose(self, number: int, lost: Lost) -> None:
-        last = self._study.trials[number].losses + 1 >= self._study.settings.options.max_losses
-        if lost.memory and last:
-            self._study.fail(
-                number, FailureKind.MEMORY, f"its machine ran out of memory again and again: {lost.reason}"
-            )
-        else:
-            self._study.lose(number, lost.reason)
 
     def _look(self) -> None:
         """Follow the cluster, and end what has taken too long."""
