@@ -82,7 +82,7 @@ HOMES = {
     "optuna": ("zoo.search",),
     "lightgbm": ("autots.models.tabular", "autots.search.trial"),
     "statsforecast": ("autots.models.statistical", "autots.search.trial"),
-    "torch": ("autots.models.neural", "autots.search.trial"),
+    "torch": ("autots.models.neural", "autots.search.trial", "zoo.search.bench.lstm"),
 }
 UNSAFE = {"pickle", "cPickle", "_pickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}
 
