@@ -44,3 +44,21 @@ class TestTune(RunConformance):
     def run(self, study: Study, train: Callable[[Trial], Any]) -> object:
         options = RunOptions(resources=Resources(cpu=1), workers=1, session=self.session, quiet=True)
         return run(study, train, "tune", options=options)
+
+    # Tune takes some five seconds per run: what the others tell of the same code is left to them.
+
+    @pytest.mark.slow
+    def test_a_closure_can_be_trained_and_told_in_all_forms(self) -> None:
+        super().test_a_closure_can_be_trained_and_told_in_all_forms()
+
+    @pytest.mark.slow
+    def test_a_training_that_swallows_the_stop_is_told_again(self) -> None:
+        super().test_a_training_that_swallows_the_stop_is_told_again()
+
+    @pytest.mark.slow
+    def test_a_report_that_the_study_does_not_know_is_refused(self) -> None:
+        super().test_a_report_that_the_study_does_not_know_is_refused()
+
+    @pytest.mark.slow
+    def test_what_was_lost_before_goes_on_first(self) -> None:
+        super().test_what_was_lost_before_goes_on_first()

@@ -105,13 +105,13 @@ def _equipment(study: Study, train: Train, options: RunOptions, store: tuple[str
 def _tuner(tuned: Tuned, equipment: Equipment, storage: str) -> Any:
     """Put Tune together: the user's ``RunConfig``, but our searcher, scheduler and rules of ending."""
     given = tuned.options.run_config
-    config = tune.RunConfig(verbose=0) if given is None else replace(given)
+    # Tune's own default is a folder in the user's home.
+    config = tune.RunConfig(verbose=0, storage_path=storage) if given is None else replace(given)
     if config.stop is not None or (config.failure_config or tune.FailureConfig()).max_failures != 0:
         raise ConfigError(
             "run_config must leave `stop` and `failure_config` to the study, but it has them",
             "use the study's budget, stopper and StudyOptions.max_losses",
         )
-    config.storage_path = config.storage_path or storage
     config.stop = _Ears(tuned)
     # Errors of trainings are results to Tune: what it sees fail are workers, and how often is the study's to bear.
     config.failure_config = tune.FailureConfig(max_failures=-1)
