@@ -259,6 +259,8 @@ def test_other_mistakes_are_two_lines(folder: Path, capfd: pytest.CaptureFixture
     assert "format" in refusal(capfd, "export", "s", "--out", "t.xlsx")[0]
     assert "parquet" in refusal(capfd, "export", "s", "--format", "parquet")[0]
     assert "writable" in refusal(capfd, "report", "s", "--out", "s/page.html")[0]
+    for words in (("report", "s", "--out", "./s"), ("export", "s", "--out", "s", "--format", "csv")):
+        assert "must not be written over" in refusal(capfd, *words)[0]
     assert "no such command: 'study rnu'" in refusal(capfd, "rnu")[0]
     with Study.open("python", Space(x=Float(0, 1))):
         assert "begun by `zoo study run`" in refusal(capfd, "resume", "python")[0]

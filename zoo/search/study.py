@@ -493,9 +493,8 @@ class Study:
         from zoo.search.insight.view import View
 
         with self._lock:
-            name = "study" if self.path is None else self.path.name
             since = {number: watch.started for number, watch in self._course.watches.items()}
-            return View.over(name, self._course.storage, self.space, self.elapsed, since)
+            return View.over(self.path, self._course.storage, self.space, self.elapsed, since)
 
     def note(self, name: str, value: Any) -> None:
         """Keep a JSON value with the study; the same value again does nothing.

@@ -49,6 +49,7 @@ def export_study(
     if out is None:
         text = _text(view, chosen)
         return Outcome({**data, "rows": [record_data(view, record) for record in view.records]}, text.rstrip("\n"))
+    view.spare(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if chosen == "parquet":

@@ -13,8 +13,11 @@ from zoo.search.metrics import Metric
 from zoo.search.space import Categorical, Float, Int, Ordinal
 from zoo.search.trial import TrialRecord
 
-__all__ = ["ended", "history_chart", "learning_chart", "pareto_chart", "said_of", "slice_chart", "usual"]
+__all__ = ["ended", "history_chart", "learning_chart", "pareto_chart", "said_of", "slice_chart", "thinned", "usual"]
 
+#: Marks of one chart: more cannot be told apart, and would make the page heavy.
+_MOST_DOTS = 1500
+_MOST_SLICE_DOTS = 500
 _MOST_CURVES = 250
 _MOST_POINTS = 120  # of one curve
 _SLICE = Frame(width=320.0, height=220.0)
@@ -48,6 +51,11 @@ def usual(values: Sequence[float], *, lower_is_better: bool) -> list[float]:
     return [value for value in order if sign * (value - good[-1]) <= reach]
 
 
+def thinned(records: Sequence[TrialRecord], most: int) -> list[TrialRecord]:
+    """Return at most ``most`` of the records, evenly from beginning to end."""
+    return list(records[:: max(1, -(-len(records) // most))])
+
+
 def _dot(view: View, record: TrialRecord, at: tuple[float, float], y: Axis, value: float, **style: Any) -> str:
     """Return a trial's dot; a triangle at the edge where its value lies beyond the axis."""
     inside = tag("title", escape(said_of(view, record), 600))
@@ -72,20 +80,23 @@ def history_chart(view: View, metric: Metric, ident: str) -> str:
         if y.low < bound < y.high:
             layers.append(tag("line", x1=x.first, x2=x.last, y1=y(bound), y2=y(bound), class_="limit"))
     dots, steps = [], []
+    shown_numbers = {record.number for record in thinned(done, _MOST_DOTS)}
     best: float | None = None
     for record in done:
         value = record.metrics[metric.name]
         at = x(ended(record)), y(value)
         kind = "dot" if record.feasible else "dot hollow"
-        dots.append(_dot(view, record, at, y, value, r=3, class_=kind))
-        if record.feasible and (best is None or (value < best if lower else value > best)):
+        improves = record.feasible and (best is None or (value < best if lower else value > best))
+        if improves or record.number in shown_numbers:
+            dots.append(_dot(view, record, at, y, value, r=3, class_=kind))
+        if improves:
             if best is not None:
                 steps.append((at[0], y(best)))
             best = value
             steps.append(at)
     if best is not None:
         steps.append((x.last, y(best)))
-    for record in failed:
+    for record in thinned(failed, _MOST_DOTS):
         at_x = x(ended(record))
         inside = tag("title", escape(said_of(view, record), 600))
         layers.append(tag("line", inside, x1=at_x, x2=at_x, y1=y.first - 7, y2=y.first, class_="failure"))
@@ -106,7 +117,7 @@ def learning_chart(view: View, ident: str) -> str:
     with_reports = [r for r in view.records if r.reports]
     best = view.best
     drawn = [r for r in with_reports if best is None or r.number != best.number]
-    drawn = drawn[:: max(1, -(-len(drawn) // _MOST_CURVES))]
+    drawn = thinned(drawn, _MOST_CURVES)
     if best is not None and best.reports:
         drawn.append(best)
     x = frame.x([float(step) for r in drawn for step in r.reports], log=False)
@@ -139,7 +150,8 @@ def pareto_chart(view: View, first: Metric, second: Metric, ident: str) -> str:
     points = sorted((x(r.metrics[first.name]), y(r.metrics[second.name])) for r in view.pareto)
     if len(view.metrics.objectives) == 2:
         layers.append(polyline(points, "front"))
-    for record in sorted(done, key=lambda r: r.number in ahead):
+    behind = thinned([r for r in done if r.number not in ahead], _MOST_DOTS)
+    for record in [*behind, *view.pareto]:
         kind = "dot front" if record.number in ahead else "dot faint" if record.feasible else "dot hollow"
         at = x(record.metrics[first.name]), y(record.metrics[second.name])
         size = 4 if record.number in ahead else 3
@@ -152,6 +164,7 @@ def slice_chart(view: View, name: str, ident: str) -> str:
     """Draw the first objective against one parameter, later trials darker; those without a final value below."""
     metric, domain, frame = view.metrics.first, view.space[name], _SLICE
     tried = [r for r in view.records if name in r.params and r.state not in ("queued", "running")]
+    tried = thinned(tried, _MOST_SLICE_DOTS)
     done = [r for r in tried if r.state == "complete"]
     marks: list[tuple[float, str]] | None = None
     if isinstance(domain, Float | Int):

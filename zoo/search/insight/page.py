@@ -29,8 +29,12 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-
 
 
 def write_page(view: View, path: str | Path) -> Path:
-    """Write the page of a study and return where; a reader never sees half of it."""
-    path = Path(path)
+    """Write the page of a study and return where; a reader never sees half of it.
+
+    Raises:
+        ConfigError: It would replace the journal.
+    """
+    path = view.spare(Path(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:

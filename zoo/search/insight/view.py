@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import StudyError
+from zoo.errors import ConfigError, StudyError
 from zoo.search.metrics import Limit, Metric, Metrics
 from zoo.search.pareto import front
 from zoo.search.record import Records
@@ -37,6 +37,7 @@ class View:
         elapsed: Study time so far, in seconds.
         settings: What else the journal says, in words: sampler, stopper, seed.
         notes: What was kept with the study (``Study.note``); "spec" is the study file of ``zoo study run``.
+        path: Its journal, if it has one.
         since: Study time at which the present run of each trial that is out began, where that is known.
     """
 
@@ -48,6 +49,7 @@ class View:
     settings: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
     since: Mapping[int, float] = field(default_factory=dict)
+    path: Path | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> View:
@@ -69,12 +71,12 @@ class View:
                 f"a study must say what its space is, but {path} does not", "look at Optuna's own with optuna-dashboard"
             )
         elapsed = StudyTime.of(trial.user_attrs for trial in storage.trials)
-        return cls.over(path.name, storage, space_of(identity["space"]), elapsed)
+        return cls.over(path, storage, space_of(identity["space"]), elapsed)
 
     @classmethod
     def over(
         cls,
-        name: str,
+        path: Path | None,
         storage: StudyStorage,
         space: Space,
         elapsed: float,
@@ -86,7 +88,7 @@ class View:
         limits = {key: Limit(**bounds) for key, bounds in attrs.get("limits", {}).items()}
         metrics = Metrics([_metric(name, way, limits.get(name, Limit())) for name, way, _ in identity["metrics"]])
         return cls(
-            name=name,
+            name="study" if path is None else path.name,
             space=space,
             metrics=metrics,
             records=tuple(Records().of(storage.trials)),
@@ -94,7 +96,18 @@ class View:
             settings=_words(identity, attrs.get("sampling", {})),
             notes={key.removeprefix("note:"): value for key, value in attrs.items() if key.startswith("note:")},
             since=since or {},
+            path=path,
         )
+
+    def spare(self, path: Path) -> Path:
+        """Return where something is to be written, which must not be the journal itself.
+
+        Raises:
+            ConfigError: It is.
+        """
+        if self.path is not None and path.resolve() == self.path.resolve():
+            raise ConfigError(f"a study must not be written over, but {path} is its journal", "choose another file")
+        return path
 
     @property
     def states(self) -> dict[State, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zoo.search.insight.charts import said_of, usual
+from zoo.search.insight.charts import said_of, thinned, usual
 from zoo.search.insight.svg import Axis, drawing, escape, label, polyline, seconds_ticks, tag, ticks
 from zoo.search.insight.timeline import Timeline
 from zoo.search.insight.view import View
@@ -16,6 +16,7 @@ __all__ = ["parallel_chart", "timeline_chart"]
 
 _WIDTH = 1000.0
 _MOST_LINES = 300
+_MOST_SAID = 1000  # runs whose parameters are told
 _BEST = 0.1  # share of trials that are drawn strongly
 _TOP, _BOTTOM, _ABSENT = 44.0, 300.0, 326.0
 
@@ -43,11 +44,11 @@ def parallel_chart(view: View, names: Sequence[str], ident: str) -> str:
         labels.append(tag("text", "absent", x=2.0, y=_ABSENT + 4, class_="axis"))
     layers = []
     drawn = [
-        *early[-_MOST_LINES:],
-        *failed[-_MOST_LINES // 3 :],
-        *[r for r in done if r.number not in strong][-_MOST_LINES:],
+        *thinned(early, _MOST_LINES),
+        *thinned(failed, _MOST_LINES),
+        *thinned([r for r in done if r.number not in strong], _MOST_LINES),
     ]
-    drawn += [r for r in done if r.number in strong]
+    drawn += thinned([r for r in done if r.number in strong], _MOST_LINES)
     for record in drawn:
         points = [(columns[i], _place(view.space[n], axes[i], record, n)) for i, n in enumerate(names)]
         value = record.metrics.get(metric.name) if record.state == "complete" else None
@@ -115,7 +116,8 @@ def timeline_chart(view: View, found: Timeline, ident: str) -> str:
         layers.append(tag("text", str(lane + 1), x=24.0, y=(lane + 0.5) * row + 4, text_anchor="end"))
     pad = 2.0 if row >= 14 else 0.5
     for run in found.runs:
-        said = f"{said_of(view, records[run.number])}\nfrom {duration(run.start)} to {duration(run.end)}"
+        who = said_of(view, records[run.number]) if len(found.runs) <= _MOST_SAID else f"trial {run.number}"
+        said = f"{who}\nfrom {duration(run.start)} to {duration(run.end)}"
         # A hair between neighbours, and never nothing.
         width = max(x(run.end) - x(run.start) - 0.6, 0.6)
         layers.append(
