@@ -161,7 +161,8 @@ class GaussianProcess:
 
     def mean(self, x: Array, z: Array) -> Array:
         """Return the means at (x, z)."""
-        return self._kernel(self._theta, (x, z), (self.data.x, self.data.z)) @ self._solved
+        made = self._kernel(self._theta, (x, z), (self.data.x, self.data.z)) @ self._solved
+        return np.asarray(made)
 
     def predict(self, x: Array, z: Array) -> tuple[Array, Array]:
         """Return means and standard deviations at (x, z), without noise."""
