@@ -165,14 +165,16 @@ class Pipeline:
 
     def _learn_outcomes(self) -> None:
         """Compare whole horizons of new rows with what would have been forecast, and adapt the intervals."""
+        if not self._outcomes:
+            return
         horizon = self.horizon
         waiting = np.array([self._outcomes.get(str(i), 0) for i in self._panel.ids], dtype=np.int64)
         due = np.minimum(waiting // horizon, _MOST_OUTCOMES) * horizon
-        rows = np.flatnonzero((due > 0) & (due < self._panel.lengths - waiting % horizon))
-        for id_, count in zip(self._panel.ids, waiting, strict=True):
-            self._outcomes[str(id_)] = int(count % horizon)
+        rest = waiting % horizon
+        rows = np.flatnonzero((due > 0) & (due < self._panel.lengths - rest))
+        self._outcomes = {str(self._panel.ids[i]): int(rest[i]) for i in np.flatnonzero(rest)}
         if len(rows) and self.conformal is not None:
-            full = self._panel.select(rows).drop_tails((waiting % horizon)[rows])
+            full = self._panel.select(rows).drop_tails(rest[rows])
             self._tracker = self._rolled(full, due[rows])[1]
 
     def _rolled(
@@ -358,7 +360,7 @@ class Pipeline:
             ],
             "conformal": None if self.conformal is None else self.conformal.to_dict(),
             "tracker": self._tracker.to_dict(),
-            "outcomes": {id_: count for id_, count in self._outcomes.items() if count},
+            "outcomes": dict(self._outcomes),
         }
         models = {f"model_{i}": m.model.state() for i, m in enumerate(self.members)}
         return {"pipeline": head, "panel": self._panel.to_state(), "facts": self.facts.to_state(), **models}

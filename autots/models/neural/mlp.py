@@ -131,7 +131,7 @@ class MLP(Pooled):
         at = final_origins(history)
         scale = table.scale(at)
         x = self._of_window(window_columns(table, at, self._lookback, scale, self._classes))
-        known = self._of_step(step_columns(Table(history, self._task, self._window, future), at, future, self._classes))
+        known = self._of_step(step_columns(table, at, future, self._classes))
         made = forward(self._shape, self._arrays, np.asarray(x, dtype=np.float64), np.asarray(known, dtype=np.float64))
         made = made * scale[1][:, None, None] + scale[0][:, None, None]
         low, high = bounds(history)
