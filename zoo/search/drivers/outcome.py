@@ -5,15 +5,20 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from zoo.errors import ConfigError
 from zoo.search.drivers.base import is_memory_fault
 from zoo.search.metrics import Result, Value
+from zoo.search.stoppers.base import Decision
 from zoo.search.study import Study
 from zoo.search.trial import Diverged, FailureKind, Paused, Stopped, Trial
 
-__all__ = ["Outcome", "Train", "call", "lose", "settle"]
+if TYPE_CHECKING:
+    from zoo.search.drivers.trainer import Report
+
+__all__ = ["Outcome", "Train", "call", "decide", "lose", "settle"]
 
 #: A training: reads ``trial.params``, calls ``trial.report``, returns the objective, all metrics by name, a ``Result``,
 #: or None for what it reported last.
@@ -80,6 +85,28 @@ def settle(study: Study, number: int, outcome: Outcome, *, seconds: float | None
             study.fail(number, FailureKind.EXCEPTION, error.message, seconds)
             if not any(record.state == "complete" for record in study.trials):
                 raise
+
+
+def decide(study: Study, number: int, report: Report) -> Decision:
+    """Bring a report to the study, and return its decision; "stop" for a trial that does not run any more.
+
+    Raises:
+        ConfigError: The study cannot use the report, and no training did better before: it will happen again. Once a
+            trial is complete such a training only fails.
+    """
+    if number not in study.running:
+        return "stop"
+    checkpoint: str | Path | None = report.checkpoint
+    if report.packed is not None:
+        assert study.checkpoints is not None
+        checkpoint = study.checkpoints.keep_packed(number, report.step, report.packed)
+    try:
+        return study.report(number, report.step, report.value, seconds=report.seconds, checkpoint=checkpoint)
+    except ConfigError as error:
+        settle(study, number, Outcome("failed", kind=FailureKind.EXCEPTION, message=error.message))
+        if not any(record.state == "complete" for record in study.trials):
+            raise
+        return "stop"
 
 
 def lose(study: Study, number: int, reason: str, *, memory: bool) -> None:

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.cluster import connect
-from zoo.errors import ConfigError, StudyError
+from zoo.errors import StudyError
 from zoo.search.checkpoints import CheckpointStore
 from zoo.search.drivers.fleet import Fleet, Lost, Slot
-from zoo.search.drivers.outcome import Outcome, Train, lose, settle
+from zoo.search.drivers.outcome import Outcome, Train, decide, lose, settle
 from zoo.search.drivers.trainer import Report
 from zoo.search.interrupts import Interrupts
 from zoo.search.progress import Progress
-from zoo.search.stoppers.base import Decision
 from zoo.search.study import Study
 from zoo.search.trial import FailureKind, Trial
 
@@ -205,20 +204,7 @@ class _Crew:
 
     def _answer(self, slot: Slot, number: int, report: Report) -> None:
         """Bring a report to the study, and its decision back."""
-        decision: Decision = "stop"
-        if number in self._study.running:
-            checkpoint: str | Path | None = report.checkpoint
-            if report.packed is not None:
-                assert self._study.checkpoints is not None
-                checkpoint = self._study.checkpoints.keep_packed(number, report.step, report.packed)
-            try:
-                decision = self._study.report(
-                    number, report.step, report.value, seconds=report.seconds, checkpoint=checkpoint
-                )
-            except ConfigError as error:
-                settle(self._study, number, Outcome("failed", kind=FailureKind.EXCEPTION, message=error.message))
-                if not any(record.state == "complete" for record in self._study.trials):
-                    raise  # every training will do the same
+        decision = decide(self._study, number, report)
         self._fleet.answer(slot, decision)
         if decision != "continue":
             self._told[number] = time.monotonic()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from zoo.errors import ClusterError, ConfigError, StudyError, ZooError
 from zoo.search.checkpoints import pack
 from zoo.search.drivers.fleet import no_room
-from zoo.search.drivers.outcome import Outcome, lose, settle
+from zoo.search.drivers.outcome import Outcome, decide, lose, settle
 from zoo.search.drivers.trainer import Message, Report
 from zoo.search.interrupts import Interrupts
 from zoo.search.progress import Progress
@@ -198,19 +198,7 @@ class Tuned:
     def _report(self, number: int, report: Report) -> Decision:
         if number not in self._study.running:
             return "stop"
-        checkpoint: str | Path | None = report.checkpoint
-        if report.packed is not None:
-            assert self._study.checkpoints is not None
-            checkpoint = self._study.checkpoints.keep_packed(number, report.step, report.packed)
-        try:
-            decision = self._study.report(
-                number, report.step, report.value, seconds=report.seconds, checkpoint=checkpoint
-            )
-        except ConfigError as error:
-            settle(self._study, number, Outcome("failed", kind=FailureKind.EXCEPTION, message=error.message))
-            if not any(record.state == "complete" for record in self._study.trials):
-                raise  # every training will do the same
-            decision = "stop"
+        decision = decide(self._study, number, report)
         if decision != "continue":
             self._end(number)
         return decision
