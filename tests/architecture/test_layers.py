@@ -80,6 +80,7 @@ WRAPPERS = {
 HOMES = {
     "ray": ("zoo.cluster", "zoo.search.drivers", "zoo.search.bench.overhead", "zoo.tables"),
     "pyspark": ("zoo.features", "zoo.tables", "zoo.cluster"),
+    "holidays": ("zoo.features.kernels",),
     "raydp": ("zoo.cluster", "zoo.tables"),
     "optuna": ("zoo.search", "zoo.testing"),
     "lightgbm": ("autots.models.tabular", "autots.search.trial"),
