@@ -68,7 +68,6 @@ class Pipeline:
         self.folder = folder or Path()
         self._lines = lines
         self._fitted: Fitted | None = None
-        self._plans: dict[Any, Plan] = {}
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Pipeline:
@@ -101,6 +100,10 @@ class Pipeline:
     def fitted(self) -> Fitted | None:
         """What the steps have learnt; None before ``fit``."""
         return self._fitted
+
+    def restore(self, fitted: Fitted) -> None:
+        """Take what steps have learnt elsewhere."""
+        self._fitted = fitted
 
     def items(self) -> list[dict[str, Any]]:
         """Return the steps as a file has them."""

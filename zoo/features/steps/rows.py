@@ -235,8 +235,7 @@ def combine(values: Floats, times: Ints, rows: Ints, count: int, how: str) -> Fl
 
 
 def _carried(values: Array, times: Ints, rows: Ints, groups: Groups) -> Array:
-    """Return the last text of each target row, of equal times the greatest; rows of the grid without any take the row
-    before.
+    """Return the last text of each target row, of equal times the greatest; rows without any take the row before.
 
     Only steps without a row are filled: so a history that begins with a row needs nothing from before.
     """
