@@ -128,14 +128,15 @@ def _start(name: str, sizing: Sizing, group: Any, config: dict[str, str]) -> Spa
     import raydp
 
     try:
-        session = raydp.init_spark(
-            name,
-            num_executors=sizing.executors,
-            executor_cores=sizing.cores,
-            executor_memory=memory_text(sizing.memory),
-            placement_group=group,
-            configs=config,
-        )
+        with _stdout_is_stderr():
+            session = raydp.init_spark(
+                name,
+                num_executors=sizing.executors,
+                executor_cores=sizing.cores,
+                executor_memory=memory_text(sizing.memory),
+                placement_group=group,
+                configs=config,
+            )
     except Exception as error:
         raise ClusterError(
             f"Spark must be able to start in the Ray cluster, but it failed: {_first_line(error)}",
@@ -143,6 +144,19 @@ def _start(name: str, sizing: Sizing, group: Any, config: dict[str, str]) -> Spa
         ) from error
     session.sparkContext.setLogLevel("ERROR")
     return session
+
+
+@contextmanager
+def _stdout_is_stderr() -> Iterator[None]:
+    """Let a JVM that is started now write to stderr: Ray's Java logger prints on its stdout, whatever it is told."""
+    sys.stdout.flush()
+    saved = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
 
 
 def _stop(name: str) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
     from ray.data import Dataset
 
-__all__ = ["Choice", "Way", "choose", "to_ray"]
+__all__ = ["Choice", "Way", "choose", "node_count", "to_ray"]
 
 Way: TypeAlias = Literal["auto", "arrow", "from_spark", "parquet"]
 _WAYS = ("auto", "arrow", "from_spark", "parquet")
@@ -69,9 +69,9 @@ def to_ray(df: DataFrame, via: Way = "auto", *, folder: str | Path | None = None
         raise ConfigError(f"`via` must be one of {', '.join(_WAYS)}, but got {via!r}", "leave it out")
     _check(df, via)
     chosen = choose(df, folder=folder).via if via == "auto" else via
-    if chosen == "parquet" and folder is None and _node_count() > 1:
+    if chosen == "parquet" and folder is None and node_count() > 1:
         raise ConfigError(
-            f"files for the hand-over must be in a folder that all {_node_count()} nodes see, but none was given",
+            f"files for the hand-over must be in a folder that all {node_count()} nodes see, but none was given",
             "give folder=, or use via='from_spark'",
         )
     from py4j.protocol import Py4JJavaError
@@ -97,7 +97,7 @@ def choose(df: DataFrame, *, folder: str | Path | None = None) -> Choice:
     if estimate is not None and estimate <= limit:
         return Choice("arrow", f"about {_mib(estimate)}, the driver holds {_mib(limit)}", estimate)
     size = "of unknown size" if estimate is None else f"about {_mib(estimate)}, the driver holds only {_mib(limit)}"
-    if folder is not None or _node_count() == 1:
+    if folder is not None or node_count() == 1:
         return Choice("parquet", f"{size}; all nodes see one folder", estimate)
     return Choice("from_spark", f"{size}; several nodes and no folder that all see", estimate)
 
@@ -182,7 +182,8 @@ def _driver_limit(df: DataFrame) -> int:
     return heap if most.strip() == "0" else min(heap, memory_bytes(most))
 
 
-def _node_count() -> int:
+def node_count() -> int:
+    """Return how many nodes the connected cluster has; 1 without one."""
     import ray
 
     return sum(1 for node in ray.nodes() if node["Alive"]) if ray.is_initialized() else 1
