@@ -129,6 +129,26 @@ COMMANDS: Mapping[str, Command] = {
         "Write the trials of a study as CSV, JSON or Parquet.",
         "One row per trial. JSON has all that is known: reports, runs, attributes.",
     ),
+    "table log": Command(
+        "zoo.tables.commands:log_table",
+        "List the versions of a table: when, by what, from what.",
+        "A versioned table is a folder that Delta Lake's log makes a table.",
+    ),
+    "table show": Command(
+        "zoo.tables.commands:show_table",
+        "Show the columns, the rows and the writer's note of a version.",
+        "The newest version, or --as-of one.",
+    ),
+    "table diff": Command(
+        "zoo.tables.commands:diff_table",
+        "Compare two versions of a table: columns, rows, values.",
+        "Rows are told apart by the key that the writer named, or by --key.",
+    ),
+    "table lineage": Command(
+        "zoo.tables.commands:lineage_of_table",
+        "Show what a version was made of, through all versioned tables.",
+        "Each pipeline run notes the versions it read and its own hash.",
+    ),
     "bench search": Command(
         "zoo.search.bench.command:bench_search",
         "Measure the search engine against Optuna's and Ray Tune's ways, in virtual time.",
