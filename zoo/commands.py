@@ -149,6 +149,35 @@ COMMANDS: Mapping[str, Command] = {
         "Show what a version was made of, through all versioned tables.",
         "Each pipeline run notes the versions it read and its own hash.",
     ),
+    "features run": Command(
+        "zoo.features.commands:run_features",
+        "Compute features: run the pipeline that a file describes.",
+        "The file is YAML; steps that are not needed are left out:\n\n"
+        "\b\n"
+        "source: {path: meters/*.parquet, id: meter, time: ts, target: kwh}\n"
+        "steps:\n"
+        "  - filter: 'kwh >= 0'\n"
+        "  - deduplicate: {keep: last}\n"
+        "  - resample: {every: 1h, how: mean}\n"
+        "  - impute: {how: linear, limit: 6}\n"
+        "  - join: {table: weather.parquet, on: station, asof: ts, tolerance: 2h}\n"
+        "  - outliers: {how: iqr, action: mark}\n"
+        "  - calendar: [hour, weekday, month, holiday:DE]\n"
+        "  - lags: [1, 24, 168]\n"
+        "  - rolling: {windows: [24, 168], how: [mean, std, min, max, quantile:0.9]}\n"
+        "  - ewm: {halflife: [12]}\n"
+        "  - fourier: {period: 168, order: 3}\n"
+        "  - difference: {lag: 24}\n"
+        "  - scale: {how: robust, per: id}\n"
+        "sink: {path: features/meters}    # or {table: ...}, a versioned table\n"
+        "engine: auto                     # pandas, spark, or auto: by the bytes that it will take\n\n"
+        "There is also aggregate: {by: region, how: sum}. Both engines give the same bits, and print the same checksum.",
+    ),
+    "features explain": Command(
+        "zoo.features.commands:explain_features",
+        "Show what a pipeline does: steps, columns, lookback, engine.",
+        "Reads the source, and computes nothing.",
+    ),
     "bench search": Command(
         "zoo.search.bench.command:bench_search",
         "Measure the search engine against Optuna's and Ray Tune's ways, in virtual time.",

@@ -1,4 +1,4 @@
-"""A pipeline in a folder: what it does, what it learnt and the tables that it joins, as JSON and Parquet with checksums."""
+"""A pipeline in a folder: what it does, what it learnt, the tables that it joins; JSON and Parquet with checksums."""
 
 from __future__ import annotations
 

@@ -181,6 +181,11 @@ class Table:
         with _translated(self._path):
             return self._open(as_of).to_pyarrow_dataset().scanner().to_reader()
 
+    def files(self, *, as_of: AsOf | None = None) -> list[str]:
+        """Return where the Parquet files of a version are, for engines that read files."""
+        with _translated(self._path):
+            return [str(uri) for uri in self._open(as_of).file_uris()]
+
     def log(self, *, limit: int | None = None) -> list[Commit]:
         """Return the commits, newest first."""
         return [_commit(entry) for entry in self._open().history(limit)]
