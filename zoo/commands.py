@@ -171,7 +171,7 @@ COMMANDS: Mapping[str, Command] = {
         "  - scale: {how: robust, per: id}\n"
         "sink: {path: features/meters}    # or {table: ...}, a versioned table\n"
         "engine: auto                     # pandas, spark, or auto: by the bytes that it will take\n\n"
-        "There is also aggregate: {by: region, how: sum}. Both engines give the same bits, and print the same checksum.",
+        "Also: aggregate: {by: region, how: sum}. Both engines give the same bits, and print the same checksum.",
     ),
     "features explain": Command(
         "zoo.features.commands:explain_features",

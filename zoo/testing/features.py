@@ -47,11 +47,11 @@ def raw_table(seed: int = 0, *, series: int = 3, hours: int = 420) -> pd.DataFra
         )
     table = pd.concat(parts, ignore_index=True)
     hole = rng.random(len(table)) < 0.08
-    for begin in rng.integers(0, len(table) - 30, 6 * series):
-        hole[begin : begin + int(rng.integers(1, 24))] = True
+    for begin in rng.integers(0, max(len(table) - 30, 1), 6 * series):
+        hole[begin : begin + int(rng.integers(1, 24))] = len(table) > 400
     table = table[~hole]
     table.loc[table.index[rng.random(len(table)) < 0.03], "kwh"] = np.nan
-    doubles = table.sample(25, random_state=seed).assign(kwh=lambda t: t["kwh"] + 1)
+    doubles = table.sample(min(25, len(table) // 4), random_state=seed).assign(kwh=lambda t: t["kwh"] + 1)
     return pd.concat([table, doubles]).sample(frac=1, random_state=seed).reset_index(drop=True)
 
 

@@ -159,7 +159,7 @@ def _time(column: Any, kind: Any, name: str, nanoseconds: bool) -> tuple[Any, bo
     if isinstance(kind, T.TimestampType):
         return F.unix_micros(column), False
     if isinstance(kind, T.TimestampNTZType | T.DateType | T.StringType):
-        return F.unix_micros(column.cast("timestamp")), False
+        return F.unix_micros(column.cast("timestamp_ltz")), False
     raise DataError(f"the time column must hold dates, times or whole numbers, but {name!r} is {kind}", "convert it")
 
 
@@ -202,7 +202,7 @@ def _first_bad(frame: DataFrame, name: str) -> str:
     from pyspark.sql import functions as F
 
     column = F.col(quoted(name))
-    found = frame.where(column.isNotNull() & column.cast("timestamp").isNull()).select(column).first()
+    found = frame.where(column.isNotNull() & column.cast("timestamp_ltz").isNull()).select(column).first()
     return "" if found is None else f", for example {found[0]!r}"
 
 

@@ -5,7 +5,7 @@ all rows before it, so a truncated history gives other bits, and one huge value 
 4, 8, ... rows are made by doubling, ``S[2k](t) = S[k](t) + S[k](t-k)``, and a window is put together from the binary
 digits of its length. That is O(log window) vector additions per row, the order of additions is the same for every row,
 and the rounding error grows with the logarithm of the window. Squares are merged by Chan, Golub and LeVeque (1983), so
-a large mean costs the deviation no digits. Quantiles are coreforecast's: order statistics depend on the window alone.
+a large mean costs the deviation few digits. Quantiles are coreforecast's: order statistics depend on the window alone.
 """
 
 from __future__ import annotations
