@@ -32,12 +32,33 @@ def compute(plan: Plan, batch: Batch, *, last: int | None = None) -> Batch:
 def _run(plan: Plan, batch: Batch, first: int, last: int | None) -> Batch:
     for at in range(first, len(plan.columns)):
         planned = plan.columns[at]
+        if last is not None and len(batch.groups) == 1 and plan.is_leaf(at):
+            batch = batch.with_columns(_newest(planned, batch, last))
+            continue
         after = batch.with_columns(planned.step.apply(batch, planned.reads, None))
         if isinstance(planned.step, Impute) and planned.step.how == "linear":
             done = _run(plan, after, at + 1, last)
             return _as_seen(plan, at, batch, done, last)
         batch = after
     return batch
+
+
+def _newest(planned: Planned, batch: Batch, last: int) -> dict[str, Array]:
+    """Return what a step writes for the last rows of one series, from as many rows as they need; NaN before."""
+    need = planned.step.lookback + last
+    if need >= len(batch):
+        return planned.step.apply(batch, planned.reads, None)
+    short = replace(
+        batch,
+        groups=Groups(np.array([0, need])),
+        times=batch.times[-need:],
+        columns={name: batch.columns[name][-need:] for name in planned.reads},
+    )
+    out: dict[str, Array] = {}
+    for name, values in planned.step.apply(short, planned.reads, None).items():
+        out[name] = np.full(len(batch), np.nan)
+        out[name][-last:] = values[-last:]
+    return out
 
 
 def _as_seen(plan: Plan, at: int, before: Batch, done: Batch, last: int | None) -> Batch:

@@ -16,7 +16,7 @@ from zoo.features.compute import compute, scaled
 from zoo.features.engines import pandas as memory
 from zoo.features.plan import Plan, StepError
 from zoo.features.spec import Engine, Sink, Source, Spec, make_step, pipeline_hash, read_spec, step_item
-from zoo.features.steps import Fitted, Step
+from zoo.features.steps import Fitted, Scope, Step
 from zoo.spec import Lines
 from zoo.tables.source import read
 
@@ -68,6 +68,7 @@ class Pipeline:
         self.folder = folder or Path()
         self._lines = lines
         self._fitted: Fitted | None = None
+        self._plans: dict[Scope, Plan] = {}
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Pipeline:
@@ -124,7 +125,7 @@ class Pipeline:
         if isinstance(frame, pd.Series):
             raise DataError("a table must have columns, but got a pandas Series", "give a frame with the time column")
         try:
-            return memory.prepare(frame, self.steps, source.names, zone=source.zone)
+            return memory.prepare(frame, self.steps, source.names, zone=source.zone, plans=self._plans)
         except StepError as error:
             raise self.said(error) from error
 
@@ -170,6 +171,12 @@ class Pipeline:
         prepared = self.prepare(table)
         return self.frame(prepared, self.last_of(prepared, rows=rows), table)
 
+    def newest(self, table: Any, *, rows: int = 1) -> dict[str, Array]:
+        """Return the features of the newest rows as arrays, column by column: ``last`` for programs in a hurry."""
+        prepared = self.prepare(table)
+        done = self.last_of(prepared, rows=rows)
+        return {name: done.columns[name] for name in prepared.plan.outputs}
+
     def last_of(self, prepared: memory.Prepared, *, rows: int = 1) -> Batch:
         """Return the features of the newest rows as arrays."""
         plan = prepared.plan
@@ -177,8 +184,9 @@ class Pipeline:
         batch = prepared.batch
         if int(batch.groups.lengths.max()) > needed:
             batch = batch.tail(needed)
-        done = scaled(plan, compute(plan, batch, last=rows), self._known(plan))
-        return done if len(done) <= rows else done.tail(rows)
+        fitted = self._known(plan)
+        done = compute(plan, batch, last=rows)
+        return scaled(plan, done if len(done) <= rows else done.tail(rows), fitted)
 
     def _known(self, plan: Plan) -> Fitted | None:
         if plan.scales and self._fitted is None:

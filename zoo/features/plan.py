@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from zoo.errors import ConfigError
@@ -68,6 +69,18 @@ class Plan:
     def lookback(self) -> int:
         """Rows of the grid before a row that its columns depend on."""
         return max(self.depth.values(), default=0)
+
+    @cached_property
+    def _leaves(self) -> tuple[bool, ...]:
+        read = [set(p.reads) for p in self.columns]
+        return tuple(
+            not isinstance(p.step, Impute) and not any(set(p.writes) & later for later in read[at + 1 :])
+            for at, p in enumerate(self.columns)
+        )
+
+    def is_leaf(self, at: int) -> bool:
+        """Return whether no later column step reads what a column step writes."""
+        return self._leaves[at]
 
     @property
     def written(self) -> tuple[str, ...]:

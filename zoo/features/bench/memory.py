@@ -154,8 +154,9 @@ def request(calls: int = 200) -> dict[str, Any]:
     times = []
     for _ in range(calls):
         began = time.perf_counter()
-        pipeline.last(one)
+        pipeline.newest(one)
         times.append(time.perf_counter() - began)
+    framed = _best(lambda: pipeline.last(one), rounds=50)
     p50, p95 = np.quantile(times, [0.5, 0.95]) * 1000
     return {
         "figure": f"5 one request of 400 rows, {features} features, milliseconds",
@@ -163,6 +164,7 @@ def request(calls: int = 200) -> dict[str, Any]:
         "p50": round(float(p50), 3),
         "p95": round(float(p95), 3),
         "best": round(min(times) * 1000, 3),
+        "best_as_a_frame": round(framed * 1000, 3),
         "asked": "<= 2",
         "reached": bool(p50 <= 2),
     }

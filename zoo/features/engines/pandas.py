@@ -44,15 +44,32 @@ def scope_of(batch: Batch) -> Scope:
     return Scope(batch.names, tuple(name for name in batch.columns if name not in texts), texts)
 
 
-def prepare(frame: pd.DataFrame, steps: tuple[Step, ...], names: Names, *, zone: str | None) -> Prepared:
+def prepare(
+    frame: pd.DataFrame,
+    steps: tuple[Step, ...],
+    names: Names,
+    *,
+    zone: str | None,
+    plans: dict[Scope, Plan] | None = None,
+) -> Prepared:
     """Return a table after the row steps.
+
+    Args:
+        frame: Raw rows.
+        steps: All steps.
+        names: The roles.
+        zone: Zone of the calendar.
+        plans: Plans of earlier tables with the same columns, and of this one afterwards.
 
     Raises:
         DataError: The table cannot be used, or no row is left.
         StepError: A step does not fit the table.
     """
     batch = batch_of(frame, names, zone=zone)
-    plan = make_plan(steps, scope_of(batch))
+    scope = scope_of(batch)
+    plan = (plans or {}).get(scope) or make_plan(steps, scope)
+    if plans is not None:
+        plans[scope] = plan
     raw = len(batch)
     for step in plan.rows:
         batch = step.apply(batch)

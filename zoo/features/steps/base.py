@@ -81,12 +81,16 @@ class Scales:
     table: Mapping[str, Floats]
     pooled: Mapping[str, Floats]
 
-    def of(self, ids: Array, column: str) -> Floats:
-        """Return centre and spread of some series, (S, 2)."""
-        known = np.array([self.index.get(i, -1) for i in ids.tolist()], dtype=np.int64)
-        found = self.table[column][known] if len(self.table[column]) else np.full((len(ids), 2), np.nan)
-        unknown = (known < 0) | np.isnan(found[:, 0])
-        found[unknown] = self.pooled[column]
+    def rows(self, ids: Array) -> Array:
+        """Return where some series are in the tables, -1 for unknown ones."""
+        return np.array([self.index.get(i, -1) for i in ids.tolist()], dtype=np.int64)
+
+    def of(self, rows: Array, column: str) -> Floats:
+        """Return centre and spread of some series, (S, 2); ``rows`` says where they are."""
+        found = self.table[column][rows] if len(self.table[column]) else np.full((len(rows), 2), np.nan)
+        unknown = (rows < 0) | np.isnan(found[:, 0])
+        if unknown.any():
+            found[unknown] = self.pooled[column]
         return found
 
 

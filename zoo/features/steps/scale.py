@@ -55,12 +55,13 @@ class Scale(ColumnStep):
         if scales is None:
             raise ConfigError("a pipeline with `scale` must be fitted first", "call fit or fit_transform")
         out: dict[str, Array] = {}
+        rows = scales.rows(batch.ids) if self.per == "id" else None
         for name in reads:
-            if self.per == "all":
+            if rows is None:
                 centre, spread = scales.pooled[name]
                 out[name] = (batch.columns[name] - centre) / spread
             else:
-                found = scales.of(batch.ids, name)[batch.groups.codes]
+                found = scales.of(rows, name)[batch.groups.codes]
                 out[name] = (batch.columns[name] - found[:, 0]) / found[:, 1]
         return out
 
