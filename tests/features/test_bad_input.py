@@ -43,8 +43,14 @@ SOURCE = "source: {path: t.parquet, id: meter, time: ts, target: kwh}\n"
         (SOURCE + "steps:\n  - calendar: [hour, holiday:XX]\n", "known country or region, but got 'XX'"),
         (SOURCE + "steps:\n  - filter: 'kwh = 3'\n", "a condition must be readable"),
         (SOURCE + "steps:\n  - filter: '__import__(\"os\")'\n", "a condition must be a comparison"),
-        ("source: {path: t, id: a, time: a, target: b}\nsteps:\n  - lags: [1]\n", "line 1, source: id, time and target"),
-        (SOURCE + "sink: {path: a, table: b}\nsteps:\n  - lags: [1]\n", "line 2, sink: a sink must have a path or a table"),
+        (
+            "source: {path: t, id: a, time: a, target: b}\nsteps:\n  - lags: [1]\n",
+            "line 1, source: id, time and target",
+        ),
+        (
+            SOURCE + "sink: {path: a, table: b}\nsteps:\n  - lags: [1]\n",
+            "line 2, sink: a sink must have a path or a table",
+        ),
         (SOURCE + "steps:\n  - lags: [1]\nengine: dask\n", "line 4, engine:"),
         ("steps: [\n", "pipeline.yaml, line 2"),
     ],
@@ -73,7 +79,7 @@ def test_a_time_column_of_text_is_parsed_or_refused():
     table = raw_table(series=1, hours=30)
     told = pipeline(HOURLY).fit_transform(table.assign(ts=table["ts"].astype(str)))
     pd.testing.assert_frame_equal(told, pipeline(HOURLY).fit_transform(table), check_dtype=False, check_exact=True)
-    with pytest.raises(DataError, match="is text that is none, for example 'noon'"):
+    with pytest.raises(DataError, match=r"is text that is none, for example 'noon'"):
         pipeline(HOURLY).prepare(table.assign(ts=["noon", *table["ts"].astype(str)[1:]]))
 
 
@@ -117,7 +123,7 @@ def test_files_of_different_schema_are_refused(tmp_path):
     table = raw_table(series=1, hours=30)
     table.to_parquet(tmp_path / "a.parquet")
     table.rename(columns={"kwh": "kw"}).to_parquet(tmp_path / "b.parquet")
-    with pytest.raises(DataError, match="a.parquet and b.parquet differ"):
+    with pytest.raises(DataError, match=r"a.parquet and b.parquet differ"):
         run(pipeline(HOURLY, source=str(tmp_path / "*.parquet")), engine="pandas")
 
 

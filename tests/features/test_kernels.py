@@ -79,7 +79,9 @@ def test_decayed_means_agree_with_pandas_up_to_what_is_forgotten():
     assert memory(12) == 256
 
 
-@pytest.mark.parametrize("part", ["hour", "minute", "weekday", "day", "day_of_year", "month", "quarter", "year", "week"])
+@pytest.mark.parametrize(
+    "part", ["hour", "minute", "weekday", "day", "day_of_year", "month", "quarter", "year", "week"]
+)
 def test_parts_of_the_calendar_agree_with_pandas(part):
     when = pd.date_range("1959-12-20", "2031-02-03", freq="7h13min")
     told = {"weekday": "dayofweek", "day_of_year": "dayofyear"}.get(part, part)

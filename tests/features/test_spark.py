@@ -68,7 +68,7 @@ def test_mistakes_are_said_in_our_words_and_versions_can_be_read(spark_session, 
         run(made, engine="spark", session=spark_session)
     table.assign(ts=["noon", *table["ts"].astype(str)[1:]]).to_parquet(tmp_path / "b.parquet")
     (tmp_path / "a.parquet").unlink()
-    with pytest.raises(DataError, match="every row must have a time, .* for example 'noon'"):
+    with pytest.raises(DataError, match=r"every row must have a time, .* for example 'noon'"):
         run(made, engine="spark", session=spark_session)
 
 
@@ -103,7 +103,9 @@ def test_csv_a_single_series_empty_partitions_and_queries(spark_session, tmp_pat
     sums = {run(made, engine=engine, session=spark_session).checksum for engine in ("pandas", "spark")}
     assert len(sums) == 1
     spark_session.createDataFrame(table).repartition(16).createOrReplaceTempView("meters")
-    spec = made.spec.model_copy(update={"source": made.spec.source.model_copy(update={"path": None, "query": "select ts, kwh from meters"})})
+    spec = made.spec.model_copy(
+        update={"source": made.spec.source.model_copy(update={"path": None, "query": "select ts, kwh from meters"})}
+    )
     queried = run(Pipeline.of(spec), session=spark_session)
     assert queried.engine == "spark" and queried.rows_in == len(table)
     wrong = spec.source.model_copy(update={"query": "select nothing from nowhere"})

@@ -55,7 +55,9 @@ def _newest(planned: Planned, batch: Batch, last: int) -> dict[str, Array]:
         columns={name: batch.columns[name][-need:] for name in planned.reads},
     )
     out: dict[str, Array] = {}
-    for name, values in planned.step.apply(short, planned.reads, None).items():
+    step = planned.step
+    found = step.newest(short, planned.reads) if last == 1 else step.apply(short, planned.reads, None)
+    for name, values in found.items():
         out[name] = np.full(len(batch), np.nan)
         out[name][-last:] = values[-last:]
     return out

@@ -130,6 +130,9 @@ class StepConformance(ABC):
             short = seen[seen["ts"] >= limit.to_numpy()]
             assert plan.lookback > 200 or len(short) < len(seen)
             assert_same(newest, pipeline.last(short))
+            if not aggregated(plan):
+                alone = pipeline.last(short[short["meter"] == "m1"])
+                assert_same(newest[newest["meter"] == "m1"], alone[list(newest.columns)])
 
     def test_series_do_not_see_each_other(self) -> None:
         """But where they are put together."""

@@ -50,7 +50,7 @@ def throughput(rows: int) -> Iterator[dict[str, Any]]:
         record |= {"times_mlforecast": round(best / ours, 2), "asked": ">= 1.0 and >= 20"}
         record["reached"] = bool(best / ours >= 1.0 and apply / ours >= 20)
     yield record
-    del frame
+
     yield _peak(rows)
 
 
@@ -103,7 +103,7 @@ from zoo.features.pipeline import Pipeline
 from zoo.features.run import run
 import pyarrow.parquet as pq, pandas as pd
 source, sink = sys.argv[1:3]
-Pipeline(steps(), id="unique_id", time="ds", target="y", source=source + ".small").transform(pd.read_parquet(source + ".small"))
+Pipeline(steps(), id="unique_id", time="ds", target="y").transform(pd.read_parquet(source + ".small"))
 me, peak, going = psutil.Process(), [0], True
 base = me.memory_info().rss
 def watch():
@@ -127,9 +127,12 @@ def _peak(rows: int) -> dict[str, Any]:
         size = int(frame.memory_usage(index=False).sum())
         frame.to_parquet(source)
         frame.iloc[:2000].to_parquet(source + ".small")
-        del frame
+
         told = subprocess.run(  # noqa: S603
-            [sys.executable, "-c", _CHILD, source, str(Path(folder) / "out")], capture_output=True, text=True, check=True
+            [sys.executable, "-c", _CHILD, source, str(Path(folder) / "out")],
+            capture_output=True,
+            text=True,
+            check=True,
         )
     found = json.loads(told.stdout)
     ratio = found["peak"] / size

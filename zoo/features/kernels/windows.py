@@ -39,7 +39,13 @@ class Window(NamedTuple):
 
 
 def rolling(
-    values: Floats, groups: Groups, windows: Sequence[Window], *, shift: int = 1, least: int | None = None
+    values: Floats,
+    groups: Groups,
+    windows: Sequence[Window],
+    *,
+    shift: int = 1,
+    least: int | None = None,
+    newest: bool = False,
 ) -> dict[Window, Floats]:
     """Return statistics of the ``size`` rows that end ``shift`` rows before each row.
 
@@ -49,6 +55,7 @@ def rolling(
         windows: What to compute.
         shift: 1 for windows that end with the row before; 0 takes the row itself.
         least: Known values that a window needs; all of them by default. Else missing values are left out.
+        newest: Only the last row of a single series matters.
 
     Returns:
         Window -> (N,), NaN where there are too few values.
@@ -62,7 +69,10 @@ def rolling(
         else:
             out |= _partial(values, groups, rest, shift, least)
     for w in quantiles:
-        out[w] = _quantile(values, groups, w, shift, w.size if least is None else min(least, w.size))
+        one = newest and len(groups) == 1 and shift > 0
+        out[w] = (_newest_quantile if one else _quantile)(
+            values, groups, w, shift, w.size if least is None else min(least, w.size)
+        )
     return out
 
 
@@ -78,6 +88,17 @@ def _quantile(values: Floats, groups: Groups, window: Window, shift: int, least:
     count = known[np.maximum(last, first)] - known[first]
     found[count < least] = np.nan
     return found
+
+
+def _newest_quantile(values: Floats, groups: Groups, window: Window, shift: int, least: int) -> Floats:
+    from coreforecast.grouped_array import GroupedArray
+
+    out = np.full(len(values), np.nan)
+    last = len(values) - shift
+    if last > 0 and np.isfinite(values[max(last - window.size, 0) : last]).sum() >= least:
+        array = GroupedArray(values, groups.offsets, 1)
+        out[-1] = array._rolling_quantile_update(shift, window.level, window.size, 1, True)[0]
+    return out
 
 
 def _complete(values: Floats, groups: Groups, windows: Iterable[Window], shift: int) -> dict[Window, Floats]:

@@ -93,6 +93,11 @@ class Scales:
             found[unknown] = self.pooled[column]
         return found
 
+    def one(self, row: int, column: str) -> Floats:
+        """Return centre and spread of one series, (2,)."""
+        found = self.table[column][row] if row >= 0 else self.pooled[column]
+        return self.pooled[column] if found[0] != found[0] else found
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -165,6 +170,10 @@ class ColumnStep(Step):
             reads: What ``reads`` returned.
             scales: What the step has learnt, if it learns.
         """
+
+    def newest(self, batch: Batch, reads: tuple[str, ...]) -> dict[str, Array]:
+        """Return the same for a single series of which only the last row matters."""
+        return self.apply(batch, reads, None)
 
 
 def microseconds(text: str, what: str) -> int:

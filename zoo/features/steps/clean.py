@@ -97,11 +97,18 @@ class Outliers(ColumnStep):
 
     def apply(self, batch: Batch, reads: tuple[str, ...], scales: Scales | None) -> dict[str, Array]:
         """Return marks or changed columns."""
+        return self._judged(batch, reads, newest=False)
+
+    def newest(self, batch: Batch, reads: tuple[str, ...]) -> dict[str, Array]:
+        """Return the mark or the value of the last row."""
+        return self._judged(batch, reads, newest=True)
+
+    def _judged(self, batch: Batch, reads: tuple[str, ...], *, newest: bool) -> dict[str, Array]:
         out: dict[str, Array] = {}
         factor = self.factor if self.factor is not None else (1.5 if self.how == "iqr" else 3.0)
         for name in reads:
             values = batch.columns[name]
-            low, high = fences(values, batch.groups, self.how, window=self.window, factor=factor)
+            low, high = fences(values, batch.groups, self.how, window=self.window, factor=factor, newest=newest)
             with np.errstate(invalid="ignore"):
                 wild = (values < low) | (values > high)
             if self.action == "mark":

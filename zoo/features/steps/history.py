@@ -115,11 +115,23 @@ class Rolling(_History):
 
     def apply(self, batch: Batch, reads: tuple[str, ...], scales: Scales | None) -> dict[str, Array]:
         """Return the statistics."""
+        return self._statistics(batch, reads, newest=False)
+
+    def newest(self, batch: Batch, reads: tuple[str, ...]) -> dict[str, Array]:
+        """Return the statistics of the last row."""
+        return self._statistics(batch, reads, newest=True)
+
+    def _statistics(self, batch: Batch, reads: tuple[str, ...], *, newest: bool) -> dict[str, Array]:
         wanted = {(size, one): _window(one, size) for size in self.windows for one in self.how}
         out: dict[str, Array] = {}
         for name in reads:
             found = rolling(
-                batch.columns[name], batch.groups, list(wanted.values()), shift=self.shift, least=self.least
+                batch.columns[name],
+                batch.groups,
+                list(wanted.values()),
+                shift=self.shift,
+                least=self.least,
+                newest=newest,
             )
             out |= {f"{name}_{one.replace(':', '_')}_{size}": found[w] for (size, one), w in wanted.items()}
         return out

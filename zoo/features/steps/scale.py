@@ -60,6 +60,9 @@ class Scale(ColumnStep):
             if rows is None:
                 centre, spread = scales.pooled[name]
                 out[name] = (batch.columns[name] - centre) / spread
+            elif len(rows) == 1:
+                centre, spread = scales.one(int(rows[0]), name)
+                out[name] = (batch.columns[name] - centre) / spread
             else:
                 found = scales.of(rows, name)[batch.groups.codes]
                 out[name] = (batch.columns[name] - found[:, 0]) / found[:, 1]
