@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,12 +10,10 @@ from zoo.errors import ConfigError, DataError
 from zoo.features import Pipeline
 from zoo.features.run import run
 from zoo.tables.versioned import Table
+from zoo.testing.feature_cases import CASES, weather
 from zoo.testing.features import assert_same, raw_table
 
 pytestmark = pytest.mark.spark
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "conformance"))
-from test_features import CASES, weather  # noqa: E402
 
 #: All kinds of steps at once: every start of a Spark job costs more than the rows of a test.
 ALL = [

@@ -317,8 +317,12 @@ def _used(ids: Array, codes: Ints) -> tuple[Array, Ints]:
 
 def _order(codes: Ints, times: Ints) -> Ints | None:
     """Return the order by id and time, None if the rows are in it."""
-    step = np.diff(codes)
-    if len(codes) < 2 or bool(((step > 0) | ((step == 0) & (np.diff(times) >= 0))).all()):
+    block = 1 << 20  # at a time: the differences of ten million rows would be as large as the table
+    for at in range(0, max(len(codes) - 1, 0), block):
+        step, later = np.diff(codes[at : at + block + 1]), np.diff(times[at : at + block + 1]) >= 0
+        if not bool(((step > 0) | ((step == 0) & later)).all()):
+            break
+    else:
         return None
     return np.lexsort((times, codes))
 
