@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from zoo.cli import main
 from zoo.errors import ConfigError, DataError
 from zoo.features import Pipeline
 from zoo.features.run import run
+from zoo.features.sink import Folder
 from zoo.testing.features import raw_table
 
 HOURLY = {"resample": {"every": "1h"}}
@@ -183,6 +186,48 @@ def test_a_sink_that_holds_something_else_is_refused(tmp_path):
     with pytest.raises(DataError, match="holds something else"):
         run(pipeline(HOURLY, source=str(tmp_path / "t.parquet"), sink=str(tmp_path / "out")))
     assert (tmp_path / "out" / "thesis.docx").read_text() == "years of work"
+
+
+def test_a_death_between_the_two_renames_loses_nothing(tmp_path):
+    """The old rows are then under another name only: the next opening puts them back."""
+    raw_table(series=1, hours=40).to_parquet(tmp_path / "t.parquet")
+    made = pipeline(HOURLY, source=str(tmp_path / "t.parquet"), sink=str(tmp_path / "out"))
+    first = run(made)
+    (tmp_path / "out").rename(tmp_path / ".out.old")
+    (tmp_path / ".out.partial").mkdir()
+    assert Folder(tmp_path / "out").manifest["info"]["pipeline"] == made.hash
+    assert run(made).checksum == first.checksum
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["out", "t.parquet"]
+
+
+def test_a_killed_run_leaves_the_old_rows(tmp_path):
+    raw_table(series=1, hours=40).to_parquet(tmp_path / "t.parquet")
+    options = {"source": str(tmp_path / "t.parquet"), "sink": str(tmp_path / "out")}
+    first = run(pipeline(HOURLY, **options))
+    code = (
+        "import os, signal, sys; from zoo.features import Pipeline, artifact; from zoo.features.run import run;"
+        "artifact.save = lambda *a: os.kill(os.getpid(), signal.SIGKILL);"
+        f"run(Pipeline([{HOURLY!r}], id='meter', time='ts', target='kwh', **{options!r}))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == -9
+    assert (tmp_path / ".out.partial").is_dir()
+    rows = pd.read_parquet(tmp_path / "out")
+    assert len(rows) == first.rows_out
+    assert run(pipeline(HOURLY, **options)).checksum == first.checksum
+
+
+def test_a_join_of_texts_alone_works_and_keys_of_two_kinds_are_refused():
+    times = [pd.Timestamp("2024-03-01"), pd.Timestamp("2024-03-02")]
+    other = pd.DataFrame({"station": ["s0", "s0"], "ts": times, "crew": ["a", "b"]})
+    step = {"table": other, "on": "station", "asof": "ts"}
+    out = pipeline(HOURLY, {"join": step}).fit_transform(raw_table())
+    known = out["station"] == "s0"
+    assert set(out.loc[known, "crew"]) == {"a", "b"} and out.loc[~known, "crew"].isna().all()
+    with pytest.raises(DataError, match="'station' must be of one type in both tables"):
+        pipeline(HOURLY, {"join": step | {"table": other.assign(station=[1, 2])}}).prepare(raw_table())
+    with pytest.raises(DataError, match="must have a zone, or none of them"):
+        zoned = other.assign(ts=other["ts"].dt.tz_localize("UTC"))
+        pipeline(HOURLY, {"join": step | {"table": zoned}}).prepare(raw_table())
 
 
 def test_nothing_is_left_when_a_run_fails_in_the_middle(tmp_path, monkeypatch):

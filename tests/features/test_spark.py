@@ -76,6 +76,14 @@ def test_each_case_of_the_laws_gives_the_same_bits(case, spark_session, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_random_tables_give_the_same_bits(seed, spark_session, tmp_path):
+    reports, frames = both(ALL, raw_table(seed, series=1 + 2 * seed, hours=150 * seed), spark_session, tmp_path)
+    assert_same(*frames)
+    assert reports[0].checksum == reports[1].checksum
+
+
+@pytest.mark.slow
 def test_zones_integer_ids_and_integer_clocks_agree(spark_session, tmp_path):
     table = raw_table().assign(meter=lambda t: t["meter"].str[1:].astype(int) * 7)
     aware = table.assign(ts=table["ts"].dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin"))

@@ -177,7 +177,11 @@ def _join(state: State, step: Join) -> State:
         F.col("__key"), F.col("__time"), F.lit(0).alias("__side"),
         F.struct(F.col("__time").alias("t"), *[F.col(f"__b{i}") for i in range(len(brings))]).alias("__known"),
     )  # fmt: skip
-    key = F.lit("all") if step.on is None else _col(step.on).cast(kind)
+    step.check(state.ticks, text=step.on in state.texts or (step.on == state.key and state.text_ids) or step.on is None)
+    if step.on is None or kind == "string":
+        key = F.lit("all") if step.on is None else _col(step.on)
+    else:
+        key = F.when(_col(step.on) % 1 == 0, _col(step.on).cast(kind))  # 1.5 is not 1
     mine = state.frame.withColumns({"__key": key, "__time": _col(state.names.time), "__side": F.lit(1)})
     line = Window.partitionBy("__key").orderBy("__time", "__side").rowsBetween(Window.unboundedPreceding, 0)
     both = mine.unionByName(other, allowMissingColumns=True)

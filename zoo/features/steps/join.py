@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import ConfigDict, PrivateAttr, field_validator
 
 from zoo.errors import ConfigError, DataError
-from zoo.features.batch import Array, Batch, Names, batch_of
+from zoo.features.batch import Array, Batch, Names, Ticks, batch_of
 from zoo.features.kernels.groups import Ints
 from zoo.features.steps.base import RowStep, Scope, microseconds
 from zoo.tables.source import read
@@ -187,12 +187,34 @@ class Join(RowStep):
     def apply(self, batch: Batch) -> Batch:
         """Return the batch with the columns of the other table."""
         known = self.known()
-        if known.batch.ticks.integer != batch.ticks.integer:
-            raise DataError("both tables of a join must have the same kind of clock, but one is a number", "convert it")
-        if (known.batch.ticks.zone is None) != (batch.ticks.zone is None):
-            raise DataError("both tables of a join must have a zone, or none of them", "convert one of them")
+        self.check(batch.ticks, text=self._is_text(batch))
         at = known.rows(self.keys(batch), batch.times, self.reach)
         return batch.with_columns({new: _taken(known.batch.columns[old], at) for old, new in self.brings().items()})
+
+    def check(self, ticks: Ticks, *, text: bool) -> None:
+        """Raise where the other table is of another kind.
+
+        Args:
+            ticks: The clock of this table.
+            text: Whether its key is text.
+
+        Raises:
+            DataError: Clocks or keys cannot be compared.
+        """
+        other = self.known().batch
+        if other.ticks.integer != ticks.integer:
+            raise DataError("both tables of a join must have the same kind of clock, but one is a number", "convert it")
+        if (other.ticks.zone is None) != (ticks.zone is None):
+            raise DataError(
+                "both tables of a join must have a zone, or none of them, but only one has", "convert one of them"
+            )
+        if self.on is not None and text != (other.ids.dtype == object):
+            raise DataError(f"{self.on!r} must be of one type in both tables, but is text in one only", "convert it")
+
+    def _is_text(self, batch: Batch) -> bool:
+        if self.on is None:
+            return True
+        return (batch.ids if self.on == batch.names.id else batch.columns[self.on]).dtype == object
 
     def keys(self, batch: Batch) -> Array:
         """Return the key of each row, of the type that the other table has."""
@@ -200,8 +222,6 @@ class Join(RowStep):
             return np.full(len(batch), "all", dtype=object)
         of_id = self.on == batch.names.id
         keys = batch.ids[batch.groups.codes] if of_id else batch.columns[self.on]
-        if (keys.dtype == object) != (self.known().batch.ids.dtype == object):
-            raise DataError(f"{self.on!r} must be of one type in both tables, but is text in one only", "convert it")
         return keys if of_id or keys.dtype == object else np.where(np.isnan(keys), np.iinfo(np.int64).min, keys)
 
 
