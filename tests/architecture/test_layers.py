@@ -30,6 +30,7 @@ PLATFORM = [
 TENANT = [
     ("panel",),
     ("metrics",),
+    ("eligibility",),
     ("models",),
     ("evaluate", "testing", "datasets"),
     ("ensembles", "intervals"),
