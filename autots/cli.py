@@ -15,6 +15,13 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "The budget counts from pressing return to the prompt. Ctrl-C ends the search early and keeps what was found; "
         "--resume goes on with a run, also after it was killed.",
     ),
+    "check": (
+        "autots.commands.check:check",
+        "Say which columns may be used to forecast, and whether the target can be forecast.",
+        "Ineligible are columns that are the target in disguise, were changed after the fact, will not be known, name "
+        "rows, or say nothing. The same checks run before every fit; `zoo fit --strict` stops on them.\n\n"
+        "Of a versioned table the first version is compared too. Status 1 if a column is ineligible.",
+    ),
     "forecast": (
         "autots.commands.forecast:forecast",
         "Forecast the horizon after the history, or after another table.",

@@ -98,7 +98,7 @@ def planted(table: pd.DataFrame, horizon: int, *, seed: int = 0) -> dict[str, _L
         "copy_known": _Leak(y.to_numpy(), True, ("copy", "not_known")),
         "lag_1_known": _Leak(groups.shift(1).to_numpy(), True, ("short_lag", "not_known")),
         "oracle_known": _Leak(
-            np.cbrt((y - middle) / spread).to_numpy() + rng.normal(0, 0.01, n),
+            np.asarray(np.cbrt((y - middle) / spread)) + rng.normal(0, 0.01, n),
             True,
             ("too_good_alone", "copy", "not_known"),
         ),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeAlias
+
+from autots.panel.repair import DataReport, Finding
+from zoo.errors import DataError
 
 __all__ = ["Eligibility", "Forecastability", "Status", "Verdict"]
 
@@ -78,6 +81,36 @@ class Eligibility:
     def review(self) -> tuple[Verdict, ...]:
         """The columns that a person should look at."""
         return tuple(v for v in self.verdicts if v.status == "review")
+
+    def refuse(self) -> None:
+        """Raise if a column must not be used.
+
+        Raises:
+            DataError: With the columns and the reasons.
+        """
+        if self.ineligible:
+            told = "; ".join(f"{v.column}: {v.reason}" for v in self.ineligible)
+            raise DataError(
+                f"columns must be fit to forecast with, but {len(self.ineligible)} are not: {told}",
+                "drop or mend them, declare them otherwise, or fit without strict",
+            )
+
+    def noted(self, report: DataReport) -> DataReport:
+        """Return the report of a table with what was found here."""
+        more = [
+            Finding(
+                f"eligibility_{v.kind}",
+                1,
+                f"column {v.column!r}: {v.reason}",
+                "kept, but a model that uses it will disappoint: drop or mend it (strict stops here)"
+                if v.status == "ineligible"
+                else "kept: a person should look at it",
+            )
+            for v in (*self.ineligible, *self.review)
+        ]
+        if self.target.verdict == "no":
+            more.append(Finding("forecastability", 1, f"seasonal naive: {self.target.reason}", "searched all the same"))
+        return replace(report, findings=(*report.findings, *more)) if more else report
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
