@@ -26,6 +26,7 @@ _SHORTLIST = 3  # leads of a column that are looked at closely
 _CLOSE = 0.6  # rank correlation from which a lead is looked at
 _BINS = 60
 _TRIM = 0.1  # share of the largest residuals that count for nothing: values that were filled, typing errors
+_EXACT = 1e-6
 _EQUAL = 1e-4  # unexplained share of the variance at which a column is the target, scaled
 _TOO_GOOD, _SUSPICIOUS = 0.02, 0.08  # unexplained shares
 _TIMES, _SOME_TIMES = 4.0, 3.0  # how much better than the target's own past
@@ -51,7 +52,7 @@ class Past:
     def _compute(self, lead: int) -> float:
         y, split = self.sample.y, self.sample.split
         lags = sorted({lead, lead + 1, *(m * -(-lead // m) for m in self.seasons)})
-        lags = [lag for lag in lags if lag < split // 2]
+        lags = [lag for lag in lags if lag < 0.8 * split]
         if not lags:
             return 1.0
         first = max(lags)
@@ -94,14 +95,14 @@ def judge_leads(
     for lead in sorted(leads, key=lambda k: left[k]):  # of neighbouring leads the one that fits best is named
         verdict = verdict.worse(_judged(name, role, lead, left[lead], past))
     if role == "known" and not categorical:
-        verdict = verdict.worse(_short_lag(x, sample, name, horizon))
+        verdict = verdict.worse(_short_lag(x, past, name, horizon))
     return verdict
 
 
 def _judged(name: str, role: str, lead: int, left: float, past: Past) -> Verdict | None:
     own = past.unexplained(max(1, lead))
     evidence = {"lead": float(lead), "unexplained": left, "own_past": own}
-    if left < _EQUAL and left * _TIMES < own:
+    if left < _EQUAL and _beats(left, own, _TIMES):
         if lead == 0:
             return Verdict(name, role, "ineligible", "copy", "equal to the target itself, scaled", evidence)
         told = f"equal to the target {_rows(lead)} later"
@@ -111,21 +112,26 @@ def _judged(name: str, role: str, lead: int, left: float, past: Past) -> Verdict
         f"alone explains {1 - left:.1%} of the target {when} on rows that it was not fitted on; the target's own past "
         f"explains {1 - own:.1%}"
     )
-    if left < _TOO_GOOD and left * _TIMES < own:
+    if left < _TOO_GOOD and _beats(left, own, _TIMES):
         return Verdict(name, role, "ineligible", "too_good_alone", told, evidence)
-    if left < _SUSPICIOUS and left * _SOME_TIMES < own:
+    if left < _SUSPICIOUS and _beats(left, own, _SOME_TIMES):
         return Verdict(name, role, "review", "too_good_alone", told, evidence)
     return None
 
 
-def _short_lag(x: Floats, sample: Sample, name: str, horizon: int) -> Verdict | None:
+def _beats(left: float, own: float, times: float) -> bool:
+    """Whether a column leaves so many times less unexplained; below a millionth both are exact."""
+    return max(left, _EXACT) * times < own
+
+
+def _short_lag(x: Floats, past: Past, name: str, horizon: int) -> Verdict | None:
     """Return a verdict if a known column is the target of fewer rows ago than the horizon: that is not known."""
-    y = sample.y
+    sample, y = past.sample, past.sample.y
     if horizon < 2 or _from_pairs(x[:, horizon:], y[:, : y.shape[1] - horizon], sample.split - horizon) < _EQUAL:
         return None  # nothing to tell, or a target that repeats itself
     for lag in _likely(y, x, 1, min(horizon - 1, _MOST_LEADS, int(_REACH * sample.split))):
         left = _from_pairs(x[:, lag:], y[:, : y.shape[1] - lag], sample.split - lag)
-        if left < _EQUAL:
+        if left < _EQUAL and _beats(left, past.unexplained(horizon - lag), _TIMES):
             told = f"declared known, but equal to the target {_rows(lag)} earlier: not known {_rows(horizon)} ahead"
             return Verdict(name, "known", "ineligible", "short_lag", told, {"lag": float(lag), "unexplained": left})
     return None
