@@ -47,6 +47,11 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "Measure the figures of the README: accuracy on public sets, speed and memory.",
         "One JSON line per figure, beside what was asked and what others reached. The sets are not in the project.",
     ),
+    "bench eligibility": (
+        "autots.bench.eligibility:bench_eligibility",
+        "Measure whether planted leaks are found, and whether clean tables raise alarms.",
+        "One JSON line per set, then what the checks cost on 10,000 x 1,000 rows. The sets are not in the project.",
+    ),
     "demo": (
         "autots.commands.demo:demo",
         "Fit a real data set that comes with the installation.",

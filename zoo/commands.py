@@ -149,6 +149,11 @@ COMMANDS: Mapping[str, Command] = {
         "Show what a version was made of, through all versioned tables.",
         "Each pipeline run notes the versions it read and its own hash.",
     ),
+    "bench handover": Command(
+        "zoo.tables.bench:bench_handover",
+        "Measure the ways from Spark to Ray, and whether auto takes a good one.",
+        "One JSON line per way. Starts Ray and Spark; needs about 4 GB.",
+    ),
     "bench search": Command(
         "zoo.search.bench.command:bench_search",
         "Measure the search engine against Optuna's and Ray Tune's ways, in virtual time.",

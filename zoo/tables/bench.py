@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+import json
 import statistics
+import sys
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from zoo.commands import Outcome
 from zoo.tables.exchange import Way, choose, to_ray
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["handover", "handover_table"]
+__all__ = ["bench_handover", "handover", "handover_table"]
 
 _WAYS: tuple[Way, ...] = ("arrow", "from_spark", "parquet")
+
+
+def bench_handover(
+    rows: Annotated[int, typer.Option(min=1, help="Rows of the table of 8 columns.")] = 5_000_000,
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds that count.")] = 3,
+    memory: Annotated[str, typer.Option(help="Heap of Spark's executor and driver.")] = "2g",
+) -> Outcome:
+    """Print one JSON line per way, then one about the way that auto takes."""
+    from zoo.cluster import connect, spark
+
+    records = []
+    with connect(workers=2), spark(executors=1, cores=1, memory=memory) as session:
+        for record in handover(session, rows=rows, repeats=repeats):
+            records.append(record)
+            print(json.dumps(record), file=sys.stderr, flush=True)
+    return Outcome({"records": records}, "\n".join(json.dumps(record) for record in records))
 
 
 def handover_table(session: SparkSession, rows: int) -> DataFrame:
