@@ -52,7 +52,7 @@ def handover_table(session: SparkSession, rows: int) -> DataFrame:
 def handover(session: SparkSession, *, rows: int = 5_000_000, repeats: int = 3) -> Iterator[dict[str, Any]]:
     """Yield the median seconds of each way, then what ``auto`` takes and how far it is from the best.
 
-    The ways take turns, after one round that counts for nothing: the JVMs and Ray's workers warm up in it.
+    The ways take turns, after a round with a tenth of the rows, in which the JVMs and Ray's workers warm up.
 
     Args:
         session: Of ``zoo.cluster.spark()``.
@@ -64,15 +64,14 @@ def handover(session: SparkSession, *, rows: int = 5_000_000, repeats: int = 3) 
     table = handover_table(session, rows)
     ray.data.DataContext.get_current().enable_progress_bars = False
     for way in _WAYS:
-        to_ray(handover_table(session, 10_000), way).count()
+        to_ray(handover_table(session, max(1, rows // 10)), way).count()
     seconds: dict[str, list[float]] = {way: [] for way in _WAYS}
-    for turn in range(repeats + 1):
+    for _ in range(repeats):
         for way in _WAYS:
             began = time.perf_counter()
             found = to_ray(table, way)
             got = found.count()
-            if turn:
-                seconds[way].append(time.perf_counter() - began)
+            seconds[way].append(time.perf_counter() - began)
             assert got == rows, (way, got)
             del found
     median = {way: statistics.median(values) for way, values in seconds.items()}
