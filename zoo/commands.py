@@ -184,6 +184,11 @@ COMMANDS: Mapping[str, Command] = {
         "One JSON line per figure, beside what was asked. mlforecast, which is measured beside ours, comes with the "
         "extra 'bench'; the public sets are not in the project.",
     ),
+    "bench handover": Command(
+        "zoo.tables.bench:bench_handover",
+        "Measure the ways from Spark to Ray, and whether auto takes a good one.",
+        "One JSON line per way. Starts Ray and Spark; needs about 4 GB.",
+    ),
     "bench search": Command(
         "zoo.search.bench.command:bench_search",
         "Measure the search engine against Optuna's and Ray Tune's ways, in virtual time.",

@@ -13,7 +13,7 @@ from zoo.tables.versioned import AsOf, Commit, Table, is_table
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Difference", "Origin", "compare", "diff", "lineage"]
+__all__ = ["Difference", "Origin", "compare", "diff", "different", "lineage", "paired"]
 
 _DEEPEST = 20  # tables that are made of tables that are made of ...
 

@@ -121,7 +121,7 @@ def _by_fetching(df: DataFrame) -> Dataset:
 
     try:
         # Materialised, since the executors' copies go now.
-        return _typed(ray.data.from_spark(df), _schema(df)).materialize()
+        return _held(ray.data.from_spark(df), _schema(df))
     finally:
         release_spark_recoverable(df)
 
@@ -133,17 +133,21 @@ def _by_parquet(df: DataFrame, folder: str | Path | None) -> Dataset:
     try:
         df.write.parquet(f"file://{place.resolve()}/table", compression="lz4raw")
         found = ray.data.read_parquet(str(place / "table"), file_extensions=["parquet"])
-        return _typed(found, _schema(df)).materialize()
+        return _held(found, _schema(df))
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _typed(dataset: Dataset, schema: Any) -> Dataset:
-    """Give a dataset the types that Spark's Arrow has: ways differ in time units and nullability."""
+def _held(dataset: Dataset, schema: Any) -> Dataset:
+    """Compute a dataset, with the types that Spark's Arrow has: ways differ in time units and nullability."""
+    import ray
+
     found = dataset.schema()
-    if found is not None and found.base_schema.equals(schema):
-        return dataset
-    return dataset.map_batches(_cast, batch_format="pyarrow", batch_size=None, fn_kwargs={"schema": schema})
+    if found is None or not found.base_schema.equals(schema):
+        dataset = dataset.map_batches(_cast, batch_format="pyarrow", batch_size=None, fn_kwargs={"schema": schema})
+    dataset = dataset.materialize()
+    # Ray forgets the columns of a table without rows.
+    return dataset if dataset.count() else ray.data.from_arrow(schema.empty_table())
 
 
 def _cast(table: Any, schema: Any) -> Any:
@@ -190,12 +194,22 @@ def node_count() -> int:
 
 
 def _failed(via: str, error: BaseException) -> DataError:
-    java = getattr(error, "java_exception", None)
-    text = str(java.getMessage() or java) if java is not None else str(error)
+    text = _causes(error)[-1]
     message = (text.strip().splitlines() or [type(error).__name__])[0]
-    large = "maxResultSize" in text or "OutOfMemoryError" in text
+    everything = " ".join(_causes(error))
+    large = "maxResultSize" in everything or "OutOfMemoryError" in everything
     hint = "use via='parquet', or give Spark a larger memory=" if large else "the message is Spark's; check the query"
     return DataError(f"Spark must be able to compute the table (via {via}), but it failed: {message}", hint)
+
+
+def _causes(error: BaseException) -> list[str]:
+    """Return what each exception of Java's chain says; the last one is the cause."""
+    cause = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
+    out = []
+    while cause is not None and hasattr(cause, "getCause"):
+        out.append(str(cause.getMessage() or cause.toString()))
+        cause = cause.getCause()
+    return out or [str(error)]
 
 
 def _mib(size: int) -> str:

@@ -55,7 +55,8 @@ class Commit:
 def is_table(path: str | Path) -> bool:
     """Whether a versioned table is at this path."""
     if "://" not in str(path):
-        return (Path(path).expanduser() / _LOG).is_dir()
+        # The folder of the log alone is what a writer leaves that was killed before its first commit.
+        return any((Path(path).expanduser() / _LOG).glob("*.json"))
     from deltalake import DeltaTable
 
     return bool(DeltaTable.is_deltatable(str(path)))
@@ -153,6 +154,8 @@ class Table:
             _check_key(key, schema)
             if there:
                 self._check_schema(schema, mode, evolve)
+            else:
+                self._claim()
             with _translated(self._path):
                 if mode == "merge" and there:
                     self._merge(_whole(rows, schema, key), key, evolve, note)
@@ -209,11 +212,11 @@ class Table:
     def vacuum(self, *, keep: timedelta = timedelta(days=7), dry_run: bool = True) -> list[str]:
         """Remove the files that no version of the last ``keep`` needs; return their names.
 
-        Versions older than that can no longer be read. Files of killed writers go too.
+        Versions older than that can no longer be read. Older files of killed writers go too.
         """
         hours = int(keep.total_seconds() // 3600)
         with _translated(self._path):
-            removed = self._open().vacuum(hours, dry_run=dry_run, enforce_retention_duration=False)
+            removed = self._open().vacuum(hours, dry_run=dry_run, enforce_retention_duration=False, full=True)
         return [str(name) for name in removed]
 
     def resolve(self, as_of: AsOf) -> int:
@@ -248,13 +251,18 @@ class Table:
             return DeltaTable(self._path, version=None if as_of is None else self.resolve(as_of))
 
     def _refuse_other_files(self) -> None:
-        if "://" in self._path or self.exists:
+        if "://" in self._path or (Path(self._path) / _LOG).is_dir():
             return
         at = Path(self._path)
         if at.exists() and (at.is_file() or any(at.iterdir())):
             raise DataError(
                 f"a new table must have a folder of its own, but {self._path} holds other files", "choose another path"
             )
+
+    def _claim(self) -> None:
+        """Make the folder of the log before any file: so the leavings of a killed first write are known as ours."""
+        if "://" not in self._path:
+            (Path(self._path) / _LOG).mkdir(parents=True, exist_ok=True)
 
     def _check_schema(self, schema: pa.Schema, mode: Mode, evolve: bool) -> None:
         mine = self.schema()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,12 +15,14 @@ from zoo.errors import ConfigError
 
 __all__ = ["bench_features"]
 
-_PARTS = ("agreement", "memory", "spark", "even", "request")
+_PARTS = ("agreement", "memory", "spark", "even", "handover", "request")
 
 
 def bench_features(
     data: Annotated[Path | None, typer.Option(help="Folder of the public sets (agreement).")] = None,
-    only: Annotated[str, typer.Option(help="Of agreement,memory,spark,even,request; separated by commas.")] = "",
+    only: Annotated[
+        str, typer.Option(help="Of agreement,memory,spark,even,handover,request; separated by commas.")
+    ] = "",
     rows: Annotated[int, typer.Option(help="Rows for the engine in memory.")] = 10_000_000,
     spark_rows: Annotated[int, typer.Option(help="Rows for Spark.")] = 50_000_000,
 ) -> Outcome:
@@ -46,14 +49,23 @@ def _records(chosen: tuple[str, ...], data: Path | None, rows: int, spark_rows: 
         yield memory.request()
     if "memory" in chosen:
         yield from memory.throughput(rows)
-    if not {"agreement", "spark", "even"} & set(chosen):
+    if not {"agreement", "spark", "even", "handover"} & set(chosen):
         return
     from zoo.features.bench import spark
 
-    with spark.session() as session:
+    with ExitStack() as stack:
+        if {"agreement", "spark", "even"} & set(chosen):
+            session = stack.enter_context(spark.session())
         if "agreement" in chosen and data is not None:
             yield from spark.agreement(data, session)
         if "even" in chosen:
             yield spark.break_even((100_000, 1_000_000, 4_000_000), session)
         if "spark" in chosen:
             yield spark.large(spark_rows, session)
+    if "handover" in chosen:
+        from zoo.cluster import connect
+        from zoo.cluster import spark as started
+        from zoo.tables.bench import handover
+
+        with connect(workers=2), started(executors=1, cores=1, memory="2g") as session:
+            yield from handover(session)
