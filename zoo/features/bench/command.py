@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -49,23 +48,23 @@ def _records(chosen: tuple[str, ...], data: Path | None, rows: int, spark_rows: 
         yield memory.request()
     if "memory" in chosen:
         yield from memory.throughput(rows)
-    if not {"agreement", "spark", "even", "handover"} & set(chosen):
-        return
+    if {"agreement", "spark", "even"} & set(chosen):
+        yield from _on_spark(chosen, data, spark_rows)
+    if "handover" in chosen:
+        from zoo.cluster import connect, spark
+        from zoo.tables.bench import handover
+
+        with connect(workers=2), spark(executors=1, cores=1, memory="2g") as session:
+            yield from handover(session)
+
+
+def _on_spark(chosen: tuple[str, ...], data: Path | None, rows: int) -> Iterator[dict[str, Any]]:
     from zoo.features.bench import spark
 
-    with ExitStack() as stack:
-        if {"agreement", "spark", "even"} & set(chosen):
-            session = stack.enter_context(spark.session())
+    with spark.session() as session:
         if "agreement" in chosen and data is not None:
             yield from spark.agreement(data, session)
         if "even" in chosen:
             yield spark.break_even((100_000, 1_000_000, 4_000_000), session)
         if "spark" in chosen:
-            yield spark.large(spark_rows, session)
-    if "handover" in chosen:
-        from zoo.cluster import connect
-        from zoo.cluster import spark as started
-        from zoo.tables.bench import handover
-
-        with connect(workers=2), started(executors=1, cores=1, memory="2g") as session:
-            yield from handover(session)
+            yield spark.large(rows, session)
