@@ -141,9 +141,9 @@ class DirectLinear(Pooled):
             beta = _ridge(z, target, weight**2 / np.maximum(error, floor), self._params["ridge"])
         return beta
 
-    def points(self, panel: Panel, at: Origins, future: Future | None = None) -> Floats:
-        """Return the (W, H) point forecasts from some origins of a panel."""
-        table = Table(panel, self._task, self._window, future)
+    def points(self, seen: Table, at: Origins) -> Floats:
+        """Return the (W, H) point forecasts from some origins of a table, whatever its features."""
+        table = seen.seen_through(self._window)
         level, scale = table.scale(at)
         point = np.empty((len(at), self._task.horizon))
         for step in range(1, self._task.horizon + 1):
@@ -166,8 +166,9 @@ class DirectLinear(Pooled):
     def _forecast(self, history: Panel, future: Future) -> Forecast:
         at = final_origins(history)
         low, high = bounds(history)
-        point = np.clip(self.points(history, at, future), low[:, None], high[:, None])
-        noise = Table(history, self._task, self._window).noise(at)
+        table = Table(history, self._task, self._window, future)
+        point = np.clip(self.points(table, at), low[:, None], high[:, None])
+        noise = table.noise(at)
         return Forecast(point, crossing_free(with_spread(point, noise, self._spread)))
 
     def _learned(self) -> State:
