@@ -69,6 +69,7 @@ WRAPPERS = {
     "zoo.search.samplers.gaussian": "scipy",
     "zoo.search.samplers.gp": "optuna scipy",
     "zoo.search.samplers.history": "optuna",
+    "zoo.search.samplers.population": "optuna",
     "zoo.search.samplers.random": "optuna",
     "zoo.search.samplers.surrogate": "scipy",
     "zoo.search.samplers.tpe": "optuna",
