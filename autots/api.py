@@ -6,12 +6,15 @@ import math
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from autots.eligibility import earlier_version, examine
 from autots.metrics import metric as known_metric
 from autots.models.base import DEFAULT_LEVELS
 from autots.panel.build import read_panel
+from autots.panel.schema import id_columns
 from autots.pipeline import Pipeline
 from autots.report.terminal import Live, Progress, Silent
 from autots.search.fit import Run, Settings, fit
@@ -19,6 +22,7 @@ from autots.search.folder import PIPELINE, check_writable, write_run
 from autots.search.interrupt import Interrupt
 from zoo.clock import Deadline, parse_duration
 from zoo.errors import ArtifactError, ConfigError
+from zoo.tables.source import read as read_table
 
 __all__ = ["AutoTS", "Pipeline", "load"]
 
@@ -47,6 +51,8 @@ class AutoTS:
         out: Run directory (study, out-of-fold forecasts, pipeline, report); a temporary one if None.
         resume: Go on with the run in ``out``.
         address: Of a Ray cluster; ``RAY_ADDRESS`` or an embedded Ray if None.
+        strict: Whether columns that must not be used (see ``autots.eligibility``) stop the fit; else the report names
+            them.
         progress: A progress display; a live one on a terminal if None.
         already_spent: Seconds of the budget that are gone already.
 
@@ -78,6 +84,7 @@ class AutoTS:
         out: str | Path | None = None,
         resume: bool = False,
         address: str | None = None,
+        strict: bool = False,
         progress: Progress | None = None,
         already_spent: float = 0.0,
     ) -> None:
@@ -110,19 +117,21 @@ class AutoTS:
         self.resume = resume
         if resume and self.out is None:
             raise ConfigError("resume needs the run directory, but out is not given", "give out=...")
+        self.strict = strict
         self._progress = progress
         self._already_spent = already_spent
 
-    def fit(self, data: Any, *, title: str | None = None) -> Pipeline:
+    def fit(self, data: Any, *, title: str | None = None, strict: bool | None = None) -> Pipeline:
         """Search, combine, calibrate and fit.
 
         Args:
             data: A pandas or Arrow table, a Ray Dataset, a Spark DataFrame, or the path of CSV or Parquet files, in any
                 usual layout (see ``autots.panel``).
             title: What is forecast, for the report.
+            strict: Instead of what the constructor was given.
 
         Raises:
-            DataError: The table cannot be used; nothing was started.
+            DataError: The table cannot be used, or ``strict`` and a column is ineligible; nothing was started.
             ConfigError: The run directory is taken, or an argument contradicts the table.
             ClusterError: Ray cannot be started or reached.
             KeyboardInterrupt: Ctrl-C before anything was found, or a second one; the first one later ends the search.
@@ -133,14 +142,20 @@ class AutoTS:
         progress.started(self.budget)
         try:
             progress.stage("reading the table")
-            read = read_panel(data, horizon=self.settings.horizon, **self._columns)
+            table = read_table(data, text=id_columns(self._columns["id_col"]))
+            read = read_panel(table, horizon=self.settings.horizon, **self._columns)
+            progress.stage("checking the columns")
+            found = examine(table, read, horizon=self.settings.horizon, before=earlier_version(data))
+            if self.strict if strict is None else strict:
+                found.refuse()
+            read = replace(read, report=found.noted(read.report))
             named = title or (Path(data).stem if isinstance(data, str | Path) else "forecast")
             with _RunFolder(self.out) as folder, Interrupt() as interrupt:
-                found = fit(read, self.settings, Run(folder, deadline, progress, named, self.resume, interrupt))
+                pipeline = fit(read, self.settings, Run(folder, deadline, progress, named, self.resume, interrupt))
                 if self.out is not None:
                     progress.stage("writing the run")
-                    write_run(found, folder)
-                return found
+                    write_run(pipeline, folder)
+                return pipeline
         finally:
             progress.finished()
 

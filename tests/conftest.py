@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from zoo.cluster import Session, connect
+from zoo.cluster import Session, connect, spark
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 _ROOT = Path(__file__).parents[1]
 
@@ -17,6 +21,18 @@ _ROOT = Path(__file__).parents[1]
 def session() -> Iterator[Session]:
     with connect(workers=2) as session:
         yield session
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what needs Spark last: it starts once and keeps one of the shared cluster's two CPUs until the end."""
+    items.sort(key=lambda item: item.get_closest_marker("spark") is not None)
+
+
+@pytest.fixture(scope="session")
+def spark_session(session: Session) -> Iterator[SparkSession]:
+    """One Spark in the shared cluster, for tests with the marker ``spark``."""
+    with spark(executors=1, cores=1, memory="700m") as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

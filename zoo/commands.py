@@ -129,6 +129,66 @@ COMMANDS: Mapping[str, Command] = {
         "Write the trials of a study as CSV, JSON or Parquet.",
         "One row per trial. JSON has all that is known: reports, runs, attributes.",
     ),
+    "table log": Command(
+        "zoo.tables.commands:log_table",
+        "List the versions of a table: when, by what, from what.",
+        "A versioned table is a folder that Delta Lake's log makes a table.",
+    ),
+    "table show": Command(
+        "zoo.tables.commands:show_table",
+        "Show the columns, the rows and the writer's note of a version.",
+        "The newest version, or --as-of one.",
+    ),
+    "table diff": Command(
+        "zoo.tables.commands:diff_table",
+        "Compare two versions of a table: columns, rows, values.",
+        "Rows are told apart by the key that the writer named, or by --key.",
+    ),
+    "table lineage": Command(
+        "zoo.tables.commands:lineage_of_table",
+        "Show what a version was made of, through all versioned tables.",
+        "Each pipeline run notes the versions it read and its own hash.",
+    ),
+    "features run": Command(
+        "zoo.features.commands:run_features",
+        "Compute features: run the pipeline that a file describes.",
+        "The file is YAML; steps that are not needed are left out:\n\n"
+        "\b\n"
+        "source: {path: meters/*.parquet, id: meter, time: ts, target: kwh}\n"
+        "steps:\n"
+        "  - filter: 'kwh >= 0'\n"
+        "  - deduplicate: {keep: last}\n"
+        "  - resample: {every: 1h, how: mean}\n"
+        "  - impute: {how: linear, limit: 6}\n"
+        "  - join: {table: weather.parquet, on: station, asof: ts, tolerance: 2h}\n"
+        "  - outliers: {how: iqr, action: mark}\n"
+        "  - calendar: [hour, weekday, month, holiday:DE]\n"
+        "  - lags: [1, 24, 168]\n"
+        "  - rolling: {windows: [24, 168], how: [mean, std, min, max, quantile:0.9]}\n"
+        "  - ewm: {halflife: [12]}\n"
+        "  - fourier: {period: 168, order: 3}\n"
+        "  - difference: {lag: 24}\n"
+        "  - scale: {how: robust, per: id}\n"
+        "sink: {path: features/meters}    # or {table: ...}, a versioned table\n"
+        "engine: auto                     # pandas, spark, or auto: by the bytes that it will take\n\n"
+        "Also: aggregate: {by: region, how: sum}. Both engines give the same bits, and print the same checksum.",
+    ),
+    "features explain": Command(
+        "zoo.features.commands:explain_features",
+        "Show what a pipeline does: steps, columns, lookback, engine.",
+        "Reads the source, and computes nothing.",
+    ),
+    "bench features": Command(
+        "zoo.features.bench.command:bench_features",
+        "Measure the feature pipelines: both engines, memory, one request.",
+        "One JSON line per figure, beside what was asked. mlforecast, which is measured beside ours, comes with the "
+        "extra 'bench'; the public sets are not in the project.",
+    ),
+    "bench handover": Command(
+        "zoo.tables.bench:bench_handover",
+        "Measure the ways from Spark to Ray, and whether auto takes a good one.",
+        "One JSON line per way. Starts Ray and Spark; needs about 4 GB.",
+    ),
     "bench search": Command(
         "zoo.search.bench.command:bench_search",
         "Measure the search engine against Optuna's and Ray Tune's ways, in virtual time.",

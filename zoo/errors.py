@@ -10,6 +10,7 @@ __all__ = [
     "BudgetError",
     "ClusterError",
     "ConfigError",
+    "ConflictError",
     "DataError",
     "ModelError",
     "StudyError",
@@ -42,6 +43,12 @@ class DataError(ZooError):
 
 class ConfigError(ZooError):
     """An argument or option is invalid or contradicts another one."""
+
+
+class ConflictError(ZooError):
+    """Somebody else changed the same thing first; what was there before stands."""
+
+    retryable = True
 
 
 class BudgetError(ZooError):

@@ -34,6 +34,9 @@ def fit(
     folds: Annotated[int | None, typer.Option(help="Backtest windows that choose; found if left out.")] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Run directory; runs/<data>-<time> by default.")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop if a column must not be used: see `zoo check`.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
 ) -> Outcome:
     """Fit, write the run directory, and say what to do next; the parameters are those of ``AutoTS``."""
@@ -54,5 +57,6 @@ def fit(
         "workers": workers,
         "folds": folds,
         "seed": seed,
+        "strict": strict,
     }
     return fit_run(data, out or default_run(data), options, resume=resume)

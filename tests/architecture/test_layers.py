@@ -30,6 +30,7 @@ PLATFORM = [
 TENANT = [
     ("panel",),
     ("metrics",),
+    ("eligibility",),
     ("models",),
     ("evaluate", "testing", "datasets"),
     ("ensembles", "intervals"),
@@ -52,8 +53,8 @@ LAYERS = {
 
 #: Imported inside functions only, so that `import autots` and `zoo --help` stay quick.
 HEAVY = {
-    "hnswlib", "lightgbm", "matplotlib", "mlflow", "optuna", "pyspark", "ray", "raydp", "scipy", "statsforecast",
-    "statsmodels", "torch", "onnxruntime",
+    "deltalake", "hnswlib", "lightgbm", "matplotlib", "mlflow", "optuna", "pyspark", "ray", "raydp", "scipy",
+    "statsforecast", "statsmodels", "torch", "onnxruntime",
 }  # fmt: skip
 #: The modules that wrap one heavy library; they are imported lazily instead.
 WRAPPERS = {
@@ -81,6 +82,8 @@ WRAPPERS = {
 HOMES = {
     "ray": ("zoo.cluster", "zoo.search.drivers", "zoo.search.bench.overhead", "zoo.tables"),
     "pyspark": ("zoo.features", "zoo.tables", "zoo.cluster"),
+    "holidays": ("zoo.features.kernels",),
+    "deltalake": ("zoo.tables",),
     "raydp": ("zoo.cluster", "zoo.tables"),
     "optuna": ("zoo.search", "zoo.testing"),
     "lightgbm": ("autots.models.tabular", "autots.search.trial"),

@@ -40,4 +40,8 @@ def test_java_home_is_preferred_to_the_wheel(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "java").touch()
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    assert doctor.examine().java == {"source": "JAVA_HOME", "path": str(tmp_path / "bin" / "java")}
+    assert doctor.examine().java == {
+        "source": "JAVA_HOME",
+        "path": str(tmp_path / "bin" / "java"),
+        "version": "unknown",
+    }

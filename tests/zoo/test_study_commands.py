@@ -20,8 +20,8 @@ from zoo.cluster import Session
 from zoo.errors import ConfigError
 from zoo.search import Categorical, Float, Int, Metric, Normal, Ordinal, Space, Study
 from zoo.search.budget import Budget
-from zoo.search.commands.lines import read_yaml
 from zoo.search.commands.spec import read_spec
+from zoo.spec.lines import read_yaml
 
 _TRAINING = """
 import os, time
@@ -352,7 +352,7 @@ def test_a_space_may_be_written_in_python(folder: Path) -> None:
 
 def test_numbers_and_words_mean_what_people_think() -> None:
     text = "[1e-4, 1E3, -2.5e+7, 1.5, .5, 1., 3, 0x10, on, off, yes, no, y, true, False, null, ~, 1_0, .inf, 1e, '2']"
-    value, _ = read_yaml(text, "t")
+    value, _ = read_yaml(text, "t", hint="fix it")
     assert value[:8] == [1e-4, 1e3, -2.5e7, 1.5, 0.5, 1.0, 3, 16]
     assert value[8:17] == ["on", "off", "yes", "no", "y", True, False, None, None]
     assert value[18:] == [float("inf"), "1e", "2"]
@@ -360,4 +360,4 @@ def test_numbers_and_words_mean_what_people_think() -> None:
 
 def test_a_file_cannot_make_objects() -> None:
     with pytest.raises(ConfigError, match="line 2"):
-        read_yaml("a: 1\nb: !!python/object/apply:os.system [ls]\n", "t")
+        read_yaml("a: 1\nb: !!python/object/apply:os.system [ls]\n", "t", hint="fix it")

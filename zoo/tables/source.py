@@ -18,7 +18,9 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from zoo.errors import DataError
+from zoo.errors import ConfigError, DataError
+from zoo.tables.versioned import AsOf, is_table
+from zoo.tables.versioned import Table as Versioned
 
 __all__ = ["Table", "read"]
 
@@ -29,23 +31,29 @@ _CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt")
 _PARQUET = (".parquet", ".pq")
 _ACCEPTED = (
     "give a pandas frame or series, a pyarrow table, a polars frame, a Ray dataset, a Spark frame, or the path of a "
-    "CSV or Parquet file, of a folder of them, or a pattern such as 'data/*.parquet'"
+    "CSV or Parquet file, of a folder of them, of a versioned table, or a pattern such as 'data/*.parquet'"
 )
 _PEEK = 1 << 18  # bytes of a CSV file that are looked at before it is read
 
 
-def read(source: Any, *, text: Collection[str] = ()) -> Table:
+def read(source: Any, *, text: Collection[str] = (), as_of: AsOf | None = None) -> Table:
     """Read a table from memory, from files or from a cluster.
 
     Args:
         source: A pandas DataFrame or Series (returned as it is), a pyarrow Table, anything with ``to_pandas`` (polars,
             Ray datasets), a Spark frame, or a path: CSV (``.csv``, ``.tsv``, also ``.gz``), Parquet, a folder (searched
-            with its subfolders; ``name=value`` folders become columns) or a glob pattern.
+            with its subfolders; ``name=value`` folders become columns), a glob pattern, or a versioned (Delta) table.
         text: Columns of CSV files, in any case, that are identifiers: see the top of this module.
+        as_of: The version or time of a versioned table; the newest if None.
 
     Raises:
+        ConfigError: ``as_of`` is given for what has no versions.
         DataError: The source is missing, empty, damaged, of an unknown kind, or its files do not fit together.
     """
+    if isinstance(source, str | Path) and is_table(source):
+        return _from_arrow(Versioned.open(source).read(as_of=as_of))
+    if as_of is not None:
+        raise ConfigError("`as_of` must be of a versioned table, but the source has no versions", "leave it out")
     if isinstance(source, pd.DataFrame | pd.Series):
         return source
     if isinstance(source, str | Path):

@@ -9,12 +9,12 @@ import typer
 
 from zoo.commands import Outcome
 from zoo.errors import ConfigError, StudyError
-from zoo.search.commands.lines import Lines
 from zoo.search.commands.show import state_data, state_text
 from zoo.search.commands.spec import Plan, read_spec, spec_of
 from zoo.search.insight.view import View
 from zoo.search.run import DRIVERS, run
 from zoo.search.study import Study
+from zoo.spec.lines import Lines
 
 __all__ = ["resume_study", "run_study"]
 

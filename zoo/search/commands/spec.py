@@ -27,17 +27,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from zoo.clock import parse_duration
 from zoo.errors import ConfigError
 from zoo.search.budget import Budget
-from zoo.search.commands.lines import Lines, read_yaml
 from zoo.search.metrics import Metric, Metrics
 from zoo.search.priors import Beta, Histogram, LogNormal, Normal, Prior
 from zoo.search.settings import StudyOptions
 from zoo.search.space import Categorical, Domain, Float, Int, Ordinal, Space
 from zoo.search.stoppers.base import Stopper
+from zoo.spec.lines import Lines, read_yaml
+from zoo.spec.mistakes import first_mistake
 
 __all__ = ["Plan", "Spec", "read_spec", "spec_of"]
 
 _Choice: TypeAlias = str | int | float | bool | None
 _HINT = "`zoo study run --help` shows a file"
+_YAML = "a study file is YAML; `zoo study run --help` shows one"
 
 
 class _Part(BaseModel):
@@ -250,7 +252,7 @@ def read_spec(path: Path, changes: Mapping[str, Any]) -> Plan:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"a study file must be readable, but {path}: {error}", _HINT) from error
-    said, lines = read_yaml(text, path.name)
+    said, lines = read_yaml(text, path.name, hint=_YAML)
     if not isinstance(said, dict):
         raise ConfigError(f"{path.name} must be fields with values, but it is {type(said).__name__}", _HINT)
     return spec_of({**said, **changes}, path.resolve().parent, lines)
@@ -265,7 +267,7 @@ def spec_of(said: Mapping[str, Any], folder: Path, lines: Lines) -> Plan:
     try:
         spec = Spec.model_validate(dict(said))
     except ValidationError as error:
-        raise ConfigError(_first(error, said, lines), _HINT) from error
+        raise ConfigError(first_mistake(error, said, lines), _HINT) from error
     here = str(folder)
     if here not in sys.path:
         # Before anything else: what lies beside the file is what is meant.
@@ -287,34 +289,6 @@ def spec_of(said: Mapping[str, Any], folder: Path, lines: Lines) -> Plan:
         stopper=_made(lines, ("stopper",), _stopper, spec.stopper),
         options=_made(lines, ("options",), lambda: StudyOptions(**spec.options.model_dump())),
     )
-
-
-def _first(error: ValidationError, said: Mapping[str, Any], lines: Lines) -> str:
-    """Return the first mistake in words, with its line."""
-    mistakes = error.errors(include_url=False)
-    # A value that fits none of several kinds is a mistake for each: the deepest one is what was meant.
-    chosen = max((m for m in mistakes if m["loc"][:1] == mistakes[0]["loc"][:1]), key=lambda m: len(m["loc"]))
-    path: list[str | int] = []
-    at: Any = said
-    part: Any
-    for part in chosen["loc"]:
-        # pydantic's path names the kinds too; the file has only some of it.
-        if (isinstance(at, Mapping) and part in at) or (isinstance(at, list) and isinstance(part, int)):
-            at = at[part]
-            path.append(part)
-    kind, context = chosen["type"], chosen.get("ctx", {})
-    missed = chosen["loc"][-1] if kind in ("missing", "extra_forbidden") and path[-1:] != [chosen["loc"][-1]] else None
-    if kind == "missing":
-        path, text = [*path, missed] if missed is not None else path, "is needed, but is not there"
-    elif kind == "extra_forbidden":
-        text = "is no field here"
-    elif kind == "union_tag_invalid":
-        text = f"type must be one of {context['expected_tags']}, but got {context['tag']!r}"
-    elif kind == "union_tag_not_found":
-        text = f"must have a type, but got {at!r}"
-    else:
-        text = f"{chosen['msg'].removeprefix('Input ')}, but got {at!r}"
-    return lines.say(path, text)
 
 
 def _made(lines: Lines, path: tuple[str | int, ...], make: Callable[..., Any], *given: Any) -> Any:

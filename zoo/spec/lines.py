@@ -22,7 +22,6 @@ __all__ = ["Lines", "Path", "read_yaml"]
 Path: TypeAlias = tuple[str | int, ...]
 
 _FLOAT = re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+)([eE][-+]?\d+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_HINT = "a study file is YAML; `zoo study run --help` shows one"
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML comes without types
@@ -70,8 +69,13 @@ class Lines:
         return f"{', '.join(part for part in place if part)}: {text}"
 
 
-def read_yaml(text: str, name: str) -> tuple[Any, Lines]:
+def read_yaml(text: str, name: str, *, hint: str) -> tuple[Any, Lines]:
     """Return what a file says, and where.
+
+    Args:
+        text: The file's content.
+        name: What messages call it.
+        hint: Where the reader sees a right one.
 
     Raises:
         ConfigError: It is no YAML, or a name occurs twice.
@@ -86,26 +90,26 @@ def read_yaml(text: str, name: str) -> tuple[Any, Lines]:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         line = (error.problem_mark or error.context_mark).line + 1 if error.problem_mark or error.context_mark else 1
-        raise ConfigError(f"{name}, line {line}: {error.problem or error.context}", _HINT) from error
+        raise ConfigError(f"{name}, line {line}: {error.problem or error.context}", hint) from error
     except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"{name}: {error}", _HINT) from error
+        raise ConfigError(f"{name}: {error}", hint) from error
     lines = Lines(name, {})
     if node is not None:
-        _note(node, (), lines)
+        _note(node, (), lines, hint)
     return value, lines
 
 
-def _note(node: Any, path: Path, lines: Lines) -> None:
+def _note(node: Any, path: Path, lines: Lines, hint: str) -> None:
     lines.numbers.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            _note(item, (*path, index), lines)
+            _note(item, (*path, index), lines, hint)
     elif isinstance(node, yaml.MappingNode):
         seen: set[Hashable] = set()
         for key, item in node.value:
             said, line = str(key.value), key.start_mark.line + 1
             if said in seen:
-                raise ConfigError(lines.say(path, f"{said!r} must occur once, but line {line} has it again"), _HINT)
+                raise ConfigError(lines.say(path, f"{said!r} must occur once, but line {line} has it again"), hint)
             seen.add(said)
             lines.numbers[(*path, said)] = line
-            _note(item, (*path, said), lines)
+            _note(item, (*path, said), lines, hint)

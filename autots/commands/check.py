@@ -1,0 +1,54 @@
+"""``zoo check``: may these columns be used, and can the target be forecast."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from autots.commands.options import names, whole_or_text
+from zoo.commands import Outcome
+
+__all__ = ["check"]
+
+
+def check(
+    data: Annotated[str, typer.Argument(help="CSV, Parquet, or a versioned table.")],
+    horizon: Annotated[int, typer.Option(min=1, help="Steps that will be forecast.")] = 1,
+    known: Annotated[str, typer.Option(help="Columns whose future is known, such as price,holiday.")] = "",
+    id_col: Annotated[str | None, typer.Option(help="Column that names the series.")] = None,
+    time_col: Annotated[str | None, typer.Option(help="Column of the clock.")] = None,
+    target_col: Annotated[str | None, typer.Option(help="Column to forecast.")] = None,
+    freq: Annotated[str | None, typer.Option(help="pandas alias, or the step of an integer clock.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="Version or time of a versioned table.")] = None,
+    before: Annotated[
+        str | None,
+        typer.Option(help="An earlier copy of the table, or version: shows what was changed after the fact."),
+    ] = None,
+) -> Outcome:
+    """Judge each column and the target; status 1 if a column must not be used."""
+    from autots.eligibility import earlier_version, examine
+    from autots.panel.build import read_panel
+    from autots.panel.schema import id_columns
+    from zoo.tables.source import read
+    from zoo.tables.versioned import is_table
+
+    text = id_columns(id_col)
+    table = read(data, text=text, as_of=as_of)
+    if before is None:
+        older = earlier_version(data)
+    elif is_table(data) and not is_table(before) and "." not in before and "/" not in before:
+        older = read(data, as_of=before)
+    else:
+        older = read(before, text=text)
+    panel = read_panel(
+        table,
+        freq=whole_or_text(freq),
+        id_col=id_col,
+        time_col=time_col,
+        target_col=target_col,
+        known=names(known),
+        horizon=horizon,
+    )
+    found = examine(table, panel, horizon=horizon, before=older)
+    return Outcome(found.to_dict(), found.summary(), code=1 if found.ineligible else 0)

@@ -1,0 +1,90 @@
+"""Kernels against slow oracles; and why coreforecast's running sums are not taken."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zoo.features.kernels.calendar import calendar_part
+from zoo.features.kernels.decay import decayed_mean, memory
+from zoo.features.kernels.groups import Groups
+from zoo.features.kernels.windows import Window, rolling
+
+HOWS = ("mean", "std", "min", "max", "sum")
+
+
+def groups_of(lengths):
+    return Groups(np.concatenate([[0], np.cumsum(lengths)]))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=5),
+    st.lists(st.integers(1, 20), min_size=1, max_size=3, unique=True),
+    st.integers(0, 3),
+    st.sampled_from([None, 1, 4]),
+    st.integers(0, 2**32 - 1),
+)
+def test_windows_agree_with_pandas_and_do_not_depend_on_what_lies_before(lengths, sizes, shift, least, seed):
+    rng = np.random.default_rng(seed)
+    groups = groups_of(lengths)
+    x = np.where(rng.random(groups.rows) < 0.1, np.nan, rng.normal(50, 5, groups.rows))
+    windows = [Window(how, size) for size in sizes for how in HOWS] + [Window("quantile", sizes[0], 0.3)]
+    found = rolling(x, groups, windows, shift=shift, least=least)
+    series = pd.Series(x).groupby(groups.codes)
+    for window in windows:
+        need = window.size if least is None else min(least, window.size)
+
+        def slow(v, w=window, need=need):
+            rows = v.shift(shift).rolling(w.size, min_periods=need)
+            return rows.quantile(w.level) if w.how == "quantile" else getattr(rows, w.how)()
+
+        np.testing.assert_allclose(found[window], series.transform(slow).to_numpy(), rtol=1e-6, atol=1e-6)
+    long = max(sizes) - 1 + shift
+    row = groups.rows - 1
+    first = max(row - long, int(groups.offsets[-2]))
+    cut = rolling(x[first:], groups_of([row + 1 - first]), windows, shift=shift, least=least)
+    for window in windows:
+        assert cut[window][-1:].tobytes() == found[window][-1:].tobytes()
+
+
+def test_a_huge_value_leaves_no_trace_in_later_windows():
+    """With running sums it does: coreforecast's mean of four ones is not one any more."""
+    from coreforecast.rolling import rolling_mean
+
+    x = np.ones(64)
+    x[3] = 1e18
+    window = Window("mean", 4)
+    ours = rolling(x, groups_of([64]), [window], shift=0)[window]
+    assert (ours[7:] == 1.0).all()
+    assert not (rolling_mean(x, 4)[7:] == 1.0).all()
+
+
+def test_the_spread_of_large_values_loses_few_digits():
+    x = 1e9 + np.random.default_rng(0).normal(0, 1, 500)
+    window = Window("std", 168)
+    ours = rolling(x, groups_of([500]), [window], shift=0)[window]
+    assert ours[-1] == pytest.approx(np.std(x[-168:].astype(np.longdouble) - 1e9, ddof=1), rel=1e-7)
+
+
+def test_decayed_means_agree_with_pandas_up_to_what_is_forgotten():
+    x = np.random.default_rng(0).normal(0, 1, 3000)
+    x[::17] = np.nan
+    ours = decayed_mean(x, groups_of([3000]), 12.0, shift=0)
+    slow = pd.Series(x).ewm(halflife=12, ignore_na=False).mean()
+    assert np.nanmax(np.abs(ours - slow)) < 1e-4
+    assert memory(12) == 256
+
+
+@pytest.mark.parametrize(
+    "part", ["hour", "minute", "weekday", "day", "day_of_year", "month", "quarter", "year", "week"]
+)
+def test_parts_of_the_calendar_agree_with_pandas(part):
+    when = pd.date_range("1959-12-20", "2031-02-03", freq="7h13min")
+    told = {"weekday": "dayofweek", "day_of_year": "dayofyear"}.get(part, part)
+    slow = when.isocalendar().week if part == "week" else getattr(when, told)
+    ours = calendar_part(when.to_numpy("datetime64[us]").view(np.int64), part)
+    np.testing.assert_array_equal(ours, np.asarray(slow, dtype=float))

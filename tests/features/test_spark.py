@@ -1,0 +1,128 @@
+"""Spark gives the bits of the engine in memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from zoo.errors import ConfigError, DataError
+from zoo.features import Pipeline
+from zoo.features.run import run
+from zoo.tables.versioned import Table
+from zoo.testing.feature_cases import CASES, weather
+from zoo.testing.features import assert_same, raw_table
+
+pytestmark = pytest.mark.spark
+
+#: All kinds of steps at once: every start of a Spark job costs more than the rows of a test.
+ALL = [
+    {"filter": 'ts >= "2024-03-01 05:00" and (not kwh > 60 or kwh / 0 is None) and station in ("s0", "s1")'},
+    {"deduplicate": {"keep": "first", "by": "temperature"}},
+    {"resample": {"every": "1h", "how": "mean", "columns": {"temperature": "last"}}},
+    {"join": {"table": weather(), "on": "station", "asof": "ts", "tolerance": "2h"}},
+    {"impute": {"how": "linear", "limit": 3, "columns": ["kwh", "temperature"]}},
+    {"outliers": {"how": "iqr", "action": "mark", "window": 48}},
+    {"calendar": ["hour", "weekday", "month", "holiday:DE"]},
+    {"lags": [1, 24]},
+    {"rolling": {"windows": [5, 24], "how": ["mean", "std", "min", "max", "quantile:0.9"], "least": 4}},
+    {"ewm": {"halflife": [12]}},
+    {"fourier": {"period": 24, "order": 2}},
+    {"difference": {"lag": 24}},
+    {"scale": {"how": "robust", "per": "id"}},
+]
+
+
+def both(steps, table, session, folder, **options):
+    """Return what both engines make of a file."""
+    table.to_parquet(folder / "t.parquet")
+    roles = {"id": "meter", "time": "ts", "target": "kwh"} | options
+    made = Pipeline(steps, source=str(folder / "t.parquet"), sink=str(folder / "out"), **roles)
+    reports, frames = [], []
+    for engine in ("pandas", "spark"):
+        reports.append(run(made, engine=engine, session=session))
+        rows = pd.read_parquet(folder / "out", columns=list(reports[-1].columns))
+        frames.append(rows.sort_values(list(rows.columns[:3]), kind="stable", ignore_index=True))
+    return reports, frames
+
+
+def test_all_steps_give_the_same_bits_checksums_and_files(spark_session, tmp_path):
+    reports, frames = both(ALL, raw_table(), spark_session, tmp_path)
+    assert_same(*frames)
+    assert reports[0].checksum == reports[1].checksum
+    assert (reports[0].rows_in, reports[0].columns) == (reports[1].rows_in, reports[1].columns)
+    assert frames[0]["outside"].notna().any() and frames[0]["kwh_lag_1"].notna().any()
+
+
+def test_mistakes_are_said_in_our_words_and_versions_can_be_read(spark_session, tmp_path):
+    table = raw_table(series=1, hours=40)
+    made = Pipeline([{"lags": [1]}], id="meter", time="ts", target="kwh", source=str(tmp_path / "*.parquet"))
+    table.to_parquet(tmp_path / "a.parquet")
+    table.astype({"temperature": str}).to_parquet(tmp_path / "b.parquet")
+    with pytest.raises(DataError, match=r"a.parquet and b.parquet differ in .*temperature"):
+        run(made, engine="spark", session=spark_session)
+    table.assign(ts=["noon", *table["ts"].astype(str)[1:]]).to_parquet(tmp_path / "b.parquet")
+    (tmp_path / "a.parquet").unlink()
+    with pytest.raises(DataError, match=r"every row must have a time, .* for example 'noon'"):
+        run(made, engine="spark", session=spark_session)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_each_case_of_the_laws_gives_the_same_bits(case, spark_session, tmp_path):
+    reports, frames = both(CASES[case], raw_table(), spark_session, tmp_path)
+    assert_same(*frames)
+    assert reports[0].checksum == reports[1].checksum
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_random_tables_give_the_same_bits(seed, spark_session, tmp_path):
+    reports, frames = both(ALL, raw_table(seed, series=1 + 2 * seed, hours=150 * seed), spark_session, tmp_path)
+    assert_same(*frames)
+    assert reports[0].checksum == reports[1].checksum
+
+
+@pytest.mark.slow
+def test_zones_integer_ids_and_integer_clocks_agree(spark_session, tmp_path):
+    table = raw_table().assign(meter=lambda t: t["meter"].str[1:].astype(int) * 7)
+    aware = table.assign(ts=table["ts"].dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin"))
+    steps = [{"deduplicate": {}}, {"resample": {"every": "1h"}}, {"calendar": ["hour", "day"]}, {"lags": [1]}]
+    for data in (table, aware):
+        _, frames = both(steps, data, spark_session, tmp_path)
+        assert_same(*frames)
+        (tmp_path / "out").rename(tmp_path / f"done{len(list(tmp_path.iterdir()))}")
+    counted = pd.DataFrame({"meter": np.repeat([1, 2], 50), "ts": np.tile(np.arange(50), 2), "kwh": np.arange(100.0)})
+    _, frames = both([{"lags": [1]}, {"fourier": {"period": 7, "order": 1}}], counted, spark_session, tmp_path)
+    assert_same(*frames)
+
+
+@pytest.mark.slow
+def test_csv_a_single_series_empty_partitions_and_queries(spark_session, tmp_path):
+    table = raw_table(series=1, hours=60)[["ts", "kwh"]]
+    table.to_csv(tmp_path / "t.csv", index=False)
+    steps = [{"deduplicate": {}}, {"resample": {"every": "1h"}}, {"lags": [1]}]
+    made = Pipeline(steps, time="ts", target="kwh", source=str(tmp_path / "t.csv"))
+    sums = {run(made, engine=engine, session=spark_session).checksum for engine in ("pandas", "spark")}
+    assert len(sums) == 1
+    spark_session.createDataFrame(table).repartition(16).createOrReplaceTempView("meters")
+    spec = made.spec.model_copy(
+        update={"source": made.spec.source.model_copy(update={"path": None, "query": "select ts, kwh from meters"})}
+    )
+    queried = run(Pipeline.of(spec), session=spark_session)
+    assert queried.engine == "spark" and queried.rows_in == len(table)
+    wrong = spec.source.model_copy(update={"query": "select nothing from nowhere"})
+    with pytest.raises(ConfigError, match="the query must be Spark SQL on tables that exist"):
+        run(Pipeline.of(spec.model_copy(update={"source": wrong})), session=spark_session)
+
+
+@pytest.mark.slow
+def test_versioned_tables_on_both_sides(spark_session, tmp_path):
+    source = Table.open(tmp_path / "rows")
+    table = raw_table(series=2, hours=80)
+    source.write(table[:150])
+    source.write(table[150:])
+    made = Pipeline([{"deduplicate": {}}, {"lags": [1]}], id="meter", time="ts", target="kwh", source=source.path)
+    for as_of in (0, None):
+        sums = {run(made, engine=e, session=spark_session, as_of=as_of).checksum for e in ("pandas", "spark")}
+        assert len(sums) == 1

@@ -1,0 +1,154 @@
+"""New rows: only what they can change is computed again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from zoo.errors import DataError
+from zoo.features.batch import Batch, batch_of
+from zoo.features.engines.pandas import scope_of
+from zoo.features.kernels.groups import Ints
+from zoo.features.pipeline import Pipeline
+from zoo.features.plan import Plan, aggregated, make_plan
+from zoo.tables.source import read
+
+__all__ = ["Update", "append", "needed"]
+
+
+@dataclass(frozen=True)
+class Update:
+    """Features that replace those of a table.
+
+    Args:
+        rows: The new features, sorted by id and time.
+        since: Id -> the time from which on its old rows are void.
+        read: Rows of the history that were needed.
+    """
+
+    rows: pd.DataFrame
+    since: dict[Any, Any]
+    read: int
+
+    def applied(self, old: pd.DataFrame, *, id: str | None, time: str) -> pd.DataFrame:
+        """Return a table of features with the update in it.
+
+        Args:
+            old: What was computed before.
+            id: Its id column.
+            time: Its time column.
+        """
+        if id is None:
+            kept: pd.DataFrame = old[old[time] < self.since["all"]]
+        else:
+            kept = old[~(old[time] >= old[id].map(self.since).astype(old[time].dtype))]
+        out = pd.concat([kept, self.rows[list(old.columns)]], ignore_index=True)
+        return out.sort_values([time] if id is None else [id, time], kind="stable", ignore_index=True)
+
+
+def append(pipeline: Pipeline, history: Any, new: Any) -> Update:
+    """Return what changes when rows are appended to a table.
+
+    Equal to the last bit to computing everything again (with what ``scale`` has learnt before).
+
+    Args:
+        pipeline: Fitted, if it has to be.
+        history: The rows so far; ``needed`` says which of them are enough.
+        new: The new rows; they may also be older than the newest ones of the history.
+    """
+    source = pipeline.spec.source
+    text = [source.id] if source.id else []
+    old_rows, new_rows = read(history, text=text), read(new, text=text)
+    assert isinstance(old_rows, pd.DataFrame) and isinstance(new_rows, pd.DataFrame)
+    if set(old_rows.columns) != set(new_rows.columns):
+        differing = sorted(set(map(str, old_rows.columns)) ^ set(map(str, new_rows.columns)))
+        raise DataError(f"new rows must have the table's columns, but differ in {differing}", "write all columns")
+    arriving = batch_of(new_rows, source.names, zone=source.zone)
+    plan = make_plan(pipeline.steps, scope_of(batch_of(old_rows.iloc[:1], source.names, zone=source.zone)))
+    first = _first_changed(plan, arriving)
+    kept = needed(plan, batch_of(old_rows, source.names, zone=source.zone), first)
+    rows = _rows_of(old_rows, pipeline, first, kept)
+    table = pd.concat([rows, new_rows[rows.columns]], ignore_index=True)
+    prepared = pipeline.prepare(table)
+    done = pipeline.transform_of(prepared)
+    limits = _limits(done, first, aggregated(plan))
+    changed = done.take(done.times >= np.repeat(limits, done.groups.lengths))
+    frame = pipeline.frame(prepared, changed, new_rows)
+    stamp = frame[source.time]
+    since = dict(zip(changed.ids.tolist(), stamp.iloc[changed.groups.offsets[:-1]].tolist(), strict=True))
+    return Update(frame, since, len(rows))
+
+
+def _first_changed(plan: Plan, arriving: Batch) -> dict[Any, int]:
+    """Return id -> the first row of the grid that new rows can change."""
+    first = arriving.times[arriving.groups.offsets[:-1]]
+    if plan.every is not None:
+        first = first // plan.every * plan.every
+    return dict(zip(arriving.ids.tolist(), first.tolist(), strict=True))
+
+
+def needed(plan: Plan, history: Batch, first: dict[Any, int]) -> dict[Any, int]:
+    """Return id -> the time from which on its rows are needed.
+
+    Args:
+        plan: The pipeline's.
+        history: The rows so far.
+        first: Id -> the first time that changes. Where series are put together, the earliest counts for all.
+    """
+    if aggregated(plan):
+        low = min(first.values())
+        first = dict.fromkeys([*history.ids.tolist(), *first], low)
+    out: dict[Any, int] = {}
+    for i, key in enumerate(history.ids.tolist()):
+        if key not in first:
+            continue
+        begin, end = int(history.groups.offsets[i]), int(history.groups.offsets[i + 1])
+        times = history.times[begin:end]
+        out[key] = _reach(times, first[key], plan)
+    return out
+
+
+def _reach(times: Ints, first: int, plan: Plan) -> int:
+    """Return the time of the row with which a sufficient history begins."""
+    if plan.every is None:
+        # Rows are counted, and each time may have several before they are thinned out.
+        distinct = np.unique(times)
+        at = max(int(np.searchsorted(distinct, first)) - plan.lookback * (1 if not _thins(plan) else 4), 0)
+        return int(distinct[at]) if len(distinct) and at < len(distinct) else first
+    edge = first - plan.lookback * plan.every
+    # It begins with a row: steps before it would not be there, and a step that is not there is not a missing value.
+    at = int(np.searchsorted(times, edge, side="right")) - 1
+    return int(times[max(at, 0)]) // plan.every * plan.every if len(times) else edge
+
+
+def _thins(plan: Plan) -> bool:
+    return any(step.kind == "filter" for step in plan.rows)
+
+
+def _rows_of(old: pd.DataFrame, pipeline: Pipeline, first: dict[Any, int], kept: dict[Any, int]) -> pd.DataFrame:
+    source = pipeline.spec.source
+    column = old[source.time]
+    if pd.api.types.is_integer_dtype(column.dtype):
+        times = column.to_numpy(np.int64)
+    else:
+        moments = pd.to_datetime(column)
+        moments = moments.dt.tz_convert("UTC").dt.tz_localize(None) if moments.dt.tz is not None else moments
+        times = moments.to_numpy().astype("datetime64[us]").view(np.int64)
+    if source.id is None:
+        return old[times >= kept.get("all", np.iinfo(np.int64).max)]
+    never = np.iinfo(np.int64).max
+    ids = old[source.id]
+    plain = ids if pd.api.types.is_integer_dtype(ids.dtype) else ids.astype(str)
+    limit = plain.map(kept)
+    since = limit.fillna(0).to_numpy(np.int64)
+    since[limit.isna().to_numpy()] = never
+    return old[times >= since]
+
+
+def _limits(done: Batch, first: dict[Any, int], together: bool) -> Ints:
+    if together:
+        return np.full(len(done.ids), min(first.values()), dtype=np.int64)
+    return np.array([first.get(key, np.iinfo(np.int64).max) for key in done.ids.tolist()], dtype=np.int64)

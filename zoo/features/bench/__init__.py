@@ -1,0 +1,1 @@
+"""Figures of the feature pipelines: `zoo bench features`."""

@@ -1,0 +1,1 @@
+"""Who computes: pandas in this process, or Spark."""

@@ -1,0 +1,127 @@
+"""Sources as Spark reads them, with the types that the engine in memory would see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import ConfigError, DataError
+from zoo.features.spec import Source
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+__all__ = ["frame_in_spark"]
+
+_PARQUET = (".parquet", ".pq")
+
+
+def frame_in_spark(
+    session: SparkSession, source: Source, path: str | None, version: int | None
+) -> tuple[DataFrame, str | None, bool]:
+    """Return a source as a Spark table, the zone of its calendar, and whether its times are plain nanoseconds.
+
+    Args:
+        session: Spark.
+        source: What is read.
+        path: Where it is, for files and versioned tables.
+        version: Of a versioned table.
+
+    Raises:
+        DataError: There are no files, or they do not fit together.
+        ConfigError: The query is no SQL, or names tables that are not there.
+    """
+    if path is None:
+        return _queried(session, source)
+    if version is not None:
+        from zoo.tables.versioned import Table
+
+        table = Table.open(path)
+        zone = _zone(table.schema(as_of=version), source)
+        return session.read.parquet(*table.files(as_of=version)), zone, False
+    files = _files(path)
+    if Path(files[0]).suffix.lower() in _PARQUET:
+        schema = _one_schema(files)
+        nanoseconds = source.time in schema.names and str(schema.field(source.time).type).startswith("timestamp[ns")
+        return session.read.parquet(*files), _zone(schema, source), nanoseconds
+    return _csv(session, files, source), source.zone, False
+
+
+def _queried(session: SparkSession, source: Source) -> tuple[DataFrame, str | None, bool]:
+    from pyspark.errors import PySparkException
+    from pyspark.sql import types as T
+
+    try:
+        frame = session.sql(str(source.query))
+    except PySparkException as error:
+        first = str(error).strip().splitlines()[0]
+        raise ConfigError(f"the query must be Spark SQL on tables that exist, but {first}", "correct it") from error
+    kind = frame.schema[source.time].dataType if source.time in frame.columns else None
+    return frame, (source.zone or "UTC") if isinstance(kind, T.TimestampType) else None, False
+
+
+def _files(path: str) -> list[str]:
+    at = Path(path)
+    if at.is_dir():
+        found = [f for f in at.rglob("*") if f.is_file() and not f.name.startswith((".", "_"))]
+    elif any(sign in path for sign in "*?["):
+        found = list(Path(at.anchor).glob(str(at.relative_to(at.anchor))) if at.anchor else Path().glob(path))
+    else:
+        found = [at] if at.is_file() else []
+    if not found:
+        raise DataError(f"a source must lead to files, but {path!r} leads to none", "check the spelling")
+    return sorted(str(f.resolve()) for f in found)
+
+
+def _one_schema(files: list[str]) -> Any:
+    """Return the schema of Parquet files that have one: Spark would take that of any file, and lose columns."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    first = None
+    for file in files:
+        try:
+            schema = pq.read_schema(file)
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(
+                f"{file} must be a whole Parquet file, but {str(error).splitlines()[0]}", "write it again"
+            ) from error
+        plain = {f.name: str(f.type) for f in schema}
+        if first is None:
+            first, said = schema, plain
+        elif plain != said:
+            differing = sorted({*(plain.items() - said.items()), *(said.items() - plain.items())})
+            raise DataError(
+                f"files read together must have the same columns and types, but {Path(files[0]).name} and "
+                f"{Path(file).name} differ in {differing[:6]}",
+                "write them with one schema, or read only those that belong together",
+            )
+    return first
+
+
+def _zone(schema: Any, source: Source) -> str | None:
+    zone = getattr(schema.field(source.time).type, "tz", None) if source.time in schema.names else None
+    return None if zone is None else source.zone or str(zone)
+
+
+def _csv(session: SparkSession, files: list[str], source: Source) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    with open(files[0], encoding="utf-8-sig", errors="replace") as stream:
+        head = stream.readline()
+    sign = next((sign for sign in ",\t;|" if sign in head), ",") if not files[0].endswith(".gz") else ","
+    frame = session.read.csv(files, header=True, inferSchema=True, sep=sign, enforceSchema=False)
+    if source.id is None or source.id not in frame.columns:
+        return frame
+    # An id keeps its leading zeros: it is read as text, and is a number only if all are written as numbers print.
+    texts = session.read.csv(files, header=True, inferSchema=False, sep=sign, enforceSchema=False)
+    kinds = {f.name: f.dataType for f in frame.schema.fields}
+    column = F.col(f"`{source.id}`")
+    odd = texts.where(~column.rlike(r"^(0|-?[1-9][0-9]{0,17})$")).limit(1).count()
+    return texts.select(
+        *[
+            F.col(f"`{n}`") if n == source.id and odd else
+            F.col(f"`{n}`").cast("bigint") if n == source.id else F.col(f"`{n}`").cast(kind).alias(n)
+            for n, kind in kinds.items()
+        ]
+    )  # fmt: skip

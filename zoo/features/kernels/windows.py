@@ -1,0 +1,261 @@
+"""Statistics of moving windows, added up in a tree that each row has for itself.
+
+Running sums (pandas, coreforecast's mean and std) add what enters and subtract what leaves: the bits of a row depend on
+all rows before it, so a truncated history gives other bits, and one huge value leaves a trace for ever. Here sums of 2,
+4, 8, ... rows are made by doubling, ``S[2k](t) = S[k](t) + S[k](t-k)``, and a window is put together from the binary
+digits of its length. That is O(log window) vector additions per row, the order of additions is the same for every row,
+and the rounding error grows with the logarithm of the window. Squares are merged by Chan, Golub and LeVeque (1983), so
+a large mean costs the deviation few digits. Quantiles are coreforecast's: order statistics depend on the window alone.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.features.kernels.groups import Floats, Groups
+
+__all__ = ["Window", "rolling"]
+
+_BLOCK = 16384  # rows at a time: what is at work stays in the cache
+_local = threading.local()
+
+
+class Window(NamedTuple):
+    """A statistic of the last rows.
+
+    Args:
+        how: mean, std (with n - 1), min, max, sum, or quantile.
+        size: Rows.
+        level: Of a quantile.
+    """
+
+    how: str
+    size: int
+    level: float = 0.0
+
+
+def rolling(
+    values: Floats,
+    groups: Groups,
+    windows: Sequence[Window],
+    *,
+    shift: int = 1,
+    least: int | None = None,
+    newest: bool = False,
+) -> dict[Window, Floats]:
+    """Return statistics of the ``size`` rows that end ``shift`` rows before each row.
+
+    Args:
+        values: (N,), NaN where missing.
+        groups: The series.
+        windows: What to compute.
+        shift: 1 for windows that end with the row before; 0 takes the row itself.
+        least: Known values that a window needs; all of them by default. Else missing values are left out.
+        newest: Only the last row of a single series matters.
+
+    Returns:
+        Window -> (N,), NaN where there are too few values.
+    """
+    out: dict[Window, Floats] = {}
+    quantiles = [w for w in windows if w.how == "quantile"]
+    rest = [w for w in windows if w.how != "quantile"]
+    if rest:
+        if least is None:
+            out |= _complete(values, groups, rest, shift)
+        else:
+            out |= _partial(values, groups, rest, shift, least)
+    for w in quantiles:
+        one = newest and len(groups) == 1 and shift > 0
+        out[w] = (_newest_quantile if one else _quantile)(
+            values, groups, w, shift, w.size if least is None else min(least, w.size)
+        )
+    return out
+
+
+def _quantile(values: Floats, groups: Groups, window: Window, shift: int, least: int) -> Floats:
+    from coreforecast.grouped_array import GroupedArray
+
+    array = GroupedArray(np.ascontiguousarray(values), groups.offsets, 1)
+    found: Floats = array._rolling_quantile(shift, window.level, window.size, 1, True)
+    # coreforecast asks for enough rows at the start of a series, and later for no more than one known value.
+    known = np.concatenate([[0], np.cumsum(np.isfinite(values))])
+    last = np.arange(len(values)) - shift + 1
+    first = np.maximum(last - window.size, np.repeat(groups.offsets[:-1], groups.lengths))
+    count = known[np.maximum(last, first)] - known[first]
+    found[count < least] = np.nan
+    return found
+
+
+def _newest_quantile(values: Floats, groups: Groups, window: Window, shift: int, least: int) -> Floats:
+    from coreforecast.grouped_array import GroupedArray
+
+    out = np.full(len(values), np.nan)
+    last = len(values) - shift
+    if last > 0 and np.isfinite(values[max(last - window.size, 0) : last]).sum() >= least:
+        array = GroupedArray(values, groups.offsets, 1)
+        out[-1] = array._rolling_quantile_update(shift, window.level, window.size, 1, True)[0]
+    return out
+
+
+def _complete(values: Floats, groups: Groups, windows: Iterable[Window], shift: int) -> dict[Window, Floats]:
+    """Windows without a missing value: a NaN spreads to the rows whose window holds it, as it should."""
+    wanted = sorted(set(windows), key=lambda w: w.size)
+    rows, longest = len(values), max(w.size for w in wanted)
+    out = {w: np.empty(rows) for w in wanted}
+    block = max(_BLOCK, 8 * longest)
+    for begin in range(0, rows, block):
+        end = min(begin + block, rows)
+        low = begin - shift - longest + 1
+        part = values[max(low, 0) : max(end - shift, 0)]
+        if low < 0:
+            # What lies before the first series is never looked at: those rows are blanked below.
+            part = np.concatenate([np.zeros(end - shift - low - len(part)), part])
+        _tree(part, wanted, {w: out[w][begin:end] for w in wanted})
+    for w in wanted:
+        out[w][groups.heads(w.size - 1 + shift)] = np.nan
+        if w.how == "std" and w.size == 1:
+            out[w][:] = np.nan
+    return out
+
+
+def _tree(x: Floats, windows: Sequence[Window], out: dict[Window, Floats]) -> None:
+    """Fill ``out`` (each as long as the block) for the rows at the end of ``x``."""
+    sums = {w.size for w in windows if w.how in ("mean", "sum", "std")}
+    squares = {w.size for w in windows if w.how == "std"}
+    lows, highs = ({w.size for w in windows if w.how == how} for how in ("min", "max"))
+    total, spread, low, high = x, None, x, x
+    found: dict[int, tuple[int, Floats, Floats | None]] = {}
+    longest = max(w.size for w in windows)
+    size = 1
+    while size <= longest:
+        for n in sums:
+            if n & size:
+                found[n] = _joined(found.get(n), size, total, spread if n in squares else None, n in squares)
+        for w in windows:
+            if (w.how == "min" and size <= w.size < 2 * size) or (w.how == "max" and size <= w.size < 2 * size):
+                # The two halves may overlap: a minimum does not mind.
+                of = low if w.how == "min" else high
+                rest, length = w.size - size, len(out[w])
+                pick = np.minimum if w.how == "min" else np.maximum
+                pick(of[len(of) - length :], of[len(of) - length - rest : len(of) - rest], out=out[w])
+        if 2 * size > longest:
+            break
+        if any(n >= 2 * size for n in sums):
+            if any(n >= 2 * size for n in squares):
+                gap = total[size:] - total[:-size]
+                gap *= gap
+                gap *= 0.5 / size
+                if spread is not None:
+                    gap += spread[size:] + spread[:-size]
+                spread = gap
+            total = total[size:] + total[:-size]
+        if any(n >= 2 * size for n in lows):
+            low = np.minimum(low[size:], low[:-size])
+        if any(n >= 2 * size for n in highs):
+            high = np.maximum(high[size:], high[:-size])
+        size *= 2
+    for w in windows:
+        if w.how in ("mean", "sum", "std"):
+            _, added, squared = found[w.size]
+            target = out[w]
+            if w.how == "sum":
+                target[:] = added[len(added) - len(target) :]
+            elif w.how == "mean":
+                np.divide(added[len(added) - len(target) :], w.size, out=target)
+            elif squared is not None:
+                np.divide(squared[len(squared) - len(target) :], max(w.size - 1, 1), out=target)
+                np.sqrt(target, out=target)
+
+
+def _joined(
+    newer: tuple[int, Floats, Floats | None] | None, size: int, total: Floats, spread: Floats | None, squares: bool
+) -> tuple[int, Floats, Floats | None]:
+    """Put ``size`` older rows before the rows gathered so far."""
+    if newer is None:
+        return size, total, (np.zeros(len(total)) if spread is None else spread) if squares else None
+    count, added, squared = newer
+    length = len(added) - size
+    joined = None
+    if squares:
+        assert squared is not None
+        gap = added[size:] / count
+        gap -= total[:length] / size
+        gap *= gap
+        gap *= count * size / (count + size)
+        gap += squared[size:]
+        if spread is not None:
+            gap += spread[:length]
+        joined = gap
+    return count + size, added[size:] + total[:length], joined
+
+
+class _Sums(NamedTuple):
+    """Known values, their sum, and their squared deviations from their mean, of as many rows per entry."""
+
+    known: Floats
+    total: Floats
+    spread: Floats
+
+
+def _apart(newer: _Sums, older: _Sums, size: int) -> tuple[_Sums, _Sums]:
+    """Lay ``size`` older rows beside the newer ones that they come before."""
+    length = len(newer.known) - size
+    return _Sums(*(a[size:] for a in newer)), _Sums(*(a[:length] for a in older))
+
+
+def _merged(newer: _Sums, older: _Sums) -> _Sums:
+    known = newer.known + older.known
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = newer.total / newer.known - older.total / older.known
+        part = gap * gap * (newer.known * older.known / known)
+    part[(newer.known == 0) | (older.known == 0)] = 0.0
+    return _Sums(known, newer.total + older.total, part + newer.spread + older.spread)
+
+
+def _partial(values: Floats, groups: Groups, windows: Sequence[Window], shift: int, least: int) -> dict[Window, Floats]:
+    """Windows that may have missing values: empty rows before each series stand for what was before."""
+    longest = max(w.size for w in windows)
+    pad = longest - 1 + shift
+    at, rows = groups.padded(pad)
+    x = np.full(rows, np.nan)
+    x[at] = values
+    seen = np.isfinite(x)
+    filled = np.where(seen, x, 0.0)
+    level = _Sums(seen.astype(float), filled, np.zeros(rows))
+    low = high = x
+    found: dict[int, _Sums] = {}
+    extremes: dict[Window, Floats] = {}
+    size = 1
+    while True:
+        for n in {window.size for window in windows}:
+            if n & size:
+                found[n] = _merged(*_apart(found[n], level, size)) if n in found else level
+        for window in windows:
+            if window.how in ("min", "max") and size <= window.size < 2 * size:
+                rest = window.size - size
+                of, pick = (low, np.fmin) if window.how == "min" else (high, np.fmax)
+                extremes[window] = pick(of[rest:], of[: len(of) - rest])
+        if 2 * size > longest:
+            break
+        level = _merged(*_apart(level, level, size))
+        low, high = np.fmin(low[size:], low[:-size]), np.fmax(high[size:], high[:-size])
+        size *= 2
+    out = {}
+    for window in windows:
+        sums = found[window.size]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if window.how == "mean":
+                result = sums.total / sums.known
+            elif window.how == "std":
+                result = np.sqrt(sums.spread / (sums.known - 1))
+            else:
+                result = sums.total if window.how == "sum" else extremes[window]
+        needed = max(min(least, window.size), 2 if window.how == "std" else 1)
+        result = np.where(sums.known >= needed, result, np.nan)
+        # Entry i ends at row i + size - 1.
+        out[window] = result[at - shift - window.size + 1]
+    return out

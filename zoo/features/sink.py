@@ -1,0 +1,314 @@
+"""Where features go: a folder that is there whole or not at all, or a versioned table."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from zoo.errors import DataError
+from zoo.features import artifact
+from zoo.features.append import Update
+from zoo.features.arrow import schema_text
+from zoo.features.pipeline import Pipeline
+from zoo.features.spec import Sink
+from zoo.tables.versioned import Mode, Table
+
+__all__ = ["Folder", "FolderOutput", "Output", "TableOutput", "output"]
+
+_MANIFEST = "_manifest.json"
+
+
+class Folder:
+    """A folder of Parquet files that is replaced as a whole.
+
+    What is written goes to a folder beside it; ``commit`` puts that in its place. A process that dies before leaves the
+    old one, and one that dies between the two renames leaves it under another name, where the next opening finds it.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.partial = self.path.with_name(f".{self.path.name}.partial")
+        self._old = self.path.with_name(f".{self.path.name}.old")
+        if self._old.exists() and not self.path.exists():
+            self._old.rename(self.path)
+
+    @property
+    def manifest(self) -> dict[str, Any] | None:
+        """What was written about the rows; None if there are none."""
+        file = self.path / _MANIFEST
+        if not file.is_file():
+            return None
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return found
+
+    def check(self, schema: Any) -> None:
+        """Raise where the folder holds something else.
+
+        Args:
+            schema: Arrow schema of the new rows.
+
+        Raises:
+            DataError: It holds rows of another schema, or files that are not ours.
+        """
+        if not self.path.exists():
+            return
+        manifest = self.manifest
+        if manifest is None:
+            if self.path.is_dir() and not any(self.path.iterdir()):
+                return
+            raise DataError(
+                f"a sink must be a new folder or one with features, but {self.path} holds something else",
+                "name another folder",
+            )
+        there, new = [tuple(f) for f in manifest["schema"]], [tuple(f) for f in schema_text(schema)]
+        if there != new:
+            differing = sorted({f"{name} ({kind})" for name, kind in set(there) ^ set(new)})
+            raise DataError(
+                f"a sink must keep its schema, but {self.path} differs in {differing[:6] or 'the order of columns'}",
+                "name another sink, or remove this one if nobody reads it",
+            )
+
+    def begin(self) -> Path:
+        """Return an empty folder to write to."""
+        if self.partial.exists():
+            shutil.rmtree(self.partial)
+        self.partial.mkdir(parents=True)
+        return self.partial
+
+    def commit(self, manifest: dict[str, Any]) -> None:
+        """Put what was written in the folder's place."""
+        (self.partial / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        if self._old.exists():
+            shutil.rmtree(self._old)
+        if self.path.exists():
+            self.path.rename(self._old)
+        self.partial.rename(self.path)
+        if self._old.exists():
+            shutil.rmtree(self._old)
+
+    def discard(self) -> None:
+        """Remove what was not committed."""
+        if self.partial.exists():
+            shutil.rmtree(self.partial)
+
+    def tables(self) -> Iterator[Any]:
+        """Yield the rows in pieces of bounded size."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        for file in sorted(self.path.glob("*.parquet")):
+            with pq.ParquetFile(file) as opened:
+                for piece in opened.iter_batches(batch_size=1 << 18):
+                    yield pa.Table.from_batches([piece])
+
+
+class Output(ABC):
+    """Where a run writes."""
+
+    name: str
+
+    @property
+    @abstractmethod
+    def info(self) -> dict[str, Any] | None:
+        """What the last run wrote down; None if there was none."""
+
+    @property
+    @abstractmethod
+    def pipeline(self) -> Path:
+        """Where the pipeline is kept that made the rows."""
+
+    @abstractmethod
+    def write(self, parts: Iterable[Any], *, info: dict[str, Any], pipeline: Pipeline) -> int | None:
+        """Replace all rows by Arrow tables; return the version, if there are versions."""
+
+    @abstractmethod
+    def write_spark(self, frame: Any, *, info: dict[str, Any], pipeline: Pipeline, schema: Any) -> int | None:
+        """Replace all rows by those of a Spark table."""
+
+    @abstractmethod
+    def update(self, update: Update, *, info: dict[str, Any], pipeline: Pipeline) -> int | None:
+        """Replace the rows that an update makes void."""
+
+    @abstractmethod
+    def tables(self) -> Iterator[Any]:
+        """Yield the rows in pieces."""
+
+
+def output(sink: Sink | None, folder: Path) -> Output | None:
+    """Return where a pipeline writes.
+
+    Args:
+        sink: What the pipeline says.
+        folder: Where relative paths begin.
+    """
+    if sink is None:
+        return None
+    if sink.path is not None:
+        return FolderOutput(sink.path if Path(sink.path).is_absolute() else folder / sink.path)
+    assert sink.table is not None
+    return TableOutput(sink.table if "://" in sink.table or Path(sink.table).is_absolute() else folder / sink.table)
+
+
+class FolderOutput(Output):
+    """A folder of Parquet files.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.name = str(path)
+        self._folder = Folder(path)
+
+    @property
+    def info(self) -> dict[str, Any] | None:
+        """The manifest's note."""
+        manifest = self._folder.manifest
+        return None if manifest is None else manifest["info"]
+
+    @property
+    def pipeline(self) -> Path:
+        """Beside the rows."""
+        return self._folder.path / "_pipeline"
+
+    def write(self, parts: Iterable[Any], *, info: dict[str, Any], pipeline: Pipeline) -> int | None:
+        """Write one file with a row group per part."""
+        import pyarrow.parquet as pq
+
+        at = self._folder.begin()
+        writer = None
+        try:
+            for part in parts:
+                if writer is None:
+                    self._folder.check(part.schema)
+                    writer = pq.ParquetWriter(at / "part-00000.parquet", part.schema)
+                writer.write_table(part)
+            if writer is None:
+                raise DataError("a run must write rows, but there are none", "check the source")
+            writer.close()
+            self._commit(writer.schema, info, pipeline)
+        except BaseException:
+            self._folder.discard()
+            raise
+        return None
+
+    def write_spark(self, frame: Any, *, info: dict[str, Any], pipeline: Pipeline, schema: Any) -> int | None:
+        """Let the executors write: they must see this folder."""
+        self._folder.check(schema)
+        at = self._folder.begin()
+        try:
+            frame.write.mode("overwrite").parquet(str(at.resolve()))
+            for file in [*at.glob("_SUCCESS"), *at.glob(".*.crc")]:
+                file.unlink()
+            self._commit(schema, info, pipeline)
+        except BaseException:
+            self._folder.discard()
+            raise
+        return None
+
+    def update(self, update: Update, *, info: dict[str, Any], pipeline: Pipeline) -> int | None:
+        """Copy the rows that stay, and add the new ones."""
+        source = pipeline.spec.source
+        new = _as(update.rows, next(self.tables()).schema)
+
+        def parts() -> Iterator[Any]:
+            for part in self.tables():
+                yield _without(part, update, None if source.id is None else new.column_names[0], source.time)
+            yield new
+
+        return self.write(parts(), info=info, pipeline=pipeline)
+
+    def tables(self) -> Iterator[Any]:
+        """Yield the rows in pieces."""
+        return self._folder.tables()
+
+    def _commit(self, schema: Any, info: dict[str, Any], pipeline: Pipeline) -> None:
+        artifact.save(pipeline, self._folder.partial / "_pipeline")
+        self._folder.commit({"schema": schema_text(schema), "info": info})
+
+
+class TableOutput(Output):
+    """A versioned table: each run is a commit that names its sources and its pipeline.
+
+    Args:
+        path: The table.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.name = str(path)
+        self._table = Table.open(path)
+
+    @property
+    def info(self) -> dict[str, Any] | None:
+        """The note of the last commit that has one."""
+        if not self._table.exists:
+            return None
+        return next((dict(commit.info) for commit in self._table.log() if "pipeline" in commit.info), None)
+
+    @property
+    def pipeline(self) -> Path:
+        """In the table's folder, where Delta does not look."""
+        return Path(self.name) / "_pipeline"
+
+    def write(self, parts: Iterable[Any], *, info: dict[str, Any], pipeline: Pipeline) -> int | None:
+        """Commit the rows as they come."""
+        import pyarrow as pa
+
+        stream = iter(parts)
+        first = next(stream)
+        rows = pa.RecordBatchReader.from_batches(
+            first.schema, (batch for part in chain([first], stream) for batch in part.to_batches())
+        )
+        return self._committed(rows, "overwrite", info, pipeline)
+
+    def write_spark(self, frame: Any, *, info: dict[str, Any], pipeline: Pipeline, schema: Any) -> int | None:
+        """Commit the rows of a Spark table."""
+        return self._committed(frame, "overwrite", info, pipeline)
+
+    def update(self, update: Update, *, info: dict[str, Any], pipeline: Pipeline) -> int | None:
+        """Merge the new rows."""
+        return self._committed(_as(update.rows, self._table.schema()), "merge", info, pipeline)
+
+    def tables(self) -> Iterator[Any]:
+        """Yield the rows in pieces."""
+        import pyarrow as pa
+
+        for batch in self._table.batches():
+            yield pa.Table.from_batches([batch])
+
+    def _committed(self, rows: Any, mode: Mode, info: dict[str, Any], pipeline: Pipeline) -> int:
+        source = pipeline.spec.source
+        key = [name for name in (info.get("id"), source.time) if name]
+        commit = self._table.write(rows, mode, key=key, info=info)
+        artifact.save(pipeline, self.pipeline)
+        return commit.version
+
+
+def _as(frame: pd.DataFrame, schema: Any) -> Any:
+    """Return a frame as Arrow with the types of a table: NaN is null."""
+    import pyarrow as pa
+
+    return pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False, safe=False)
+
+
+def _without(part: Any, update: Update, id: str | None, time: str) -> Any:
+    """Return the rows that an update leaves."""
+    import pyarrow as pa
+
+    times = part.column(time).to_pandas()
+    if id is None:
+        void = times >= update.since["all"]
+    else:
+        limit = part.column(id).to_pandas().map(update.since)
+        void = limit.notna() & (times >= limit.astype(times.dtype))
+    return part.filter(pa.array(~void.to_numpy()))

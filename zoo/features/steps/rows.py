@@ -1,0 +1,306 @@
+"""Steps that change which rows there are.
+
+Every rule is one that a table without an order of rows can follow, since Spark's have none: ties are broken by the
+values. Sums are taken one after the other in the order of time and value, so they have the same bits everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, field_validator
+
+from zoo.errors import ConfigError, DataError
+from zoo.features.batch import Array, Batch, missing_of, ranked, same_time
+from zoo.features.expression import ArrayDialect, Condition
+from zoo.features.kernels.groups import Floats, Groups, Ints
+from zoo.features.steps.base import RowStep, Scope, microseconds
+
+__all__ = ["HOWS", "Aggregate", "Deduplicate", "Filter", "Resample", "moment"]
+
+How = Literal["mean", "sum", "min", "max", "first", "last", "count"]
+HOWS = ("mean", "sum", "min", "max", "first", "last", "count")
+#: More empty rows per given row than this are a mistake in the times.
+SPARSE = 500
+
+
+def moment(text: str) -> int:
+    """Return a time in a condition as microseconds since 1970.
+
+    Raises:
+        ConfigError: It is no time.
+    """
+    try:
+        at = pd.Timestamp(text)
+    except ValueError as error:
+        raise ConfigError(f"a time must be written as 2024-01-31 13:00, but got {text!r}", "correct it") from error
+    return int((at.tz_convert("UTC").tz_localize(None) if at.tz is not None else at).value // 1000)
+
+
+class Filter(RowStep):
+    """Keep the rows for which a condition holds.
+
+    Args:
+        where: For example ``kwh >= 0 and status == "ok"``.
+    """
+
+    kind: ClassVar[str] = "filter"
+    short: ClassVar[str | None] = "where"
+    where: str
+
+    @field_validator("where")
+    @classmethod
+    def _readable(cls, where: str) -> str:
+        Condition(where)
+        return where
+
+    def scope(self, scope: Scope) -> Scope:
+        """Check the names in the condition."""
+        known = {*scope.numbers, *scope.texts, scope.names.time, scope.names.id}
+        for name in sorted(Condition(self.where).names - known):
+            raise ConfigError(f"a condition must name columns, but there is no {name!r}", "check the spelling")
+        return scope
+
+    def apply(self, batch: Batch) -> Batch:
+        """Return the rows that are kept."""
+        columns = dict(batch.columns)
+        condition = Condition(self.where)
+        if batch.names.time in condition.names:
+            columns[batch.names.time] = batch.times
+        if batch.names.id is not None and batch.names.id in condition.names:
+            ids = batch.ids if batch.ids.dtype == object else batch.ids.astype(float)
+            columns[batch.names.id] = ids[batch.groups.codes]
+        mask = condition.in_words_of(ArrayDialect(columns, time=batch.names.time, moments=moment))
+        return batch.take(np.broadcast_to(mask, (len(batch),)))
+
+
+class Deduplicate(RowStep):
+    """Keep one row of each series and time.
+
+    Args:
+        keep: Among rows of one time, the last or the first by ``by``; then by the target, then by the other columns in
+            the alphabetical order of their names. Missing values lose.
+        by: A column that orders them, such as the time of arrival.
+    """
+
+    kind: ClassVar[str] = "deduplicate"
+    keep: Literal["last", "first"] = "last"
+    by: str | None = None
+
+    def order(self, names: list[str], target: str) -> list[str]:
+        """Return the columns that decide, the first one first."""
+        first = [self.by] if self.by is not None else []
+        rest = sorted(name for name in names if name not in (self.by, target))
+        return first + ([target] if target != self.by else []) + rest
+
+    def scope(self, scope: Scope) -> Scope:
+        """Check ``by``."""
+        if self.by is not None and self.by not in (*scope.numbers, *scope.texts):
+            raise ConfigError(f"`by` must be a column of numbers or text, but there is no {self.by!r}", "name another")
+        return scope
+
+    def apply(self, batch: Batch) -> Batch:
+        """Return one row of each time."""
+        same = same_time(batch)
+        if not same.any():
+            return batch
+        names = self.order(list(batch.columns), batch.names.target)
+        inside, order = ranked(batch, same, [(name, self.keep == "last") for name in names])
+        run = np.cumsum(~same)
+        keep = np.ones(len(batch), dtype=bool)
+        keep[inside] = False
+        keep[order[np.concatenate([[True], np.diff(run[order]) > 0])]] = True
+        return batch.take(keep)
+
+
+class Resample(RowStep):
+    """Lay the rows on a grid, anchored at 1970, from the first to the last row of each series.
+
+    Args:
+        every: Distance of the rows, such as 15min, 1h or 1d.
+        how: What becomes of several values: mean, sum, min, max, first, last or count.
+        columns: Another ``how`` for some columns. Text takes the last one, and is carried over steps without a row.
+    """
+
+    kind: ClassVar[str] = "resample"
+    every: str
+    how: How = "mean"
+    columns: dict[str, How] = Field(default_factory=dict)
+
+    @field_validator("every")
+    @classmethod
+    def _positive(cls, every: str) -> str:
+        microseconds(every, "every")
+        return every
+
+    @property
+    def step(self) -> int:
+        """``every`` in microseconds."""
+        return microseconds(self.every, "every")
+
+    def scope(self, scope: Scope) -> Scope:
+        """Check the columns."""
+        scope.numeric(list(self.columns), "resample")
+        return replace(scope, regular=True)
+
+    def apply(self, batch: Batch) -> Batch:
+        """Return regular series; steps without a row are missing."""
+        if batch.ticks.integer:
+            raise DataError("resample needs times, but the clock of this table is a whole number", "leave it out")
+        step = self.step
+        slots = batch.times // step
+        ticks = replace(batch.ticks, every=step)
+        counted = any(self.columns.get(name, self.how) == "count" for name in _numbers(batch))
+        if not counted and _is_regular(slots, batch.groups):
+            return replace(batch, times=slots * step, ticks=ticks)
+        groups, times, rows = _grid(slots, batch.groups, step)
+        columns: dict[str, Array] = {}
+        for name, values in batch.columns.items():
+            if values.dtype == object:
+                columns[name] = _carried(values, batch.times, rows, groups)
+            else:
+                columns[name] = combine(values, batch.times, rows, groups.rows, self.columns.get(name, self.how))
+        return replace(batch, groups=groups, times=times, columns=columns, ticks=ticks)
+
+
+def _numbers(batch: Batch) -> dict[str, Array]:
+    return {name: values for name, values in batch.columns.items() if values.dtype != object}
+
+
+def _is_regular(slots: Ints, groups: Groups) -> bool:
+    step = np.diff(slots)
+    inside = np.ones(len(step), dtype=bool)
+    inside[groups.offsets[1:-1] - 1] = False
+    return bool((step[inside] == 1).all())
+
+
+def _grid(slots: Ints, groups: Groups, step: int) -> tuple[Groups, Ints, Ints]:
+    """Return the groups and times of the grid, and the grid's row of each given row."""
+    first, last = slots[groups.offsets[:-1]], slots[groups.offsets[1:] - 1]
+    lengths = last - first + 1
+    if int(lengths.sum()) > SPARSE * len(slots) + 1000:
+        worst = int(np.argmax(lengths))
+        raise DataError(
+            f"resampling must not make more than {SPARSE} rows of one, but {len(slots)} rows would become "
+            f"{int(lengths.sum())}: series {worst} has {int(groups.lengths[worst])} rows over {int(lengths[worst])} "
+            "steps",
+            "take a longer `every`, or check the units of the time column",
+        )
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    times = (np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], lengths)) * step
+    rows = slots + np.repeat(offsets[:-1] - first, groups.lengths)
+    return Groups(offsets), times, rows
+
+
+def combine(values: Floats, times: Ints, rows: Ints, count: int, how: str) -> Floats:
+    """Return one value per target row from the known values that belong to it.
+
+    Args:
+        values: (N,), NaN where missing.
+        times: (N,) what orders them, before their own size does.
+        rows: (N,) target row of each value, in any order.
+        count: Number of target rows.
+        how: See ``HOWS``.
+    """
+    known = np.isfinite(values)
+    values, times, rows = values[known], times[known], rows[known]
+    number = np.bincount(rows, minlength=count)
+    if how == "count":
+        return number.astype(float)
+    out = np.full(count, np.nan)
+    if not len(values):
+        return out
+    step = np.diff(rows)
+    if not (step > 0).all():
+        ties = (step < 0) | ((step == 0) & ((np.diff(times) < 0) | ((np.diff(times) == 0) & (np.diff(values) < 0))))
+        if ties.any():
+            order = np.lexsort((values, times, rows))
+            values, times, rows = values[order], times[order], rows[order]
+    have = number > 0
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(rows) > 0]))
+    if how in ("mean", "sum"):
+        # bincount adds one value after the other, in their order, beginning with 0: Spark's aggregate() does the same.
+        total = np.bincount(rows, weights=values, minlength=count)[have]
+        out[have] = total if how == "sum" else total / number[have]
+    elif how in ("min", "max"):
+        out[have] = (np.minimum if how == "min" else np.maximum).reduceat(values, starts)
+    elif how == "first":
+        out[have] = values[starts]
+    else:
+        out[have] = values[np.concatenate([starts[1:], [len(values)]]) - 1]
+    return out
+
+
+def _carried(values: Array, times: Ints, rows: Ints, groups: Groups) -> Array:
+    """Return the last text of each target row, of equal times the greatest; rows without any take the row before.
+
+    Only steps without a row are filled: so a history that begins with a row needs nothing from before.
+    """
+    out = np.full(groups.rows, None, dtype=object)
+    known = ~missing_of(values)
+    if known.any():
+        codes, texts = pd.factorize(values[known], sort=True)
+        order = np.lexsort((codes, times[known], rows[known]))
+        out[rows[known][order]] = np.asarray(texts, dtype=object)[codes[order]]
+    at = np.full(groups.rows, -1, dtype=np.int64)
+    at[rows] = rows
+    return out[np.maximum.accumulate(at)]
+
+
+class Aggregate(RowStep):
+    """Put the series of a group together: one series per value of a column, one row per time.
+
+    Args:
+        by: The column of text or whole numbers that becomes the id.
+        how: What becomes of the values of one time.
+        columns: Another ``how`` for some columns. Other texts are dropped.
+    """
+
+    kind: ClassVar[str] = "aggregate"
+    by: str
+    how: How = "sum"
+    columns: dict[str, How] = Field(default_factory=dict)
+
+    def scope(self, scope: Scope) -> Scope:
+        """Return the columns of numbers that are left."""
+        if self.by not in (*scope.numbers, *scope.texts):
+            raise ConfigError(f"`by` must be a column, but there is no {self.by!r}", "name another one")
+        scope.numeric(list(self.columns), "aggregate")
+        numbers = tuple(name for name in scope.numbers if name != self.by)
+        return replace(scope, names=replace(scope.names, id=self.by), numbers=numbers, texts=())
+
+    def apply(self, batch: Batch) -> Batch:
+        """Return one series per group."""
+        keys = batch.columns[self.by]
+        missing = missing_of(keys)
+        if missing.any():
+            raise DataError(
+                f"every row must belong to a group, but {int(missing.sum())} rows have no {self.by!r}",
+                f"filter them first: {self.by} is not None",
+            )
+        if keys.dtype != object:
+            if (keys % 1 != 0).any():
+                raise DataError(f"groups must be whole numbers or text, but {self.by!r} has fractions", "round them")
+            keys = keys.astype(np.int64)
+        codes, found = pd.factorize(keys, sort=True)
+        stamp, moments = pd.factorize(batch.times, sort=True)
+        cell = codes * len(moments) + stamp
+        cells, rows = np.unique(cell, return_inverse=True)
+        counts = np.bincount(cells // len(moments), minlength=len(found))
+        constant = np.zeros(len(batch), dtype=np.int64)
+        columns: dict[str, Array] = {
+            name: combine(values, constant, rows, len(cells), self.columns.get(name, self.how))
+            for name, values in batch.columns.items()
+            if name != self.by and values.dtype != object
+        }
+        return replace(
+            batch,
+            ids=np.asarray(found),
+            groups=Groups(np.concatenate([[0], np.cumsum(counts)])),
+            times=np.asarray(moments)[cells % len(moments)],
+            columns=columns,
+            names=replace(batch.names, id=self.by),
+        )

@@ -1,0 +1,430 @@
+"""Tables with a memory: each write is one commit, whole or not at all, and every version can be read again.
+
+Delta Lake, by the embedded ``deltalake`` library: a folder with Parquet files and a log that names them. No server, and
+any tool that knows Delta reads it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+
+from zoo.errors import ConfigError, ConflictError, DataError
+from zoo.tables.arrow import fitting, stream
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["AsOf", "Commit", "Mode", "Table", "is_table"]
+
+Mode: TypeAlias = Literal["append", "overwrite", "merge"]
+#: A version, a moment (naive: UTC), or either as text.
+AsOf: TypeAlias = "int | datetime | str"
+_MODES = ("append", "overwrite", "merge")
+_NOTE = "zoo"  # the key of our own record in a commit
+_LOG = "_delta_log"
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One version of a table.
+
+    Args:
+        version: 0, 1, 2, ...
+        time: When it was committed, UTC.
+        operation: ``"WRITE append"``, ``"MERGE"``, ``"VACUUM END"``, ...
+        added: Rows that it wrote, or None if the writer did not say.
+        info: What the writer told: ``sources`` (path -> version), ``pipeline`` (hash), and whatever else.
+        key: The columns that tell rows apart, if the writer said so.
+    """
+
+    version: int
+    time: datetime
+    operation: str
+    added: int | None
+    info: Mapping[str, Any] = field(default_factory=dict)
+    key: tuple[str, ...] = ()
+
+
+def is_table(path: str | Path) -> bool:
+    """Whether a versioned table is at this path."""
+    if "://" not in str(path):
+        # The folder of the log alone is what a writer leaves that was killed before its first commit.
+        return any((Path(path).expanduser() / _LOG).glob("*.json"))
+    from deltalake import DeltaTable
+
+    return bool(DeltaTable.is_deltatable(str(path)))
+
+
+class Table:
+    """A versioned table; opening reads nothing, and the first write makes it.
+
+    Args:
+        path: A folder, or a URI of an object store that ``deltalake`` knows.
+
+    Example:
+        >>> import pandas as pd, tempfile
+        >>> table = Table.open(tempfile.mkdtemp() + "/meters")
+        >>> table.write(pd.DataFrame({"id": ["a", "b"], "y": [1.0, 2.0]})).version
+        0
+        >>> table.write(pd.DataFrame({"id": ["b", "c"], "y": [5.0, 6.0]}), "merge", key=["id"]).version
+        1
+        >>> table.read().sort_by("id").to_pydict(), table.read(as_of=0).num_rows
+        ({'id': ['a', 'b', 'c'], 'y': [1.0, 5.0, 6.0]}, 2)
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = str(path) if "://" in str(path) else str(Path(path).expanduser())
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Return the table at a path, whether it exists or not."""
+        return cls(path)
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+        return self._path
+
+    @property
+    def exists(self) -> bool:
+        """Whether it has a version."""
+        return is_table(self._path)
+
+    @property
+    def version(self) -> int:
+        """The newest version."""
+        return int(self._open().version())
+
+    def schema(self, *, as_of: AsOf | None = None) -> pa.Schema:
+        """Return the columns and types of a version; types are as Delta keeps them."""
+        import pyarrow as pa
+
+        return pa.schema(self._open(as_of).schema().to_arrow())
+
+    def count(self, *, as_of: AsOf | None = None) -> int:
+        """Return the rows of a version, from the log alone."""
+        return int(self._open(as_of).count())
+
+    def write(
+        self,
+        data: Any,
+        mode: Mode = "append",
+        *,
+        key: Sequence[str] = (),
+        evolve: bool = False,
+        info: Mapping[str, Any] | None = None,
+    ) -> Commit:
+        """Commit rows as one new version; if that fails or the process dies, the table is what it was.
+
+        Dictionary columns become plain, unsigned integers signed, times microseconds: Delta knows no others. A value
+        that would change by it is refused.
+
+        Args:
+            data: A pandas frame, a pyarrow table or reader, a Ray dataset, a Spark frame. Readers, datasets and Spark
+                frames are streamed, except by ``"merge"``.
+            mode: ``"append"``; ``"overwrite"`` (earlier versions stay readable); ``"merge"``: rows whose key is there
+                replace the old ones, others are added.
+            key: Columns that tell rows apart; ``"merge"`` needs them, ``diff`` uses them later.
+            evolve: Whether columns may differ from the table's: new ones are added (null in old rows), with
+                ``"overwrite"`` the schema is replaced.
+            info: JSON values to keep with the commit. ``sources`` (path -> version) is what ``lineage`` follows,
+                ``pipeline`` what made the rows.
+
+        Raises:
+            ConfigError: No such mode, or a merge without a key.
+            DataError: The columns are not the table's, something else is at the path, or the keys are not unique.
+            ConflictError: Another writer committed meanwhile what this write did not know.
+        """
+        if mode not in _MODES:
+            raise ConfigError(f"`mode` must be one of {', '.join(_MODES)}, but got {mode!r}", "append is the default")
+        if mode == "merge" and not key:
+            raise ConfigError("a merge must have a key, but got none", "give key=, the columns that tell rows apart")
+        note = _note(info or {}, key)
+        self._refuse_other_files()
+        with stream(data) as rows:
+            there = self.exists
+            schema = fitting(rows.schema)
+            _check_key(key, schema)
+            if there:
+                self._check_schema(schema, mode, evolve)
+            else:
+                self._claim()
+            with _translated(self._path):
+                if mode == "merge" and there:
+                    self._merge(_whole(rows, schema, key), key, evolve, note)
+                else:
+                    self._put(_whole(rows, schema, key) if mode == "merge" else rows, schema, mode, evolve, note)
+        return next(iter(self.log(limit=1)))
+
+    def read(self, *, as_of: AsOf | None = None, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return the rows of a version; their order means nothing.
+
+        Raises:
+            DataError: There is no such table, version, moment or column.
+        """
+        table = self._open(as_of)
+        if columns is not None:
+            unknown = sorted(set(columns) - set(self.schema(as_of=as_of).names))
+            if unknown:
+                raise DataError(
+                    f"columns must be in the table, but {unknown} are not", "see `zoo table show` for its columns"
+                )
+        with _translated(self._path):
+            return table.to_pyarrow_table(columns=None if columns is None else list(columns))
+
+    def batches(self, *, as_of: AsOf | None = None) -> pa.RecordBatchReader:
+        """Return a version as a stream, for tables larger than memory."""
+        with _translated(self._path):
+            return self._open(as_of).to_pyarrow_dataset().scanner().to_reader()
+
+    def files(self, *, as_of: AsOf | None = None) -> list[str]:
+        """Return where the Parquet files of a version are, for engines that read files."""
+        with _translated(self._path):
+            return [str(uri) for uri in self._open(as_of).file_uris()]
+
+    def log(self, *, limit: int | None = None) -> list[Commit]:
+        """Return the commits, newest first."""
+        return [_commit(entry) for entry in self._open().history(limit)]
+
+    def changes(self, since: AsOf, until: AsOf | None = None) -> pa.Table:
+        """Return the rows that changed after one version up to another: the change feed.
+
+        ``_change_type`` is ``insert``, ``delete``, ``update_preimage`` or ``update_postimage``; ``_commit_version`` and
+        ``_commit_timestamp`` say when.
+        """
+        import pyarrow as pa
+
+        first, last = self.resolve(since), self.version if until is None else self.resolve(until)
+        if first > last:
+            raise ConfigError(f"`since <= until` must hold, but got versions {first} and {last}", "swap them")
+        with _translated(self._path):
+            if first == last:
+                return pa.table(self._open(last).load_cdf(last, last)).slice(0, 0)
+            return pa.table(self._open(last).load_cdf(first + 1, last))
+
+    def vacuum(self, *, keep: timedelta = timedelta(days=7), dry_run: bool = True) -> list[str]:
+        """Remove the files that no version of the last ``keep`` needs; return their names.
+
+        Versions older than that can no longer be read. Older files of killed writers go too.
+        """
+        hours = int(keep.total_seconds() // 3600)
+        with _translated(self._path):
+            removed = self._open().vacuum(hours, dry_run=dry_run, enforce_retention_duration=False, full=True)
+        return [str(name) for name in removed]
+
+    def resolve(self, as_of: AsOf) -> int:
+        """Return the version that was current at a moment, or that a number or text names.
+
+        Raises:
+            DataError: The table is younger, or has no such version.
+            ConfigError: The text is neither a number nor a time.
+        """
+        moment = _parse(as_of)
+        newest = self.version
+        if isinstance(moment, int):
+            if not 0 <= moment <= newest:
+                raise DataError(f"{self._path} must have version {moment}, but it has 0 to {newest}", "see the log")
+            return moment
+        for commit in self.log():
+            if commit.time <= moment:
+                return commit.version
+        first = self.log()[-1]
+        raise DataError(
+            f"{self._path} must exist at {moment.isoformat()}, but its first version known is {first.version} of "
+            f"{first.time.isoformat()}",
+            "ask for a later time",
+        )
+
+    def _open(self, as_of: AsOf | None = None) -> Any:
+        from deltalake import DeltaTable
+
+        if not self.exists:
+            raise DataError(f"a versioned table must be at {self._path}, but there is none", "check the path")
+        with _translated(self._path):
+            return DeltaTable(self._path, version=None if as_of is None else self.resolve(as_of))
+
+    def _refuse_other_files(self) -> None:
+        if "://" in self._path or (Path(self._path) / _LOG).is_dir():
+            return
+        at = Path(self._path)
+        if at.exists() and (at.is_file() or any(at.iterdir())):
+            raise DataError(
+                f"a new table must have a folder of its own, but {self._path} holds other files", "choose another path"
+            )
+
+    def _claim(self) -> None:
+        """Make the folder of the log before any file: so the leavings of a killed first write are known as ours."""
+        if "://" not in self._path:
+            (Path(self._path) / _LOG).mkdir(parents=True, exist_ok=True)
+
+    def _check_schema(self, schema: pa.Schema, mode: Mode, evolve: bool) -> None:
+        mine = self.schema()
+        retyped = [
+            f"{name}: {_kind(mine.field(name).type)} there, {_kind(schema.field(name).type)} here"
+            for name in schema.names
+            if name in mine.names and _kind(mine.field(name).type) != _kind(schema.field(name).type)
+        ]
+        new = [name for name in schema.names if name not in mine.names]
+        absent = [name for name in mine.names if name not in schema.names]
+        if evolve and (mode == "overwrite" or not retyped):
+            return
+        differing = [*retyped, *(f"{name}: only here" for name in new), *(f"{name}: only there" for name in absent)]
+        if differing:
+            hint = "use another table, or cast the columns" if retyped else "give evolve=True, or use another table"
+            raise DataError(
+                f"rows must have the columns of {self._path}, but they differ in {'; '.join(differing)}; nothing was "
+                "written",
+                hint,
+            )
+
+    def _put(self, rows: Any, schema: pa.Schema, mode: Mode, evolve: bool, note: str) -> None:
+        from deltalake import CommitProperties, write_deltalake
+
+        schema_mode: Any = {"append": "merge", "overwrite": "overwrite"}.get(mode) if evolve else None
+        write_deltalake(
+            self._path,
+            rows if rows.schema.equals(schema) else _cast(rows, schema),
+            mode="overwrite" if mode == "overwrite" else "append",
+            schema_mode=schema_mode if self.exists else None,
+            configuration=None if self.exists else {"delta.enableChangeDataFeed": "true"},
+            commit_properties=CommitProperties(custom_metadata={_NOTE: note}),
+        )
+
+    def _merge(self, rows: pa.Table, key: Sequence[str], evolve: bool, note: str) -> None:
+        from deltalake import CommitProperties, DeltaTable
+
+        same = " AND ".join(f"mine.{_quoted(name)} = new.{_quoted(name)}" for name in key)
+        DeltaTable(self._path).merge(
+            rows,
+            predicate=same,
+            source_alias="new",
+            target_alias="mine",
+            merge_schema=evolve,
+            commit_properties=CommitProperties(custom_metadata={_NOTE: note}),
+        ).when_matched_update_all().when_not_matched_insert_all().execute()
+
+
+def _note(info: Mapping[str, Any], key: Sequence[str]) -> str:
+    try:
+        return json.dumps({"info": dict(info), "key": list(key)}, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"`info` must hold JSON values only, but {error}", "turn others into text") from error
+
+
+def _commit(entry: Mapping[str, Any]) -> Commit:
+    try:
+        note = json.loads(entry.get(_NOTE) or "{}")
+    except ValueError:
+        note = {}  # another writer's key of the same name
+    metrics = entry.get("operationMetrics") or {}
+    mode = str((entry.get("operationParameters") or {}).get("mode", "")).lower()
+    merged = int(metrics.get("num_target_rows_inserted", 0)) + int(metrics.get("num_target_rows_updated", 0))
+    added = metrics.get("num_added_rows", merged if "num_target_rows_inserted" in metrics else None)
+    return Commit(
+        version=int(entry["version"]),
+        time=datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
+        operation=f"{entry.get('operation', 'unknown')} {mode}".strip(),
+        added=None if added is None else int(added),
+        info=note.get("info", {}) if isinstance(note, dict) else {},
+        key=tuple(note.get("key", ())) if isinstance(note, dict) else (),
+    )
+
+
+def _parse(as_of: AsOf) -> int | datetime:
+    if isinstance(as_of, bool) or not isinstance(as_of, int | datetime | str):
+        raise ConfigError(f"`as_of` must be a version or a time, but got {as_of!r}", "such as 3 or 2026-11-23T18:00")
+    if isinstance(as_of, str):
+        if re.fullmatch(r"\s*\d+\s*", as_of):
+            return int(as_of)
+        try:
+            as_of = datetime.fromisoformat(as_of.strip())
+        except ValueError as error:
+            raise ConfigError(
+                f"`as_of` must be a version or a time, but got {as_of!r}", "such as 3 or 2026-11-23T18:00"
+            ) from error
+    if isinstance(as_of, int):
+        return as_of
+    return as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of
+
+
+def _check_key(key: Sequence[str], schema: pa.Schema) -> None:
+    unknown = [name for name in key if name not in schema.names]
+    if unknown:
+        raise DataError(f"key columns must be in the rows, but {unknown} are not", f"columns: {schema.names}")
+
+
+def _whole(rows: Any, schema: pa.Schema, key: Sequence[str]) -> pa.Table:
+    """Return all rows of a merge; each key must be there once, or the result would depend on their order."""
+    import pyarrow.compute as pc
+
+    table = _cast(rows, schema).read_all()
+    for name in key:
+        column = table.column(name)
+        if column.null_count:
+            raise DataError(f"keys must have values, but {name} has {column.null_count} missing", "fill or drop them")
+    counted = table.group_by(list(key)).aggregate([([], "count_all")])
+    twice = counted.filter(pc.greater(counted.column("count_all"), 1))
+    if twice.num_rows:
+        example = {name: twice.column(name)[0].as_py() for name in key}
+        raise DataError(
+            f"keys of a merge must be unique, but {twice.num_rows} are there more than once, the first is {example}",
+            "deduplicate the rows first",
+        )
+    return table
+
+
+def _cast(rows: Any, schema: pa.Schema) -> Any:
+    """Return the reader with the types that Delta keeps; a value that would change is an error."""
+    import pyarrow as pa
+
+    def batches() -> Iterator[Any]:
+        for batch in rows:
+            try:
+                yield batch.cast(schema)
+            except pa.ArrowException as error:
+                raise DataError(
+                    f"values must fit the types that Delta keeps, but {str(error).splitlines()[0]}",
+                    "times have microseconds, integers 64 bits with a sign: round or cast the column",
+                ) from error
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _kind(of: Any) -> str:
+    """Return a type's name, the same for large and small strings, which Delta does not tell apart."""
+    return str(of).replace("large_", "").replace("string_view", "string")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+@contextmanager
+def _translated(path: str) -> Iterator[None]:
+    """Turn Delta's errors into ours."""
+    from deltalake.exceptions import CommitFailedError, DeltaError, SchemaMismatchError
+
+    try:
+        yield
+    except CommitFailedError as error:
+        raise ConflictError(
+            f"no other writer must change {path} meanwhile, but one did: {_first_line(error)}", "write again"
+        ) from error
+    except SchemaMismatchError as error:
+        raise DataError(f"rows must fit {path}, but {_first_line(error)}", "see `zoo table show`") from error
+    except (DeltaError, OSError) as error:
+        raise DataError(
+            f"{path} must be a whole Delta table that can be reached, but {_first_line(error)}",
+            "a version whose files were removed by vacuum cannot be read; otherwise check the disk and the rights",
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
