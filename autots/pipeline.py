@@ -260,6 +260,11 @@ class Pipeline:
             self._outcomes[str(id_)] = self._outcomes.get(str(id_), 0) + int(count)
         return self
 
+    def replace_history(self, panel: Panel) -> Self:
+        """Forecast from another panel of the same series from now on, such as one whose gaps were filled."""
+        self._panel = panel
+        return self
+
     def refit(self, all_rows: Any = None) -> Self:
         """Fit the same ensemble anew on a table (the history seen so far by default), without a search.
 
