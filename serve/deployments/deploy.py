@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import tempfile
 import time
 import urllib.error
@@ -93,7 +92,9 @@ def configured(
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"a serving configuration must fit, but {place}: {first['msg']}", "see configs/serving") from None
+        raise ConfigError(
+            f"a serving configuration must fit, but {place}: {first['msg']}", "see configs/serving"
+        ) from None
 
 
 def deploy(
@@ -203,8 +204,4 @@ def _proxy(session: Session) -> str:
         return proxy()
     import ray
 
-    @ray.remote(num_cpus=0)
-    def switched() -> bool:
-        return os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
-
-    return "haproxy" if ray.get(switched.remote()) else "ray"
+    return str(ray.get(ray.remote(num_cpus=0)(proxy).remote()))

