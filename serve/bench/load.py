@@ -160,6 +160,8 @@ async def _run(url: str, bodies: list[bytes], clients: int, seconds: float, rate
 
 def main() -> None:
     """Measure, and print one JSON object."""
+    import uvloop
+
     parser = argparse.ArgumentParser()
     parser.add_argument("url")
     parser.add_argument("bodies")
@@ -168,13 +170,7 @@ def main() -> None:
     parser.add_argument("rate", type=float, nargs="?")
     given = parser.parse_args()
     bodies = [text.encode() for text in json.loads(Path(given.bodies).read_text())]
-    try:
-        import uvloop
-
-        runner = uvloop.run
-    except ImportError:
-        runner = asyncio.run
-    found = runner(_run(given.url, bodies, given.clients, given.seconds, given.rate))
+    found = uvloop.run(_run(given.url, bodies, given.clients, given.seconds, given.rate))
     print(json.dumps(found.__dict__))
 
 
