@@ -174,7 +174,7 @@ def _mean_of(stack: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     if seen.all():
         return np.asarray(stack.mean(axis=0, dtype=np.float64).astype(np.float32))
     count = seen.sum(axis=0)
-    total = np.where(seen, stack, 0.0).sum(axis=0)
+    total = np.where(seen, stack, 0.0).sum(axis=0, dtype=np.float64)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
 
 
