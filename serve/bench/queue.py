@@ -82,7 +82,7 @@ def queue_figures(records: int = 20_000) -> list[dict[str, Any]]:
     measured = found["redis, worker in its own process"]
     return [
         {
-            "figure": "5 records per second through the queue (200 points in, 24 steps out, a model that costs nothing)",
+            "figure": "5 records per second through the queue (200 points in, 24 steps out, a model of no cost)",
             "measured": found,
             "asked": 2000,
             "reached": measured >= 2000,
