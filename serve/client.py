@@ -88,7 +88,7 @@ class _Shared:
         asked = {name: value for name, value in options.items() if value is not None}
         headers = {"x-request-id": uuid.uuid4().hex, "content-type": "application/json"}
         if isinstance(data, pd.DataFrame):
-            if len(data) >= _MANY_ROWS and not columns.known and columns.id and columns.time:
+            if len(data) >= _MANY_ROWS and columns.id and columns.time and not (columns.known or columns.static):
                 params = {k: ",".join(map(str, v)) if isinstance(v, list) else str(v) for k, v in asked.items()}
                 accept = {"content-type": ARROW, "accept": f"{ARROW}, application/json"}
                 return _Call("POST", "/v1/forecast", _to_arrow(data, columns), headers | accept, params)
@@ -108,7 +108,7 @@ class _Shared:
         request_id = str(body.get("request_id", got["x-request-id"]))
         table = body.pop("frame", None)
         if table is not None:
-            table = table.rename(columns={"unique_id": columns.id or "unique_id", "ds": columns.time or "ds"})
+            table = table.rename(columns={"id": columns.id or "unique_id", "time": columns.time or "ds"})
         return Forecasts(str(body.get("model", "")), version, request_id, levels, body, columns, table)
 
     def _observe_call(self, data: Any, columns: Columns) -> _Call:
@@ -351,11 +351,20 @@ def _observations(data: Any, columns: Columns) -> list[dict[str, Any]]:
 
 
 def _to_arrow(frame: pd.DataFrame, columns: Columns) -> bytes:
-    """Return the table as an Arrow stream: ``unique_id``, ``ds``, ``y``, and the past covariates by their names."""
+    """Return the table as an Arrow stream, a row per value: ``id``, ``time``, ``y`` and ``past_NAME``."""
     import pyarrow as pa
 
-    named = {columns.id: "unique_id", columns.time: "ds", columns.target: "y"}
-    table = pa.Table.from_pandas(frame.rename(columns=named), preserve_index=False).replace_schema_metadata(None)
+    named = {columns.id: "id", columns.time: "time", columns.target: "y"}
+    rows = frame.sort_values([str(columns.id), str(columns.time)], kind="stable")
+    rows = rows.rename(columns=lambda name: named.get(name, f"past_{name}"))
+    rows = rows.assign(id=rows["id"].astype(str))
+    table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None)
+    return _stream(table)
+
+
+def _stream(table: Any) -> bytes:
+    import pyarrow as pa
+
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
@@ -372,7 +381,7 @@ def _from_arrow(body: bytes) -> dict[str, Any]:
         table = reader.read_all()
     told = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
     frame = table.to_pandas()
-    levels = [name for name in frame.columns if name not in ("unique_id", "ds", "mean")]
+    levels = [name for name in frame.columns if name not in ("model", "id", "time", "mean")]
     return {
         "model": told.get("model", ""),
         "model_version": told.get("model_version", ""),

@@ -112,7 +112,7 @@ def test_a_long_table_goes_as_arrow():
         assert request.headers["content-type"] == ARROW
         assert request.url.params["horizon"] == "2"
         rows.append(pa.ipc.open_stream(request.content).read_all())
-        out = pa.table({"unique_id": ["a"], "ds": [1], "mean": [2.0], "0.5": [2.0]})
+        out = pa.table({"id": ["a"], "time": [1], "mean": [2.0], "0.5": [2.0]})
         out = out.replace_schema_metadata({"model": "air", "model_version": "7"})
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, out.schema) as writer:
@@ -121,7 +121,8 @@ def test_a_long_table_goes_as_arrow():
 
     with client(answer) as c:
         got = c.forecast(table(25_000), 2, columns=SHOP)
-    assert rows[0].column_names == ["unique_id", "ds", "y"]
+    assert rows[0]["y"].to_pylist()[:2] == [1.0, 2.0], "sorted by time"
+    assert sorted(rows[0].column_names) == ["id", "time", "y"]
     assert (got.model_version, got.quantiles) == ("7", (0.5,))
     assert list(got.frame.columns) == ["shop", "day", "mean", "0.5"]
 
