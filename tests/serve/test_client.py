@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from serve.client import ARROW, AsyncClient, Client
-from serve.frames import Columns
-from serve.retries import Attempts, RetryPolicy
+from serve.client import AsyncClient, Client
+from serve.client.frames import Columns
+from serve.client.http import ARROW
+from serve.client.retries import Attempts, RetryPolicy
 from zoo.clock import ManualClock
 from zoo.errors import ClusterError, ConfigError, DataError, ModelError
 

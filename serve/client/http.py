@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
-from serve.frames import Columns, Forecasts, dumps, series_of
-from serve.retries import Attempts, RetryPolicy, error_of
+from serve.client.frames import Columns, Forecasts, dumps, series_of
+from serve.client.retries import Attempts, RetryPolicy, error_of
 from zoo.errors import ClusterError, ConfigError, DataError
 
 if TYPE_CHECKING:
     import httpx
     import pandas as pd
 
-__all__ = ["AsyncClient", "Client", "Combine", "Data"]
+__all__ = ["ARROW", "AsyncClient", "Client", "Combine", "Data"]
 
 Combine: TypeAlias = Literal["ensemble", "mean", "median", "weighted", "none"]
 #: A long table; the wire's own series; or the ids of series whose state the server keeps.
