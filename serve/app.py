@@ -20,10 +20,10 @@ from serve.metrics import Metrics
 from serve.protocol import arrow, mlflow, openinference, sagemaker
 from serve.protocol.answer import Answer, dumps
 from serve.protocol.errors import RequestError
-from serve.protocol.request import ForecastRequest, parse_forecast, parse_observe
+from serve.protocol.request import ForecastRequest, Limits, parse_forecast, parse_observe
 from serve.runtime.config import ServingConfig
 from serve.runtime.engine import Engine
-from serve.runtime.store import Store
+from serve.runtime.store import Plan, Store
 from zoo.errors import DataError, ModelError, ZooError
 
 __all__ = ["Handler", "ServingApp"]
@@ -38,25 +38,30 @@ class ServingApp:
     """An engine and its ASGI application, ``api``.
 
     Args:
-        config: What to serve. Models are loaded, warmed up and verified before this returns.
+        config: What to serve: models are loaded, warmed up and verified before this returns. None for nothing yet.
 
     Raises:
         ZooError: A model cannot be served.
     """
 
-    def __init__(self, config: ServingConfig) -> None:
+    def __init__(self, config: ServingConfig | None = None) -> None:
         self.metrics = Metrics()
         self.store = Store(self.metrics.batch)
-        self.store.apply(config)
-        self.engine = Engine(self.store, config.limits.limits())
+        self.engine = Engine(self.store, Limits())
+        if config is not None:
+            self.reload(config)
         self.api = FastAPI(title="zoo-autots", version="1", summary="Forecasts with calibrated quantiles.")
         self.api.openapi = lambda: openapi.document(self.api)  # type: ignore[method-assign]
         self._routes()
 
     def reload(self, config: ServingConfig) -> None:
-        """Serve something else from now on, without a failed request; see ``Store.apply``."""
-        self.store.apply(config)
-        self.engine.limits = config.limits.limits()
+        """Serve something else from now on, without a failed request; see ``Store.plan``."""
+        self.commit(self.store.plan(config))
+
+    def commit(self, plan: Plan) -> None:
+        """Serve what is ready."""
+        self.store.commit(plan)
+        self.engine.limits = plan.config.limits.limits()
 
     def _routes(self) -> None:
         self.route("POST", "/v1/forecast", self._forecast)

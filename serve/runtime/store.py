@@ -17,7 +17,7 @@ from serve.runtime.golden import verify, warm_up
 from serve.runtime.model import Served, version_of
 from zoo.errors import ZooError
 
-__all__ = ["Live", "Store"]
+__all__ = ["Live", "Plan", "Store"]
 
 _log = logging.getLogger(__name__)
 _Key = tuple[str, str]
@@ -50,6 +50,25 @@ class Live:
         return sum(batcher.waiting for batcher in self._batchers.values())
 
 
+@dataclass(frozen=True)
+class Plan:
+    """Models that are ready to take over.
+
+    Args:
+        config: What asked for them.
+        known: All versions.
+        default: The version that a bare name means.
+        live: Those in memory.
+        refused: ``name@version`` -> why it does not take over.
+    """
+
+    config: ServingConfig
+    known: dict[_Key, ModelConfig] = field(default_factory=dict)
+    default: dict[str, str] = field(default_factory=dict)
+    live: OrderedDict[_Key, Live] = field(default_factory=OrderedDict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+
 class Store:
     """The models of a server, by name and version.
 
@@ -70,40 +89,46 @@ class Store:
         self.refused: dict[str, str] = {}
 
     def apply(self, config: ServingConfig) -> None:
-        """Become what a configuration says, all at once; models that stay are not touched.
+        """Become what a configuration says; see ``plan``."""
+        self.commit(self.plan(config))
 
-        A version that cannot be loaded, or fails on its golden windows, is refused: its name goes on with the version
-        before. ``refused`` says why.
+    def plan(self, config: ServingConfig) -> Plan:
+        """Load, warm up and verify what a configuration asks for; models that stay are not touched.
+
+        Nothing changes before ``commit``, so this may run in a thread beside the requests. A version that cannot be
+        loaded, or fails on its golden windows, is refused: its name goes on with the version before, and ``refused``
+        says why.
 
         Raises:
-            ZooError: A model without an earlier version is refused. Nothing has changed.
+            ZooError: A model without an earlier version is refused.
         """
-        known: dict[_Key, ModelConfig] = {}
-        default: dict[str, str] = {}
-        fresh: OrderedDict[_Key, Live] = OrderedDict()
-        refused: dict[str, str] = {}
+        plan = Plan(config)
         for model in config.models:
             key = (model.name, model.version or version_of(model.path))
             try:
                 if key in self._live and self._known.get(key) == model:
-                    fresh[key] = self._live[key]
-                elif len(fresh) < config.max_loaded:
-                    fresh[key] = self._load(config, model, key[1])
+                    plan.live[key] = self._live[key]
+                elif len(plan.live) < config.max_loaded:
+                    plan.live[key] = self._load(config, model, key[1])
             except ZooError as error:
-                if model.name not in self._default and model.name not in default:
+                if model.name not in self._default and model.name not in plan.default:
                     raise
-                refused[f"{model.name}@{key[1]}"] = error.message
+                plan.refused[f"{model.name}@{key[1]}"] = error.message
                 _log.error("refused %s@%s: %s", model.name, key[1], error.message)
                 continue
-            known[key], default[model.name] = model, key[1]
-        for (name, version), model in self._known.items():
+            plan.known[key], plan.default[model.name] = model, key[1]
+        for name, version in self._default.items():
             # The one that answers so far stays where its successor was refused.
-            if name not in default and any(m.name == name for m in config.models) and version == self._default[name]:
-                known[name, version], default[name] = model, version
+            if name not in plan.default and any(m.name == name for m in config.models):
+                plan.known[name, version], plan.default[name] = self._known[name, version], version
                 if (name, version) in self._live:
-                    fresh[name, version] = self._live[name, version]
-        self._known, self._default, self._live, self._config = known, default, fresh, config
-        self.refused = refused
+                    plan.live[name, version] = self._live[name, version]
+        return plan
+
+    def commit(self, plan: Plan) -> None:
+        """Answer by a plan from now on; requests under way keep the models that they have."""
+        self._known, self._default, self._live = plan.known, plan.default, plan.live
+        self._config, self.refused = plan.config, plan.refused
 
     def _load(self, config: ServingConfig, model: ModelConfig, version: str) -> Live:
         served = Served.load(model.name, model.path, version=version, journal=config.journal(model))
@@ -119,8 +144,8 @@ class Store:
 
     @property
     def default(self) -> str:
-        """The model that is meant where none is named: the first."""
-        return next(iter(self._default))
+        """The model that is meant where none is named: the first; empty if there is none yet."""
+        return next(iter(self._default), "")
 
     @property
     def names(self) -> tuple[str, ...]:
