@@ -11,7 +11,7 @@ from typing import Any
 from serve.routing.base import Choice, Outcome, Request
 from serve.routing.journal import Journal
 from serve.routing.ledger import Ledger, Promise, promise_from, time_key
-from serve.routing.table import AnyRouter, RoutingTable, router_from_dict
+from serve.routing.table import AnyRouter, RoutingTable, design, router_from_dict
 
 __all__ = ["LiveRouting"]
 
@@ -23,14 +23,16 @@ class LiveRouting:
     """Routes requests and learns from what becomes of them. Safe to use from several threads.
 
     What happens is written down first and then folded into the table by the same pure functions as after a restart, so
-    the state that comes back is the state that was.
+    the state that comes back is the state that was. Processes that share a journal (the replicas on one machine) share
+    the
+    state: each folds the lines of all, in the order of the file.
 
     Args:
         path: The journal; None keeps all in memory.
         seed: Of the choices.
 
     Raises:
-        ConfigError: Another process uses the journal.
+        ConfigError: The journal cannot be written.
         ArtifactError: The journal cannot be read.
 
     >>> from serve.routing import Split
@@ -46,7 +48,14 @@ class LiveRouting:
         self._table, self._ledger = RoutingTable(), Ledger()
         self._journal = None if path is None else Journal(path)
         if self._journal is not None:
-            self._restore(self._journal)
+            try:
+                with self._journal.held():
+                    self._catch_up(self._journal)
+                    if not self._journal.lines and not self._table.revision:
+                        self._snapshot()
+            except BaseException:
+                self._journal.close()
+                raise
 
     @property
     def table(self) -> RoutingTable:
@@ -67,6 +76,25 @@ class LiveRouting:
         router = self._table.routes.get(name)
         return router is not None and router.learns
 
+    def configure(self, routes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Become what a configuration says; a router of the same design keeps what it has learned.
+
+        Raises:
+            ConfigError: A router cannot be; nothing has changed.
+        """
+        made = {name: router_from_dict(values) for name, values in routes.items()}
+        wanted = RoutingTable()
+        for name, router in made.items():
+            wanted = wanted.put(name, router)
+        with self._lock:
+            self._refresh()
+            for name in set(self._table.routes) - set(made):
+                self._commit({"do": "drop", "route": name})
+            for name, router in made.items():
+                known = self._table.routes.get(name)
+                if known is None or design(known) != design(router):
+                    self._commit({"do": "put", "route": name, "router": dict(routes[name])})
+
     def put(self, name: str, router: AnyRouter | Mapping[str, Any]) -> None:
         """Set the router of a name.
 
@@ -74,28 +102,32 @@ class LiveRouting:
             ConfigError: It is none.
         """
         made = router_from_dict(router) if isinstance(router, Mapping) else router
-        table = self._table.put(name, made)
+        alone = RoutingTable().put(name, made).to_dict()["routes"][name]
         with self._lock:
-            self._table = table
-            self._snapshot()
+            self._commit({"do": "put", "route": name, "router": alone})
 
     def drop(self, name: str) -> None:
         """Forget the router of a name."""
         with self._lock:
-            self._table = self._table.drop(name)
-            self._snapshot()
+            self._commit({"do": "drop", "route": name})
 
     def answered(self, name: str, model: str, *, failed: bool, latency_ms: float | None = None) -> None:
         """Take in how a request for ``name`` went."""
         if self.learns(name):
-            self._do({"do": "outcome", "route": name, "model": model, "failed": failed, "latency_ms": latency_ms})
+            line = {"do": "outcome", "route": name, "model": model, "failed": failed, "latency_ms": latency_ms}
+            with self._lock:
+                self._commit(line)
 
     def promise(self, promises: Sequence[Promise]) -> None:
         """Keep forecasts until their actuals come; those of routers that do not learn are left out."""
-        for each in promises:
-            if self.learns(each.route):
-                row = {name: value for name, value in asdict(each).items() if value != ()}
-                self._do({"do": "promise"} | row)
+        rows = [
+            {"do": "promise"} | {name: value for name, value in asdict(each).items() if value != ()}
+            for each in promises
+            if self.learns(each.route)
+        ]
+        with self._lock:
+            for row in rows:
+                self._commit(row)
 
     def observe(self, series: str, time: object, y: float) -> int:
         """Take in an actual; one that comes again changes nothing.
@@ -103,55 +135,65 @@ class LiveRouting:
         Returns:
             How many forecasts it was compared with.
         """
-        return self._do({"do": "observe", "series": series, "time": time_key(time), "y": float(y)})
+        line = {"do": "observe", "series": series, "time": time_key(time), "y": float(y)}
+        with self._lock:
+            self._refresh()
+            return self._commit(line) if self._ledger.awaits(series, str(line["time"])) else 0
+
+    def refresh(self) -> None:
+        """Take in what other processes have learned; costs a look at the file where there is nothing new."""
+        with self._lock:
+            self._refresh()
 
     def close(self) -> None:
-        """Write a snapshot and let go of the journal."""
+        """Let go of the journal."""
         with self._lock:
-            self._snapshot()
             if self._journal is not None:
                 self._journal.close()
                 self._journal = None
 
-    def _do(self, line: Mapping[str, Any]) -> int:
-        with self._lock:
-            if line["do"] == "observe" and not self._ledger.awaits(line["series"], line["time"]):
-                return 0
-            if self._journal is not None:
-                self._journal.append(line)
-                if self._journal.lines > _MOST_LINES:
-                    done = self._apply(line)
-                    self._snapshot()
-                    return done
+    def _refresh(self) -> None:
+        if self._journal is not None and self._journal.changed():
+            with self._journal.held():
+                self._catch_up(self._journal)
+
+    def _commit(self, line: Mapping[str, Any]) -> int:
+        if self._journal is None:
             return self._apply(line)
+        with self._journal.held():
+            self._catch_up(self._journal)
+            self._journal.append(line)
+            done = self._apply(line)
+            if self._journal.lines > _MOST_LINES:
+                self._snapshot()
+        return done
+
+    def _catch_up(self, journal: Journal) -> None:
+        state, lines = journal.news()
+        if state is not None:
+            self._table = RoutingTable.from_dict(state["table"])
+            self._ledger = Ledger.from_list(state["ledger"])
+        for line in lines:
+            self._apply(line)
 
     def _apply(self, line: Mapping[str, Any]) -> int:
+        route = line.get("route", "")
         if line["do"] == "promise":
             self._ledger.add(promise_from(line))
-            return 1
-        if line["do"] == "outcome":
+        elif line["do"] == "outcome":
             outcome = Outcome(line["model"], failed=line["failed"], latency_ms=line["latency_ms"])
-            self._table = self._table.learn(line["route"], outcome)
-            return 1
-        found = self._ledger.settle(line["series"], line["time"], line["y"])
-        for route, outcome in found:
             self._table = self._table.learn(route, outcome)
-        return len(found)
+        elif line["do"] == "put":
+            self._table = self._table.put(route, router_from_dict(line["router"]))
+        elif line["do"] == "drop":
+            self._table = self._table.drop(route)
+        else:
+            found = self._ledger.settle(line["series"], line["time"], line["y"])
+            for name, outcome in found:
+                self._table = self._table.learn(name, outcome)
+            return len(found)
+        return 1
 
     def _snapshot(self) -> None:
         if self._journal is not None:
             self._journal.replace({"table": self._table.to_dict(), "ledger": self._ledger.to_list()})
-
-    def _restore(self, journal: Journal) -> None:
-        try:
-            state, lines = journal.read()
-            if state is None:
-                self._snapshot()
-                return
-            self._table = RoutingTable.from_dict(state["table"])
-            self._ledger = Ledger.from_list(state["ledger"])
-            for line in lines:
-                self._apply(line)
-        except BaseException:
-            journal.close()
-            raise

@@ -21,7 +21,7 @@ from zoo.errors import ConfigError
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["AnyRouter", "RoutingTable", "router_from_dict"]
+__all__ = ["AnyRouter", "RoutingTable", "design", "router_from_dict"]
 
 AnyRouter: TypeAlias = Pin | Split | Canary | Shadow | Thompson
 _KINDS: Mapping[str, type[AnyRouter]] = {
@@ -120,6 +120,15 @@ def router_from_dict(values: Mapping[str, Any]) -> AnyRouter:
         )
     router: AnyRouter = _read(Annotated[AnyRouter, Field(discriminator="kind")], dict(values))
     return router
+
+
+#: Fields that outcomes change.
+_LEARNED = ("records", "closed", "step", "state", "why", "stable_record", "candidate_record")
+
+
+def design(router: AnyRouter) -> dict[str, Any]:
+    """Return what somebody has decided of a router, without what it has learned since."""
+    return {each.name: getattr(router, each.name) for each in fields(router) if each.name not in _LEARNED}
 
 
 def _read(type_: Any, values: dict[str, Any]) -> Any:
