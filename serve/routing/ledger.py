@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from serve.routing.base import Outcome
 
@@ -156,7 +157,7 @@ def time_key(value: object) -> str:
     return moment.isoformat(timespec="microseconds")
 
 
-def history_scale(y: Sequence[float]) -> float:
+def history_scale(y: npt.ArrayLike) -> float:
     """Return the mean absolute step of a history, 1 where there is none: what errors of this series are divided by.
 
     >>> history_scale([1.0, 3.0, 2.0])

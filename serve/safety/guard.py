@@ -83,12 +83,20 @@ class Guard:
     def __init__(
         self, app: App, *, limits: Limits | None = None, tokens: tuple[Token, ...] = (), clock: Clock | None = None
     ) -> None:
-        self._app, self.limits, self._tokens = app, limits or Limits(), tokens
-        self._clock = clock or SystemClock()
-        self._buckets = {t.sha256: Bucket(rate=t.rate, burst=t.burst) for t in tokens if t.rate > 0.0}
+        self._app, self._clock, self.limits = app, clock or SystemClock(), limits or Limits()
+        self._tokens: tuple[Token, ...] = ()
+        self._buckets: dict[str, Bucket] = {}
         self._free = self.limits.running
+        self.change(limits=self.limits, tokens=tokens)
         self._turns: list[asyncio.Future[None]] = []
         self._pace = 0.05  # seconds that a request takes, a moving mean
+
+    def change(self, *, limits: Limits, tokens: tuple[Token, ...]) -> None:
+        """Go on with other limits and tokens; requests under way keep theirs."""
+        self._free += limits.running - self.limits.running
+        self.limits, self._tokens = limits, tokens
+        rates = {t.sha256: Bucket(rate=t.rate, burst=t.burst) for t in tokens if t.rate > 0.0}
+        self._buckets = {key: self._buckets.get(key, bucket) for key, bucket in rates.items()}
 
     @property
     def waiting(self) -> int:

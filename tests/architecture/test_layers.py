@@ -48,6 +48,7 @@ WIRE = [
     ("runtime",),
     ("openapi", "metrics", "client", "safety", "admission", "queue", "page"),
     ("app",),
+    ("front",),
     ("testing",),
     ("deployments",),
     ("bench",),
