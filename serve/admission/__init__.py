@@ -2,5 +2,6 @@
 
 from serve.admission.policy import OPERATORS, AdmissionError, Policy, Report, Verdict
 from serve.admission.process import admit
+from serve.admission.record import ensure
 
-__all__ = ["OPERATORS", "AdmissionError", "Policy", "Report", "Verdict", "admit"]
+__all__ = ["OPERATORS", "AdmissionError", "Policy", "Report", "Verdict", "admit", "ensure"]

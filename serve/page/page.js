@@ -184,6 +184,7 @@ export function series(rows) {
     const name = id < 0 ? "pasted" : row[id];
     if (!found.has(name)) found.set(name, { id: name, ...(time < 0 ? {} : { time: [] }), y: [] });
     const one = found.get(name), text = row[y] ?? "";
+    if (!isNumber(text)) throw new Refused(0, { error: `every value must be a number or empty, but one is ${JSON.stringify(text)}` });
     one.y.push(text === "" || !Number.isFinite(Number(text)) ? null : Number(text));
     if (time >= 0) one.time.push(/^-?\d+$/.test(row[time]) ? Number(row[time]) : row[time].replace(" ", "T"));
   }
@@ -254,7 +255,7 @@ async function attempt(work) {
 async function own(event) {
   event?.preventDefault();
   $("forecast").disabled = true;
-  try { await forecastOwn(); $("notice").hidden = !state.own.answer.errors.length; } catch (error) { tell(error); }
+  try { await forecastOwn(); $("notice").hidden = !state.own.answer.errors.length; } catch (error) { tell(error); $("own").hidden = true; $("own-read").textContent = ""; }
   $("forecast").disabled = false;
 }
 
