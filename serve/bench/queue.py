@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from serve.queue import InputQueue, OutputQueue, QueueOptions, Worker, WorkerOptions, open_queue
@@ -73,16 +73,16 @@ def records_per_second(url: str, *, records: int = 20_000, points: int = 200, ap
         queue.close()
 
 
-def queue_figures(records: int = 20_000) -> list[dict[str, Any]]:
-    """Return the records: through a real Redis with an append-only file, and through the embedded queue."""
+def queue_figures(records: int = 20_000) -> Iterator[dict[str, Any]]:
+    """Yield the records: through a real Redis with an append-only file, and through the embedded queue."""
     found = {}
     with tempfile.TemporaryDirectory() as folder, RedisServer(folder) as server:
         found["redis, worker in its own process"] = round(records_per_second(server.url, records=records))
     found["memory, worker in a thread"] = round(records_per_second("memory:", records=records, apart=False))
     measured = found["redis, worker in its own process"]
-    return [
+    yield from [
         {
-            "figure": "5 records per second through the queue (200 points in, 24 steps out, a model of no cost)",
+            "what": "records per second through the queue (200 points in, 24 steps out, a model of no cost)",
             "measured": found,
             "asked": 2000,
             "reached": measured >= 2000,

@@ -121,7 +121,7 @@ def routing_figures(seeds: int = 5, simulation: Simulation | None = None) -> Ite
         for name, make in policies.items()
     }
     yield {
-        "figure": "5 simulated regret per request (the best model changes half way; losses come late)",
+        "what": "simulated regret per request (the best model changes half way; losses come late)",
         "regret": found,
         "delay": traffic.delay,
         "requests": traffic.requests,
@@ -133,7 +133,7 @@ def routing_figures(seeds: int = 5, simulation: Simulation | None = None) -> Ite
         router = router.learn(Outcome(models[i % len(models)], loss=1.0 + i % 7, failed=False, latency_ms=1.0))
     took = round(choice_microseconds(router), 1)
     yield {
-        "figure": "5 microseconds of a Thompson choice, 3 models",
+        "what": "microseconds of a Thompson choice, 3 models",
         "measured": took,
         "asked": 50,
         "reached": took <= 50,
