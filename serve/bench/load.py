@@ -100,6 +100,10 @@ class _Client(asyncio.Protocol):
         length = int(self._buffer[at + 15 : self._buffer.find(b"\r", at)]) if at >= 0 else 0
         if len(self._buffer) >= head + 4 + length and not self._answer.done():
             status = int(self._buffer[9:12])
+            if b"connection: close" in self._buffer[:head].lower() and self._transport is not None:
+                # A proxy that hands over to its successor says so: the next request needs a new connection.
+                self._transport.abort()
+                self._transport = None
             self._buffer.clear()
             self._answer.set_result(status)
 
