@@ -24,7 +24,7 @@ class Canary:
     """A share of the keys goes to the candidate; the share grows with what it has shown.
 
     A key that was the candidate's at 5 % is still the candidate's at 20 %. Tallies begin anew at each step. A step is
-    passed when ``least`` outcomes of the candidate's have come and its mean ``judge`` is at most ``tolerance`` above
+    passed when ``least`` outcomes of either have come and the candidate's mean ``judge`` is at most ``tolerance`` above
     the stable one's; after the last step the candidate is promoted. It is rolled back when a guardrail is broken, or
     when ``most`` outcomes did not suffice. Either is final, until somebody writes another route.
 
@@ -44,7 +44,7 @@ class Canary:
         candidate_record: What was seen in this step.
 
     Raises:
-        ConfigError: The shares do not grow in (0, 1], or the two versions are one.
+        ConfigError: The shares do not grow in (0, 1), or the two versions are one.
     """
 
     stable: str
@@ -65,8 +65,8 @@ class Canary:
     def __post_init__(self) -> None:
         for share in self.steps:
             check_share("a step", share)
-        if not self.steps or list(self.steps) != sorted(set(self.steps)) or self.steps[0] == 0.0:
-            raise ConfigError(f"steps must be growing shares above 0, but got {list(self.steps)}", "(0.01, 0.1, 0.5)")
+        if not self.steps or list(self.steps) != sorted(set(self.steps)) or self.steps[0] == 0.0 or self.steps[-1] == 1.0:
+            raise ConfigError(f"steps must be growing shares between 0 and 1, but got {list(self.steps)}", "(0.01, 0.1, 0.5)")
         if self.stable == self.candidate:
             raise ConfigError(f"the candidate must be another version, but both are {self.stable!r}", "name another")
         if not 2 <= self.least <= self.most:
@@ -109,7 +109,7 @@ class Canary:
 
     def _judged(self) -> Self:
         mine, theirs = self.candidate_record.of(self.judge), self.stable_record.of(self.judge)
-        if mine.count < self.least or theirs.count < min(self.least, 2):
+        if min(mine.count, theirs.count) < self.least:
             return self
         if mine.mean <= theirs.mean * (1.0 + self.tolerance):
             why = f"{self.judge} {mine.mean:.4g} over {mine.count:.0f}, the stable one's {theirs.mean:.4g}"

@@ -120,6 +120,16 @@ def test_a_better_candidate_is_promoted_step_by_step():
     assert not router.learns
 
 
+def test_a_candidate_is_not_promoted_on_a_handful_of_the_stable_ones_outcomes():
+    router = Canary("m@1", "m@2", steps=(0.5,), least=20)
+    for _ in range(30):
+        router = router.learn(Outcome("m@2", loss=0.1))
+    assert router.learn(Outcome("m@1", loss=1.0)).state == "running"
+    for _ in range(20):
+        router = router.learn(Outcome("m@1", loss=1.0))
+    assert router.learn(Outcome("m@2", loss=0.1)).state == "promoted"
+
+
 def test_a_candidate_that_fails_is_rolled_back_and_says_why():
     router = fed(Canary("m@1", "m@2", steps=(0.2, 0.5)), {"m@1": 1.0, "m@2": 0.5}, 2000, failing=0.4)
     assert isinstance(router, Canary)
@@ -212,6 +222,7 @@ def test_thompson_loses_less_than_fixed_tests_though_losses_come_late():
         (lambda: Canary("m@1", "m@1"), "another version"),
         (lambda: Canary("m@1", "m@2", steps=(0.5, 0.1)), "growing"),
         (lambda: Canary("m@1", "m@2", steps=(0.5, 1.5)), "between 0 and 1"),
+        (lambda: Canary("m@1", "m@2", steps=(0.5, 1.0)), "between 0 and 1"),
         (lambda: Canary("m@1", "m@2", least=1), "least"),
         (lambda: Shadow("m@1", ("m@1",)), "other models"),
         (lambda: Shadow("m@1", ()), "other models"),
