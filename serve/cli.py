@@ -24,6 +24,13 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "Stop an endpoint that runs detached.",
         "Requests under way are answered first.",
     ),
+    "serve queue": (
+        "serve.commands.queue:queue",
+        "Forecast what is in a queue: Redis Streams, or a file of this machine.",
+        "serve.queue.InputQueue sends requests in the form of POST /v1/forecast, serve.queue.OutputQueue reads the "
+        "answers. Requests of workers that die are given to others.\n\n"
+        "The model is checked as by `zoo serve`.",
+    ),
     "bench serve": (
         "serve.commands.bench:bench",
         "Measure the figures of the endpoint: latency, throughput, batches, reload.",

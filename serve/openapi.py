@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -54,6 +55,11 @@ _STATUS = {
     "504": "The deadline has passed",
 }
 _MODEL, _VERSION = "model", "version"
+_HISTORY = (
+    {"name": "id", "in": "query", "schema": {"type": "string"}},
+    {"name": "model", "in": "query", "schema": {"type": "string"}},
+    {"name": "last", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 2000}},
+)
 
 
 def document(api: FastAPI) -> dict[str, Any]:
@@ -68,6 +74,8 @@ def document(api: FastAPI) -> dict[str, Any]:
         "/v1/forecast": _post("Forecast one or many series", _ref("ForecastBody"), _ref("Answer"), arrow=True),
         "/v1/observe": _post("Take in actuals, each once", _ref("ObserveBody"), _ref("Counts")),
         "/v1/models": _get("What is deployed"),
+        "/v1/history": _get("The last values of a series", query=_HISTORY),
+        "/v1/routes": _get("Who decides between versions, and what was learned"),
         "/metrics": _get("For Prometheus", media="text/plain"),
         "/v2": _get("Open Inference Protocol: the server"),
         "/v2/health/live": _get("Open Inference Protocol: alive"),
@@ -111,8 +119,11 @@ def _parameters(path: str) -> list[dict[str, Any]]:
     ]
 
 
-def _get(summary: str, path: str = "", *, media: str = "application/json") -> dict[str, Any]:
-    return {"get": {"summary": summary, "parameters": _parameters(path), "responses": _answers({}, media)}}
+def _get(
+    summary: str, path: str = "", *, media: str = "application/json", query: Sequence[dict[str, Any]] = ()
+) -> dict[str, Any]:
+    parameters = [*_parameters(path), *query]
+    return {"get": {"summary": summary, "parameters": parameters, "responses": _answers({}, media)}}
 
 
 def _post(

@@ -20,6 +20,8 @@ import pandas as pd
 from autots.api import Pipeline
 from autots.panel.build import read_panel
 from serve.bench.load import Load, measure, start
+from serve.bench.queue import queue_figures
+from serve.bench.routing import routing_figures
 from serve.deployments.deploy import Endpoint, deploy
 from serve.protocol.request import Limits, parse_forecast
 from serve.runtime.config import ServingConfig
@@ -306,4 +308,6 @@ FIGURES: Mapping[str, Callable[[], Iterator[_Record]]] = {
     "many": many,
     "reload": reload,
     "start": first_answer,
+    "routing": routing_figures,
+    "queue": queue_figures,
 }

@@ -32,12 +32,15 @@ def serve(
     config: Annotated[Path | None, typer.Option(help="YAML with several models; see configs/serving.")] = None,
     state: Annotated[Path | None, typer.Option(help="Folder for actuals; RUN/serving by default.")] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return when it answers; it goes on.")] = False,
+    unchecked: Annotated[bool, typer.Option("--unchecked", help="Serve without the admission checks.")] = False,
 ) -> Outcome:
     """Serve until Ctrl-C, or detached; replace what runs under the name already."""
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) is None:
         raise ConfigError(f"a name must be letters, digits, dots and dashes, but got {name!r}", "for example sales")
     serving, options = _serving(run, config, name, state)
     count = options.get("replicas", _replicas(replicas))
+    if not unchecked:
+        _admit(serving)
     running = processes.read(name)
     if running is not None and running.pid != os.getpid():
         return _replaced(running, serving)
@@ -70,6 +73,16 @@ def _serving(run: str | None, config: Path | None, name: str, state: Path | None
         raise ConfigError(
             f"{config} must be a Ray Serve configuration with models, but lacks {error}", "see configs/serving"
         ) from None
+
+
+def _admit(serving: Any) -> None:
+    """Raise if a model fails a check (the message names it); what was admitted before is not checked again."""
+    from serve.admission import ensure
+    from serve.front import check_routes
+
+    check_routes(serving)
+    names = {f"{m.name}@{m.version}" if m.version else f"{m.name} ({m.path})": m.path for m in serving.models}
+    ensure(names, serving.folder())
 
 
 def _replicas(text: str) -> int | Literal["auto"]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ray import serve
 
-from serve.app import ServingApp
+from serve.front import FrontApp
 from serve.runtime.config import ServingConfig
 
 __all__ = ["Ingress", "build"]
@@ -31,12 +31,12 @@ class Ingress:
     """One process with all models."""
 
     def __init__(self) -> None:
-        self._app = ServingApp()
+        self._app = FrontApp()
         self._turn = asyncio.Lock()
 
     def __serve_build_asgi_app__(self) -> Any:
         """Return what answers."""
-        return self._app.api
+        return self._app.asgi
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Serve what a configuration says."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from serve.protocol.request import Limits
+from serve.routing import RoutingTable, router_from_dict
 
 __all__ = ["LimitsConfig", "ModelConfig", "ServingConfig"]
 
@@ -58,12 +60,24 @@ class ServingConfig(_Frozen):
         state: Folder for what the server must remember (actuals); beside the first model if left out.
         max_loaded: Most models in memory; the least recently used goes first.
         limits: Of requests.
+        routes: Name of a model -> who decides between its versions, see ``serve.routing``.
+        tokens: File of bearer tokens (hashes), see ``serve.safety``; everybody may ask if left out.
     """
 
     models: list[ModelConfig] = Field(min_length=1)
     state: str | None = None
     max_loaded: int = Field(default=32, ge=1)
     limits: LimitsConfig = LimitsConfig()
+    routes: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    tokens: str | None = None
+
+    @field_validator("routes")
+    @classmethod
+    def _routable(cls, routes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        table = RoutingTable()
+        for name, values in routes.items():
+            table = table.put(name, router_from_dict(values))
+        return routes
 
     @model_validator(mode="after")
     def _distinct(self) -> ServingConfig:
@@ -76,3 +90,7 @@ class ServingConfig(_Frozen):
         """Return the file that keeps a model's actuals: one for all of its versions."""
         folder = Path(self.state) if self.state else Path(model.path) / "serving"
         return folder / f"{model.name}.observed.jsonl"
+
+    def folder(self) -> Path:
+        """Return the folder of what the server as a whole must remember."""
+        return Path(self.state) if self.state else Path(self.models[0].path) / "serving"
