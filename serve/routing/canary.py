@@ -65,8 +65,15 @@ class Canary:
     def __post_init__(self) -> None:
         for share in self.steps:
             check_share("a step", share)
-        if not self.steps or list(self.steps) != sorted(set(self.steps)) or self.steps[0] == 0.0 or self.steps[-1] == 1.0:
-            raise ConfigError(f"steps must be growing shares between 0 and 1, but got {list(self.steps)}", "(0.01, 0.1, 0.5)")
+        if (
+            not self.steps
+            or list(self.steps) != sorted(set(self.steps))
+            or self.steps[0] == 0.0
+            or self.steps[-1] == 1.0
+        ):
+            raise ConfigError(
+                f"steps must be growing shares between 0 and 1, but got {list(self.steps)}", "(0.01, 0.1, 0.5)"
+            )
         if self.stable == self.candidate:
             raise ConfigError(f"the candidate must be another version, but both are {self.stable!r}", "name another")
         if not 2 <= self.least <= self.most:
