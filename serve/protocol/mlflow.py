@@ -135,7 +135,13 @@ def _number(value: Any, name: str) -> float:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise RequestError(f"{name} must hold numbers, but holds {value!r}", "", name)
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if math.isinf(number):
+        raise RequestError(f"{name} must hold finite numbers, null where missing", "", name)
+    return number
 
 
 def write(answer: Answer, names: Names) -> bytes:

@@ -117,7 +117,10 @@ def parse(body: bytes, model: str, limits: Limits, *, header: int | None = None)
             tensors[tensor.name], rest = _values(tensor, rest)
         except (ValueError, TypeError, struct.error, OverflowError) as error:
             raise RequestError(f"input {tensor.name!r} cannot be read: {error}", "", f"inputs[{i}]") from None
-    request = _meaning(tensors, infer.parameters, model, limits)
+    try:
+        request = _meaning(tensors, infer.parameters, model, limits)
+    except (ValueError, TypeError, IndexError, OverflowError) as error:
+        raise RequestError(f"the inputs do not fit: {error}", "see the model's metadata", "inputs") from None
     default = bool(infer.parameters.get("binary_data_output"))
     wanted = {out.name: bool(out.parameters.get("binary_data", default)) for out in infer.outputs}
     unknown = sorted(set(wanted) - set(_OUTPUTS))

@@ -20,6 +20,8 @@ from zoo.errors import DataError
 __all__ = ["Clock"]
 
 _REMEMBERED = 4096
+# Nanoseconds from 1970 to 2240; counts of integer clocks have the same room.
+_FURTHEST = 270 * 365 * 86_400_000_000_000
 
 
 class Clock:
@@ -72,6 +74,19 @@ class Clock:
                 f"times must lie on steps of {self.freq.alias!r}, but got {text!r}", "name the model's own days"
             )
         return at
+
+    def reach(self, moment: int, steps: int) -> None:
+        """Raise if so many steps from a moment on (or back, if negative) leave the time that can be told.
+
+        Raises:
+            RequestError: They do.
+        """
+        end = moment + steps * self._spacing
+        if not (-_FURTHEST < end < _FURTHEST):
+            raise RequestError(
+                f"times must stay between the years 1700 and 2240, but {abs(steps)} steps lead out of them",
+                "send fewer values, or check the start",
+            )
 
     def on_step(self, moment: int) -> bool:
         """Whether a moment lies on a calendar's step."""

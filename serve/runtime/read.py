@@ -180,12 +180,15 @@ class Reader:
     def _first(self, series: Series, length: int) -> int:
         if series.start is not None:
             try:
-                return self._clock.first(series.start)
+                first = self._clock.first(series.start)
+                self._clock.reach(first, length + self._horizon)
+                return first
             except RequestError as error:
                 raise RequestError(error.message, error.hint, "start") from None
         # Without a time the series is taken to end where the state of the model does.
         if self._end is None:
             self._end = self._history.end
+        self._clock.reach(self._end, -length)
         return self._clock.back(self._end, length - 1)
 
     def _laid(
@@ -265,9 +268,12 @@ class Reader:
         if codes is not None:
             return np.array([np.nan if v is None else codes.get(_label(v), np.nan) for v in values])
         try:
-            return np.array(values, dtype=np.float64)
-        except (ValueError, TypeError):
-            raise RequestError(f"the covariate {name!r} must hold numbers, but one is text", "", where) from None
+            out = np.array(values, dtype=np.float64)
+            if not np.isinf(out).any():
+                return out
+            raise ValueError
+        except (ValueError, TypeError, OverflowError):
+            raise RequestError(f"the covariate {name!r} must hold finite numbers, but one is not", "", where) from None
 
     def _closed(self, name: str, values: Floats) -> Floats:
         missing = np.isnan(values)

@@ -166,3 +166,42 @@ def test_arrow_that_does_not_fit_is_refused(call):
     good = pa.table({"y": [[1.0, 2.0]]})
     for query in ("?horizon=x", "?quantiles=a,b", "?combine=best", "?horizon=0"):
         arrow(call, good, query, status=422)
+
+
+ONE = {"name": "y", "shape": [1], "datatype": "FP64", "data": [1]}
+ODD = [
+    ("/v1/forecast", '{"series":[{"y":[1%s]}]}' % ("0" * 400)),
+    ("/v1/forecast", '{"series":[{"y":[1,2],"start":"2239-12-31T23:00:00"}]}'),
+    ("/v1/forecast", json.dumps({"y": [1.0] * 300_000, "sizes": [300_000], "start": "2230-01-01"})),
+    ("/v1/observe", '{"observations":[{"id":"H0","time":99999999999999999999999,"y":1}]}'),
+    ("/v1/observe", '{"observations":[]}'),
+    ("/invocations", '{"instances":[{"unique_id":"H0","ds":"2024-01-01","y":1e999}]}'),
+    ("/invocations", '{"instances":[{"unique_id":"H0","ds":"2024-01-01","y":1%s}]}' % ("0" * 400)),
+    ("/invocations", '{"instances":[{"unique_id":null,"ds":"2024-01-01","y":1}]}'),
+    ("/invocations", '{"instances":[{"unique_id":"a","ds":"x","y":1}]}'),
+    ("/invocations", '{"inputs":[{"target":[1],"start":"x"}]}'),
+    ("/invocations", "[" * 50_000),
+    ("/invocations", "7"),
+    ("/v2/models/hours/infer", '{"inputs":[]}'),
+    ("/v2/models/hours/infer", '{"inputs":[{"name":"q","shape":[1],"datatype":"FP64","data":[1]}]}'),
+    *(
+        ("/v2/models/hours/infer", json.dumps({"inputs": [ONE, extra]}))
+        for extra in (
+            {"name": "horizon", "shape": [1], "datatype": "BYTES", "data": ["x"]},
+            {"name": "horizon", "shape": [0], "datatype": "INT64", "data": []},
+            {"name": "sizes", "shape": [1], "datatype": "INT64", "data": [7]},
+            {"name": "sizes", "shape": [1], "datatype": "INT64", "data": [10**30]},
+            {"name": "quantiles", "shape": [1], "datatype": "FP64", "data": [3]},
+            {"name": "ids", "shape": [2], "datatype": "BYTES", "data": ["a", "b"]},
+            {"name": "start", "shape": [1], "datatype": "BYTES", "data": ["x"]},
+        )
+    ),
+    ("/v2/models/hours/infer", json.dumps({"parameters": {"quantiles": "a,b"}, "inputs": [ONE]})),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), ODD, ids=range(len(ODD)))
+def test_odd_requests_are_the_clients_fault(call, path, body):
+    response = call("POST", path, content=body)
+    assert 400 <= response.status_code < 500, response.text
+    assert response.json()["error"]
