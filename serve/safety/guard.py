@@ -186,7 +186,9 @@ class Guard:
             seconds = math.nan
         if not 0.0 < seconds < math.inf:
             raise _Refusal(
-                400, f"a deadline must be milliseconds above 0, but got {text.decode('latin-1')!r}", "x-request-timeout-ms: 500"
+                400,
+                f"a deadline must be milliseconds above 0, but got {text.decode('latin-1')!r}",
+                "x-request-timeout-ms: 500",
             )
         return min(seconds, self.limits.answer)
 
