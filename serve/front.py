@@ -59,16 +59,17 @@ class FrontApp(ServingApp):
 
     Args:
         config: As for ``ServingApp``.
+        echo_id: See ``Guard``.
     """
 
-    def __init__(self, config: ServingConfig | None = None) -> None:
+    def __init__(self, config: ServingConfig | None = None, *, echo_id: bool = True) -> None:
         self.routing = LiveRouting()
         self._learner = ThreadPoolExecutor(1, thread_name_prefix="routing")
         self._shadows: set[asyncio.Task[None]] = set()
         self._refreshed = 0.0
         self._journal: Path | None = None
         super().__init__(config)
-        self.asgi = Guard(self.api, limits=self._limits(config))
+        self.asgi = Guard(self.api, limits=self._limits(config), echo_id=echo_id)
         self._guard(config)
 
     def commit(self, plan: Plan) -> None:

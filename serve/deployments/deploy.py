@@ -24,6 +24,7 @@ from zoo.errors import ClusterError, ConfigError
 
 __all__ = ["Endpoint", "configured", "deploy"]
 
+_log = logging.getLogger(__name__)
 _PATIENCE = 120.0
 
 
@@ -158,13 +159,18 @@ def deploy(
 
 def _start(host: str, port: int) -> None:
     from ray import serve
+    from ray.exceptions import RayError
 
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
-    serve.start(
-        http_options={"host": host, "port": port},
-        proxy_location="EveryNode",
-        logging_config={"log_level": "WARNING", "enable_access_log": False},
-    )
+    try:
+        serve.start(
+            http_options={"host": host, "port": port},
+            proxy_location="EveryNode",
+            logging_config={"log_level": "WARNING", "enable_access_log": False},
+        )
+    except (RayError, TimeoutError) as error:
+        # On a busy machine Serve gives up on a proxy that is slow to start, and starts another: `_wait` decides.
+        _log.warning("the proxy did not start at once: %s", error)
 
 
 def _run(name: str, config: ServingConfig, options: Mapping[str, Any]) -> None:

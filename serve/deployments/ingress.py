@@ -31,7 +31,7 @@ class Ingress:
     """One process with all models."""
 
     def __init__(self) -> None:
-        self._app = FrontApp()
+        self._app = FrontApp(echo_id=False)  # Ray writes X-Request-Id, too
         self._turn = asyncio.Lock()
 
     def __serve_build_asgi_app__(self) -> Any:

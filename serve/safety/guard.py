@@ -78,11 +78,19 @@ class Guard:
         limits: See ``Limits``.
         tokens: Who may ask; none given: everybody (bind to localhost then).
         clock: Of the rates.
+        echo_id: Whether to write ``X-Request-Id`` into answers; Ray Serve does it itself.
     """
 
     def __init__(
-        self, app: App, *, limits: Limits | None = None, tokens: tuple[Token, ...] = (), clock: Clock | None = None
+        self,
+        app: App,
+        *,
+        limits: Limits | None = None,
+        tokens: tuple[Token, ...] = (),
+        clock: Clock | None = None,
+        echo_id: bool = True,
     ) -> None:
+        self._echo_id = echo_id
         self._app, self._clock, self.limits = app, clock or SystemClock(), limits or Limits()
         self._tokens: tuple[Token, ...] = ()
         self._buckets: dict[str, Bucket] = {}
@@ -124,7 +132,8 @@ class Guard:
             if message["type"] == "http.response.start":
                 begun = True
                 kept = [pair for pair in message.get("headers", ()) if pair[0].lower() != b"x-request-id"]
-                message = {**message, "headers": [*kept, (b"x-request-id", request_id)]}
+                own = [(b"x-request-id", request_id)] if self._echo_id else []
+                message = {**message, "headers": [*kept, *own]}
             await send(message)
 
         try:
@@ -177,7 +186,9 @@ class Guard:
             seconds = math.nan
         if not 0.0 < seconds < math.inf:
             raise _Refusal(
-                400, f"a deadline must be milliseconds above 0, but got {text!r}", "x-request-timeout-ms: 500"
+                400,
+                f"a deadline must be milliseconds above 0, but got {text.decode('latin-1')!r}",
+                "x-request-timeout-ms: 500",
             )
         return min(seconds, self.limits.answer)
 

@@ -153,6 +153,7 @@ def test_a_model_that_eats_the_memory_is_ended(tmp_path: Path):
         report.check()
 
 
+@pytest.mark.slow
 def test_a_model_that_takes_too_long_is_ended(tmp_path: Path):
     big = np.full((1500, 1500), 1e-4, dtype=np.float32)
     nodes = [node("ReduceMean", ["x"], ["m"], keepdims=0, axes=[0, 1]), node("Add", ["w", "m"], ["h0"])]

@@ -90,6 +90,13 @@ def test_every_answer_names_its_request_and_the_application_sees_the_same_name(s
     assert made.headers["x-request-id"] == made.headers["seen"] != "no spaces allowed"
 
 
+def test_where_a_proxy_names_requests_the_guard_does_not(serve: Any):
+    url, _, _ = serve(echo_id=False)
+    answer = httpx.post(f"{url}/x", headers={"x-request-id": "mine-7"})
+    assert answer.headers["seen"] == "mine-7"
+    assert "x-request-id" not in answer.headers
+
+
 def test_only_holders_of_a_token_are_answered_but_health_is_open(serve: Any):
     text, token = issue("dashboard")
     url, application, _ = serve(tokens=(token,))
