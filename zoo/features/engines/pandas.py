@@ -20,7 +20,7 @@ from zoo.features.steps import Fitted, Scope, Step
 
 __all__ = ["Prepared", "chunks", "computed", "fit", "prepare", "scope_of", "whole"]
 
-_CHUNK = 1 << 18  # rows
+_CHUNK = 1 << 16  # rows: larger ones fetch new memory for every column, and were slower
 
 
 @dataclass(frozen=True)
