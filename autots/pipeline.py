@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -31,6 +33,8 @@ __all__ = ["Member", "Pipeline"]
 
 # Rows of history that are forecast from at once while a test set is rolled over.
 _BATCH = 3_000_000
+# Forecast values from which members are asked side by side: starting threads costs less than a millisecond.
+_WORTH_THREADS = 2_000
 # Horizons of new rows that are looked at before the next forecast: older ones matter no longer.
 _MOST_OUTCOMES = 400
 
@@ -133,19 +137,38 @@ class Pipeline:
         Raises:
             DataError: A known covariate or a row of it is missing.
         """
-        self._learn_outcomes()
+        self.settle()
         panel = self._panel if data is None else self.schema.read_more(data).panel
         known = self.schema.read_future(future, panel, self.horizon)
-        point, quantiles = self._forecast(panel, known)
-        quantiles = self._adapted(quantiles, self._tracker)
+        point, quantiles = self.forecast(panel, known)
         asked = [self.task.levels.index(q) for q in self.levels]
         return self.schema.write(
             panel.ids, panel.future_times(self.horizon), point, quantiles[:, :, asked], self.levels
         )
 
+    def forecast(self, history: Panel, future: Future) -> tuple[Floats, Floats]:
+        """Forecast from the end of a panel: what ``predict`` does between reading tables and writing one.
+
+        The intervals are those of the last ``settle``. For a program that has arrays already, such as a server;
+        ``predict`` is the way from table to table.
+
+        Args:
+            history: S series on the pipeline's clock, with its covariates.
+            future: The known covariates over the horizon.
+
+        Returns:
+            The (S, H) points for the metric, and the (S, H, Q) calibrated quantiles at ``task.levels``.
+        """
+        point, quantiles = self._forecast(history, future)
+        return point, self._adapted(quantiles, self._tracker)
+
+    def settle(self) -> None:
+        """Let the intervals learn from the rows taken in by ``update``; ``predict`` does it by itself."""
+        self._learn_outcomes()
+
     def _forecast(self, history: Panel, future: Future) -> tuple[Floats, Floats]:
         """Return (S, H) points and (S, H, Q) calibrated quantiles."""
-        made = [m.model.predict(history, future) for m in self.members]
+        made = self._made(history, future)
         middle = self.task.levels.index(0.5)
         mean, quantiles = average(
             [f.mean for f in made], [f.quantiles for f in made], [m.weight for m in self.members], middle
@@ -154,6 +177,14 @@ class Pipeline:
             quantiles = self.conformal.apply(quantiles, season_scale(history, self.task.season))
         squared = metric(self.metric_name).squared
         return (mean if squared else quantiles[:, :, middle]), quantiles
+
+    def _made(self, history: Panel, future: Future) -> list[Forecast]:
+        """Return each member's forecast; of large panels several at a time, since most of the work leaves Python."""
+        threads = min(os.cpu_count() or 1, len(self.members))
+        if threads < 2 or history.n_series * self.horizon < _WORTH_THREADS:
+            return [m.model.predict(history, future) for m in self.members]
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(lambda m: m.model.predict(history, future), self.members))
 
     def _adapted(self, quantiles: Floats, tracker: Tracker) -> Floats:
         made = tracker.apply(quantiles, self.task.levels.index(0.5))
@@ -228,9 +259,22 @@ class Pipeline:
         except NothingNewError:
             # A feed that delivers at least once may repeat itself.
             return self
+        return self.append(more)
+
+    def append(self, more: Panel) -> Self:
+        """Take in rows that continue the history, as ``update`` does with a table.
+
+        Args:
+            more: As ``Panel.append`` takes it.
+        """
         self._panel = self._panel.append(more)
         for id_, count in zip(more.ids, more.lengths, strict=True):
             self._outcomes[str(id_)] = self._outcomes.get(str(id_), 0) + int(count)
+        return self
+
+    def replace_history(self, panel: Panel) -> Self:
+        """Forecast from another panel of the same series from now on, such as one whose gaps were filled."""
+        self._panel = panel
         return self
 
     def refit(self, all_rows: Any = None) -> Self:

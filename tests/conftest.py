@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from serve.deployments.environment import prepare
 from zoo.cluster import Session, connect, spark
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="session")
 def session() -> Iterator[Session]:
+    prepare()  # what Ray Serve reads when Ray starts
     with connect(workers=2) as session:
         yield session
 
@@ -42,7 +44,7 @@ def entry_points(tmp_path_factory: pytest.TempPathFactory) -> Path:
     info = site / "zoo_autots-0.1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: zoo-autots\nVersion: 0.1.0\n")
-    (info / "entry_points.txt").write_text("[zoo.commands]\nautots = autots.cli:COMMANDS\n")
+    (info / "entry_points.txt").write_text("[zoo.commands]\nautots = autots.cli:COMMANDS\nserve = serve.cli:COMMANDS\n")
     return site
 
 

@@ -102,7 +102,8 @@ def _whole(values: Any) -> bool:
     if pd.api.types.is_integer_dtype(values.dtype):
         return True
     numbers = values.to_numpy(dtype=float)
-    return bool(np.all(numbers == np.floor(numbers)))
+    # Beyond 2^53 every float is whole, which says nothing.
+    return bool(np.all(numbers == np.floor(numbers)) and np.abs(numbers).max() < 2.0**53)
 
 
 def _counts_or_hashes(values: Any) -> bool:
@@ -110,6 +111,7 @@ def _counts_or_hashes(values: Any) -> bool:
     steps = np.diff(values)
     if np.all(steps == steps[0]) or np.ptp(values) < 2 * len(values):
         return True
-    centred = values - values.mean()
+    largest = float(np.abs(values).max())
+    centred = values / largest - (values / largest).mean()  # scaled, or squares of huge values overflow
     again = float(np.dot(centred[1:], centred[:-1]) / np.dot(centred, centred))
-    return abs(again) < 3 / np.sqrt(len(values)) and float(np.abs(values).max()) > 100 * len(values)
+    return abs(again) < 3 / np.sqrt(len(values)) and largest > 100 * len(values)

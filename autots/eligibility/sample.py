@@ -51,11 +51,14 @@ def sample_of(panel: Panel, rows: int = _ROWS) -> Sample | None:
 
 def scaled(values: Floats, split: int) -> Floats:
     """Take each row's mean off and divide by its spread, both of the columns before ``split``."""
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        # Squares of huge values would overflow, those of tiny ones vanish.
+        largest = np.nanmax(np.where(np.isnan(values), 0.0, np.abs(values)), axis=1, keepdims=True, initial=0.0)
+        values = values / np.where(largest > 0, largest, 1.0)
         early = values[:, :split]
         known = ~np.isnan(early)
         count = np.maximum(known.sum(axis=1, keepdims=True), 1)
         middle = np.nansum(early, axis=1, keepdims=True) / count
         spread = np.sqrt(np.nansum((early - middle) ** 2, axis=1, keepdims=True) / count)
-    spread[~(spread > 1e-12 * np.maximum(1.0, np.abs(middle)))] = np.inf  # a constant says nothing: all zeros
+    spread[~(spread > 1e-12)] = np.inf  # a constant says nothing: all zeros
     return np.asarray((values - middle) / spread)

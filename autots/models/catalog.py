@@ -14,7 +14,7 @@ from autots.models.base import Context, Forecaster, Task
 from autots.panel import Panel
 from zoo.errors import ConfigError
 
-__all__ = ["CATALOG", "create", "families", "family", "fit_here"]
+__all__ = ["CATALOG", "COMPOSITE", "create", "families", "family", "fit_here"]
 
 #: Family -> "module:Class". The class's ``name`` is the family.
 CATALOG: Mapping[str, str] = MappingProxyType(
@@ -43,6 +43,9 @@ CATALOG: Mapping[str, str] = MappingProxyType(
     }
 )
 
+#: Families made of others: fitted by name, but no search proposes them.
+COMPOSITE: Mapping[str, str] = MappingProxyType({"winners": "autots.models.winners:Winners"})
+
 
 def families() -> tuple[str, ...]:
     """Return the names of all families, in the catalog's order."""
@@ -55,9 +58,10 @@ def family(name: str) -> type[Forecaster]:
     Raises:
         ConfigError: No such family.
     """
-    if name not in CATALOG:
+    place = CATALOG.get(name) or COMPOSITE.get(name)
+    if place is None:
         raise ConfigError(f"a model family must be in the catalog, but got {name!r}", _suggest(name, CATALOG))
-    module, _, attribute = CATALOG[name].partition(":")
+    module, _, attribute = place.partition(":")
     return cast("type[Forecaster]", getattr(importlib.import_module(module), attribute))
 
 

@@ -36,7 +36,7 @@ class Running:
 
     def __init__(self, y: Floats, panel: Panel) -> None:
         first, lengths = panel.indptr[:-1], panel.lengths
-        self._first = first
+        self._first, self._lengths = first, lengths
         # Position of row r of series i in the sums, which begin anew at a position of their own for every series.
         self._at = np.arange(1, len(y) + 1) + np.repeat(np.arange(len(first)), lengths)
         self._size = _or_one(np.maximum.reduceat(np.abs(y), first))
@@ -49,9 +49,18 @@ class Running:
         self._sum, self._square = self._summed(z), self._summed(z * z)
 
     def _summed(self, values: Floats) -> Floats:
+        """Return sums that begin at 0 in every series, so that none depends on what the others hold."""
         out = np.zeros(len(values) + len(self._first))
         out[self._at] = values
-        return np.cumsum(out)
+        longest = int(self._lengths.max(initial=0))
+        if longest * len(self._lengths) == len(values):
+            return np.cumsum(out.reshape(-1, longest + 1), axis=1).ravel()
+        begin = 0
+        for length in self._lengths.tolist():
+            end = begin + length + 1
+            out[begin:end] = out[begin:end].cumsum()
+            begin = end
+        return out
 
     def put(self, series: Ints, row: Ints, values: Floats) -> None:
         """Fill in the next row of some series; rows behind it (and the sums over them) must not have been used yet."""
@@ -79,7 +88,7 @@ class Running:
         mean, square = (self._span(total, series, row, window) for total in (self._sum, self._square))
         variance = square - mean**2
         # What the running sums cannot resolve is a constant window, not one of a tiny spread.
-        variance = np.where(variance > _RESOLVED * len(self._sum), variance, 0.0)
+        variance = np.where(variance > _RESOLVED * (self._lengths[series] + 1), variance, 0.0)
         return np.asarray(np.sqrt(variance) * self._spread[series] * self._size[series])
 
     def _start(self, series: Ints, row: Ints, window: int) -> Ints:

@@ -171,8 +171,10 @@ def _oldest(task: Task) -> int:
 def _mean_of(stack: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return the mean along the first axis of what is not missing; NaN where all is."""
     seen = ~np.isnan(stack)
+    if seen.all():
+        return np.asarray(stack.mean(axis=0, dtype=np.float64).astype(np.float32))
     count = seen.sum(axis=0)
-    total = np.where(seen, stack, 0.0).sum(axis=0)
+    total = np.where(seen, stack, 0.0).sum(axis=0, dtype=np.float64)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
 
 
@@ -213,6 +215,12 @@ class Table:
     def _running(self) -> Running:
         return Running(self.y, self.panel)
 
+    def seen_through(self, spec: WindowSpec) -> Table:
+        """Return a table of the same rows with other features, which shares the running sums."""
+        other = Table(self.panel, self.task, spec, self.future, y=self.y)
+        other.__dict__["_running"] = self._running
+        return other
+
     def put(self, at: Origins, values: Floats) -> None:
         """Fill in the next row of some series, given the row: nothing behind it has been looked at."""
         self.y[at.row] = values
@@ -251,8 +259,11 @@ class Table:
         first = self.panel.indptr[at.series]
 
         def value(row: Ints) -> npt.NDArray[np.float32]:
+            begun = row >= first
+            if begun.all():
+                return np.asarray(((self.y[row] - level) / scale).astype(np.float32))
             z = (self.y[np.maximum(row, first)] - level) / scale
-            z[row < first] = np.nan
+            z[~begun] = np.nan
             return z.astype(np.float32)
 
         for lag in range(self.spec.lags):
@@ -262,7 +273,10 @@ class Table:
                 self._phase(columns, season, many, at, steps, value)
         self._rolling(columns, at, level, scale)
         categorical = self._known(columns, at, steps, level, scale)
-        return np.stack(list(columns.values()), axis=1), list(columns), categorical
+        out = np.empty((len(at), len(columns)), dtype=np.float32, order="F")
+        for i, column in enumerate(columns.values()):
+            out[:, i] = column
+        return out, list(columns), categorical
 
     def _phase(
         self,

@@ -30,6 +30,11 @@ _MANY_ZEROS = 0.25
 # Share of the budget for final fits: what does not fit in is used as its last backtest left it. On backtests a pooled
 # model that is some horizons old was as good as a new one, and twice as many candidates make a better ensemble.
 _REFIT = 0.2
+# Seconds of one core that an ensemble may take per forecast value: 414 series x 48 steps then take half a second on two
+# cores. Members beyond it, as several large boosters are, add more time than accuracy.
+_SECONDS_PER_VALUE = 4e-5
+# Seconds that no forecast is called slow for.
+_SWIFT = 0.3
 # How old that may be, in horizons or longest seasons.
 _OLD = 4
 # Seconds before the end at which a member is fitted in this process if no worker has brought one.
@@ -138,10 +143,13 @@ def assemble(
     levels = objective.task.levels
     done = board.complete
     made = [e.made for e in done if e.made is not None]
-    first = _weights(objective, done, made, "selection")
-    second = _weights(objective, done, made, "all") if objective.has_final else first
-    workers = 1 if driver is None else driver.workers
     by_number = {e.number: e for e in done}
+    values = panel.n_series * objective.task.horizon
+    first = _swift(_weights(objective, done, made, "selection"), by_number, objective.plan, values)
+    second = first
+    if objective.has_final:
+        second = _swift(_weights(objective, done, made, "all"), by_number, objective.plan, values)
+    workers = 1 if driver is None else driver.workers
     refitted = _affordable(second, done, objective.plan, panel.lengths, workers, deadline.remaining - 2.0)
     if driver is not None:
         _submit(refitted, by_number, driver, deadline, seed)
@@ -192,6 +200,15 @@ def _weights(objective: Objective, done: list[Entry], made: list[Backtest], part
         spread = ensemble_weights(by_quantiles, made, part=part, kinds=kinds, most=4, enough=30_000)
     pairs = zip(point.tolist(), spread.tolist(), strict=True)
     return {e.number: pair for e, pair in zip(done, pairs, strict=True) if max(pair) > 0}
+
+
+def _swift(weights: dict[int, Weight], by_number: Mapping[int, Entry], plan: Plan, values: int) -> dict[int, Weight]:
+    """Return the weights without what is slowest for its weight, until a forecast takes no longer than it may."""
+    each = {n: by_number[n].predict_seconds / max(len(plan.cutoffs), 1) for n in weights}
+    kept = sorted(weights, key=lambda n: -max(weights[n]))
+    while len(kept) > 1 and sum(each[n] for n in kept) > max(_SWIFT, _SECONDS_PER_VALUE * values):
+        kept.remove(max(kept[1:], key=lambda n: each[n] / max(weights[n])))
+    return _normalised({n: weights[n] for n in kept})
 
 
 def _affordable(

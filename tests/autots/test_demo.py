@@ -42,6 +42,7 @@ def test_what_the_demo_tells_to_type_works(zoo_environment: Environment, tmp_pat
     assert train["ds"].max() < test["ds"].min() and len(test) == 8 * 28
 
 
+@pytest.mark.slow
 def test_each_demo_has_a_run_of_its_own(zoo_environment: Environment, tmp_path: Path) -> None:
     for name in ("zoo-demo", "zoo-demo-2"):
         out = _zoo(zoo_environment, tmp_path, "demo", "--dataset", "nile", "--budget", "1s", "--json").stdout

@@ -114,6 +114,7 @@ def _submit(cluster: _Cluster, working_dir: Path, *entrypoint: str) -> str:
         time.sleep(2.0)
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_job_without_the_token_is_refused(cluster: _Cluster, tmp_path: Path) -> None:
     stranger = {name: value for name, value in cluster.environment.items() if not name.startswith("RAY_AUTH_")}

@@ -12,15 +12,20 @@ from optuna.testing.pytest_samplers import (
 )
 
 from zoo.search import Space
-from zoo.search.samplers import FreezeThawSampler, GPSampler, RandomSampler, Sampler, TPESampler
+from zoo.search.samplers import FreezeThawSampler, GPSampler, PopulationSampler, RandomSampler, Sampler, TPESampler
 from zoo.testing.samplers import SamplerConformance, optuna_sampler
 
-KINDS = [FreezeThawSampler, GPSampler, RandomSampler, TPESampler]
+KINDS = [FreezeThawSampler, GPSampler, PopulationSampler, RandomSampler, TPESampler]
 
 
 class TestRandom(SamplerConformance):
     def make(self, space: Space, *, seed: int = 0) -> Sampler:
         return RandomSampler(space, seed=seed)
+
+
+class TestPopulation(SamplerConformance):
+    def make(self, space: Space, *, seed: int = 0) -> Sampler:
+        return PopulationSampler(space, seed=seed)
 
 
 class TestTPE(SamplerConformance):

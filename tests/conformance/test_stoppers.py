@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo.search.stoppers import ASHA, Median, Plateau, Rungs, Stopper
+from zoo.search.stoppers import ASHA, Median, Plateau, Population, Rungs, Stopper
 from zoo.testing.stoppers import StopperConformance
 
 
@@ -24,6 +24,11 @@ class TestMedian(StopperConformance):
 class TestPlateau(StopperConformance):
     def make(self) -> Stopper:
         return Plateau(patience=3)
+
+
+class TestPopulation(StopperConformance):
+    def make(self) -> Stopper:
+        return Population(size=6, interval=2)
 
 
 class TestRungs(StopperConformance):

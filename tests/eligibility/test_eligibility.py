@@ -205,3 +205,29 @@ def test_strict_stops_before_anything_starts_and_without_it_the_report_tells(
     monkeypatch.setattr("autots.api.fit", stop)
     with pytest.raises(Seen):
         auto.fit(table, strict=False)
+
+
+def test_units_do_not_matter() -> None:
+    table = _table(1)
+    leaks = table.assign(z=table["y"].shift(-1))
+    plain = _examined(leaks)
+    for unit in (1e300, 1e-300, -1.0):
+        found = _examined(leaks.assign(y=unit * leaks["y"], z=unit * leaks["z"]))
+        assert [(v.column, v.kind) for v in found.verdicts] == [(v.column, v.kind) for v in plain.verdicts]
+        assert found.target.skill == pytest.approx(plain.target.skill, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.array([True, None] * 100, dtype="boolean"),
+        pd.array([1, None, 2, 3] * 50, dtype="Int64"),
+        pd.Categorical(["a", "b"] * 100),
+        np.array([1, "x"] * 100, dtype=object),
+        np.r_[np.inf, np.random.default_rng(0).normal(size=199)],
+        1e300 * np.random.default_rng(0).normal(size=200),
+    ],
+)
+def test_columns_of_any_kind_are_judged(values: Any) -> None:
+    found = _examined(_table(1, 200).assign(x=values))
+    assert _of(found, "x").status in ("eligible", "review", "ineligible")

@@ -33,7 +33,7 @@ def test_every_example_is_numbered_short_and_expected() -> None:
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_an_example_runs(script: Path, tmp_path: Path) -> None:
     environment = os.environ | {
-        "ZOO_EXAMPLE_BUDGET": "25s",
+        "ZOO_EXAMPLE_BUDGET": "12s",
         "ZOO_EXAMPLE_OUT": str(tmp_path),
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
     }

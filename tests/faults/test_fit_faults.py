@@ -121,6 +121,7 @@ def _kill_and_resume(environment: Environment, data: Path, folder: Path, chance:
     _check_result(run)
 
 
+@pytest.mark.slow
 def test_a_killed_driver_is_resumed_without_loss(
     zoo_environment: Environment, air_passengers: Path, tmp_path: Path
 ) -> None:
@@ -160,6 +161,7 @@ def test_ctrl_c_keeps_the_best_so_far(
     assert any("interrupted" in message for message in load(run).facts.messages)
 
 
+@pytest.mark.slow
 def test_two_ctrl_c_stop_at_once_and_the_run_can_be_resumed(
     zoo_environment: Environment, air_passengers: Path, tmp_path: Path
 ) -> None:

@@ -269,6 +269,18 @@ def test_the_ensemble_is_fitted_weighted_and_calibrated(tmp_path):
     assert (np.diff(assembly.unseen.quantiles, axis=-1) >= 0).all()
 
 
+def test_members_that_would_make_forecasts_slow_are_left_out(tmp_path):
+    search, assembly = assembled(tmp_path)
+    slow = min((m for m in assembly.members), key=lambda m: max(m.weight)).number
+    windows = len(search.board.objective.plan.cutoffs)
+    search.board.entries = [
+        dataclasses.replace(e, predict_seconds=10.0 * windows) if e.number == slow else e for e in search.board.entries
+    ]
+    again = assemble(search.board, PANEL, None, Deadline.after(1000.0), seed=0)
+    assert {m.number for m in again.members} == {m.number for m in assembly.members} - {slow}
+    np.testing.assert_allclose(np.sum([m.weight for m in again.members], axis=0), 1.0)
+
+
 def test_the_reported_windows_chose_nothing(tmp_path):
     """Changing what came in the final windows changes the delivered ensemble, never the one that is reported."""
     search, assembly = assembled(tmp_path)

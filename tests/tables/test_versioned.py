@@ -335,3 +335,17 @@ def test_a_killed_writer_leaves_the_old_or_the_new_version(tmp_path: Path, after
 def test_many_killed_writers_leave_the_old_or_the_new_version(tmp_path: Path) -> None:
     moments = np.random.default_rng(0).uniform(0.2, 1.5, 20)
     assert max(_kill_in_mid_commit(tmp_path / str(i), after) for i, after in enumerate(moments)) > 3
+
+
+def test_columns_are_matched_by_name_not_by_place(table: Table) -> None:
+    table.write(pa.table({"a": [1.0], "b": [2.0]}))
+    table.write(pa.table({"b": [20.0], "a": [10.0]}))
+    assert table.read().sort_by("a").to_pydict() == {"a": [1.0, 10.0], "b": [2.0, 20.0]}
+
+
+@pytest.mark.parametrize("name", ["Meter No", "MeterNo", "größe", 'so "called"', "it's", "a.b", "select"])
+def test_keys_may_have_any_name(table: Table, name: str) -> None:
+    table.write(pa.table({name: ["x", "y"], "v": [1, 2]}), key=[name])
+    table.write(pa.table({name: ["y", "z"], "v": [5, 6]}), "merge", key=[name])
+    assert table.read().sort_by("v").to_pydict() == {name: ["x", "y", "z"], "v": [1, 5, 6]}
+    assert dict(diff(table, 0, 1).changed) == {"v": 1}

@@ -160,6 +160,27 @@ def test_pending_trials_are_not_suggested_again(sampler: str) -> None:
     assert len(different) >= (8 if sampler == "gp" else 4)
 
 
+def test_a_lucky_value_with_a_standard_error_is_not_believed() -> None:
+    def believed(error: float | None) -> float:
+        space = Space(x=Float(0.0, 1.0))
+        sampler = GPSampler(space)
+        with Study.open(None, space, sampler=sampler) as study:
+            for x in np.linspace(0.05, 0.95, 13):
+                study.enqueue({"x": float(x)})
+                trial = study.ask()
+                assert trial is not None
+                lucky = trial.number == 10
+                stderr = {"value": error} if lucky and error is not None else None
+                study.tell(trial.number, -1.0 if lucky else float((x - 0.3) ** 2), stderr=stderr, seconds=1.0)
+            study.ask()
+        process = sampler._objective.process
+        assert process is not None
+        return float(process.mean(sampler.encoding.features(np.array([[0.8]])), np.ones(1))[0])
+
+    assert believed(2.0) > believed(0.05) > believed(None) - 0.1
+    assert believed(2.0) > believed(None) + 0.3
+
+
 def test_an_improvement_is_divided_by_what_it_costs() -> None:
     space = Space(x=Float(0, 1), y=Float(0, 1))
     samplers = [GPSampler(space, options=GPOptions(cost_power=power)) for power in (0.0, 1.0)]

@@ -76,6 +76,7 @@ def test_tunes_callbacks_and_storage_see_one_trial_per_number_through_pause_and_
     assert replay(journal).agrees
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_hanging_trainings_end_and_ctrl_c_gives_back_under_tune(session: Session, tmp_path: Path) -> None:
     def train(trial: Trial) -> float:

@@ -155,6 +155,7 @@ class Course:
         attrs = {"params": json_of(dict(drawn.params), "parameters"), "started": now}
         with self.storage.transaction(durable=False):
             if drawn.queued is None:
+                attrs |= self._inherited(drawn)
                 number = self.storage.add(drawn.frozen, attrs, seen=drawn.seen)
             else:
                 number = drawn.queued
@@ -166,6 +167,24 @@ class Course:
         self.watches[number] = Watch(started=now, worked=0.0, since=now)
         self.curves[number] = Curve(number, {}, "running")
         return self.trial(number)
+
+    def _inherited(self, drawn: Drawn) -> dict[str, Any]:
+        """Return the attributes of a new trial that goes on where another one is, with a copy of its checkpoint.
+
+        If that was deleted while the suggestion was drawn, the trial begins anew.
+        """
+        if drawn.origin is None:
+            return {}
+        found = self.storage.trials[drawn.origin].user_attrs.get("checkpoint")
+        path = None if found is None else self.checkpoint(drawn.origin)
+        if found is None or path is None:
+            return {"origin": {"trial": drawn.origin, "step": 0}}
+        number, step = len(self.storage.trials), found["step"]
+        kept = str(path) if self.checkpoints is None else self.checkpoints.keep(number, step, path)
+        return {
+            "origin": {"trial": drawn.origin, "step": step},
+            "checkpoint": {"step": step, "path": kept},
+        }
 
     def out_of(self, number: int) -> Watch:
         """Return the watch of a trial that is out."""

@@ -48,6 +48,7 @@ def record_of(frozen: Any) -> TrialRecord:
         clock=attrs.get("clock", {}),
         runs=tuple((start, end) for start, end in attrs.get("runs", ())),
         started=attrs.get("started"),
+        origin=attrs.get("origin", {}).get("trial"),
     )
 
 

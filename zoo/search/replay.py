@@ -93,7 +93,8 @@ def replay(path: str | Path, *, sampler: Any = None) -> ReplayReport:
             now_drawn = drawn.pop(index)
             recorded, recomputed = player.params(number), dict(now_drawn.params if now_drawn is not None else {})
             resumed = number if _resumes(operation) else None
-            if recorded != recomputed or now_drawn is None or now_drawn.resumed != resumed:
+            same = recorded == recomputed and now_drawn is not None and now_drawn.resumed == resumed
+            if not same or (now_drawn is not None and now_drawn.origin != player.origin(number, resumed)):
                 differences.append(Difference(number, recorded, recomputed))
     return ReplayReport(len(asks), tuple(differences), others)
 
@@ -167,6 +168,11 @@ class _Player:
     def number(self, operation: Mapping[str, Any]) -> int:
         """Return the trial that an operation, which was just applied, handed out."""
         return int(operation.get("trial_id", len(self._storage.trials) - 1))
+
+    def origin(self, number: int, resumed: int | None) -> int | None:
+        """Return from whose checkpoint a new trial went on."""
+        found = self._storage.trials[number].user_attrs.get("origin", {})
+        return found.get("trial") if resumed is None else None
 
     def params(self, number: int) -> dict[str, Any]:
         """Return what was handed out."""

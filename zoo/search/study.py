@@ -229,7 +229,9 @@ class Study:
             promoted = self._promoted()
             if promoted is not None:
                 return self._course.go_on(promoted)
-            return self._draft()
+            draft = self._draft()
+            late = self._promoted(last=True) if draft is None else None
+            return draft if late is None else self._course.go_on(late)
 
     def _draft(self) -> Draft | None:
         """Return the sampler's word: a new trial, or a paused one where the stopper leaves that to it."""
@@ -599,9 +601,11 @@ class Study:
             budget.cost is not None and self._course.cost >= budget.cost
         )
 
-    def _promoted(self) -> int | None:
-        stopper = self.settings.stopper
-        return None if stopper is None else stopper.promote(list(self._course.curves.values()))
+    def _promoted(self, *, last: bool = False) -> int | None:
+        stopper, curves = self.settings.stopper, list(self._course.curves.values())
+        if stopper is None:
+            return None
+        return stopper.last(curves) if last else stopper.promote(curves)
 
     def _fault(self, values: Mapping[str, float]) -> tuple[FailureKind, str] | None:
         """Return what is wrong with objectives and constraints, if anything."""

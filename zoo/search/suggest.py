@@ -29,6 +29,7 @@ class Drawn:
         seen: Operations of the history from which it was drawn.
         queued: Number of the queued trial that it completes, or None.
         resumed: Number of the paused trial that goes on instead of a new one, or None.
+        origin: Number of the trial from whose checkpoint this one goes on, or None.
     """
 
     frozen: FrozenTrial
@@ -36,6 +37,7 @@ class Drawn:
     seen: int
     queued: int | None
     resumed: int | None = None
+    origin: int | None = None
 
 
 class Draft:
@@ -89,10 +91,11 @@ class Draft:
             number = history.create_new_trial(0) if self._queued is None else self._queued
             suggestion = optuna.trial.Trial(study, number)
             params = self._space.sample(suggestion)
+            origin = None if self._queued is not None else self._sampler.origin(study, history.trials[number])
         frozen = history.trials[number]
         given = frozen.user_attrs.get("queued", {})
         params.update({name: value for name, value in given.items() if name in params})
-        return Drawn(frozen, params, self.seen, self._queued)
+        return Drawn(frozen, params, self.seen, self._queued, origin=origin)
 
 
 _NO_PRUNER = optuna.pruners.NopPruner()

@@ -140,6 +140,7 @@ class TrialRecord:
         clock: Step -> seconds of training until then.
         runs: (start, end) of each time that it was worked on, in seconds of study time.
         started: Study time at which it was handed out first; None while it is queued.
+        origin: Number of the trial from whose checkpoint it went on; None if it began anew.
     """
 
     number: int
@@ -162,3 +163,4 @@ class TrialRecord:
     clock: Mapping[int, float] = field(default_factory=dict)
     runs: tuple[tuple[float, float], ...] = ()
     started: float | None = None
+    origin: int | None = None

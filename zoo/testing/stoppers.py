@@ -29,9 +29,9 @@ def play(stopper: Stopper, trials: int = 40, *, workers: int = 4, seed: int = 0)
     curves: dict[int, Curve] = {}
     quality: dict[int, float] = {}
     running: list[int] = []
-    while running or len(curves) < trials or stopper.promote(list(curves.values())) is not None:
+    while running or len(curves) < trials or stopper.last(list(curves.values())) is not None:
         while len(running) < workers:
-            number = stopper.promote(list(curves.values()))
+            number = (stopper.promote if len(curves) < trials else stopper.last)(list(curves.values()))
             if number is not None:
                 assert curves[number].state == "paused", "only a paused trial can be promoted"
                 curves[number] = replace(curves[number], state="running")

@@ -141,14 +141,20 @@ class DirectLinear(Pooled):
             beta = _ridge(z, target, weight**2 / np.maximum(error, floor), self._params["ridge"])
         return beta
 
-    def points(self, panel: Panel, at: Origins, future: Future | None = None) -> Floats:
-        """Return the (W, H) point forecasts from some origins of a panel."""
-        table = Table(panel, self._task, self._window, future)
+    def points(self, seen: Table, at: Origins) -> Floats:
+        """Return the (W, H) point forecasts from some origins of a table, whatever its features."""
+        table, horizon = seen.seen_through(self._window), self._task.horizon
         level, scale = table.scale(at)
-        point = np.empty((len(at), self._task.horizon))
-        for step in range(1, self._task.horizon + 1):
-            x = _design(table, at, np.full(len(at), step), level, scale)
-            point[:, step - 1] = self._scaled(x) @ self._coefficients[step - 1]
+        point = np.empty((len(at), horizon))
+        for begin in range(0, len(at), max(_ROWS // horizon, 1)):
+            chunk = slice(begin, begin + max(_ROWS // horizon, 1))
+            series, row = np.repeat(at.series[chunk], horizon), np.repeat(at.row[chunk], horizon)
+            steps = np.tile(np.arange(1, horizon + 1), len(at.row[chunk]))
+            unit = np.repeat(level[chunk], horizon), np.repeat(scale[chunk], horizon)
+            x = self._scaled(_design(table, Origins(series, row), steps, *unit))
+            # Unlike a product of matrices, each sum is made the same way whatever the number of rows: a server that
+            # forecasts several requests at once answers each as if it had come alone.
+            point[chunk] = np.einsum("whf,hf->wh", x.reshape(-1, horizon, x.shape[1]), self._coefficients)
         return point * scale[:, None] + level[:, None]
 
     def points_of_rows(self, panel: Panel, rows: Origins, steps: Ints) -> Floats:
@@ -166,8 +172,9 @@ class DirectLinear(Pooled):
     def _forecast(self, history: Panel, future: Future) -> Forecast:
         at = final_origins(history)
         low, high = bounds(history)
-        point = np.clip(self.points(history, at, future), low[:, None], high[:, None])
-        noise = Table(history, self._task, self._window).noise(at)
+        table = Table(history, self._task, self._window, future)
+        point = np.clip(self.points(table, at), low[:, None], high[:, None])
+        noise = table.noise(at)
         return Forecast(point, crossing_free(with_spread(point, noise, self._spread)))
 
     def _learned(self) -> State:

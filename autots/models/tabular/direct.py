@@ -137,7 +137,7 @@ class DirectTrees(Pooled):
         x, _, _ = table.features(rows, steps, np.repeat(level, h), np.repeat(scale, h))
         base = np.repeat(level[:, None], h, axis=1)
         if self._linear is not None:
-            base = self._linear.points(history, at, future)
+            base = self._linear.points(table, at)
             x = _with_column(x, ((base - level[:, None]) / scale[:, None]).ravel())
         point = self._trees.predict(x).reshape(-1, h) * scale[:, None] + base
         low, high = bounds(history)

@@ -4,6 +4,7 @@ from zoo.search.samplers.base import Request, Sampler
 from zoo.search.samplers.choice import SAMPLERS, make_sampler
 from zoo.search.samplers.freeze_thaw import FreezeThawSampler
 from zoo.search.samplers.gp import GPOptions, GPSampler
+from zoo.search.samplers.population import PopulationOptions, PopulationSampler
 from zoo.search.samplers.random import RandomSampler
 from zoo.search.samplers.tpe import TPEOptions, TPESampler
 
@@ -12,6 +13,8 @@ __all__ = [
     "FreezeThawSampler",
     "GPOptions",
     "GPSampler",
+    "PopulationOptions",
+    "PopulationSampler",
     "RandomSampler",
     "Request",
     "Sampler",

@@ -96,6 +96,15 @@ class Sampler(optuna.samplers.BaseSampler):  # type: ignore[misc]  # optuna is n
         """
         return None
 
+    def origin(self, study: Study, trial: FrozenTrial) -> int | None:
+        """Return the number of the trial from whose checkpoint a new one goes on; None: it begins anew.
+
+        Args:
+            study: Its storage and directions; read only.
+            trial: The new one.
+        """
+        return None
+
     # Optuna's contract
 
     def reseed_rng(self) -> None:

@@ -9,6 +9,7 @@ from zoo.search.samplers.base import Sampler
 from zoo.search.samplers.freeze_thaw import FreezeThawSampler
 from zoo.search.samplers.gp import GPSampler
 from zoo.search.samplers.history import Violations
+from zoo.search.samplers.population import PopulationSampler
 from zoo.search.samplers.random import RandomSampler
 from zoo.search.samplers.tpe import TPESampler
 from zoo.search.space import Space
@@ -16,7 +17,7 @@ from zoo.search.space import Space
 __all__ = ["SAMPLERS", "make_sampler"]
 
 SAMPLERS: Mapping[str, type[Sampler]] = {
-    sampler.name: sampler for sampler in (FreezeThawSampler, GPSampler, RandomSampler, TPESampler)
+    sampler.name: sampler for sampler in (FreezeThawSampler, GPSampler, PopulationSampler, RandomSampler, TPESampler)
 }
 
 
@@ -32,8 +33,8 @@ def make_sampler(
     """Return a sampler.
 
     Args:
-        name: "freeze_thaw", "gp", "tpe", "random", or "auto": freeze_thaw where a stopper pauses trials, else tpe. A
-            sampler stands for itself.
+        name: "freeze_thaw", "gp", "tpe", "random", "population", or "auto": freeze_thaw where a stopper pauses trials,
+            else tpe. A sampler stands for itself.
         space: What may be chosen.
         seed: Of the study.
         violations: Returns how far a trial misses each threshold; by default what the trial carries.

@@ -31,11 +31,13 @@ class Data:
         x: Features, one row each.
         z: Fidelity in [0, 1].
         y: Values, standardised.
+        noise: Variances of the values that are known, beside the one that is fitted; 0 for none.
     """
 
     x: Array
     z: Array
     y: Array
+    noise: Array | float = 0.0
 
     def __len__(self) -> int:
         return len(self.y)
@@ -97,7 +99,7 @@ class Kernel:
         factor = scale * (weight + (1.0 - weight) * near_z)
         covariance = near * factor
         noisy = covariance.copy()
-        noisy[np.diag_indices(count)] += noise + _JITTER
+        noisy[np.diag_indices(count)] += noise + _JITTER + data.noise
         try:
             lower = cholesky(noisy, lower=True, check_finite=False)
         except np.linalg.LinAlgError:
@@ -144,7 +146,7 @@ class GaussianProcess:
     def __init__(self, kernel: Kernel, theta: Array, data: Data) -> None:
         self._kernel, self._theta, self.data = kernel, theta, data
         covariance = kernel(theta, (data.x, data.z), (data.x, data.z))
-        covariance[np.diag_indices(len(data))] += np.exp(theta[-1]) + _JITTER
+        covariance[np.diag_indices(len(data))] += np.exp(theta[-1]) + _JITTER + data.noise
         self._lower = cholesky(covariance, lower=True, check_finite=False)
         self._solved = cho_solve((self._lower, True), data.y, check_finite=False)
 
@@ -156,7 +158,9 @@ class GaussianProcess:
         if len(x) == 0:
             return self
         old = self.data
-        data = Data(np.vstack([old.x, x]), np.concatenate([old.z, z]), np.concatenate([old.y, self.mean(x, z)]))
+        noise = np.concatenate([np.broadcast_to(old.noise, len(old)), np.zeros(len(x))])
+        y = np.concatenate([old.y, self.mean(x, z)])
+        data = Data(np.vstack([old.x, x]), np.concatenate([old.z, z]), y, noise)
         return GaussianProcess(self._kernel, self._theta, data)
 
     def mean(self, x: Array, z: Array) -> Array:

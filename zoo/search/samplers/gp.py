@@ -132,6 +132,7 @@ class GPSampler(Sampler):
         values = np.where(told[:, None], history.values, np.nan)
         rows, rungs = np.nonzero(np.isfinite(values))
         z, moments, y = history.fidelity[rows, rungs], history.moments[rows, rungs], values[rows, rungs]
+        errors = np.where(rungs == values.shape[1] - 1, history.errors[rows], 0.0)
         failed = np.flatnonzero(history.standing == Standing.FAILED)
         if len(y) and len(failed):
             # As bad as the worst: ranks make no more of it than that.
@@ -139,8 +140,8 @@ class GPSampler(Sampler):
             ends, worst = history.moments[failed, last], np.full(len(failed), y.max())
             rows, rungs = np.concatenate([rows, failed]), np.concatenate([rungs, np.full(len(failed), last)])
             z, moments = np.concatenate([z, np.ones(len(failed))]), np.concatenate([moments, ends])
-            y = np.concatenate([y, worst])
-        return Objective(rows, rungs, z, y, moments)
+            y, errors = np.concatenate([y, worst]), np.concatenate([errors, np.zeros(len(failed))])
+        return Objective(rows, rungs, z, y, moments, errors)
 
     def _weighted(self, rng: np.random.Generator) -> Objective:
         """Return one number per whole training: a random weighting of the objectives' ranks."""

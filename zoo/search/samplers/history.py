@@ -82,6 +82,8 @@ class History:
         self.moments = np.zeros((0, _COLUMNS))
         self.last_step = np.zeros(0)
         self.seconds = np.zeros(0)
+        #: Standard error of the final value of the first objective; 0 where none was told.
+        self.errors = np.zeros(0)
         self.finals: list[tuple[float, ...]] = []
         self.violations: list[tuple[float, ...]] = []
 
@@ -118,7 +120,17 @@ class History:
         missing = count - len(self.standing)
         if missing > 0:
             missing = max(missing, len(self.standing) // 2, 16)
-            for name in ("numbers", "points", "standing", "values", "fidelity", "moments", "last_step", "seconds"):
+            for name in (
+                "numbers",
+                "points",
+                "standing",
+                "values",
+                "fidelity",
+                "moments",
+                "last_step",
+                "seconds",
+                "errors",
+            ):
                 array = getattr(self, name)
                 fill = np.zeros((missing, *array.shape[1:]), dtype=array.dtype)
                 setattr(self, name, np.concatenate([array, fill]))
@@ -138,6 +150,7 @@ class History:
         ended = float(attrs.get("ended", 0.0))
         self.finals[row] = tuple(s * v for s, v in zip(self._signs, trial.values, strict=True)) if complete else ()
         self.violations[row] = tuple(self._violations(trial)) if complete else ()
+        self.errors[row] = _error(trial) if complete else 0.0
         clock: Mapping[int, float] = attrs.get("clock", {})
         steps = sorted(step for step, value in trial.intermediate_values.items() if math.isfinite(value))
         took: Any = attrs.get("result", {}).get("seconds")
@@ -182,6 +195,14 @@ def _longest(trials: Sequence[FrozenTrial]) -> int:
             else:
                 other = max(other, last)
     return complete or other
+
+
+def _error(trial: FrozenTrial) -> float:
+    """Return the standard error of the first objective, which the journal knows by its name."""
+    result = trial.user_attrs.get("result", {})
+    told, metrics = result.get("stderr") or {}, result.get("metrics") or {}
+    first = [error for name, error in told.items() if len(told) == 1 or metrics.get(name) == trial.values[0]]
+    return abs(float(first[0])) if first and math.isfinite(first[0]) else 0.0
 
 
 def _carried(trial: FrozenTrial) -> list[float]:

@@ -37,6 +37,7 @@ class Objective:
         z: Fidelity.
         y: Values.
         moments: When they were made.
+        errors: Standard errors of the values; 0 for none.
     """
 
     rows: Array
@@ -44,13 +45,16 @@ class Objective:
     z: Array
     y: Array
     moments: Array
+    errors: Array | float = 0.0
 
     def __len__(self) -> int:
         return len(self.y)
 
     def take(self, chosen: Array) -> Objective:
         """Return some of them."""
-        return Objective(self.rows[chosen], self.rung[chosen], self.z[chosen], self.y[chosen], self.moments[chosen])
+        errors = np.broadcast_to(self.errors, len(self))[chosen]
+        rows, rung, z, y, moments = (a[chosen] for a in (self.rows, self.rung, self.z, self.y, self.moments))
+        return Objective(rows, rung, z, y, moments, errors)
 
 
 @dataclass
@@ -89,12 +93,13 @@ class Surrogate:
             self.process = None
             return False
         theta = self._theta(history, data)
-        scaled = self._scale(data)
+        scaled = self._scale(data)  # after the fit, which has a scale of its own
         final = scaled[data.z >= 1.0]
         self.best = float(final.min()) if len(final) else None
         chosen = self._choose(data, scaled, rng)
         x = self._encoding.features(history.points[data.rows[chosen].astype(int)])
-        self.process = GaussianProcess(self._kernel, theta, Data(x, data.z[chosen], scaled[chosen]))
+        noise = self._noise(data)[chosen]
+        self.process = GaussianProcess(self._kernel, theta, Data(x, data.z[chosen], scaled[chosen], noise))
         return True
 
     def _scale(self, data: Objective) -> Array:
@@ -104,6 +109,18 @@ class Surrogate:
         centre, width = float(y.mean()), float(y.std()) + 1e-9
         self.zero, self.width = -centre / width, width
         return (y - centre) / width
+
+    def _noise(self, data: Objective) -> Array:
+        """Return the variances that the standard errors amount to on the model's scale: after ``_scale``."""
+        errors = np.broadcast_to(data.errors, len(data))
+        if not np.any(errors):
+            return np.zeros(len(data))
+        if not self._ranked:
+            return np.asarray((errors / self.width) ** 2)
+        order = np.argsort(data.y)
+        scores = _scores(data.y)[order]
+        high, low = (np.interp(data.y + side * errors, data.y[order], scores) for side in (1.0, -1.0))
+        return np.asarray(((high - low) / 2 / self.width) ** 2)
 
     def _choose(self, data: Objective, scaled: Array, rng: np.random.Generator) -> Array:
         """Return indices of the observations to use: the good and the whole ones, and some of the others."""
@@ -125,14 +142,15 @@ class Surrogate:
         first = np.argsort(data.moments, kind="stable")[:count]
         early = data.take(first)
         points = history.points[early.rows.astype(int)]
-        key = points.tobytes() + early.z.tobytes() + early.y.tobytes()
+        key = points.tobytes() + early.z.tobytes() + early.y.tobytes() + np.asarray(early.errors).tobytes()
         if self._fit is None or self._fit.key != key:
             scaled = self._scale(early)
             chosen = np.arange(count)
             if count > _FITTED:
                 chosen = np.sort(np.random.default_rng(count).choice(count, _FITTED, replace=False))
             x = self._encoding.features(points[chosen])
-            self._fit = _Fit(key, self._kernel.fit(Data(x, early.z[chosen], scaled[chosen])))
+            noise = self._noise(early)[chosen]
+            self._fit = _Fit(key, self._kernel.fit(Data(x, early.z[chosen], scaled[chosen], noise)))
         return self._fit.theta
 
 

@@ -1,20 +1,17 @@
 """Tree-structured Parzen estimator (Bergstra et al. 2011; Watanabe 2023): cheap, and at home in conditional spaces.
 
-Optuna's estimator, on the unit cube of the space: parameters that exist under the same conditions are modelled together
-(what Optuna finds out by ``group=True``, comparing all trials at each ask, the space knows).
+On the unit cube of the space: parameters that exist under the same conditions are modelled together (what Optuna finds
+out by ``group=True``, comparing all trials at each ask, the space knows).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import ClassVar
 
 import numpy as np
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
-from optuna.samplers import TPESampler as OptunaTPE
-from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
 from optuna.samplers._tpe.sampler import _split_complete_trials_multi_objective, default_gamma_multiobjective
 from optuna.study import Study
 from optuna.trial import FrozenTrial
@@ -23,6 +20,7 @@ from zoo.errors import ConfigError
 from zoo.search.samplers.base import Request, Sampler
 from zoo.search.samplers.encoding import Array
 from zoo.search.samplers.history import History, Standing, Violations
+from zoo.search.samplers.parzen import Parzen
 from zoo.search.space import Categorical, Params, Space
 
 __all__ = ["TPEOptions", "TPESampler"]
@@ -75,10 +73,9 @@ class TPESampler(Sampler):
         super().__init__(space, seed=seed, violations=violations, max_step=max_step)
         self.options = options or TPEOptions()
         self.history = History(self.encoding, violations, max_step=max_step)
-        self._parameters = OptunaTPE(multivariate=True)._parzen_estimator_parameters
         columns = {name: index for index, name in enumerate(self.encoding.names)}
         self._groups = [tuple(columns[name] for name in group) for group in space.groups()]
-        self._distributions: list[BaseDistribution] = [_distribution(space, name) for name in self.encoding.names]
+        self._choices = [_choices(space, name) for name in self.encoding.names]
 
     def propose(self, request: Request) -> Params:
         """Return the best candidate, group by group."""
@@ -156,19 +153,15 @@ class TPESampler(Sampler):
 
     def _draw_group(self, request: Request, point: Array, columns: list[int], good: Array, bad: Array) -> None:
         """Set the values of a group in ``point``."""
-        space = {self.encoding.names[c]: self._distributions[c] for c in columns}
-        below, above = self._estimator(space, columns, good), self._estimator(space, columns, bad)
-        chance = np.random.RandomState(int(request.rng.integers(2**31)))
+        below, above = self._estimator(columns, good), self._estimator(columns, bad)
         count = self.options.candidates * (_MORE if self.space.constraints else 1)
-        samples = below.sample(chance, count)
         units = np.tile(point, (count, 1))
-        for c, values in zip(columns, samples.values(), strict=True):
-            units[:, c] = self._unit(c, values)
+        units[:, columns] = below.sample(request.rng, count)
         if self.encoding.has_prior:
             half = round((1 - _EVEN) * count * self._trust())
             units[:half, columns] = self.encoding.sample(request.rng, half, believed=True)[:, columns]
-            samples = {self.encoding.names[c]: self._internal(c, units[:, c]) for c in columns}
-        worth = below.log_pdf(samples) - above.log_pdf(samples) + self._log_feasible(space, columns, samples)
+        drawn = units[:, columns]
+        worth = below.log_density(drawn) - above.log_density(drawn) + self._log_feasible(columns, drawn)
         if self.encoding.has_prior:
             told = max(int(np.count_nonzero(self.history.standing >= Standing.STOPPED)), 1)
             weight = self.options.prior_weight * self._trust() / told
@@ -178,16 +171,16 @@ class TPESampler(Sampler):
             worth = np.where(fits, worth, -np.inf)
         point[:] = units[int(np.argmax(worth))]
 
-    def _log_feasible(self, space: Mapping[str, BaseDistribution], columns: list[int], samples: Any) -> Array:
+    def _log_feasible(self, columns: list[int], drawn: Array) -> Array:
         """Return how much denser trials within each threshold are than those beyond (Watanabe & Hutter 2023, "c-TPE").
 
         The relative density ``1 / (share + (1 - share) g / l)`` is 1 / share where all were within, and 0 where none.
         """
-        out = np.zeros(len(next(iter(samples.values()))))
+        out = np.zeros(len(drawn))
         for within, beyond in self._feasible_splits():
             share = len(within) / (len(within) + len(beyond))
-            inside = self._estimator(space, columns, within).log_pdf(samples)
-            outside = self._estimator(space, columns, beyond).log_pdf(samples)
+            inside = self._estimator(columns, within).log_density(drawn)
+            outside = self._estimator(columns, beyond).log_density(drawn)
             out -= np.log(share + (1 - share) * np.exp(np.clip(outside - inside, -50, 50)))
         return out
 
@@ -225,28 +218,10 @@ class TPESampler(Sampler):
                 break
         return done
 
-    def _estimator(self, space: Mapping[str, BaseDistribution], columns: list[int], rows: Array) -> Any:
-        units = self.history.points[rows]
-        observed = {self.encoding.names[c]: self._internal(c, units[:, c]) for c in columns}
-        return _ParzenEstimator(observed, dict(space), self._parameters)
-
-    def _internal(self, column: int, units: Array) -> Array:
-        """Return what the estimator works with: indices of unordered choices, else places in [0, 1]."""
-        distribution = self._distributions[column]
-        if isinstance(distribution, CategoricalDistribution):
-            count = len(distribution.choices)
-            return cast(Array, np.minimum(np.floor(units * count), count - 1))
-        return units
-
-    def _unit(self, column: int, values: Array) -> Array:
-        distribution = self._distributions[column]
-        if isinstance(distribution, CategoricalDistribution):
-            return cast(Array, (values + 0.5) / len(distribution.choices))
-        return values
+    def _estimator(self, columns: list[int], rows: Array) -> Parzen:
+        return Parzen(self.history.points[rows][:, columns], [self._choices[c] for c in columns])
 
 
-def _distribution(space: Space, name: str) -> BaseDistribution:
+def _choices(space: Space, name: str) -> int:
     domain = space[name]
-    if isinstance(domain, Categorical):
-        return CategoricalDistribution(tuple(range(len(domain.choices))))
-    return FloatDistribution(0.0, 1.0)
+    return len(domain.choices) if isinstance(domain, Categorical) else 0

@@ -5,7 +5,19 @@ from zoo.search.stoppers.base import Curve, Decision, Stopper
 from zoo.search.stoppers.choice import make_stopper
 from zoo.search.stoppers.median import Median
 from zoo.search.stoppers.plateau import Plateau
+from zoo.search.stoppers.population import Population
 from zoo.search.stoppers.rungs import Rungs
 from zoo.search.stoppers.stagnation import stagnated
 
-__all__ = ["ASHA", "Curve", "Decision", "Median", "Plateau", "Rungs", "Stopper", "make_stopper", "stagnated"]
+__all__ = [
+    "ASHA",
+    "Curve",
+    "Decision",
+    "Median",
+    "Plateau",
+    "Population",
+    "Rungs",
+    "Stopper",
+    "make_stopper",
+    "stagnated",
+]

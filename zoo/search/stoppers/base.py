@@ -51,6 +51,10 @@ class Stopper(ABC):
     def promote(self, curves: Sequence[Curve]) -> int | None:
         """Return a paused trial that shall go on now, before a new one is asked, or None."""
 
+    def last(self, curves: Sequence[Curve]) -> int | None:
+        """Return a paused trial that shall go on now that no new one may begin any more, or None."""
+        return self.promote(curves)
+
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """Return the rule as JSON values: a part of the study's identity."""

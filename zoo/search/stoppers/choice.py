@@ -9,6 +9,7 @@ from zoo.search.stoppers.asha import ASHA
 from zoo.search.stoppers.base import Stopper
 from zoo.search.stoppers.median import Median
 from zoo.search.stoppers.plateau import Plateau
+from zoo.search.stoppers.population import Population
 from zoo.search.stoppers.rungs import Rungs
 
 __all__ = ["STOPPERS", "make_stopper"]
@@ -20,6 +21,7 @@ STOPPERS: Mapping[str, Callable[[int | None], Stopper]] = {
     "asha_pause": lambda max_step: ASHA(pause=True, max_step=max_step),
     "median": lambda max_step: Median(),
     "plateau": lambda max_step: Plateau(),
+    "population": lambda max_step: Population(max_step=max_step),
 }
 
 
@@ -28,7 +30,7 @@ def make_stopper(stopper: str | Stopper | None, max_step: int | None = None) -> 
 
     Args:
         stopper: "rungs" (pause at rungs, the sampler says who goes on; also "auto"), "asha", "asha_pause", "median",
-            "plateau", or None for nobody. A stopper stands for itself.
+            "plateau", "population" (with the sampler of that name), or None for nobody. A stopper stands for itself.
         max_step: Of a whole training, where that is known.
 
     Raises:

@@ -1,0 +1,108 @@
+"""The checks of a pipeline of our own: it is what it says, equals its own forecasts, is quick, and bears bad input."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autots.panel import Floats
+from serve.admission.child import Check
+from serve.admission.policy import AdmissionError, Policy
+from serve.protocol.request import Series
+from serve.runtime.golden import verify, warm_up
+from serve.runtime.model import Served
+
+__all__ = ["checks"]
+
+_CALLS = 15
+
+
+def checks(path: Path, policy: Policy, golden: Any) -> Iterator[Check]:
+    """Yield the checks of a run directory or a saved pipeline."""
+    loaded: list[Served] = []
+
+    def load() -> str:
+        loaded.append(Served.load("candidate", path))
+        served = loaded[0]
+        return f"{len(served.members)} members, {len(served.history.ids)} series, horizon {served.horizon}"
+
+    yield "load", load
+
+    def windows() -> str:
+        warm_up(loaded[0], rounds=1)
+        verify(loaded[0])
+        return "equal to pipeline.predict"
+
+    yield "golden windows", windows
+
+    def shapes() -> str:
+        return _answered(loaded[0], loaded[0].pipeline.panel.select([0]).y)
+
+    yield "shapes", shapes
+
+    def latency() -> str:
+        took = []
+        y = loaded[0].pipeline.panel.select([0]).y[-200:]
+        for _ in range(_CALLS):
+            began = time.perf_counter()
+            _forecast(loaded[0], y)
+            took.append(1000 * (time.perf_counter() - began))
+        median = statistics.median(took)
+        detail = f"median {median:.2f} ms of {_CALLS} forecasts of one series, at most {policy.latency_ms:g}"
+        if median > policy.latency_ms:
+            raise AdmissionError(detail)
+        return detail
+
+    yield "latency", latency
+    probes = {
+        "probe: missing values": lambda y: np.where(np.arange(len(y)) % 7 == 3, np.nan, y),
+        "probe: one point": lambda y: y[-1:],
+        "probe: constant": lambda y: np.full(min(len(y), 200), 5.0),
+        "probe: zeros": lambda y: np.zeros(min(len(y), 200)),
+        "probe: large": lambda y: 1e12 * y[-200:],
+        "probe: long": lambda y: np.resize(y, policy.longest),
+    }
+    for name, change in probes.items():
+
+        def probe(change: Any = change) -> str:
+            y = loaded[0].pipeline.panel.select([0]).y
+            return _answered(loaded[0], change(y))
+
+        yield name, probe
+
+
+def _forecast(served: Served, y: Floats) -> tuple[Floats, Floats] | str:
+    """Return a forecast of one series under a name that the model does not know, or why the request is refused."""
+    panel = served.pipeline.panel
+    start: str | int = (
+        int(panel.times[0]) if panel.freq.is_integer else served.clock.write(int(panel.times[0].view("int64")))
+    )
+    steps = np.ones(len(y) + served.horizon)
+    known = {name: (float(v[-1]) * steps).tolist() for name, v in panel.select([0]).known.items()}
+    past = {name: (float(v[-1]) * steps[: len(y)]).tolist() for name, v in panel.select([0]).past.items()}
+    ready = served.read([Series("probe", y, start, known=known, past=past)])
+    if ready.panel is None:
+        return next(iter(ready.errors.values())).message
+    block = served.forecast(ready.panel, ready.future)
+    return block.mean, block.quantiles
+
+
+def _answered(served: Served, y: Floats) -> str:
+    """Raise unless the answer is a forecast, or a refusal that says why."""
+    made = _forecast(served, y)
+    if isinstance(made, str):
+        return f"refused as it should be: {made}"
+    mean, quantiles = made
+    wanted = (1, served.horizon)
+    if mean.shape != wanted or quantiles.shape != (*wanted, len(served.all_levels)):
+        raise AdmissionError(f"a forecast must have the shape {wanted}, but has {mean.shape} and {quantiles.shape}")
+    if not (np.isfinite(mean).all() and np.isfinite(quantiles).all()):
+        raise AdmissionError("forecasts must be finite, but some are not")
+    if (np.diff(quantiles, axis=-1) < 0).any():
+        raise AdmissionError("quantiles must not cross, but some do")
+    return f"{served.horizon} finite steps from {len(y)} points"

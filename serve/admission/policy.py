@@ -1,0 +1,108 @@
+"""What a model must keep to go live, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from zoo.errors import ConfigError, ModelError
+
+__all__ = ["OPERATORS", "AdmissionError", "Policy", "Report", "Verdict"]
+
+#: Operators of a foreign ONNX model: arithmetic of networks, trees and linear models. What loops, calls functions of
+#: the model's own, draws at random or comes from another domain is not among them.
+OPERATORS = frozenset(
+    """Abs Add And ArgMax ArgMin AveragePool BatchNormalization Cast Ceil Clip Concat Constant ConstantOfShape Conv
+    CumSum Div Dropout Einsum Elu Equal Erf Exp Expand Flatten Floor GRU Gather GatherElements Gelu Gemm
+    GlobalAveragePool Greater GreaterOrEqual HardSigmoid Identity InstanceNormalization IsInf IsNaN LSTM
+    LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax MatMul Max MaxPool Mean Min Mod Mul Neg Not OneHot Or
+    PRelu Pad Pow RNN Range Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceSum Relu Reshape Round
+    ScatterElements Selu Shape Sigmoid Sign Slice Softmax Softplus Split Sqrt Squeeze Sub Sum Tanh Tile TopK Transpose
+    Trilu Unsqueeze Where Xor
+    ai.onnx.ml:LinearRegressor ai.onnx.ml:Normalizer ai.onnx.ml:Scaler ai.onnx.ml:TreeEnsembleRegressor""".split()
+)
+
+
+class AdmissionError(ModelError):
+    """A model may not go live; the message names the check."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The limits of the checks.
+
+    Args:
+        size_mb: Of the files.
+        memory_mb: Of the process that loads and runs the model.
+        seconds: Of computing, for all checks together; four times as long by the clock.
+        latency_ms: Median of a forecast of one series.
+        operators: What an ONNX graph may hold; others' domains as ``domain:Name``.
+        tolerance: Relative difference from golden forecasts.
+        longest: Points of the long probe.
+
+    Raises:
+        ConfigError: A limit is not positive.
+    """
+
+    size_mb: float = 1024.0
+    memory_mb: float = 4096.0
+    seconds: float = 120.0
+    latency_ms: float = 1000.0
+    operators: frozenset[str] = field(default=OPERATORS)
+    tolerance: float = 1e-4
+    longest: int = 5_000
+
+    def __post_init__(self) -> None:
+        if min(self.size_mb, self.memory_mb, self.seconds, self.latency_ms, self.tolerance, self.longest) <= 0:
+            raise ConfigError(f"limits of an admission must be positive, but got {self}", "leave them out")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return asdict(self) | {"operators": sorted(self.operators)}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one check found."""
+
+    check: str
+    passed: bool
+    detail: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What all checks found, up to the first that failed.
+
+    Args:
+        target: The model.
+        verdicts: In the order of the checks.
+    """
+
+    target: str
+    verdicts: Sequence[Verdict]
+
+    @property
+    def admitted(self) -> bool:
+        """Whether it may go live."""
+        return bool(self.verdicts) and all(verdict.passed for verdict in self.verdicts)
+
+    def check(self) -> None:
+        """Raise unless it may go live.
+
+        Raises:
+            AdmissionError: With the name of the check.
+        """
+        failed = next((verdict for verdict in self.verdicts if not verdict.passed), None)
+        if failed is not None or not self.verdicts:
+            name, detail = (failed.check, failed.detail) if failed else ("process", "no check has ended")
+            raise AdmissionError(
+                f"a model must pass the check {name!r} to go live, but {self.target} does not: {detail}",
+                "see serve/admission/README.md for what the check wants",
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {"target": self.target, "admitted": self.admitted, "checks": [asdict(v) for v in self.verdicts]}

@@ -1,0 +1,182 @@
+"""Requests from a process of its own: closed loop (each client waits for its answer) or open loop (a rate is kept).
+
+In the open loop a latency counts from the moment a request was due, so a server that stalls cannot hide it
+(coordinated omission). The client parses just enough HTTP to be cheaper than any server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+__all__ = ["Load", "measure", "start"]
+
+
+@dataclass(frozen=True)
+class Load:
+    """What was measured.
+
+    Args:
+        requests: Good answers.
+        failed: Other answers, and lost connections.
+        seconds: Of the whole.
+        p50: Median latency, in milliseconds.
+        p99: In milliseconds.
+        longest: In milliseconds.
+        statuses: Answers by status.
+    """
+
+    requests: int
+    failed: int
+    seconds: float
+    p50: float
+    p99: float
+    longest: float
+    statuses: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def rate(self) -> float:
+        """Good answers per second."""
+        return self.requests / self.seconds
+
+
+def start(
+    url: str, bodies: Sequence[bytes], *, clients: int, seconds: float, rate: float | None = None
+) -> subprocess.Popen[bytes]:
+    """Begin to send requests from another process; ``measure`` waits for its result.
+
+    Args:
+        url: Where to post.
+        bodies: Sent in turn.
+        clients: Connections.
+        seconds: How long.
+        rate: Requests per second over all clients; None for a closed loop.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="load-"))
+    (folder / "bodies").write_text(json.dumps([body.decode() for body in bodies]))
+    words = [sys.executable, "-m", "serve.bench.load", url, str(folder / "bodies"), str(clients), str(seconds)]
+    return subprocess.Popen([*words, *([] if rate is None else [str(rate)])], stdout=subprocess.PIPE)  # noqa: S603
+
+
+def measure(process: subprocess.Popen[bytes]) -> Load:
+    """Return what a started load has measured."""
+    out, _ = process.communicate()
+    return Load(**json.loads(out))
+
+
+class _Client(asyncio.Protocol):
+    """One connection with at most one request under way."""
+
+    def __init__(self, requests: list[bytes]) -> None:
+        self._requests, self._turn = requests, 0
+        self._buffer = bytearray()
+        self._answer: asyncio.Future[int] | None = None
+        self._transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(0)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        head = self._buffer.find(b"\r\n\r\n")
+        if head < 0 or self._answer is None:
+            return
+        at = self._buffer.lower().find(b"content-length:", 0, head)
+        length = int(self._buffer[at + 15 : self._buffer.find(b"\r", at)]) if at >= 0 else 0
+        if len(self._buffer) >= head + 4 + length and not self._answer.done():
+            status = int(self._buffer[9:12])
+            if b"connection: close" in self._buffer[:head].lower() and self._transport is not None:
+                # A proxy that hands over to its successor says so: the next request needs a new connection.
+                self._transport.abort()
+                self._transport = None
+            self._buffer.clear()
+            self._answer.set_result(status)
+
+    @property
+    def lost(self) -> bool:
+        return self._transport is None
+
+    async def ask(self) -> int:
+        """Return the status; 0 for a lost connection."""
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(self._requests[self._turn % len(self._requests)])
+        self._turn += 1
+        return await self._answer
+
+
+async def _run(url: str, bodies: list[bytes], clients: int, seconds: float, rate: float | None) -> Load:
+    parts = urlsplit(url)
+    host, port = parts.hostname or "127.0.0.1", parts.port or 80
+    head = f"POST {parts.path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: "
+    requests = [f"{head}{len(body)}\r\n\r\n".encode() + body for body in bodies]
+    loop = asyncio.get_running_loop()
+    begin = time.perf_counter()
+    end = begin + seconds
+    latencies: list[float] = []
+    statuses: dict[str, int] = {}
+
+    async def one(number: int) -> None:
+        turned = requests[number % len(requests) :] + requests[: number % len(requests)]
+        client: _Client | None = None
+        due = begin + (number / rate if rate else 0.0)
+        while (now := time.perf_counter()) < end:
+            if rate:
+                if due > now:
+                    await asyncio.sleep(due - now)
+                since = due
+                due += clients / rate
+            else:
+                since = now
+            try:
+                if client is None or client.lost:
+                    _, client = await loop.create_connection(lambda: _Client(turned), host, port)
+                status = await client.ask()
+            except OSError:
+                status = 0
+                await asyncio.sleep(0.01)
+            statuses[str(status)] = statuses.get(str(status), 0) + 1
+            if status == 200:
+                latencies.append(time.perf_counter() - since)
+
+    await asyncio.gather(*(one(i) for i in range(clients)))
+    took = time.perf_counter() - begin
+    ordered = sorted(latencies) or [float("nan")]
+    good = len(latencies)
+    p50, p99 = ordered[len(ordered) // 2], ordered[min(int(len(ordered) * 0.99), len(ordered) - 1)]
+    failed = sum(statuses.values()) - good
+    return Load(good, failed, took, 1e3 * p50, 1e3 * p99, 1e3 * ordered[-1], statuses)
+
+
+def main() -> None:
+    """Measure, and print one JSON object."""
+    import uvloop
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("url")
+    parser.add_argument("bodies")
+    parser.add_argument("clients", type=int)
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("rate", type=float, nargs="?")
+    given = parser.parse_args()
+    bodies = [text.encode() for text in json.loads(Path(given.bodies).read_text())]
+    found = uvloop.run(_run(given.url, bodies, given.clients, given.seconds, given.rate))
+    print(json.dumps(found.__dict__))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""Tables to the wire's series and back, for the client: the user's own column names, in and out."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from zoo.errors import DataError
+
+__all__ = ["Columns", "Forecasts", "dumps", "series_of"]
+
+_IDS, _TIMES, _TARGETS = (
+    ("unique_id", "item_id", "series_id", "id"),
+    ("ds", "timestamp", "time", "date"),
+    ("y", "target"),
+)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of a long table are called; None is found by the usual names.
+
+    Args:
+        id: Of the series; a table without one is one series.
+        time: Of the rows.
+        target: What is forecast.
+        known: Covariates whose future comes in another table.
+        static: One value per series.
+    """
+
+    id: str | None = None
+    time: str | None = None
+    target: str | None = None
+    known: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+
+    def found(self, frame: pd.DataFrame) -> Columns:
+        """Return the names that a table has.
+
+        Raises:
+            DataError: A column is missing.
+        """
+        id_ = self.id or _first(frame, _IDS)
+        time = self.time or _first(frame, _TIMES)
+        target = self.target or _first(frame, _TARGETS)
+        given = [name for name in (self.id, self.time, self.target, *self.known, *self.static) if name is not None]
+        missing = [name for name in given if name not in frame.columns]
+        if missing or target is None:
+            raise DataError(
+                f"a table must have the columns {missing or ['y']}, but it has {[str(c) for c in frame.columns]}",
+                "name them: Columns(id=..., time=..., target=...)",
+            )
+        return Columns(id_, time, target, self.known, self.static)
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """An answer.
+
+    Args:
+        model: Who answered.
+        model_version: Which version of it.
+        request_id: For the server's log.
+        quantiles: Levels.
+        body: The answer itself, in the wire's form.
+        columns: How the id and the time are called in ``frame``.
+        table: The forecasts, where they came as Arrow.
+    """
+
+    model: str
+    model_version: str
+    request_id: str
+    quantiles: tuple[float, ...]
+    body: Mapping[str, Any] = field(repr=False)
+    columns: Columns = field(default_factory=Columns, repr=False)
+    table: pd.DataFrame | None = field(default=None, repr=False)
+
+    @property
+    def errors(self) -> list[dict[str, str]]:
+        """The series that could not be forecast: ``id``, ``error``, ``hint``, ``where``."""
+        return list(self.body.get("errors", ()))
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """A long table like ``Pipeline.predict``'s; of several models (``combine="none"``) with a column ``model``."""
+        if self.table is not None:
+            return self.table
+        if self.body.get("models"):
+            parts = [self._table(each["forecasts"]).assign(model=each["model"]) for each in self.body["models"]]
+            return pd.concat(parts, ignore_index=True)
+        return self._table(self.body.get("forecasts", ()))
+
+    def _table(self, forecasts: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+        id_, time = self.columns.id or "unique_id", self.columns.time or "ds"
+        lengths = [len(f["mean"]) for f in forecasts]
+        out: dict[str, Any] = {
+            id_: np.repeat(np.array([f["id"] for f in forecasts], dtype=object), lengths),
+            time: _times([t for f in forecasts for t in f["time"]]),
+            "mean": _numbers([v for f in forecasts for v in f["mean"]]),
+        }
+        for level in forecasts[0]["quantiles"] if forecasts else ():
+            out[level] = _numbers([v for f in forecasts for v in f["quantiles"][level]])
+        return pd.DataFrame(out)
+
+
+def series_of(frame: pd.DataFrame, columns: Columns, future: pd.DataFrame | None = None) -> list[dict[str, Any]]:
+    """Return a long table as the wire's series, in the order of their first rows; rows are sorted by time.
+
+    Args:
+        frame: The history. Columns beside id, time, target, known and static ones are past covariates.
+        columns: As ``Columns.found`` returned them.
+        future: The known covariates over the horizon, with the same id and time columns.
+
+    Raises:
+        DataError: Known covariates are named, but their future is not given.
+    """
+    if columns.known and future is None:
+        raise DataError(f"known covariates {list(columns.known)} must have a future, but none is given", "future=table")
+    coming = {} if future is None else dict(_groups(future, columns))
+    named = {columns.id, columns.time, columns.target, *columns.known, *columns.static}
+    past = [str(c) for c in frame.columns if c not in named]
+    out = []
+    for id_, rows in _groups(frame, columns):
+        one: dict[str, Any] = {"id": str(id_)}
+        if columns.time is not None:
+            one["time"] = _texts(rows[columns.time])
+        one["y"] = _floats(rows[columns.target])
+        if past:
+            one["past"] = {name: _values(rows[name]) for name in past}
+        if columns.static:
+            one["static"] = {name: _values(rows[name])[0] for name in columns.static}
+        if columns.known:
+            if id_ not in coming:
+                raise DataError(
+                    f"each series must have a future of its known covariates, but {id_!r} has none", "add it"
+                )
+            one["known"] = {name: [*_values(rows[name]), *_values(coming[id_][name])] for name in columns.known}
+        out.append(one)
+    return out
+
+
+def dumps(value: Any) -> bytes:
+    """Return strict JSON; numbers that are not finite have become null before."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
+
+
+def _groups(frame: pd.DataFrame, columns: Columns) -> list[tuple[Any, pd.DataFrame]]:
+    if columns.time is not None:
+        frame = frame.sort_values(columns.time, kind="stable")
+    if columns.id is None:
+        return [("series", frame)]
+    groups = dict(list(frame.groupby(columns.id, sort=False, observed=True)))
+    return [(id_, groups[id_]) for id_ in sorted(groups, key=str)]
+
+
+def _first(frame: pd.DataFrame, names: Sequence[str]) -> str | None:
+    return next((name for name in names if name in frame.columns), None)
+
+
+def _texts(column: pd.Series[Any]) -> list[Any]:
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind == "M":
+        return [text.removesuffix(".000000000") for text in np.datetime_as_string(column.to_numpy())]
+    if pd.api.types.is_integer_dtype(column.dtype):
+        return [int(v) for v in column]
+    return [v.isoformat() if hasattr(v, "isoformat") else str(v) for v in column]
+
+
+def _floats(column: pd.Series[Any]) -> list[float | None]:
+    numbers = pd.to_numeric(column, errors="raise").to_numpy(dtype=np.float64, na_value=np.nan)
+    return [v if math.isfinite(v) else None for v in numbers.tolist()]
+
+
+def _values(column: pd.Series[Any]) -> list[Any]:
+    if pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
+        return list(_floats(column))
+    return [None if pd.isna(v) else str(v) for v in column]
+
+
+def _numbers(values: Sequence[float | None]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+
+
+def _times(values: Sequence[Any]) -> Any:
+    if all(isinstance(v, int) for v in values):
+        return np.array(values, dtype=np.int64)
+    return pd.to_datetime(pd.Series(values, dtype=object), format="ISO8601")

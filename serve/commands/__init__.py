@@ -1,0 +1,1 @@
+"""What ``zoo serve`` and its sisters do; ``serve.cli`` has their texts."""

@@ -1,0 +1,103 @@
+"""Endpoints of this machine by name: which process runs one, where it answers, what it was told to serve."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import ConfigError
+
+__all__ = ["Record", "alive", "folder", "forget", "listed", "read", "tell", "write"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A running ``zoo serve``.
+
+    Args:
+        name: Of the endpoint.
+        pid: Of the process that keeps it.
+        began: When that process began, in clock ticks since boot: a number is used again for other processes.
+        url: Where it answers; empty until it does.
+        proxy: What stands in front.
+        config: What it serves; SIGHUP makes it read this again.
+    """
+
+    name: str
+    pid: int
+    began: int
+    url: str
+    proxy: str
+    config: Mapping[str, Any]
+
+
+def folder() -> Path:
+    """Return the private folder of the records."""
+    path = Path(tempfile.gettempdir()) / f"zoo-serve-{os.getuid()}"
+    path.mkdir(mode=0o700, exist_ok=True)
+    if path.stat().st_uid != os.getuid() or path.stat().st_mode & 0o077:
+        raise ConfigError(f"{path} must belong to this user alone, but does not", "remove it, or set TMPDIR")
+    return path
+
+
+def began(pid: int) -> int:
+    """Return when a process began; 0 if there is none."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return 0 if fields[0] == "Z" else int(fields[19])
+
+
+def alive(record: Record) -> bool:
+    """Whether its process runs."""
+    return began(record.pid) == record.began != 0
+
+
+def write(record: Record) -> None:
+    """Note an endpoint, whole or not at all."""
+    path = folder() / f"{record.name}.json"
+    fresh = path.with_suffix(f".{os.getpid()}")
+    fresh.write_text(json.dumps(asdict(record)), encoding="utf-8")
+    os.replace(fresh, path)
+
+
+def forget(name: str) -> None:
+    """Remove the note."""
+    (folder() / f"{name}.json").unlink(missing_ok=True)
+
+
+def read(name: str) -> Record | None:
+    """Return a running endpoint, or None."""
+    try:
+        record = Record(**json.loads((folder() / f"{name}.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return record if alive(record) else None
+
+
+def listed() -> list[Record]:
+    """Return all running endpoints of this user and machine."""
+    found = (read(path.stem) for path in sorted(folder().glob("*.json")))
+    return [record for record in found if record is not None]
+
+
+def tell(record: Record, what: signal.Signals, *, patience: float = 60.0) -> None:
+    """Send a signal; for SIGTERM, wait until the process has gone.
+
+    Raises:
+        ConfigError: It does not go.
+    """
+    os.kill(record.pid, what)
+    end = time.monotonic() + patience
+    while what == signal.SIGTERM and alive(record):
+        if time.monotonic() > end:
+            raise ConfigError(f"{record.name} must stop within {patience:g} s, but {record.pid} still runs", "kill it")
+        time.sleep(0.05)

@@ -1,0 +1,178 @@
+"""``zoo serve``: from a run directory to an address that answers."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from serve.commands import processes
+from zoo.commands import Outcome
+from zoo.errors import ClusterError, ConfigError
+
+__all__ = ["serve"]
+
+_PATIENCE = 180.0
+
+
+def serve(
+    run: Annotated[str | None, typer.Argument(help="A run directory (zoo fit --out), or a saved pipeline.")] = None,
+    name: Annotated[str, typer.Option(help="Of the endpoint, and of its model.")] = "default",
+    port: Annotated[int, typer.Option(help="Where to listen.")] = 8000,
+    host: Annotated[str, typer.Option(help="Where to listen: this machine alone, unless told.")] = "127.0.0.1",
+    replicas: Annotated[str, typer.Option(help="Processes, or auto.")] = "1",
+    config: Annotated[Path | None, typer.Option(help="YAML with several models; see configs/serving.")] = None,
+    state: Annotated[Path | None, typer.Option(help="Folder for actuals; RUN/serving by default.")] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Return when it answers; it goes on.")] = False,
+    unchecked: Annotated[bool, typer.Option("--unchecked", help="Serve without the admission checks.")] = False,
+) -> Outcome:
+    """Serve until Ctrl-C, or detached; replace what runs under the name already."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) is None:
+        raise ConfigError(f"a name must be letters, digits, dots and dashes, but got {name!r}", "for example sales")
+    serving, options = _serving(run, config, name, state)
+    count = options.get("replicas", _replicas(replicas))
+    if not unchecked:
+        _admit(serving)
+    running = processes.read(name)
+    if running is not None and running.pid != os.getpid():
+        return _replaced(running, serving)
+    if detach:
+        return _detached(name)
+    return _foreground(name, serving, host=host, port=port, replicas=count)
+
+
+def _serving(run: str | None, config: Path | None, name: str, state: Path | None) -> tuple[Any, dict[str, Any]]:
+    """Return the serving configuration, and how replicas run."""
+    from serve.deployments.deploy import configured
+
+    if (run is None) == (config is None):
+        raise ConfigError("a run or --config must be given, and not both", "for example zoo serve RUN")
+    if config is None:
+        return configured(str(run), model=name, state=None if state is None else str(state.absolute())), {}
+    import yaml
+
+    try:
+        document = yaml.safe_load(config.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--config must be a readable YAML file, but {error}", "see configs/serving") from None
+    try:
+        application = document["applications"][0]
+        arguments = application.get("args") or {}
+        deployments = application.get("deployments") or []
+        told = next((d["user_config"] for d in deployments if d["name"] == "Ingress" and "user_config" in d), None)
+        return configured(told or arguments["serving"]), arguments
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise ConfigError(
+            f"{config} must be a Ray Serve configuration with models, but lacks {error}", "see configs/serving"
+        ) from None
+
+
+def _admit(serving: Any) -> None:
+    """Raise if a model fails a check (the message names it); what was admitted before is not checked again."""
+    from serve.admission import ensure
+    from serve.front import check_routes
+
+    check_routes(serving)
+    names = {f"{m.name}@{m.version}" if m.version else f"{m.name} ({m.path})": m.path for m in serving.models}
+    ensure(names, serving.folder())
+
+
+def _replicas(text: str) -> int | Literal["auto"]:
+    if text == "auto":
+        return "auto"
+    if not text.isdigit() or int(text) < 1:
+        raise ConfigError(f"--replicas must be a number above 0 or auto, but got {text!r}", "for example 2")
+    return int(text)
+
+
+def _replaced(running: processes.Record, serving: Any) -> Outcome:
+    """Tell the process that runs to serve something else, and wait until it does."""
+    import json
+    import urllib.request
+
+    told = serving.model_dump(mode="json")
+    processes.write(replace(running, config=told))
+    processes.tell(running, signal.SIGHUP)
+    wanted = {(m.name, Path(m.path).name) for m in serving.models}
+    end = time.monotonic() + _PATIENCE
+    versions = {m.name: _version(m) for m in serving.models}
+    while time.monotonic() < end:
+        with urllib.request.urlopen(f"{running.url}/v1/models", timeout=10) as response:  # noqa: S310  # our own URL
+            found = json.load(response)
+        have = {m["name"]: m["version"] for m in found["models"] if m["default"]}
+        if found["refused"]:
+            what, why = next(iter(found["refused"].items()))
+            raise ConfigError(f"{what} must pass its checks to take over, but: {why}", "the version before goes on")
+        if all(have.get(name) == version for name, version in versions.items()):
+            text = f"{running.url} now serves " + ", ".join(f"{n}@{v}" for n, v in sorted(versions.items()))
+            return Outcome({"url": running.url, "versions": versions, "models": len(wanted)}, text)
+        time.sleep(0.1)
+    raise ClusterError(f"the new version must take over within {_PATIENCE:g} s, but it did not", "see zoo serve status")
+
+
+def _version(model: Any) -> str:
+    from serve.runtime.model import version_of
+
+    return str(model.version or version_of(model.path))
+
+
+def _detached(name: str) -> Outcome:
+    """Start the same command as a process of its own, and wait until it answers."""
+    words = [word for word in sys.argv[1:] if word not in ("--detach", "--json")]
+    log = processes.folder() / f"{name}.log"
+    with open(log, "wb") as output:
+        child = subprocess.Popen(  # noqa: S603  # the very command that the user typed
+            [sys.executable, "-m", "zoo.cli", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        record = processes.read(name)
+        if record is not None and record.url and record.pid == child.pid:
+            text = f"{record.url} (proxy: {record.proxy}); stop it with `zoo serve stop --name {name}`"
+            return Outcome({"url": record.url, "proxy": record.proxy, "pid": child.pid, "log": str(log)}, text)
+        if child.poll() is not None:
+            told = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            message = next((line.removeprefix("error: ") for line in told if line.startswith("error: ")), "")
+            hint = next((line.removeprefix("hint: ") for line in told if line.startswith("hint: ")), f"see {log}")
+            raise ClusterError(message or f"the endpoint ended with {child.returncode}", hint)
+        time.sleep(0.05)
+    child.terminate()
+    raise ClusterError(f"the endpoint must answer within {_PATIENCE:g} s, but it does not", f"see {log}")
+
+
+def _foreground(name: str, serving: Any, *, host: str, port: int, replicas: int | Literal["auto"]) -> Outcome:
+    """Serve until a signal ends it; SIGHUP serves what the record says now."""
+    from serve.deployments.deploy import configured, deploy
+
+    stop = {signal.SIGINT, signal.SIGTERM}
+    # Blocked here and taken one by one below: threads that Ray starts inherit this, and never see them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    record = processes.Record(name, os.getpid(), processes.began(os.getpid()), "", "", serving.model_dump(mode="json"))
+    processes.write(record)
+    try:
+        endpoint = deploy(serving, name=name, host=host, port=port, replicas=replicas)
+        with endpoint:
+            record = replace(record, url=endpoint.url, proxy=endpoint.proxy)
+            processes.write(record)
+            print(f"{endpoint.url} (proxy: {endpoint.proxy}); Ctrl-C stops it", file=sys.stderr, flush=True)
+            signal.pthread_sigmask(signal.SIG_BLOCK, stop)
+            while (got := signal.sigwait(stop | {signal.SIGHUP})) == signal.SIGHUP:
+                latest = processes.read(name)
+                if latest is not None:
+                    endpoint.reload(configured(latest.config))
+            print(f"stopping after {signal.Signals(got).name}", file=sys.stderr, flush=True)
+    finally:
+        processes.forget(name)
+    return Outcome({"url": record.url, "proxy": record.proxy})

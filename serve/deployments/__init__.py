@@ -1,0 +1,1 @@
+"""The endpoint on Ray Serve: the only room that imports ``ray.serve``."""

@@ -1,0 +1,213 @@
+"""From a pipeline, a run directory or a configuration to an address that answers."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from pydantic import ValidationError
+
+from autots.api import Pipeline
+from serve.deployments.environment import prepare, proxy
+from serve.runtime.config import ServingConfig
+from serve.runtime.model import Served
+from zoo.cluster import Session, connect
+from zoo.errors import ClusterError, ConfigError
+
+__all__ = ["Endpoint", "configured", "deploy"]
+
+_log = logging.getLogger(__name__)
+_PATIENCE = 120.0
+
+
+@dataclass
+class Endpoint:
+    """A running endpoint; a context manager that stops it.
+
+    Args:
+        url: Where it answers.
+        name: Of the application on the cluster.
+        proxy: ``haproxy``, or ``ray`` for Ray's own.
+        session: The Ray it runs on.
+        options: How replicas run.
+    """
+
+    url: str
+    name: str
+    proxy: str
+    session: Session
+    options: Mapping[str, Any]
+
+    def reload(self, config: ServingConfig) -> None:
+        """Serve something else from now on: running replicas load it beside their work, then switch."""
+        _run(self.name, config, self.options)
+
+    def stop(self) -> None:
+        """Let requests under way be answered, then end the application, and Ray if it was started for it."""
+        from ray import serve
+
+        serve.delete(self.name)
+        if self.session.embedded:
+            serve.shutdown()
+        self.session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def configured(
+    what: Pipeline | str | Path | Mapping[str, Any] | ServingConfig, *, model: str = "default", state: str | None = None
+) -> ServingConfig:
+    """Return the configuration for whatever is to be served.
+
+    Args:
+        what: A pipeline, the path of a run directory or saved pipeline, or a configuration.
+        model: The name of a single model.
+        state: See ServingConfig.
+
+    Raises:
+        ConfigError: It is no configuration.
+    """
+    if isinstance(what, ServingConfig):
+        return what
+    if isinstance(what, Pipeline):
+        # Replicas read it as everything else is read: from checksummed files, not from a pickle.
+        what = what.save(Path(tempfile.mkdtemp(prefix="zoo-serve-")) / "pipeline")
+    try:
+        if isinstance(what, Mapping):
+            return ServingConfig.model_validate(dict(what))
+        return ServingConfig.model_validate({"models": [{"name": model, "path": str(what)}], "state": state})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ConfigError(
+            f"a serving configuration must fit, but {place}: {first['msg']}", "see configs/serving"
+        ) from None
+
+
+def deploy(
+    what: Pipeline | str | Path | Mapping[str, Any] | ServingConfig,
+    *,
+    name: str = "zoo",
+    model: str = "default",
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    replicas: int | Literal["auto"] = 1,
+    state: str | None = None,
+    address: str | None = None,
+) -> Endpoint:
+    """Serve on the embedded Ray, or on the cluster that is meant (see ``zoo.cluster.connect``).
+
+    Args:
+        what: A pipeline, the path of a run directory or saved pipeline, or a configuration.
+        name: Of the application; another one with this name is replaced in place.
+        model: The name of a single model.
+        host: Where to listen; this machine alone by default.
+        port: Where to listen.
+        replicas: Processes; ``auto`` follows the load.
+        state: Folder for actuals; beside the model if left out.
+        address: Of a Ray cluster.
+
+    Raises:
+        ArtifactError: A model cannot be read; nothing was started.
+        ConfigError: An argument does not fit.
+        ClusterError: Ray or the endpoint did not start.
+
+    Example:
+        >>> with serve.deploy(pipeline, port=8123) as endpoint:  # doctest: +SKIP
+        ...     requests.post(f"{endpoint.url}/v1/forecast", json={"series": [{"id": "H1"}]})
+    """
+    config = configured(what, model=model, state=state)
+    if len(config.models) == 1:
+        # A folder that cannot be read is the user's to mend, before seconds are spent on a cluster.
+        Served.load(config.models[0].name, config.models[0].path)
+    for one in config.models:
+        if not Path(one.path).is_dir():
+            raise ConfigError(f"a model must lie in a folder, but there is none at {one.path}", "check the path")
+    if replicas != "auto" and replicas < 1:
+        raise ConfigError(f"`replicas >= 1` must hold, but got {replicas}", "or say auto")
+    prepare()
+    session = connect(address=address)
+    try:
+        cpus = session.cpus
+        most = max(1, int(cpus))
+        # Replicas share the cores where there are more of them.
+        each = 1.0 if replicas == "auto" else min(1.0, round(0.9 * cpus / replicas, 2))
+        options = {"replicas": replicas, "most_replicas": most, "num_cpus": each}
+        _start(host, port)
+        _run(name, config, options)
+        url = f"http://{host}:{port}"
+        _wait(url)
+    except BaseException:
+        session.close()
+        raise
+    return Endpoint(url, name, _proxy(session), session, options)
+
+
+def _start(host: str, port: int) -> None:
+    from ray import serve
+    from ray.exceptions import RayError
+
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
+    try:
+        serve.start(
+            http_options={"host": host, "port": port},
+            proxy_location="EveryNode",
+            logging_config={"log_level": "WARNING", "enable_access_log": False},
+        )
+    except (RayError, TimeoutError) as error:
+        # On a busy machine Serve gives up on a proxy that is slow to start, and starts another: `_wait` decides.
+        _log.warning("the proxy did not start at once: %s", error)
+
+
+def _run(name: str, config: ServingConfig, options: Mapping[str, Any]) -> None:
+    from ray import serve
+
+    from serve.deployments.ingress import build
+
+    try:
+        serve.run(build({"serving": config.model_dump(mode="json"), **options}), name=name, route_prefix="/")
+    except RuntimeError as error:
+        told = [line for line in str(error).splitlines() if line.strip()]
+        raise ClusterError(
+            f"the endpoint must start, but: {told[-1] if told else error}", "see the replica's log in Ray's folder"
+        ) from error
+
+
+def _wait(url: str) -> None:
+    """Return as soon as a request is answered.
+
+    Raises:
+        ClusterError: None is.
+    """
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(f"{url}/v2/health/ready", timeout=5) as response:  # noqa: S310  # our own URL
+                if response.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    raise ClusterError(f"the endpoint must answer within {_PATIENCE:g} s, but it does not", "is the port taken?")
+
+
+def _proxy(session: Session) -> str:
+    """Return the proxy of the cluster, which may have been started by somebody else."""
+    if session.embedded:
+        return proxy()
+    import ray
+
+    return str(ray.get(ray.remote(num_cpus=0)(proxy).remote()))

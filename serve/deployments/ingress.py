@@ -1,0 +1,67 @@
+"""The replica: the application of ``serve.app`` inside Ray Serve.
+
+What it serves comes as ``user_config``, so a new configuration reaches running replicas in place: they load, warm up
+and verify beside their work, then switch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from ray import serve
+
+from serve.front import FrontApp
+from serve.runtime.config import ServingConfig
+
+__all__ = ["Ingress", "build"]
+
+_QUIET = {"log_level": "WARNING", "enable_access_log": False}
+
+
+@serve.deployment(
+    name="Ingress",
+    max_ongoing_requests=1000,
+    logging_config=_QUIET,
+    health_check_period_s=5,
+    max_constructor_retry_count=2,
+)
+@serve.ingress()
+class Ingress:
+    """One process with all models."""
+
+    def __init__(self) -> None:
+        self._app = FrontApp(echo_id=False)  # Ray writes X-Request-Id, too
+        self._turn = asyncio.Lock()
+
+    def __serve_build_asgi_app__(self) -> Any:
+        """Return what answers."""
+        return self._app.asgi
+
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Serve what a configuration says."""
+        config = ServingConfig.model_validate(user_config)
+        async with self._turn:
+            plan = await asyncio.to_thread(self._app.store.plan, config)
+            self._app.commit(plan)
+
+
+def build(arguments: dict[str, Any]) -> Any:
+    """Return the application for ``import_path: serve.deployments.ingress:build`` of a Ray Serve configuration.
+
+    Args:
+        arguments: ``serving`` (see ServingConfig) and ``replicas`` (a number, or ``auto``), ``num_cpus`` of each. With
+            ``deployments`` in the file, ``user_config`` there takes the place of ``serving``, and a change of it
+            reaches running replicas without a restart.
+    """
+    options: dict[str, Any] = {"ray_actor_options": {"num_cpus": float(arguments.get("num_cpus", 1))}}
+    replicas = arguments.get("replicas", 1)
+    if replicas == "auto":
+        most = int(arguments.get("most_replicas", 8))
+        options["autoscaling_config"] = {"min_replicas": 1, "max_replicas": most, "target_ongoing_requests": 8}
+    else:
+        options["num_replicas"] = int(replicas)
+    if "serving" in arguments:
+        options["user_config"] = ServingConfig.model_validate(arguments["serving"]).model_dump(mode="json")
+    deployment: Any = Ingress  # the decorator's type is lost on the way
+    return deployment.options(**options).bind()

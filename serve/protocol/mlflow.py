@@ -1,0 +1,163 @@
+"""MLflow's ``/invocations``: a table, as rows or split, in the user's own column names -> rows of predictions.
+
+Rows with a target are history; rows after the last target of a series are the future of the known covariates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from serve.protocol.answer import Answer, dumps
+from serve.protocol.errors import RequestError
+from serve.protocol.request import ForecastRequest, Limits, Series, check_limits
+from serve.protocol.sagemaker import refuse_partial
+
+__all__ = ["Names", "parse", "write"]
+
+_FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
+
+
+@dataclass(frozen=True)
+class Names:
+    """The columns of the user's table.
+
+    Args:
+        id: What names the series, or None for a single one.
+        time: The clock.
+        target: What is forecast.
+        known: Covariates known ahead.
+        past: Covariates of the past.
+        static: One value per series.
+    """
+
+    id: str | None
+    time: str
+    target: str
+    known: Sequence[str] = ()
+    past: Sequence[str] = ()
+    static: Sequence[str] = ()
+
+
+def parse(fields: Mapping[str, Any], names: Names, limits: Limits) -> ForecastRequest:
+    """Read a body.
+
+    Raises:
+        RequestError: It is not of one of the four forms, or lacks a column.
+    """
+    given = [form for form in _FORMS if form in fields]
+    if len(given) != 1:
+        raise RequestError(f"exactly one of {list(_FORMS)} must be given, but got {given}", "see /docs", "", 400)
+    records = _records(given[0], fields[given[0]])
+    parameters = fields.get("params") or {}
+    if not isinstance(parameters, Mapping):
+        raise RequestError("params must be an object, but is not", "", "params")
+    horizon, levels = parameters.get("horizon"), parameters.get("quantiles")
+    if horizon is not None and (isinstance(horizon, bool) or not isinstance(horizon, int) or horizon < 1):
+        raise RequestError(f"horizon must be a whole number above 0, but got {horizon!r}", "", "params.horizon")
+    if levels is not None and not (
+        isinstance(levels, list) and all(isinstance(q, float) and 0 < q < 1 for q in levels)
+    ):
+        raise RequestError("quantiles must be numbers between 0 and 1", "", "params.quantiles")
+    model = parameters.get("model")
+    if model is not None and not isinstance(model, str):
+        raise RequestError("model must be a name", "", "params.model")
+    series = _series(records, names)
+    check_limits(series, limits)
+    return ForecastRequest(series, horizon, None if levels is None else tuple(sorted(set(levels))), model)
+
+
+def _records(form: str, value: Any) -> list[dict[str, Any]]:
+    """Return rows as dicts."""
+    wrong = RequestError(f"{form} must hold a table, but does not", "see MLflow's scoring protocol", form)
+    if form == "dataframe_split":
+        if not isinstance(value, Mapping) or not isinstance(value.get("columns"), list):
+            raise wrong
+        columns, rows = value["columns"], value.get("data")
+        if not isinstance(rows, list) or not all(isinstance(r, list) and len(r) == len(columns) for r in rows):
+            raise wrong
+        return [dict(zip(map(str, columns), row, strict=True)) for row in rows]
+    if isinstance(value, Mapping):  # a column per name
+        lengths = {len(column) if isinstance(column, list) else -1 for column in value.values()}
+        if len(lengths) != 1 or -1 in lengths:
+            raise wrong
+        return [dict(zip(value, row, strict=True)) for row in zip(*value.values(), strict=True)]
+    if not isinstance(value, list) or not all(isinstance(row, Mapping) for row in value):
+        raise wrong
+    return [dict(row) for row in value]
+
+
+def _series(records: list[dict[str, Any]], names: Names) -> list[Series]:
+    if not records:
+        raise RequestError("a table must have rows, but it is empty", "send the history of the series")
+    lacking = [n for n in (names.id, names.time, names.target) if n is not None and n not in records[0]]
+    if lacking:
+        raise RequestError(
+            f"a table must have the columns {lacking}, but has {list(records[0])}", "use the names of the fit"
+        )
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for i, row in enumerate(records):
+        id_ = "" if names.id is None else row.get(names.id)
+        time = row.get(names.time)
+        if isinstance(id_, bool) or not isinstance(id_, str | int):
+            raise RequestError(f"{names.id} must name the series, but is {id_!r} in row {i}", "", f"[{i}]")
+        if isinstance(time, bool) or not isinstance(time, str | int):
+            raise RequestError(f"{names.time} must be a time, but is {time!r} in row {i}", "", f"[{i}]")
+        groups.setdefault(str(id_), []).append(row)
+    return [_one(id_, rows, names) for id_, rows in groups.items()]
+
+
+def _one(id_: str, rows: list[dict[str, Any]], names: Names) -> Series:
+    if len({type(row[names.time]) for row in rows}) > 1:
+        raise RequestError(f"times of {id_!r} must be all text or all numbers", "", names.time)
+    rows = sorted(rows, key=lambda row: row[names.time])
+    targets = [_number(row.get(names.target), names.target) for row in rows]
+    last = max((i for i, y in enumerate(targets) if not math.isnan(y)), default=-1)
+    if last < 0:
+        raise RequestError(f"series {id_!r} must have a target, but has none", "", names.target)
+    past = {name: [row.get(name) for row in rows[: last + 1]] for name in (*names.known, *names.past)}
+    return Series(
+        id_,
+        np.array(targets[: last + 1]),
+        time=[row[names.time] for row in rows[: last + 1]],
+        known={name: [row.get(name) for row in rows[last + 1 :]] for name in names.known},
+        past=past,
+        static={name: rows[0].get(name) for name in names.static},
+    )
+
+
+def _number(value: Any, name: str) -> float:
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise RequestError(f"{name} must hold numbers, but holds {value!r}", "", name)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if math.isinf(number):
+        raise RequestError(f"{name} must hold finite numbers, null where missing", "", name)
+    return number
+
+
+def write(answer: Answer, names: Names) -> bytes:
+    """Return ``predictions``: one row per series and step.
+
+    Raises:
+        RequestError: A series has no forecast.
+    """
+    refuse_partial(answer)
+    made = answer.forecasts[0]
+    rows = []
+    for i, id_ in enumerate(made.ids):
+        mean, quantiles = made.mean[i].tolist(), made.quantiles[i].tolist()
+        for time, point, levels in zip(made.times[i], mean, quantiles, strict=True):
+            row = {} if names.id is None else {names.id: id_}
+            row |= {names.time: time, "mean": point}
+            row |= {f"{level:g}": value for level, value in zip(answer.levels, levels, strict=True)}
+            rows.append(row)
+    return dumps({"predictions": rows, "model": answer.model, "model_version": answer.version})

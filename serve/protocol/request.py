@@ -1,0 +1,329 @@
+"""The native request: pydantic models of its JSON (the source of ``/openapi.json`` too), and what they mean.
+
+Two forms say the same. A list of series, each with its own fields; or flat arrays, ``y`` and ``sizes``, for many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from autots.panel import Floats
+from serve.protocol.errors import RequestError
+
+__all__ = [
+    "ForecastBody",
+    "ForecastRequest",
+    "Level",
+    "Limits",
+    "Number",
+    "ObserveBody",
+    "Series",
+    "Time",
+    "Value",
+    "check_limits",
+    "flat_series",
+    "parse_forecast",
+    "parse_observe",
+    "parse_options",
+    "validated",
+]
+
+Parsed = TypeVar("Parsed")
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Value = Number | Annotated[str, Field(strict=True)] | None
+Id = Annotated[str, Field(strict=True, min_length=1, max_length=500)] | Annotated[int, Field(strict=True)]
+Time = Annotated[int, Field(strict=True)] | Annotated[str, Field(strict=True, max_length=40)]
+Level = Annotated[float, Field(strict=True, gt=0, lt=1)]
+Combine = Literal["ensemble", "mean", "median", "weighted", "none"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may ask for.
+
+    Args:
+        series: Most series.
+        points: Most values of the target over all series.
+        horizon: Most steps.
+        body: Most bytes.
+        levels: Most quantile levels.
+    """
+
+    series: int = 20_000
+    points: int = 5_000_000
+    horizon: int = 10_000
+    body: int = 128 * 1024 * 1024
+    levels: int = 99
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series to forecast, as a request gives it.
+
+    Args:
+        id: As text; empty where the request names none.
+        y: (T,) targets, NaN where missing; None to forecast from the stored state of the series.
+        start: Time of the first value, or None.
+        time: (T,) times, or None.
+        known: Name -> future values (H), or history and future (T + H).
+        past: Name -> (T,) values.
+        static: Name -> one value.
+    """
+
+    id: str
+    y: Floats | None
+    start: str | int | None = None
+    time: Sequence[str | int] | npt.NDArray[Any] | None = None
+    known: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    past: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    static: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ForecastRequest:
+    """A request, whatever form it came in.
+
+    Args:
+        series: S series.
+        horizon: Steps, or None for the model's own.
+        quantiles: Levels, or None for the model's own.
+        model: ``name`` or ``name@version``; None for the default.
+        models: Several of them, members of ``model``, or ``"all"``.
+        combine: How several forecasts become one; ``none`` lists them.
+        weights: Of the models, for ``weighted``.
+    """
+
+    series: Sequence[Series]
+    horizon: int | None = None
+    quantiles: tuple[float, ...] | None = None
+    model: str | None = None
+    models: tuple[str, ...] | Literal["all"] | None = None
+    combine: Combine = "ensemble"
+    weights: Mapping[str, float] | None = None
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SeriesBody(_Strict):
+    """One series. With only an id it is forecast from its stored state."""
+
+    id: Id | None = None
+    start: Time | None = Field(default=None, description="Time of the first value: ISO 8601, or an integer.")
+    time: list[Time] | None = Field(
+        default=None, description="A time per value instead; ascending, gaps are missing values."
+    )
+    y: list[Number | None] | None = Field(default=None, description="Targets, null where missing.")
+    known: dict[str, list[Value]] = Field(
+        default={}, description="Covariates over the horizon, or history and horizon."
+    )
+    past: dict[str, list[Value]] = Field(default={}, description="Covariates of the history.")
+    static: dict[str, Value] = Field(default={}, description="One value per series.")
+
+
+class ForecastBody(_Strict):
+    """``POST /v1/forecast``: ``series``, or the flat form ``ids``, ``y`` and ``sizes``."""
+
+    series: list[SeriesBody] | None = Field(default=None, description="The list form.", min_length=1)
+    ids: list[Id] | None = Field(default=None, description="Flat form: a name per series.")
+    y: list[Number | None] | None = Field(
+        default=None, description="Flat form: the targets, one series after the other."
+    )
+    sizes: list[Annotated[int, Field(strict=True, ge=1)]] | None = Field(
+        default=None, description="Flat form: their lengths."
+    )
+    start: Time | list[Time] | None = Field(default=None, description="Flat form: first time, of all or of each.")
+    horizon: Annotated[int, Field(strict=True, ge=1)] | None = None
+    quantiles: list[Level] | None = None
+    model: Annotated[str, Field(strict=True, max_length=200)] | None = Field(
+        default=None, description="name or name@version"
+    )
+    models: list[Annotated[str, Field(strict=True, max_length=200)]] | Literal["all"] | None = None
+    combine: Combine = "ensemble"
+    weights: dict[str, Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]] | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> ForecastBody:
+        flat = self.y is not None or self.sizes is not None
+        if flat == (self.series is not None):
+            raise ValueError("either series, or y and sizes, must be given")
+        if flat and (self.y is None or self.sizes is None):
+            raise ValueError("the flat form must have both y and sizes")
+        if self.series is not None and (self.ids is not None or self.start is not None):
+            raise ValueError("ids and start belong to the flat form; give them inside of series")
+        return self
+
+
+class ObservationBody(_Strict):
+    """One actual."""
+
+    id: Id | None = None
+    time: Time
+    y: Number | None
+    known: dict[str, Value] = {}
+    past: dict[str, Value] = {}
+
+
+class ObserveBody(_Strict):
+    """``POST /v1/observe``: what came; sent twice or out of order it counts once."""
+
+    observations: list[ObservationBody] = Field(min_length=1, max_length=100_000)
+    observation_id: Annotated[str, Field(strict=True, max_length=200)] | None = None
+    model: Annotated[str, Field(strict=True, max_length=200)] | None = None
+
+
+_FORECAST = TypeAdapter(ForecastBody)
+_OBSERVE = TypeAdapter(ObserveBody)
+
+
+def parse_forecast(body: bytes, limits: Limits) -> ForecastRequest:
+    """Read the JSON of a forecast request.
+
+    Raises:
+        RequestError: 400 for what is no JSON, 413 for too much, 422 for what does not fit.
+    """
+    asked = validated(lambda: _FORECAST.validate_json(body))
+    if asked.series is not None:
+        series = [_series(one) for one in asked.series]
+    else:
+        series = flat_series(asked.ids, np.array(asked.y, dtype=np.float64), np.array(asked.sizes), asked.start)
+    check_limits(series, limits)
+    if asked.quantiles is not None and len(asked.quantiles) > limits.levels:
+        raise RequestError(f"at most {limits.levels} quantiles, but got {len(asked.quantiles)}", "", "quantiles")
+    return _request(series, asked)
+
+
+def _request(series: Sequence[Series], asked: ForecastBody) -> ForecastRequest:
+    return ForecastRequest(
+        series,
+        asked.horizon,
+        None if asked.quantiles is None else tuple(sorted(set(asked.quantiles))),
+        asked.model,
+        tuple(asked.models) if isinstance(asked.models, list) else asked.models,
+        asked.combine,
+        asked.weights,
+    )
+
+
+def parse_observe(body: bytes) -> ObserveBody:
+    """Read the JSON of actuals.
+
+    Raises:
+        RequestError: As for ``parse_forecast``.
+    """
+    return validated(lambda: _OBSERVE.validate_json(body))
+
+
+def flat_series(ids: Sequence[Any] | None, y: Floats, sizes: Any, start: Any) -> list[Series]:
+    """Cut flat arrays into series (views).
+
+    Raises:
+        RequestError: The sizes do not fit.
+    """
+    n, total = len(sizes), int(np.sum(sizes))
+    if total != len(y):
+        raise RequestError(f"sizes must sum to the values of y, but {total} is not {len(y)}", "", "sizes")
+    if ids is not None and len(ids) != n:
+        raise RequestError(f"ids must be as many as sizes, but {len(ids)} is not {n}", "", "ids")
+    if isinstance(start, list) and len(start) != n:
+        raise RequestError(f"start must be one time or one per series, but got {len(start)} for {n}", "", "start")
+    starts = start if isinstance(start, list) else [start] * n
+    names = [str(i) for i in ids] if ids is not None else [""] if n == 1 else [f"series_{i}" for i in range(n)]
+    ends = np.cumsum(sizes).tolist()
+    begins = [0, *ends[:-1]]
+    return [Series(i, y[a:b], s) for i, a, b, s in zip(names, begins, ends, starts, strict=True)]
+
+
+def check_limits(series: Sequence[Series], limits: Limits) -> None:
+    """Raise if a request asks for too much, or names a series twice.
+
+    Raises:
+        RequestError: 413 or 422.
+    """
+    if not series:
+        raise RequestError("a request must have a series, but it has none", "", "series")
+    if len(series) > limits.series:
+        raise RequestError(
+            f"at most {limits.series} series, but got {len(series)}", "send several requests", "series", 413
+        )
+    points = sum(0 if one.y is None else len(one.y) for one in series)
+    if points > limits.points:
+        raise RequestError(f"at most {limits.points} values, but got {points}", "send several requests", "y", 413)
+    if len(series) > 1 and len({one.id for one in series}) < len(series):
+        raise RequestError("ids of one request must differ, but some repeat", "send one series per id", "series")
+
+
+def _series(one: SeriesBody) -> Series:
+    return Series(
+        "" if one.id is None else str(one.id),
+        None if one.y is None else np.array(one.y, dtype=np.float64),
+        one.start,
+        one.time,
+        one.known,
+        one.past,
+        one.static,
+    )
+
+
+def parse_options(series: Sequence[Series], options: Mapping[str, str]) -> ForecastRequest:
+    """Read what stands beside the series where they do not come as JSON: lists are separated by commas.
+
+    Raises:
+        RequestError: As for ``parse_forecast``.
+    """
+    fields: dict[str, Any] = {"y": [], "sizes": []}
+    for name, text in options.items():
+        if name == "horizon":
+            fields[name] = int(text) if text.isdigit() else text
+        elif name == "quantiles":
+            try:
+                fields[name] = [float(part) for part in text.split(",")]
+            except ValueError:
+                fields[name] = text
+        elif name == "models" and text != "all":
+            fields[name] = text.split(",")
+        elif name in ("model", "models", "combine"):
+            fields[name] = text
+    asked = validated(lambda: ForecastBody.model_validate(fields))
+    return _request(series, asked)
+
+
+def validated(read: Callable[[], Parsed]) -> Parsed:
+    """Return what a model of pydantic reads, its errors as ours.
+
+    Raises:
+        RequestError: 400 for what is no JSON, 422 for what does not fit.
+    """
+    try:
+        return read()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        if first["type"] == "json_invalid":
+            raise RequestError(first["msg"], "send JSON; null stands for a missing value", "", 400) from None
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise RequestError(
+            f"{first['msg']}{more}", "see /openapi.json; null stands for a missing value", place(first["loc"])
+        ) from None
+
+
+def place(loc: Sequence[str | int]) -> str:
+    """Write a path into a document.
+
+    >>> place(("series", 0, "y", 3, "float"))
+    'series[0].y[3]'
+    """
+    text = ""
+    for part in loc:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif part.isidentifier() and part not in ("float", "int", "str", "constrained"):
+            text += f".{part}" if text else part
+    return text

@@ -1,0 +1,97 @@
+"""The shape that SageMaker's Chronos endpoints speak: ``inputs`` and ``parameters`` -> ``predictions``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from serve.protocol.answer import Answer, dumps
+from serve.protocol.request import ForecastRequest, Level, Limits, Number, Series, Time, Value, check_limits, validated
+
+__all__ = ["meant", "parse", "write"]
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    target: list[Number | None]
+    item_id: str | None = None
+    start: Time | None = None
+    past_covariates: dict[str, list[Value]] = {}
+    future_covariates: dict[str, list[Value]] = {}
+
+
+class _Parameters(BaseModel):
+    # Those of other models (batch_size, cross_learning, ...) change nothing here.
+    model_config = ConfigDict(extra="ignore")
+    prediction_length: int | None = Field(default=None, ge=1, strict=True)
+    quantile_levels: list[Level] | None = None
+    freq: str | None = None
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    inputs: list[_Input] = Field(min_length=1)
+    parameters: _Parameters = _Parameters()
+
+
+def meant(fields: Mapping[str, Any]) -> bool:
+    """Whether a body is of this shape."""
+    inputs = fields.get("inputs")
+    return isinstance(inputs, list) and bool(inputs) and isinstance(inputs[0], dict) and "target" in inputs[0]
+
+
+def parse(fields: Mapping[str, Any], limits: Limits) -> ForecastRequest:
+    """Read a body.
+
+    Raises:
+        RequestError: It is not of this shape.
+    """
+    body = validated(lambda: _Body.model_validate(fields))
+    many = len(body.inputs) > 1
+    series = [
+        Series(
+            one.item_id or (f"series_{i}" if many else ""),
+            np.array(one.target, dtype=np.float64),
+            one.start,
+            known=one.future_covariates,
+            past=one.past_covariates,
+        )
+        for i, one in enumerate(body.inputs)
+    ]
+    check_limits(series, limits)
+    asked = body.parameters
+    levels = None if asked.quantile_levels is None else tuple(sorted(set(asked.quantile_levels)))
+    return ForecastRequest(series, asked.prediction_length, levels)
+
+
+def write(answer: Answer) -> bytes:
+    """Return ``predictions``: one entry per input.
+
+    Raises:
+        RequestError: A series has no forecast; this shape has no place to say so.
+    """
+    refuse_partial(answer)
+    made = answer.forecasts[0]
+    predictions = [
+        {
+            "mean": np.ascontiguousarray(made.mean[i]),
+            **{f"{level:g}": np.ascontiguousarray(made.quantiles[i, :, q]) for q, level in enumerate(answer.levels)},
+            "item_id": id_,
+            "start": made.times[i][0],
+        }
+        for i, id_ in enumerate(made.ids)
+    ]
+    return dumps({"predictions": predictions, "model": answer.model, "model_version": answer.version})
+
+
+def refuse_partial(answer: Answer) -> None:
+    """Raise the first error of a series.
+
+    Raises:
+        RequestError: There is one.
+    """
+    for _, error in answer.errors.values():
+        raise error

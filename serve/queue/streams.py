@@ -1,0 +1,272 @@
+"""A queue on Redis Streams with consumer groups. Every change is one script, so it happens whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
+
+from serve.queue.base import DeadLetter, QueueFullError, QueueOptions, Record, Task
+from zoo.errors import ClusterError, ConfigError
+
+__all__ = ["RedisBackend"]
+
+_GROUP = "workers"
+# What stands under a record's id until there is a result, and after the result was fetched.
+_QUEUED, _FETCHED = b"", b"-"
+
+# KEYS in · ARGV most, keep, key prefix, then id and body of each record
+_PUT = """
+local new = {}
+for i = 4, #ARGV, 2 do
+  if redis.call('EXISTS', ARGV[3] .. ARGV[i]) == 0 then new[#new + 1] = i end
+end
+if redis.call('XLEN', KEYS[1]) + #new > tonumber(ARGV[1]) then return -1 end
+local taken = 0
+for _, i in ipairs(new) do
+  if redis.call('SET', ARGV[3] .. ARGV[i], '', 'NX', 'EX', ARGV[2]) then
+    redis.call('XADD', KEYS[1], '*', 'id', ARGV[i], 'body', ARGV[i + 1])
+    taken = taken + 1
+  end
+end
+return taken
+"""
+# KEYS in, out, dead · ARGV group, keep, key prefix, reason ('' unless buried), then ticket, id and result of each
+# record
+_DONE = """
+for i = 5, #ARGV, 3 do
+  local key = ARGV[3] .. ARGV[i + 1]
+  local known = redis.call('GET', key)
+  if ARGV[4] ~= '' then
+    local entry = redis.call('XRANGE', KEYS[1], ARGV[i], ARGV[i])
+    if entry[1] then redis.call('XADD', KEYS[3], '*', 'reason', ARGV[4], unpack(entry[1][2])) end
+  end
+  if (not known) or known == '' then
+    redis.call('SET', key, ARGV[i + 2], 'EX', ARGV[2])
+    redis.call('XADD', KEYS[2], '*', 'id', ARGV[i + 1])
+  end
+  redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
+  redis.call('XDEL', KEYS[1], ARGV[i])
+end
+return 1
+"""
+# KEYS out · ARGV group, key prefix, then ticket and id of each result
+_FETCH_DONE = """
+for i = 3, #ARGV, 2 do
+  redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
+  redis.call('XDEL', KEYS[1], ARGV[i])
+  local key = ARGV[2] .. ARGV[i + 1]
+  if redis.call('EXISTS', key) == 1 then redis.call('SET', key, '-', 'KEEPTTL') end
+end
+return 1
+"""
+
+
+class RedisBackend:
+    """Keeps a queue in Redis 6.2 or later, or a server that speaks like it.
+
+    A lost connection is tried again for ``retry`` seconds, also while the server loads its file after a restart.
+    Nothing is lost by a restart if Redis writes an append-only file (``appendonly yes``).
+
+    Args:
+        url: ``redis://host:port/0``.
+        options: See ``QueueOptions``.
+        retry: Seconds for which a lost server is waited for.
+
+    Raises:
+        ConfigError: redis-py is not installed, or the URL is none.
+        ClusterError: The server cannot be reached.
+    """
+
+    def __init__(self, url: str, options: QueueOptions | None = None, *, retry: float = 30.0) -> None:
+        try:
+            import redis
+            from redis.backoff import ConstantBackoff
+            from redis.retry import Retry
+        except ImportError as error:
+            raise ConfigError("a queue on Redis must have redis-py", "pip install 'zoo-autots[queue]'") from error
+        self.options = options or QueueOptions()
+        self._errors = redis.RedisError
+        self._full = (redis.exceptions.OutOfMemoryError,)
+        busy = [redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError]
+        self._url = url
+        try:
+            self._redis = redis.Redis.from_url(
+                url,
+                retry=Retry(ConstantBackoff(0.1), max(1, int(retry / 0.1)), supported_errors=tuple(busy)),
+                retry_on_error=cast("Any", busy),
+                socket_timeout=30,
+                socket_connect_timeout=5,
+            )
+        except ValueError as error:
+            raise ConfigError(f"a queue's URL must be redis://host:port/0, but got {url!r}", str(error)) from error
+        base = f"zoo:{{{self.options.name}}}"
+        self._in, self._out, self._dead, self._key = f"{base}:in", f"{base}:out", f"{base}:dead", f"{base}:id:"
+        self._scripts = {name: self._redis.register_script(text) for name, text in _SCRIPTS.items()}
+        with self._reached():
+            for stream in (self._in, self._out):
+                self._made(stream)
+
+    def put(self, records: Sequence[Record]) -> int:
+        """See ``Backend``."""
+        if not records:
+            return 0
+        pairs = [part for record in records for part in (record.id, record.body)]
+        with self._reached():
+            taken = int(self._run("put", [self._in], [self.options.most, self._seconds, self._key, *pairs]))
+        if taken < 0:
+            raise QueueFullError(
+                f"a queue must hold at most {self.options.most} records, but {self.options.name!r} is full",
+                "send again when some are done, add workers, or raise most=",
+            )
+        return taken
+
+    def take(self, worker: str, count: int, wait: float) -> list[Task]:
+        """See ``Backend``."""
+        with self._reached():
+            lost = self._lost(worker, count)
+            if lost:
+                return lost
+            return [
+                Task(fields[b"id"].decode(), fields[b"body"], ticket, 1)
+                for ticket, fields in self._read(self._in, worker, count, wait)
+            ]
+
+    def done(self, results: Sequence[tuple[Task, bytes]]) -> None:
+        """See ``Backend``."""
+        if results:
+            parts = [part for task, result in results for part in (task.ticket, task.id, result)]
+            self._finish("", parts)
+
+    def bury(self, task: Task, reason: str, result: bytes) -> None:
+        """See ``Backend``."""
+        self._finish(reason or "unknown", [task.ticket, task.id, result])
+
+    def result(self, id: str) -> bytes | None:
+        """See ``Backend``."""
+        with self._reached():
+            found = cast("bytes | None", self._redis.get(self._key + id))
+        return None if found in (None, _QUEUED, _FETCHED) else found
+
+    def fetch(self, reader: str, count: int) -> list[tuple[str, bytes]]:
+        """See ``Backend``."""
+        with self._reached():
+            # First what this reader was given and did not confirm: the answer to an earlier call may have been lost.
+            found = self._read(self._out, reader, count, None, again=True)
+            found = found or self._read(self._out, reader, count, None)
+            ids = [fields[b"id"].decode() for _, fields in found]
+            values = cast("list[bytes | None]", self._redis.mget([self._key + id_ for id_ in ids])) if ids else []
+        self._tickets(reader).update(zip(ids, (ticket for ticket, _ in found), strict=True))
+        gone = [id_ for id_, value in zip(ids, values, strict=True) if value in (None, _QUEUED, _FETCHED)]
+        if gone:
+            self.fetched(reader, gone)  # they were kept no longer than options.keep
+        return [(id_, v) for id_, v in zip(ids, values, strict=True) if v is not None and v not in (_QUEUED, _FETCHED)]
+
+    def fetched(self, reader: str, ids: Sequence[str]) -> None:
+        """See ``Backend``."""
+        tickets = self._tickets(reader)
+        parts = [part for id_ in ids if id_ in tickets for part in (tickets[id_], id_)]
+        if parts:
+            with self._reached():
+                self._run("fetched", [self._out], [_GROUP, self._key, *parts])
+            for id_ in ids:
+                tickets.pop(id_, None)
+
+    def waiting(self) -> int:
+        """See ``Backend``."""
+        with self._reached():
+            return int(self._redis.xlen(self._in))
+
+    def dead(self, count: int = 100) -> list[DeadLetter]:
+        """See ``Backend``."""
+        with self._reached():
+            rows = cast("list[tuple[bytes, dict[bytes, bytes]]]", self._redis.xrange(self._dead, count=count))
+        return [DeadLetter(f[b"id"].decode(), f[b"body"], f[b"reason"].decode()) for _, f in rows]
+
+    def close(self) -> None:
+        """See ``Backend``."""
+        self._redis.close()
+
+    @property
+    def _seconds(self) -> int:
+        return max(1, int(self.options.keep))
+
+    def _tickets(self, reader: str) -> dict[str, str]:
+        known: dict[str, dict[str, str]] = self.__dict__.setdefault("_given", {})
+        return known.setdefault(reader, {})
+
+    def _finish(self, reason: str, parts: Sequence[Any]) -> None:
+        with self._reached():
+            self._run("done", [self._in, self._out, self._dead], [_GROUP, self._seconds, self._key, reason, *parts])
+
+    def _run(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        call: Callable[..., Any] = self._scripts[script]
+        return call(keys=list(keys), args=list(arguments))
+
+    def _made(self, stream: str) -> None:
+        """Make the group of a stream, unless it is there."""
+        import redis
+
+        try:
+            self._redis.xgroup_create(stream, _GROUP, id="0", mkstream=True)
+        except redis.ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    def _read(
+        self, stream: str, consumer: str, count: int, wait: float | None, *, again: bool = False
+    ) -> list[tuple[str, dict[bytes, bytes]]]:
+        import redis
+
+        block = None if wait is None else max(1, int(1000 * wait))
+        asked: Any = {stream: "0" if again else ">"}
+        try:
+            answer = cast("Any", self._redis.xreadgroup(_GROUP, consumer, asked, count=count, block=block))
+        except redis.ResponseError as error:
+            if "NOGROUP" not in str(error):
+                raise
+            self._made(stream)  # somebody has flushed the server
+            return []
+        streams = answer.items() if isinstance(answer, dict) else answer or ()
+        rows = [row for _, found in streams for row in (found[0] if isinstance(answer, dict) else found)]
+        return [(ticket.decode(), fields) for ticket, fields in rows if fields]
+
+    def _lost(self, worker: str, count: int) -> list[Task]:
+        """Return records whose workers have had them for too long, and bury those that were handed out too often."""
+        import redis
+
+        idle = int(1000 * self.options.patience)
+        try:
+            old = cast(
+                "list[dict[str, Any]]",
+                self._redis.xpending_range(self._in, _GROUP, "-", "+", count, idle=idle),
+            )
+        except redis.ResponseError as error:
+            if "NOGROUP" in str(error):
+                return []
+            raise
+        if not old:
+            return []
+        times = {row["message_id"]: int(row["times_delivered"]) for row in old}
+        claimed = cast("Any", self._redis.xclaim(self._in, _GROUP, worker, idle, list(times)))
+        return [
+            Task(fields[b"id"].decode(), fields[b"body"], ticket.decode(), times[ticket] + 1)
+            for ticket, fields in claimed
+            if fields
+        ]
+
+    @contextlib.contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
+        except self._full as error:
+            raise QueueFullError(
+                f"Redis must have memory left, but {error}", "add workers, or raise maxmemory"
+            ) from error
+        except self._errors as error:
+            raise ClusterError(
+                f"the queue's Redis must answer, but {type(error).__name__}: {error}", f"see whether {self._url} runs"
+            ) from error
+
+
+_SCRIPTS = {"put": _PUT, "done": _DONE, "fetched": _FETCH_DONE}

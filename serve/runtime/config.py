@@ -1,0 +1,96 @@
+"""What a server is told: the models, where they lie, and its limits. The YAML of ``configs/serving`` holds the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from serve.protocol.request import Limits
+from serve.routing import RoutingTable, router_from_dict
+
+__all__ = ["LimitsConfig", "ModelConfig", "ServingConfig"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelConfig(_Frozen):
+    """One version of one model.
+
+    Args:
+        name: How requests call it.
+        path: A run directory or a saved pipeline, on every node.
+        version: Of the pipeline; its content's digest if left out.
+        max_batch: Most series that are forecast together; 1 for no batches.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    path: str
+    version: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    max_batch: int = Field(default=256, ge=1)
+
+    @field_validator("path")
+    @classmethod
+    def _whole(cls, path: str) -> str:
+        # Replicas have other working directories than the one who wrote the path.
+        return str(Path(path).expanduser().absolute())
+
+
+class LimitsConfig(_Frozen):
+    """See ``serve.protocol.request.Limits``."""
+
+    series: int = Field(default=Limits.series, ge=1)
+    points: int = Field(default=Limits.points, ge=1)
+    horizon: int = Field(default=Limits.horizon, ge=1)
+    body: int = Field(default=Limits.body, ge=1024)
+
+    def limits(self) -> Limits:
+        """Return the plain value."""
+        return Limits(self.series, self.points, self.horizon, self.body)
+
+
+class ServingConfig(_Frozen):
+    """A whole server.
+
+    Args:
+        models: At least one; of several versions of one name the last is meant by default.
+        state: Folder for what the server must remember (actuals); beside the first model if left out.
+        max_loaded: Most models in memory; the least recently used goes first.
+        limits: Of requests.
+        routes: Name of a model -> who decides between its versions, see ``serve.routing``.
+        tokens: File of bearer tokens (hashes), see ``serve.safety``; everybody may ask if left out.
+    """
+
+    models: list[ModelConfig] = Field(min_length=1)
+    state: str | None = None
+    max_loaded: int = Field(default=32, ge=1)
+    limits: LimitsConfig = LimitsConfig()
+    routes: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    tokens: str | None = None
+
+    @field_validator("routes")
+    @classmethod
+    def _routable(cls, routes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        table = RoutingTable()
+        for name, values in routes.items():
+            table = table.put(name, router_from_dict(values))
+        return routes
+
+    @model_validator(mode="after")
+    def _distinct(self) -> ServingConfig:
+        given = [(m.name, m.version) for m in self.models if m.version is not None]
+        if len(set(given)) < len(given):
+            raise ValueError("models must differ in name or version, but some are listed twice")
+        return self
+
+    def journal(self, model: ModelConfig) -> Path:
+        """Return the file that keeps a model's actuals: one for all of its versions."""
+        folder = Path(self.state) if self.state else Path(model.path) / "serving"
+        return folder / f"{model.name}.observed.jsonl"
+
+    def folder(self) -> Path:
+        """Return the folder of what the server as a whole must remember."""
+        return Path(self.state) if self.state else Path(self.models[0].path) / "serving"

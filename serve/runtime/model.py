@@ -1,0 +1,187 @@
+"""One version of one model, loaded and ready: requests in, arrays of forecasts out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autots.api import Pipeline, load
+from autots.panel import Floats, Future, Panel
+from serve.protocol.errors import RequestError
+from serve.protocol.mlflow import Names
+from serve.protocol.request import Series
+from serve.runtime.clock import Clock
+from serve.runtime.history import History
+from serve.runtime.read import Reader, Ready
+
+__all__ = ["Block", "Served", "at_levels", "joined", "version_of"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Forecasts of S series.
+
+    Args:
+        mean: (S, H) points.
+        quantiles: (S, H, Q) at ``levels``.
+        levels: Q levels, ascending.
+    """
+
+    mean: Floats
+    quantiles: Floats
+    levels: tuple[float, ...]
+
+    def rows(self, at: slice) -> Block:
+        """Return some of the series."""
+        return replace(self, mean=self.mean[at], quantiles=self.quantiles[at])
+
+    def cut(self, horizon: int, levels: tuple[float, ...]) -> Block:
+        """Return the first steps, at other levels."""
+        made = at_levels(self.quantiles[:, :horizon], self.levels, levels)
+        return Block(self.mean[:, :horizon], made, levels)
+
+
+class Served:
+    """A pipeline behind the wire.
+
+    Args:
+        name: Of the model.
+        version: Of this pipeline.
+        pipeline: It belongs to this object from now on.
+        journal: Where actuals are kept, see History.
+    """
+
+    def __init__(self, name: str, version: str, pipeline: Pipeline, *, journal: Path | None = None) -> None:
+        self.name, self.version, self._pipeline = name, version, pipeline
+        self.clock = Clock(pipeline.schema)
+        self.history = History(pipeline, self.clock, journal)
+        self._reader = Reader(pipeline.schema, pipeline.horizon, self.history, self.clock)
+        self.horizon, self.levels = pipeline.horizon, pipeline.levels
+        self.all_levels = tuple(pipeline.task.levels)
+        # A family that comes again is numbered: auto_ets, auto_ets#2.
+        before = [sum(m.family == n.family for n in pipeline.members[:i]) for i, m in enumerate(pipeline.members)]
+        names = [m.family + (f"#{n + 1}" if n else "") for m, n in zip(pipeline.members, before, strict=True)]
+        self._members = dict(zip(names, (m.model for m in pipeline.members), strict=True))
+        shares = [m.weight[0] for m in pipeline.members]
+        self.weights = dict(zip(self._members, shares, strict=True))
+
+    @classmethod
+    def load(cls, name: str, path: str | Path, *, version: str | None = None, journal: Path | None = None) -> Served:
+        """Read a run directory or a saved pipeline.
+
+        Raises:
+            ArtifactError: It cannot be used.
+        """
+        return cls(name, version or version_of(path), load(path), journal=journal)
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """What is served."""
+        return self._pipeline
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The parts of the ensemble, as requests name them."""
+        return tuple(self._members)
+
+    @property
+    def names(self) -> Names:
+        """The columns of the user's own table."""
+        columns = self._pipeline.schema.layout.columns
+        return Names(
+            columns.id, columns.time, columns.target, tuple(columns.known), tuple(columns.past), tuple(columns.static)
+        )
+
+    def read(self, series: Sequence[Series]) -> Ready:
+        """Read a request's series, see ``Reader``."""
+        return self._reader.read(series)
+
+    def covariates(self, given: Mapping[str, Any], where: str) -> dict[str, float]:
+        """Read one row's covariates; those that the model does not have are refused.
+
+        Raises:
+            RequestError: A name or value does not fit.
+        """
+        return self._reader.row(given, where)
+
+    def forecast(self, panel: Panel, future: Future, member: str | None = None) -> Block:
+        """Forecast from the end of a panel: the whole pipeline, or one member without calibration."""
+        if member is None:
+            return Block(*self._pipeline.forecast(panel, future), self.all_levels)
+        made = self._members[member].predict(panel, future)
+        return Block(made.mean, made.quantiles, self.all_levels)
+
+    def check(self, horizon: int | None, levels: tuple[float, ...] | None) -> tuple[int, tuple[float, ...]]:
+        """Return the steps and levels that are meant.
+
+        Raises:
+            RequestError: The model does not reach so far, or has no such quantiles.
+        """
+        if horizon is not None and horizon > self.horizon:
+            raise RequestError(
+                f"the horizon must be at most {self.horizon}, but got {horizon}",
+                "this model was fitted for so many steps",
+                "horizon",
+            )
+        low, high = self.all_levels[0], self.all_levels[-1]
+        if levels and (levels[0] < low or levels[-1] > high):
+            raise RequestError(
+                f"quantiles must lie between {low:g} and {high:g}, but got {list(levels)}",
+                "fit with quantiles= further outside",
+                "quantiles",
+            )
+        return horizon or self.horizon, self.levels if levels is None else levels
+
+
+def version_of(path: str | Path) -> str:
+    """Return a version that a folder's content decides: the same files, the same version."""
+    path = Path(path)
+    manifest = next((m for m in (path / "pipeline" / "manifest.json", path / "manifest.json") if m.is_file()), None)
+    return "0" if manifest is None else hashlib.sha256(manifest.read_bytes()).hexdigest()[:8]
+
+
+def at_levels(quantiles: Floats, have: tuple[float, ...], want: tuple[float, ...]) -> Floats:
+    """Return (..., Q') quantiles at other levels; between two that were computed the line through them counts.
+
+    >>> at_levels(np.array([[0.0, 4.0]]), (0.25, 0.75), (0.25, 0.5)).tolist()
+    [[0.0, 2.0]]
+    """
+    if want == have:
+        return quantiles
+    if all(level in have for level in want):
+        return quantiles[..., [have.index(level) for level in want]]
+    out = []
+    for level in want:
+        right = int(np.searchsorted(have, level))
+        if have[right] == level:
+            out.append(quantiles[..., right])
+            continue
+        share = (level - have[right - 1]) / (have[right] - have[right - 1])
+        out.append(quantiles[..., right - 1] + share * (quantiles[..., right] - quantiles[..., right - 1]))
+    return np.stack(out, axis=-1)
+
+
+def joined(panels: Sequence[Panel], futures: Sequence[Future]) -> tuple[Panel, Future]:
+    """Put the series of several requests into one panel; the same id may come several times."""
+    if len(panels) == 1:
+        return panels[0], futures[0]
+    first = panels[0]
+    sizes = np.concatenate([panel.lengths for panel in panels])
+    panel = Panel(
+        np.concatenate([panel.ids for panel in panels]),
+        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        np.concatenate([panel.times for panel in panels]),
+        np.concatenate([panel.y for panel in panels]),
+        first.freq,
+        {name: np.concatenate([panel.known[name] for panel in panels]) for name in first.known},
+        {name: np.concatenate([panel.past[name] for panel in panels]) for name in first.past},
+        {name: np.concatenate([panel.static[name] for panel in panels]) for name in first.static},
+        first.categorical,
+    )
+    future = {name: np.concatenate([one.known[name] for one in futures]) for name in futures[0].known}
+    return panel, Future(future)

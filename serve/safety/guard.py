@@ -1,0 +1,305 @@
+"""The middleware in front of any ASGI application: who may ask, how much, how long, and how many at once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import re
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from serve.safety.tokens import Bucket, Token, recognise
+from zoo.clock import Clock, SystemClock
+from zoo.errors import ConfigError
+
+__all__ = ["App", "Guard", "Limits"]
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
+_MB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one server bears.
+
+    Args:
+        body: Bytes of a request's body.
+        receive: Seconds in which the whole body must have come: a slow-loris gets no more.
+        answer: Seconds for the answer; ``X-Request-Timeout-Ms`` may ask for less, never for more.
+        running: Requests at once.
+        waiting: Requests that wait for their turn; the next one is told to come back.
+        open_paths: Answered without a token and without waiting: health must be seen under load, too.
+
+    Raises:
+        ConfigError: A number is not positive.
+    """
+
+    body: int = 128 * _MB
+    receive: float = 30.0
+    answer: float = 60.0
+    running: int = 64
+    waiting: int = 256
+    open_paths: tuple[str, ...] = ("/v2/health/live", "/v2/health/ready", "/ping", "/health")
+
+    def __post_init__(self) -> None:
+        if min(self.body, self.receive, self.answer, self.running) <= 0 or self.waiting < 0:
+            raise ConfigError(f"limits must be positive, but got {self}", "leave them out for the defaults")
+
+
+@dataclass
+class _Refusal(Exception):
+    """What is answered in place of the application."""
+
+    status: int
+    error: str
+    hint: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Guard:
+    """ASGI middleware. Every answer has ``X-Request-Id``; every refusal is ``{"error", "hint", "where"}``.
+
+    A body is bounded while it comes in, whatever its header claims. A request that cannot begin at once waits; if too
+    many wait, or its deadline passes before its turn, it gets 503 with ``Retry-After``. A token above its rate gets
+    429. The deadline covers waiting, body and answer; then the application is cancelled and 504 is answered. A client
+    that goes away cancels its request, so nobody works for nobody.
+
+    Args:
+        app: The application.
+        limits: See ``Limits``.
+        tokens: Who may ask; none given: everybody (bind to localhost then).
+        clock: Of the rates.
+        echo_id: Whether to write ``X-Request-Id`` into answers; Ray Serve does it itself.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        limits: Limits | None = None,
+        tokens: tuple[Token, ...] = (),
+        clock: Clock | None = None,
+        echo_id: bool = True,
+    ) -> None:
+        self._echo_id = echo_id
+        self._app, self._clock, self.limits = app, clock or SystemClock(), limits or Limits()
+        self._tokens: tuple[Token, ...] = ()
+        self._buckets: dict[str, Bucket] = {}
+        self._free = self.limits.running
+        self.change(limits=self.limits, tokens=tokens)
+        self._turns: list[asyncio.Future[None]] = []
+        self._pace = 0.05  # seconds that a request takes, a moving mean
+
+    def change(self, *, limits: Limits, tokens: tuple[Token, ...]) -> None:
+        """Go on with other limits and tokens; requests under way keep theirs."""
+        self._free += limits.running - self.limits.running
+        self.limits, self._tokens = limits, tokens
+        rates = {t.sha256: Bucket(rate=t.rate, burst=t.burst) for t in tokens if t.rate > 0.0}
+        self._buckets = {key: self._buckets.get(key, bucket) for key, bucket in rates.items()}
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for their turn."""
+        return len(self._turns)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+                return
+            await self._app(scope, receive, send)
+            return
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"")
+        request_id = given if _ID.fullmatch(given) else uuid.uuid4().hex.encode()
+        # The application reads the same id that the client is told.
+        others = [pair for pair in scope["headers"] if pair[0] != b"x-request-id"]
+        scope = {**scope, "headers": [*others, (b"x-request-id", request_id)]}
+        begun = False
+
+        async def named(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                kept = [pair for pair in message.get("headers", ()) if pair[0].lower() != b"x-request-id"]
+                own = [(b"x-request-id", request_id)] if self._echo_id else []
+                message = {**message, "headers": [*kept, *own]}
+            await send(message)
+
+        try:
+            if scope["path"] in self.limits.open_paths and scope["method"] in ("GET", "HEAD"):
+                await self._app(scope, receive, named)
+            else:
+                await self._guarded(scope, headers, receive, named)
+        except _Refusal as refusal:
+            if not begun:
+                await _answer(refusal, request_id, named)
+
+    async def _guarded(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+        self._admit(headers)
+        seconds = self._deadline(headers)
+        length = headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > self.limits.body:
+            raise _too_long(self.limits.body)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        body = await self._read(receive, min(self.limits.receive, seconds))
+        await self._turn(until - loop.time())
+        began = loop.time()
+        try:
+            await _within(until - began, self._app, scope, body, receive, send)
+        finally:
+            self._pace += 0.05 * (loop.time() - began - self._pace)
+            self._next()
+
+    def _admit(self, headers: dict[bytes, bytes]) -> None:
+        if not self._tokens:
+            return
+        kind, _, text = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+        token = recognise(text.strip(), self._tokens) if kind.lower() == "bearer" else None
+        if token is None:
+            challenge = {"www-authenticate": "Bearer"}
+            raise _Refusal(401, "a request must have a valid bearer token", "Authorization: Bearer TOKEN", challenge)
+        bucket = self._buckets.get(token.sha256)
+        wait = 0.0 if bucket is None else bucket.take(self._clock.now())
+        if wait > 0.0:
+            text = f"a token must ask at most {token.rate:g} times a second, but {token.name!r} asks more often"
+            raise _Refusal(429, text, "wait, and ask again", {"retry-after": str(max(1, math.ceil(wait)))})
+
+    def _deadline(self, headers: dict[bytes, bytes]) -> float:
+        text = headers.get(b"x-request-timeout-ms")
+        if text is None:
+            return self.limits.answer
+        try:
+            seconds = float(text) / 1000
+        except ValueError:
+            seconds = math.nan
+        if not 0.0 < seconds < math.inf:
+            raise _Refusal(
+                400,
+                f"a deadline must be milliseconds above 0, but got {text.decode('latin-1')!r}",
+                "x-request-timeout-ms: 500",
+            )
+        return min(seconds, self.limits.answer)
+
+    async def _read(self, receive: Receive, seconds: float) -> bytes:
+        """Return the whole body; the turn is taken after it, so a slow sender holds no place."""
+        whole = bytearray()
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise _Refusal(499, "the client has gone")
+                    whole += message.get("body", b"")
+                    if len(whole) > self.limits.body:
+                        raise _too_long(self.limits.body)
+                    if not message.get("more_body", False):
+                        return bytes(whole)
+        except TimeoutError:
+            raise _Refusal(
+                408, f"a body must come within {seconds:g} s, but it did not", "send it faster", {"connection": "close"}
+            ) from None
+
+    async def _turn(self, seconds: float) -> None:
+        if self._free > 0:
+            self._free -= 1
+            return
+        if len(self._turns) >= self.limits.waiting:
+            raise self._busy("too many requests wait already")
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._turns.append(turn)
+        taken = False
+        try:
+            async with asyncio.timeout(max(seconds, 0.001)):
+                await turn
+            taken = True
+        except TimeoutError:
+            raise self._busy("the deadline passed before the request's turn") from None
+        finally:
+            if not taken:
+                if turn in self._turns:
+                    self._turns.remove(turn)
+                elif not turn.cancelled():
+                    self._next()  # it was given a place at the moment when it was given up
+
+    def _next(self) -> None:
+        while self._turns:
+            turn = self._turns.pop(0)
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+    def _busy(self, why: str) -> _Refusal:
+        seconds = self._pace * (len(self._turns) + 1) / self.limits.running
+        after = str(min(60, max(1, math.ceil(seconds))))
+        return _Refusal(503, f"the server is busy: {why}", f"ask again after {after} s", {"retry-after": after})
+
+
+async def _within(seconds: float, app: App, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+    """Run the application on a body that was read; cancel it when its time is over or the client has gone."""
+    given = whole = False
+    gone = asyncio.Event()
+
+    async def replay() -> Message:
+        nonlocal given
+        if not given:
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def watched(message: Message) -> None:
+        nonlocal whole
+        whole = message["type"] == "http.response.body" and not message.get("more_body", False)
+        await send(message)
+
+    async def listen() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone.set()
+
+    work = asyncio.ensure_future(app(scope, replay, watched))
+    line = asyncio.ensure_future(listen())
+    try:
+        await asyncio.wait({work, line}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done() and line.done() and not whole:
+            raise _Refusal(499, "the client has gone")
+        if not work.done() and whole:
+            # What an application does after its answer is not the client's any more.
+            await asyncio.wait({work}, timeout=seconds)
+        if not work.done():
+            text = f"the answer must come within {seconds:.3g} s, but it did not"
+            raise _Refusal(504, text, "ask for less, or allow more time with X-Request-Timeout-Ms")
+        await work
+    finally:
+        for task in (work, line):
+            if not task.done():
+                task.cancel()
+        await asyncio.gather(work, line, return_exceptions=True)
+
+
+def _too_long(most: int) -> _Refusal:
+    return _Refusal(
+        413, f"a body must have at most {most} bytes, but it has more", "send several requests", {"connection": "close"}
+    )
+
+
+async def _answer(refusal: _Refusal, request_id: bytes, send: Send) -> None:
+    told = {"error": refusal.error, "hint": refusal.hint, "where": "", "request_id": request_id.decode()}
+    body = json.dumps(told).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    headers += [(name.encode(), value.encode()) for name, value in refusal.headers.items()]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,141 @@
+"""The endpoint on Ray Serve: the same answers, several replicas, reloads without a failed request, kills survived."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+import yaml
+
+import serve
+from serve.bench.load import measure, start
+from serve.deployments.deploy import Endpoint, configured
+from serve.testing.caller import same
+from serve.testing.pipelines import fitted
+from zoo.errors import ArtifactError, ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def endpoint(session, pipeline, tmp_path_factory) -> Iterator[Endpoint]:
+    state = str(tmp_path_factory.mktemp("state"))
+    with serve.deploy(pipeline, model="hours", port=free_port(), replicas=2, state=state) as endpoint:
+        yield endpoint
+
+
+@pytest.mark.ray
+def test_the_endpoint_answers_as_predict_does(endpoint, pipeline):
+    with httpx.Client(base_url=endpoint.url) as client:
+        answers = [client.post("/v1/forecast", json={"series": [{"id": "H1"}]}) for _ in range(20)]
+        assert all(same(a.json()["forecasts"][0], pipeline.predict()) for a in answers)
+        assert client.get("/v2/health/ready").json() == {"ready": True}
+        assert client.post("/v1/forecast", json={"series": []}).json()["where"] == "series"
+        assert "zoo_serve_requests_total" in client.get("/metrics").text
+
+
+@pytest.mark.ray
+def test_what_one_replica_observes_all_know(endpoint):
+    rows = [{"id": "H0", "time": "2024-01-09T08:00:00", "y": 21.0}]
+    with httpx.Client(base_url=endpoint.url) as client:
+        assert client.post("/v1/observe", json={"observations": rows}).json()["accepted"] == 1
+        bodies = [client.post("/v1/forecast", json={"series": [{"id": "H0"}]}).json() for _ in range(20)]
+    assert {b["forecasts"][0]["time"][0] for b in bodies} == {"2024-01-09T09:00:00"}
+
+
+@pytest.mark.ray
+def test_a_reload_under_load_fails_no_request(endpoint, table, tmp_path):
+    path = fitted(table, families=("seasonal_naive",)).save(tmp_path / "next")
+    url = f"{endpoint.url}/v1/forecast"
+    load = start(url, [b'{"series":[{"id":"H1"}]}'], clients=4, seconds=6, rate=100.0)
+    endpoint.reload(configured(str(path), model="hours", state=str(tmp_path / "state")))
+    found = measure(load)
+    assert found.failed == 0
+    assert found.requests > 100
+    with httpx.Client(base_url=endpoint.url) as client:
+        assert [m["members"] for m in client.get("/v1/models").json()["models"]] == [{"seasonal_naive": 1.0}]
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_killed_replica_comes_back(endpoint):
+    def replicas() -> list[psutil.Process]:
+        mine = psutil.process_iter(["cmdline"])
+        return [p for p in mine if (p.info["cmdline"] or [""])[0].startswith("ray::ServeReplica:zoo:Ingress")]
+
+    with httpx.Client(base_url=endpoint.url, timeout=30) as client:
+        replicas()[0].kill()
+        good, end = 0, time.monotonic() + 60
+        while good < 50 and time.monotonic() < end:
+            try:
+                good += client.post("/v1/forecast", json={"series": [{"id": "H1"}]}).status_code == 200
+            except httpx.TransportError:
+                time.sleep(0.05)
+    assert good == 50
+
+
+def zoo(*words: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "zoo.cli", *words, "--json"]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_serve_from_the_command_line(pipeline, table, tmp_path, zoo_environment):
+    first = str(pipeline.save(tmp_path / "first"))
+    second = str(fitted(table, families=("naive",)).save(tmp_path / "second"))
+    port, name = str(free_port()), f"test-{os.getpid()}"
+    begun = zoo("serve", first, "--name", name, "--port", port, "--detach", environment=zoo_environment)
+    assert begun.returncode == 0, begun.stderr
+    url = json.loads(begun.stdout)["url"]
+    try:
+        with httpx.Client(base_url=url) as client:
+            assert same(
+                client.post("/v1/forecast", json={"series": [{"id": "H1"}]}).json()["forecasts"][0], pipeline.predict()
+            )
+            again = zoo("serve", second, "--name", name, environment=zoo_environment)
+            assert again.returncode == 0, again.stderr
+            assert client.get("/v1/models").json()["models"][0]["members"] == {"naive": 1.0}
+        told = json.loads(zoo("serve", "status", environment=zoo_environment).stdout)["endpoints"]
+        assert url in [one["url"] for one in told]
+        pid = next(one["pid"] for one in told if one["url"] == url)
+    finally:
+        stopped = zoo("serve", "stop", "--name", name, environment=zoo_environment)
+    assert stopped.returncode == 0, stopped.stderr
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, signal.SIG_DFL)
+
+
+def test_what_cannot_be_served_is_refused_before_ray_starts(tmp_path):
+    with pytest.raises(ArtifactError, match="nothing at"):
+        serve.deploy(tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match="models"):
+        serve.deploy({"models": []})
+    with pytest.raises(ConfigError, match="name"):
+        serve.deploy({"models": [{"name": "../x", "path": "."}]})
+
+
+def test_rays_own_reader_takes_the_configurations():
+    from ray.serve.schema import ServeDeploySchema
+
+    for path in sorted((ROOT / "configs" / "serving").glob("*.yaml")):
+        document = yaml.safe_load(path.read_text())
+        schema = ServeDeploySchema.model_validate(document)
+        told = schema.applications[0].deployments[0].user_config
+        assert [m.name for m in configured(told).models] == ["sales", "load"]
