@@ -17,7 +17,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     ),
     "check": (
         "autots.commands.check:check",
-        "Say which columns may be used to forecast, and whether the target can be forecast.",
+        "Say which columns may be used, and whether the target can be forecast.",
         "Ineligible are columns that are the target in disguise, were changed after the fact, will not be known, name "
         "rows, or say nothing. The same checks run before every fit; `zoo fit --strict` stops on them.\n\n"
         "Of a versioned table the first version is compared too. Status 1 if a column is ineligible.",
@@ -48,7 +48,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "One JSON line per figure, beside what was asked and what others reached. The sets are not in the project.",
     ),
     "bench eligibility": (
-        "autots.bench.eligibility:bench_eligibility",
+        "autots.commands.bench:bench_eligibility",
         "Measure whether planted leaks are found, and whether clean tables raise alarms.",
         "One JSON line per set, then what the checks cost on 10,000 x 1,000 rows. The sets are not in the project.",
     ),

@@ -7,17 +7,15 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import typer
 
 from autots.eligibility import Eligibility, examine
 from autots.panel.build import read_panel
-from zoo.commands import Outcome
 
-__all__ = ["SETS", "bench_eligibility", "cost", "planted", "run"]
+__all__ = ["SETS", "cost", "planted", "run"]
 
 #: Sets -> what their notes declare known in the future; the other columns are past.
 SETS: Mapping[str, tuple[str, ...]] = {
@@ -43,12 +41,6 @@ class _Leak:
     known: bool
     kinds: tuple[str, ...]
     before: Any = None
-
-
-def bench_eligibility(data: Annotated[Path, typer.Option(help="Folder with a folder per set.")]) -> Outcome:
-    """Print one JSON line per set, then what the checks cost."""
-    records = list(run(data))
-    return Outcome({"records": records}, "\n".join(json.dumps(record) for record in records))
 
 
 def run(data: Path) -> Iterator[dict[str, Any]]:

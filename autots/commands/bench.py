@@ -13,7 +13,7 @@ import typer
 from zoo.commands import Outcome
 from zoo.errors import ConfigError
 
-__all__ = ["bench"]
+__all__ = ["bench", "bench_eligibility"]
 
 
 def bench(
@@ -29,6 +29,14 @@ def bench(
         print(json.dumps(record), flush=True)
         records.append(record)
     return Outcome({"records": records})
+
+
+def bench_eligibility(data: Annotated[Path, typer.Option(help="Folder with a folder per set.")]) -> Outcome:
+    """Print one JSON line per set, then what the checks cost."""
+    from autots.bench import eligibility
+
+    records = list(eligibility.run(data))
+    return Outcome({"records": records}, "\n".join(json.dumps(record) for record in records))
 
 
 def _records(suite: str, data: Path | None, only: list[str], budget: int | None, seed: int) -> Iterator[dict[str, Any]]:
