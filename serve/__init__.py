@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["deploy"]
+__all__ = ["AsyncClient", "Client", "deploy"]
 
 
 def __getattr__(name: str) -> Any:
@@ -12,4 +12,8 @@ def __getattr__(name: str) -> Any:
         from serve.deployments.deploy import deploy
 
         return deploy
+    if name in ("AsyncClient", "Client"):
+        from serve import client
+
+        return getattr(client, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,13 +1,14 @@
 """What ``/metrics`` tells Prometheus: latency, batches, queues, errors, versions, the age of forecasts.
 
-Replicas on one machine share their numbers through files where ``PROMETHEUS_MULTIPROC_DIR`` is set before this is
-imported, so that whichever replica is asked tells of all.
+Replicas on one machine share their numbers through files where ``PROMETHEUS_MULTIPROC_DIR`` is set before
+prometheus_client is imported, so that whichever replica is asked tells of all.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -15,8 +16,10 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Metric,
     generate_latest,
     multiprocess,
+    values,
 )
 
 from serve.runtime.model import Served
@@ -33,7 +36,8 @@ class Metrics:
     """The numbers of one process; several apps of a process have their own."""
 
     def __init__(self) -> None:
-        self._shared = bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
+        # The library looks at the variable when it is imported, which Ray may have done before anybody set it.
+        self._shared = bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR")) and values.ValueClass._multiprocess
         own = self._registry = CollectorRegistry()
         self._requests = Counter("zoo_serve_requests", "Answered requests", ["route", "status"], registry=own)
         self._seconds = Histogram(
@@ -97,6 +101,12 @@ class Metrics:
                 self._age.labels(name).set(time.time() - newest / 1e9)
         if not self._shared:
             return bytes(generate_latest(self._registry))
-        every = CollectorRegistry()
-        multiprocess.MultiProcessCollector(every)  # type: ignore[no-untyped-call]
-        return bytes(generate_latest(every))
+        return bytes(generate_latest(_Shared()))  # type: ignore[arg-type]  # all it needs is ``collect``
+
+
+class _Shared:
+    """The files of all replicas, without what Ray's own processes write beside them."""
+
+    def collect(self) -> Iterator[Metric]:
+        found = multiprocess.MultiProcessCollector(None)  # type: ignore[no-untyped-call]
+        return (family for family in found.collect() if family.name.startswith("zoo_"))  # type: ignore[no-untyped-call]

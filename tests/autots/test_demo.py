@@ -27,6 +27,7 @@ def _zoo(environment: Environment, folder: Path, *words: str) -> subprocess.Comp
     return result
 
 
+@pytest.mark.slow
 def test_what_the_demo_tells_to_type_works(zoo_environment: Environment, tmp_path: Path) -> None:
     told = _zoo(zoo_environment, tmp_path, "demo", "--dataset", "shop", "--budget", "10s")
     assert "started, budget 10 s" in told.stderr

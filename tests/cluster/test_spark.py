@@ -31,6 +31,7 @@ def test_the_master_takes_no_cpu_and_the_executor_only_its_own(spark_session: An
     assert ray.available_resources()["CPU"] == ray.cluster_resources()["CPU"] - 1
 
 
+@pytest.mark.slow
 def test_python_functions_run_in_this_interpreter(spark_session: Any) -> None:
     found = spark_session.sparkContext.parallelize([0], 1).map(_executable).collect()
     assert found == [sys.executable]

@@ -35,6 +35,7 @@ class TestPool(RunConformance):
         return run(study, train, "pool", options=options)
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 class TestTune(RunConformance):
     @pytest.fixture(autouse=True)

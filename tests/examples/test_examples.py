@@ -12,6 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted((ROOT / "examples").glob("[0-9]*.py"))
+# Fits like the first one, which is in the default run.
+TWINS = ("02_known_covariates", "03_update_without_refit")
 EXPECTED = {
     "01_csv_in_ten_minutes": "report.html",
     "02_known_covariates": "mase",
@@ -30,7 +32,13 @@ def test_every_example_is_numbered_short_and_expected() -> None:
 
 @pytest.mark.ray
 @pytest.mark.skipif(importlib.util.find_spec("autots.api") is None, reason="autots.api is not there yet")
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param(script, id=script.stem, marks=[pytest.mark.slow] if script.stem in TWINS else [])
+        for script in SCRIPTS
+    ],
+)
 def test_an_example_runs(script: Path, tmp_path: Path) -> None:
     environment = os.environ | {
         "ZOO_EXAMPLE_BUDGET": "12s",

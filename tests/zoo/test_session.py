@@ -57,6 +57,7 @@ def _driver() -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_ctrl_c_reaches_the_driver_and_spares_the_workers() -> None:
     process = _driver()
