@@ -101,7 +101,7 @@ class Metrics:
                 self._age.labels(name).set(time.time() - newest / 1e9)
         if not self._shared:
             return bytes(generate_latest(self._registry))
-        return bytes(generate_latest(_Shared()))  # type: ignore[arg-type]  # all it needs is ``collect``
+        return bytes(generate_latest(_Shared()))  # all it needs is ``collect``
 
 
 class _Shared:
