@@ -102,9 +102,12 @@ def test_csv_a_single_series_empty_partitions_and_queries(spark_session, tmp_pat
     table = raw_table(series=1, hours=60)[["ts", "kwh"]]
     table.to_csv(tmp_path / "t.csv", index=False)
     steps = [{"deduplicate": {}}, {"resample": {"every": "1h"}}, {"lags": [1]}]
-    made = Pipeline(steps, time="ts", target="kwh", source=str(tmp_path / "t.csv"))
-    sums = {run(made, engine=engine, session=spark_session).checksum for engine in ("pandas", "spark")}
-    assert len(sums) == 1
+    for zone in (None, "Europe/Berlin"):  # times without a zone stay as they are written
+        made = Pipeline(
+            [*steps, {"calendar": ["hour"]}], time="ts", target="kwh", source=str(tmp_path / "t.csv"), zone=zone
+        )
+        sums = {run(made, engine=engine, session=spark_session).checksum for engine in ("pandas", "spark")}
+        assert len(sums) == 1
     spark_session.createDataFrame(table).repartition(16).createOrReplaceTempView("meters")
     spec = made.spec.model_copy(
         update={"source": made.spec.source.model_copy(update={"path": None, "query": "select ts, kwh from meters"})}

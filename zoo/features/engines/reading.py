@@ -44,20 +44,27 @@ def frame_in_spark(
         schema = _one_schema(files)
         nanoseconds = source.time in schema.names and str(schema.field(source.time).type).startswith("timestamp[ns")
         return session.read.parquet(*files), _zone(schema, source), nanoseconds
-    return _csv(session, files, source), source.zone, False
+    frame = _csv(session, files, source)
+    return frame, _zone_of_kind(frame, source), False
 
 
 def _queried(session: SparkSession, source: Source) -> tuple[DataFrame, str | None, bool]:
     from pyspark.errors import PySparkException
-    from pyspark.sql import types as T
 
     try:
         frame = session.sql(str(source.query))
     except PySparkException as error:
         first = str(error).strip().splitlines()[0]
         raise ConfigError(f"the query must be Spark SQL on tables that exist, but {first}", "correct it") from error
+    return frame, _zone_of_kind(frame, source), False
+
+
+def _zone_of_kind(frame: DataFrame, source: Source) -> str | None:
+    """Return the zone of the calendar where the times have one: Spark's own type keeps moments, not zones."""
+    from pyspark.sql import types as T
+
     kind = frame.schema[source.time].dataType if source.time in frame.columns else None
-    return frame, (source.zone or "UTC") if isinstance(kind, T.TimestampType) else None, False
+    return (source.zone or "UTC") if isinstance(kind, T.TimestampType) else None
 
 
 def _files(path: str) -> list[str]:

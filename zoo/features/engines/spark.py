@@ -282,7 +282,8 @@ def arrow_schema(table: Distributed) -> Any:
 
 def _schema(table: Distributed) -> str:
     kinds = [] if table.single else [(str(table.names.id), "string" if table.text_ids else "bigint")]
-    time = "bigint" if table.ticks.integer else "timestamp_ntz" if table.ticks.zone is None else "timestamp"
+    # Not "timestamp": with the setting above that means the one without a zone.
+    time = "bigint" if table.ticks.integer else "timestamp_ntz" if table.ticks.zone is None else "timestamp_ltz"
     kinds.append((table.names.time, time))
     kinds += [(name, "string" if name in table.plan.scope.texts else "double") for name in table.plan.outputs]
     return ", ".join(f"{quoted(name)} {kind}" for name, kind in kinds)
