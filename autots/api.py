@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from autots.eligibility import earlier_version, examine
+from autots.features import Features
 from autots.metrics import metric as known_metric
 from autots.models.base import DEFAULT_LEVELS
 from autots.panel.build import read_panel
@@ -51,6 +52,8 @@ class AutoTS:
         out: Run directory (study, out-of-fold forecasts, pipeline, report); a temporary one if None.
         resume: Go on with the run in ``out``.
         address: Of a Ray cluster; ``RAY_ADDRESS`` or an embedded Ray if None.
+        features: A feature pipeline (``zoo.features.Pipeline``, or the path of its file): ``fit`` and everything after
+            it then take raw rows. It names the columns, so no other argument may.
         strict: Whether columns that must not be used (see ``autots.eligibility``) stop the fit; else the report names
             them.
         progress: A progress display; a live one on a terminal if None.
@@ -84,6 +87,7 @@ class AutoTS:
         out: str | Path | None = None,
         resume: bool = False,
         address: str | None = None,
+        features: Any = None,
         strict: bool = False,
         progress: Progress | None = None,
         already_spent: float = 0.0,
@@ -113,6 +117,13 @@ class AutoTS:
             "known": tuple(known),
             "static": static,
         }
+        given = [name for name in ("id_col", "time_col", "target_col", "known", "static") if self._columns[name]]
+        if features is not None and given:
+            raise ConfigError(
+                f"a feature pipeline must be the only one to name columns, but {given[0]} is given, too",
+                "say it in the pipeline's source",
+            )
+        self.features = features
         self.out = None if out is None else Path(out)
         self.resume = resume
         if resume and self.out is None:
@@ -121,12 +132,12 @@ class AutoTS:
         self._progress = progress
         self._already_spent = already_spent
 
-    def fit(self, data: Any, *, title: str | None = None, strict: bool | None = None) -> Pipeline:
+    def fit(self, data: Any = None, *, title: str | None = None, strict: bool | None = None) -> Pipeline:
         """Search, combine, calibrate and fit.
 
         Args:
             data: A pandas or Arrow table, a Ray Dataset, a Spark DataFrame, or the path of CSV or Parquet files, in any
-                usual layout (see ``autots.panel``).
+                usual layout (see ``autots.panel``). With a feature pipeline: raw rows, or None for its own source.
             title: What is forecast, for the report.
             strict: Instead of what the constructor was given.
 
@@ -142,16 +153,25 @@ class AutoTS:
         progress.started(self.budget)
         try:
             progress.stage("reading the table")
-            table = read_table(data, text=id_columns(self._columns["id_col"]))
-            read = read_panel(table, horizon=self.settings.horizon, **self._columns)
+            table: Any
+            made, columns = None, self._columns
+            if self.features is not None:
+                made, table = Features.of(self.features, data)
+                columns = columns | made.roles
+            else:
+                table = read_table(data, text=id_columns(columns["id_col"]))
+            read = read_panel(table, horizon=self.settings.horizon, **columns)
             progress.stage("checking the columns")
-            found = examine(table, read, horizon=self.settings.horizon, before=earlier_version(data))
+            found = examine(
+                table, read, horizon=self.settings.horizon, before=None if made is not None else earlier_version(data)
+            )
             if self.strict if strict is None else strict:
                 found.refuse()
             read = replace(read, report=found.noted(read.report))
             named = title or (Path(data).stem if isinstance(data, str | Path) else "forecast")
             with _RunFolder(self.out) as folder, Interrupt() as interrupt:
                 pipeline = fit(read, self.settings, Run(folder, deadline, progress, named, self.resume, interrupt))
+                pipeline.features = made
                 if self.out is not None:
                     progress.stage("writing the run")
                     write_run(pipeline, folder)

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,13 @@ _MANIFEST = "manifest.json"
 _HINT = "save the pipeline again; a saved folder must not be edited"
 
 
-def write_artifact(path: Path, parts: Mapping[str, State]) -> None:
+def write_artifact(path: Path, parts: Mapping[str, State], *, beside: Callable[[Path], object] | None = None) -> None:
     """Write named trees into a folder, whole or not at all; an older artifact there is replaced.
 
     Args:
         path: The folder.
         parts: Name -> tree, see ``autots.models.state``.
+        beside: Writes more into the folder, such as folders of another room; one of the parts holds their checksums.
 
     Raises:
         ArtifactError: The path holds something that is no artifact.
@@ -45,6 +46,8 @@ def write_artifact(path: Path, parts: Mapping[str, State]) -> None:
         manifest = {"format": _FORMAT, "parts": list(parts), "files": files}
         manifest["sha256"] = _signature(manifest)
         (fresh / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        if beside is not None:
+            beside(fresh)
         if path.exists():
             shutil.rmtree(path)
         os.replace(fresh, path)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,6 +17,7 @@ import pandas as pd
 
 from autots.artifact import read_artifact, write_artifact
 from autots.ensembles import Weight, average
+from autots.features import Features
 from autots.intervals import Conformal, Tracker
 from autots.metrics import METRICS, Sums, coverage, metric, season_scale
 from autots.models.base import Forecast, Forecaster, State, Task
@@ -37,6 +40,7 @@ _BATCH = 3_000_000
 _WORTH_THREADS = 2_000
 # Horizons of new rows that are looked at before the next forecast: older ones matter no longer.
 _MOST_OUTCOMES = 400
+_FEATURES = "features"
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class Pipeline:
         facts: What the fit has to tell.
         seed: For refits.
         tracker: How the intervals were adapted to the rows taken in so far.
+        features: What makes the columns of the panel from raw rows, where a feature pipeline does.
     """
 
     def __init__(
@@ -95,7 +100,9 @@ class Pipeline:
         facts: Facts,
         seed: int = 0,
         tracker: Tracker | None = None,
+        features: Features | None = None,
     ) -> None:
+        self.features = features
         self.schema, self.task, self.levels, self.metric_name = schema, task, levels, metric_name
         self.members, self.conformal, self.facts, self.seed = tuple(members), conformal, facts, seed
         self._panel = panel
@@ -115,7 +122,7 @@ class Pipeline:
     @property
     def known(self) -> tuple[str, ...]:
         """The covariates whose future ``predict`` needs."""
-        return tuple(self.schema.layout.columns.known)
+        return () if self.features is not None else tuple(self.schema.layout.columns.known)
 
     @property
     def data_report(self) -> Mapping[str, Any]:
@@ -127,7 +134,8 @@ class Pipeline:
 
         Args:
             future: The covariates known in the future: a table with the id, the time and each known covariate, for
-                every step of the horizon. Needed if and only if there are known covariates.
+                every step of the horizon. Needed if and only if there are known covariates; a feature pipeline
+                computes them itself.
             data: Forecast from this table instead of the history seen so far, with what was learned.
 
         Returns:
@@ -138,13 +146,22 @@ class Pipeline:
             DataError: A known covariate or a row of it is missing.
         """
         self.settle()
-        panel = self._panel if data is None else self.schema.read_more(data).panel
-        known = self.schema.read_future(future, panel, self.horizon)
+        panel = self._panel if data is None else self.schema.read_more(self._featured(data)).panel
+        known = self._future(future, panel)
         point, quantiles = self.forecast(panel, known)
         asked = [self.task.levels.index(q) for q in self.levels]
         return self.schema.write(
             panel.ids, panel.future_times(self.horizon), point, quantiles[:, :, asked], self.levels
         )
+
+    def _featured(self, data: Any) -> Any:
+        """Return the columns of the fit for a table with a history of its own."""
+        return data if self.features is None else self.features.table(data)
+
+    def _future(self, future: Any, panel: Panel) -> Future:
+        if self.features is not None:
+            future = self.features.future(self.schema, panel, self.horizon)
+        return self.schema.read_future(future, panel, self.horizon)
 
     def forecast(self, history: Panel, future: Future) -> tuple[Floats, Floats]:
         """Forecast from the end of a panel: what ``predict`` does between reading tables and writing one.
@@ -254,11 +271,14 @@ class Pipeline:
         Returns:
             This pipeline.
         """
+        seen, rows = (None, new_rows) if self.features is None else self.features.continued(new_rows)
         try:
-            more = self.schema.read_more(new_rows, panel=self._panel).panel
+            more = self.schema.read_more(rows, panel=self._panel).panel
         except NothingNewError:
             # A feed that delivers at least once may repeat itself.
             return self
+        if seen is not None:
+            self.features = seen
         return self.append(more)
 
     def append(self, more: Panel) -> Self:
@@ -282,7 +302,7 @@ class Pipeline:
 
         Weights and calibration stay.
         """
-        panel = self._panel if all_rows is None else self.schema.read_more(all_rows).panel
+        panel = self._panel if all_rows is None else self.schema.read_more(self._featured(all_rows)).panel
         self.members = tuple(
             replace(m, model=fit_here(m.family, m.model.params, panel, self.task, self.seed)) for m in self.members
         )
@@ -306,7 +326,8 @@ class Pipeline:
             DataError: No row of the test follows the history.
         """
         self._learn_outcomes()
-        more = self.schema.read_more(test, panel=self._panel).panel
+        rows = test if self.features is None else self.features.continued(test)[1]
+        more = self.schema.read_more(rows, panel=self._panel).panel
         full = self._panel.append(more)
         kept = np.array([self._index_of(full, id_) for id_ in more.ids], dtype=np.intp)
         full, lengths = full.select(kept), more.lengths
@@ -372,7 +393,7 @@ class Pipeline:
         if name not in ids:
             raise ConfigError(f"a series must be in the history, but {name!r} is not", f"for example {ids[0]!r}")
         one = self._panel.select([ids.index(name)])
-        known = self.schema.read_future(future, self._panel, self.horizon).select(np.array([ids.index(name)]))
+        known = self._future(future, self._panel).select(np.array([ids.index(name)]))
         self._learn_outcomes()
         point, quantiles = self._forecast(one, known)
         quantiles = self._adapted(quantiles, self._tracker)
@@ -389,7 +410,14 @@ class Pipeline:
 
     def save(self, path: str | Path) -> Path:
         """Write the pipeline into a folder of plain, checksummed files (nothing is pickled)."""
-        write_artifact(Path(path), self._parts())
+        parts = self._parts()
+        if self.features is None:
+            write_artifact(Path(path), parts)
+            return Path(path)
+        with tempfile.TemporaryDirectory(prefix="autots-") as folder:
+            made = Path(folder) / _FEATURES
+            parts["pipeline"]["features"] = self.features.save(made)
+            write_artifact(Path(path), parts, beside=lambda fresh: shutil.copytree(made, fresh / _FEATURES))
         return Path(path)
 
     def _parts(self) -> dict[str, State]:
@@ -440,6 +468,7 @@ class Pipeline:
             facts=Facts.from_state(parts["facts"]),
             seed=int(head["seed"]),
             tracker=Tracker.from_dict(head["tracker"]),
+            features=Features.load(Path(path) / _FEATURES, head["features"]) if head.get("features") else None,
         )
         pipeline._outcomes = {str(id_): int(count) for id_, count in head["outcomes"].items()}
         return pipeline

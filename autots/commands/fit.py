@@ -33,6 +33,9 @@ def fit(
     workers: Annotated[int | None, typer.Option(help="Worker processes; one per CPU by default.")] = None,
     folds: Annotated[int | None, typer.Option(help="Backtest windows that choose; found if left out.")] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    features: Annotated[
+        Path | None, typer.Option(help="Feature pipeline (YAML) that makes the columns of the rows.", metavar="FILE")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory; runs/<data>-<time> by default.")] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop if a column must not be used: see `zoo check`.")
@@ -57,6 +60,7 @@ def fit(
         "workers": workers,
         "folds": folds,
         "seed": seed,
+        "features": features,
         "strict": strict,
     }
     return fit_run(data, out or default_run(data), options, resume=resume)

@@ -29,6 +29,7 @@ PLATFORM = [
 ]
 TENANT = [
     ("panel",),
+    ("features",),
     ("metrics",),
     ("eligibility",),
     ("models",),

@@ -1,0 +1,164 @@
+"""A feature pipeline in front of a forecaster: raw rows in, the columns of the fit out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from autots.panel.panel import Panel
+from autots.panel.schema import Schema
+from zoo.errors import ArtifactError, ConfigError
+from zoo.features.artifact import load, save
+from zoo.features.pipeline import Pipeline
+from zoo.features.run import located
+from zoo.features.steps import Calendar, Fourier, Resample
+from zoo.tables.source import read
+
+__all__ = ["Features"]
+
+_RAW = "rows.parquet"
+
+
+class Features:
+    """A feature pipeline and the raw rows that it has seen.
+
+    What is a function of the clock alone (``calendar``, ``fourier``) is a known covariate, whose future is computed
+    here; all other columns are past covariates.
+
+    Args:
+        pipeline: With what it learnt.
+        raw: The rows seen so far.
+        id: Column that names the series after all steps; None for a single one.
+        known: Columns that are functions of the clock.
+    """
+
+    def __init__(self, pipeline: Pipeline, raw: pd.DataFrame, *, id: str | None, known: tuple[str, ...]) -> None:
+        self.pipeline, self.raw, self.id, self.known = pipeline, raw, id, known
+
+    @classmethod
+    def of(cls, features: str | Path | Pipeline, data: Any) -> tuple[Self, pd.DataFrame]:
+        """Learn what the pipeline learns from raw rows, and return their features, too.
+
+        Args:
+            features: A pipeline, or the path of its file.
+            data: Raw rows, whatever ``zoo.tables.source.read`` takes; None for the pipeline's own source.
+
+        Raises:
+            ConfigError: There are no rows, or the target would be scaled.
+            DataError: The table cannot be used.
+        """
+        # A copy: what it learns here must not change the caller's.
+        given = features if isinstance(features, Pipeline) else Pipeline.from_yaml(features)
+        pipeline = Pipeline.of(given.spec, folder=given.folder)
+        raw = _rows(pipeline, _source(pipeline) if data is None else data)
+        plan = pipeline.prepare(raw).plan
+        target = plan.scope.names.target
+        scaled = {name for planned in plan.scales for name in planned.writes}
+        if target in scaled:
+            raise ConfigError(
+                f"a forecast must be in the units of the target, but scale changes {target!r}",
+                "name other columns: scale: {columns: [...]}",
+            )
+        table = pipeline.fit_transform(raw)
+        clock = [p for p in plan.columns if isinstance(p.step, Calendar | Fourier)]
+        others = scaled | {n for p in plan.columns if not isinstance(p.step, Calendar | Fourier) for n in p.writes}
+        known = tuple(name for p in clock for name in p.writes if name not in others)
+        return cls(pipeline, raw, id=plan.scope.names.id, known=known), table
+
+    @property
+    def roles(self) -> dict[str, Any]:
+        """The columns as ``read_panel`` wants them."""
+        source = self.pipeline.spec.source
+        return {"id_col": self.id, "time_col": source.time, "target_col": source.target, "known": self.known}
+
+    def table(self, raw: Any) -> pd.DataFrame:
+        """Return the features of raw rows that have their own history."""
+        return self.pipeline.transform(_rows(self.pipeline, raw))
+
+    def continued(self, rows: Any) -> tuple[Self, pd.DataFrame]:
+        """Return what has seen more raw rows, and the features of all of them.
+
+        Args:
+            rows: Rows after those seen; columns that are missing are missing values.
+        """
+        more = _rows(self.pipeline, rows)
+        time = self.pipeline.spec.source.time
+        if more[time].dtype != self.raw[time].dtype and not pd.api.types.is_integer_dtype(self.raw[time].dtype):
+            moments = pd.to_datetime(more[time])
+            more = more.assign(**{time: moments.astype(self.raw[time].dtype)})
+        seen = pd.concat([self.raw, more[[c for c in self.raw.columns if c in more.columns]]], ignore_index=True)
+        # A feed that delivers at least once may repeat itself.
+        seen = seen.drop_duplicates(ignore_index=True)
+        after = type(self)(self.pipeline, seen, id=self.id, known=self.known)
+        return after, self.pipeline.transform(seen)
+
+    def future(self, schema: Schema, panel: Panel, horizon: int) -> pd.DataFrame | None:
+        """Return the known columns over the horizon of each series; None if there are none."""
+        if not self.known:
+            return None
+        source = self.pipeline.spec.source
+        times = panel.future_times(horizon)
+        rows: dict[str, Any] = {} if self.id is None else {self.id: schema.ids.write(np.repeat(panel.ids, horizon))}
+        rows |= {source.time: schema.clock.write(times.ravel()), source.target: np.nan}
+        steps = [step for step in self.pipeline.steps if isinstance(step, Calendar | Fourier)]
+        grid = [step for step in self.pipeline.steps if isinstance(step, Resample)][-1:]
+        on_grid = [{"resample": {"every": step.every}} for step in grid]
+        clock = Pipeline(
+            [*on_grid, *steps], id=self.id, time=source.time, target=source.target, zone=source.zone
+        )  # fmt: skip
+        return clock.transform(pd.DataFrame(rows)).drop(columns=source.target)
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Write everything into a folder, and return what ``load`` needs to find it unchanged."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        save(self.pipeline, folder)
+        pq.write_table(pa.Table.from_pandas(self.raw, preserve_index=False), folder / _RAW)
+        files = {file.name: _digest(file) for file in sorted(folder.iterdir())}
+        return {"files": files, "id": self.id, "known": list(self.known)}
+
+    @classmethod
+    def load(cls, folder: Path, said: Mapping[str, Any]) -> Self:
+        """Read what ``save`` wrote.
+
+        Raises:
+            ArtifactError: A file is missing or was changed.
+        """
+        import pyarrow.parquet as pq
+
+        for name, digest in said["files"].items():
+            file = folder / name
+            if Path(name).name != name or not file.is_file() or _digest(file) != digest:
+                raise ArtifactError(
+                    f"{name} of {folder} must be as it was written, but it is missing or was changed",
+                    "save the pipeline again; a saved folder must not be edited",
+                )
+        raw = pq.read_table(folder / _RAW).to_pandas()
+        return cls(load(folder), raw, id=said["id"], known=tuple(said["known"]))
+
+
+def _source(pipeline: Pipeline) -> Any:
+    path = pipeline.spec.source.path
+    if path is None:
+        raise ConfigError(
+            "a fit must have rows, but there is no table and the pipeline names no file",
+            "give fit a table, or the pipeline `source: {path: ...}`",
+        )
+    return located(pipeline, path)
+
+
+def _rows(pipeline: Pipeline, data: Any) -> pd.DataFrame:
+    id_ = pipeline.spec.source.id
+    found = read(data, text=[id_] if id_ else [])
+    frame = found.to_frame() if isinstance(found, pd.Series) else found
+    return pd.DataFrame(frame).reset_index(drop=True)
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
