@@ -18,6 +18,7 @@ from serve.protocol.request import Series
 from serve.runtime.clock import Clock
 from serve.runtime.history import History
 from serve.runtime.read import Reader, Ready
+from zoo.errors import ArtifactError
 
 __all__ = ["Block", "Served", "at_levels", "joined", "version_of"]
 
@@ -54,9 +55,17 @@ class Served:
         version: Of this pipeline.
         pipeline: It belongs to this object from now on.
         journal: Where actuals are kept, see History.
+
+    Raises:
+        ArtifactError: The pipeline has a feature pipeline in front, which no request goes through yet.
     """
 
     def __init__(self, name: str, version: str, pipeline: Pipeline, *, journal: Path | None = None) -> None:
+        if pipeline.features is not None:
+            raise ArtifactError(
+                f"a model must take the columns that it was fitted on, but {name} makes its own from raw rows",
+                "serve a pipeline that was fitted on the features themselves: zoo features run, then zoo fit",
+            )
         self.name, self.version, self._pipeline = name, version, pipeline
         self.clock = Clock(pipeline.schema)
         self.history = History(pipeline, self.clock, journal)
