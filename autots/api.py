@@ -117,7 +117,8 @@ class AutoTS:
             "known": tuple(known),
             "static": static,
         }
-        given = [name for name in ("id_col", "time_col", "target_col", "known", "static") if self._columns[name]]
+        names = [name for name, given in self._columns.items() if name not in ("freq", "known") and given is not None]
+        given = [*names, *(["known"] if known else [])]
         if features is not None and given:
             raise ConfigError(
                 f"a feature pipeline must be the only one to name columns, but {given[0]} is given, too",

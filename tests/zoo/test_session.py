@@ -66,6 +66,7 @@ def test_ctrl_c_reaches_the_driver_and_spares_the_workers() -> None:
     assert (process.returncode, out, errors) == (0, "interrupted ['done', 'done']\n", "")
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_the_cluster_dies_with_a_killed_driver() -> None:
     process = _driver()

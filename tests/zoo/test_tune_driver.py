@@ -36,6 +36,7 @@ def count_up(trial: Trial) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_tunes_callbacks_and_storage_see_one_trial_per_number_through_pause_and_death(
     session: Session, tmp_path: Path, capfd: pytest.CaptureFixture[str]
