@@ -17,7 +17,7 @@ from autots.panel.schema import Schema
 from serve.protocol.errors import RequestError
 from serve.protocol.request import Series
 from serve.runtime.clock import Clock
-from serve.runtime.history import History
+from serve.runtime.history import History, Stored
 
 __all__ = ["Reader", "Ready"]
 
@@ -45,15 +45,9 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class _One:
-    """A series that was read: (T,) values from a moment on, and its covariates."""
+class _One(Stored):
+    """A series that was read, and its known covariates over the horizon."""
 
-    id: str
-    first: int
-    y: Floats
-    known: Mapping[str, Floats]
-    past: Mapping[str, Floats]
-    static: Mapping[str, float]
     future: Mapping[str, Floats]
 
 
