@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
 import sys
@@ -51,7 +52,7 @@ def bench_search(
     first_seed: Annotated[int, typer.Option(help="The first seed.")] = 0,
     workers: Annotated[str, typer.Option(help="Numbers of virtual workers, separated by commas.")] = "8,16",
     processes: Annotated[int, typer.Option(help="Processes that compute.")] = 2,
-    details: Annotated[Path | None, typer.Option(help="File for the result of every run, as JSON lines.")] = None,
+    details: Annotated[Path | None, typer.Option(help="File for the result of every run, as JSON lines; what it has is not run again.")] = None,
 ) -> Outcome:
     """Print one JSON line per comparison."""
     from zoo.search.bench.comparisons import summarise
@@ -104,8 +105,10 @@ def _words(text: str) -> tuple[str, ...]:
 
 def _run(plan: _Plan) -> list[tuple[Any, dict[str, Any]]]:
     """Do the jobs, in several processes."""
-    jobs = list(_jobs(plan))
-    found: list[tuple[Any, dict[str, Any]]] = []
+    known = _read(plan.details)
+    wanted = list(_jobs(plan))
+    found = [(job, known[job]) for job in wanted if job in known]
+    jobs = [job for job in wanted if job not in known]
     began = time.monotonic()
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when a new process loads its linear algebra
     context = multiprocessing.get_context("spawn")
@@ -118,12 +121,38 @@ def _run(plan: _Plan) -> list[tuple[Any, dict[str, Any]]]:
                 with plan.details.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(strict({"job": vars(job), "result": result})) + "\n")
             print(
-                f"{len(found)}/{len(jobs)} {job.kind} task {job.task} seed {job.seed} workers {job.workers} "
+                f"{len(found)}/{len(wanted)} {job.kind} task {job.task} seed {job.seed} workers {job.workers} "
                 f"({time.monotonic() - began:.0f} s)",
                 file=sys.stderr,
             )
     found.sort(key=lambda pair: (pair[0].kind, pair[0].workers, int(pair[0].task), pair[0].seed))
     return found
+
+
+def _read(details: Path | None) -> dict[Any, dict[str, Any]]:
+    """Return what an earlier run of the bench, cut short, had found; the job names all that its result depends on."""
+    from zoo.search.bench.studies import Job
+
+    if details is None or not details.is_file():
+        return {}
+    found = {}
+    for number, line in enumerate(details.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            entry = json.loads(line)
+            found[Job(**entry["job"])] = _finite_or_not(entry["result"])
+        except (ValueError, TypeError, KeyError):
+            # A kill may tear a line apart; its run is done again.
+            print(f"{details}, line {number}, is not a result: ignored", file=sys.stderr)
+    return found
+
+
+def _finite_or_not(value: Any) -> Any:
+    """Undo ``strict``: what never came is infinite, and JSON has no word for it."""
+    if isinstance(value, dict):
+        return {name: _finite_or_not(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_finite_or_not(entry) for entry in value]
+    return math.inf if value is None else value
 
 
 def _jobs(plan: _Plan) -> Iterator[Any]:
