@@ -69,7 +69,7 @@ class FrontApp(ServingApp):
         self._refreshed = 0.0
         self._journal: Path | None = None
         super().__init__(config)
-        self.asgi = Guard(self.api, limits=self._limits(config), echo_id=echo_id)
+        self.asgi = Guard(self, limits=self._limits(config), echo_id=echo_id)
         self._guard(config)
 
     def commit(self, plan: Plan) -> None:
