@@ -19,6 +19,7 @@ import pandas as pd
 
 from autots.api import Pipeline
 from autots.panel.build import read_panel
+from serve.bench.faults import canary_figures, kill_figures, overload_figures
 from serve.bench.load import Load, measure, start
 from serve.bench.queue import queue_figures
 from serve.bench.routing import routing_figures
@@ -311,6 +312,9 @@ FIGURES: Mapping[str, Callable[[], Iterator[_Record]]] = {
     "winners": winners,
     "many": many,
     "reload": reload,
+    "canary": lambda: canary_figures(_up, _shown),
+    "kill": lambda: kill_figures(_up, _replicas),
+    "overload": lambda: overload_figures(_up, _shown),
     "start": first_answer,
     "routing": routing_figures,
     "queue": queue_figures,

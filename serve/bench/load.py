@@ -33,7 +33,7 @@ class Load:
         p50: Median latency, in milliseconds.
         p99: In milliseconds.
         longest: In milliseconds.
-        statuses: Answers by status.
+        statuses: Answers by status; 0 for lost connections, negative for a refusal without ``Retry-After``.
     """
 
     requests: int
@@ -100,7 +100,10 @@ class _Client(asyncio.Protocol):
         length = int(self._buffer[at + 15 : self._buffer.find(b"\r", at)]) if at >= 0 else 0
         if len(self._buffer) >= head + 4 + length and not self._answer.done():
             status = int(self._buffer[9:12])
-            if b"connection: close" in self._buffer[:head].lower() and self._transport is not None:
+            told = self._buffer[:head].lower()
+            if status in (429, 503) and b"retry-after:" not in told:
+                status = -status  # nobody is told when to come back
+            if b"connection: close" in told and self._transport is not None:
                 # A proxy that hands over to its successor says so: the next request needs a new connection.
                 self._transport.abort()
                 self._transport = None

@@ -153,6 +153,8 @@ class Guard:
         length = headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > self.limits.body:
             raise _too_long(self.limits.body)
+        if self._free <= 0 and len(self._turns) >= self.limits.waiting:
+            raise self._busy("too many requests wait already")  # before its body costs anything
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         body = await self._read(receive, min(self.limits.receive, seconds))

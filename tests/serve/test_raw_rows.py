@@ -1,4 +1,4 @@
-"""A pipeline that makes its columns from raw rows is served like any other: raw rows in, the numbers of ``predict`` out."""
+"""A pipeline that makes its columns from raw rows is served like any other, with the numbers of ``predict``."""
 
 from __future__ import annotations
 
