@@ -159,6 +159,7 @@ def overload_figures(up: _Up, shown: Callable[[Load], _Record], *, seconds: floa
         "overloaded": shown(over),
         "statuses": over.statuses,
         "after": shown(after),
-        "p99_times": round(over.p99 / capacity.p99, 1),
+        "p99_since_sent_ms": round(over.sent_p99, 1),
+        "p99_times": round(over.sent_p99 / capacity.sent_p99, 1),
         "asked": "429/503 with Retry-After, p99 of the accepted <= 3 times the normal one",
     }

@@ -36,13 +36,15 @@ def serve(
 ) -> Outcome:
     """Serve until Ctrl-C, or detached; replace what runs under the name already."""
     from serve.deployments.deploy import admitted
-    from serve.front import check_routes
 
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) is None:
         raise ConfigError(f"a name must be letters, digits, dots and dashes, but got {name!r}", "for example sales")
     serving, options = _serving(run, config, name, state)
     count = options.get("replicas", _replicas(replicas))
-    check_routes(serving)
+    if serving.routes:
+        from serve.front import check_routes
+
+        check_routes(serving)
     running = processes.read(name)
     if running is not None and running.pid != os.getpid():
         if not unchecked:

@@ -39,6 +39,8 @@ class Limits:
         answer: Seconds for the answer; ``X-Request-Timeout-Ms`` may ask for less, never for more.
         running: Requests at once.
         waiting: Requests that wait for their turn; the next one is told to come back.
+        hold: Seconds before a request that may not even wait is told so; at most so many refusals are held at once as
+            requests may run and wait, times ten.
         open_paths: Answered without a token and without waiting: health must be seen under load, too.
 
     Raises:
@@ -50,6 +52,7 @@ class Limits:
     answer: float = 60.0
     running: int = 64
     waiting: int = 256
+    hold: float = 0.0
     open_paths: tuple[str, ...] = ("/v2/health/live", "/v2/health/ready", "/ping", "/health")
 
     def __post_init__(self) -> None:
@@ -99,6 +102,7 @@ class Guard:
         self._free = self.limits.running
         self.change(limits=self.limits, tokens=tokens)
         self._turns: list[asyncio.Future[None]] = []
+        self._held = 0
         self._pace = 0.05  # seconds that a request takes, a moving mean
 
     def change(self, *, limits: Limits, tokens: tuple[Token, ...]) -> None:
@@ -154,7 +158,14 @@ class Guard:
         if length.isdigit() and int(length) > self.limits.body:
             raise _too_long(self.limits.body)
         if self._free <= 0 and len(self._turns) >= self.limits.waiting:
-            raise self._busy("too many requests wait already")  # before its body costs anything
+            busy = self._busy("too many requests wait already")  # before its body costs anything
+            if self._held < 10 * (self.limits.running + self.limits.waiting):
+                self._held += 1
+                try:
+                    await asyncio.sleep(min(self.limits.hold, seconds / 2))
+                finally:
+                    self._held -= 1
+            raise busy
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         body = await self._read(receive, min(self.limits.receive, seconds))
