@@ -32,7 +32,7 @@ _MOST_PROMISES = 50
 _REFRESH = 0.2
 #: A batch wants many at once; what waits beyond is told to come back. More of either would only make all answers late:
 #: at 900 a second the last of these waits a tenth of a second.
-_RUNNING, _WAITING = 64, 32
+_RUNNING, _WAITING = 192, 64
 #: Seconds that a refusal is held back: refusing costs as much as a small forecast, and who asks again at once would
 #: leave the server nothing but that.
 _HOLD = 0.5
