@@ -116,15 +116,8 @@ def portfolio(panel: Panel, task: Task, *, seconds: float) -> Portfolio:
     else:
         order = [linear("last", weighted=False), theta, linear("standard", log=True), recursive("mean")]
         order += [network("last"), random_features("standard"), trees("last", log=True), *decomposed, trees("mean")]
-        order += [
-            network("standard"),
-            quick_ets,
-            random_features("last", log=True),
-            trees("last"),
-            network("last", log=False),
-            ces,
-            steady,
-        ]
+        order += [network("standard"), quick_ets, random_features("last", log=True), trees("last")]
+        order += [network("last", log=False), ces, steady]
         order += [Candidate("sarimax")] if panel.known and panel.n_series <= 20 else []
         order += [ets, trees("standard"), recursive("standard"), trees("mean", linear=False, weighted=True)]
         order += [linear("mean"), trees("standard", log=True), arima, trees("last", weighted=True)]
