@@ -191,8 +191,8 @@ class RVFL(Pooled):
         parts = [examples.target - features @ self._output for examples, features in self._chunks(source)]
         errors, steps = np.concatenate(parts), np.arange(1.0, self._task.horizon + 1)
         if not self._task.squared:
-            seen = np.isfinite(errors).any(axis=0)
-            shift = np.zeros(len(seen))
+            seen = np.asarray(np.isfinite(errors).any(axis=0))
+            shift = np.zeros(self._task.horizon)
             shift[seen] = np.nanmedian(errors[:, seen], axis=0)
             self._output[-1] += shift  # of the constant
             errors = errors - shift
