@@ -56,12 +56,16 @@ def throughput(rows: int) -> Iterator[dict[str, Any]]:
 
 def _best(work: Callable[[], Any], rounds: int = _ROUNDS) -> float:
     """Return the shortest of a few times: the load of the machine adds to it."""
+    return min(_times(work, rounds))
+
+
+def _times(work: Callable[[], Any], rounds: int) -> list[float]:
     found = []
     for _ in range(rounds):
         began = time.perf_counter()
         work()
         found.append(time.perf_counter() - began)
-    return min(found)
+    return found
 
 
 def _mlforecast(frame: pd.DataFrame, threads: int) -> float | None:
@@ -154,20 +158,15 @@ def request(calls: int = 200) -> dict[str, Any]:
     one = history[history["unique_id"] == 2].tail(400).reset_index(drop=True)
     made = pipeline.last(one)
     features = made.shape[1] - 3
-    times = []
-    for _ in range(calls):
-        began = time.perf_counter()
-        pipeline.newest(one)
-        times.append(time.perf_counter() - began)
-    framed = _best(lambda: pipeline.last(one), rounds=50)
-    p50, p95 = np.quantile(times, [0.5, 0.95]) * 1000
+    p50, p95 = np.quantile(_times(lambda: pipeline.newest(one), calls), [0.5, 0.95]) * 1000
+    framed, framed95 = np.quantile(_times(lambda: pipeline.last(one), calls), [0.5, 0.95]) * 1000
     return {
         "figure": f"5 one request of 400 rows, {features} features, milliseconds",
         "lookback": pipeline.prepare(one).plan.lookback,
         "p50": round(float(p50), 3),
         "p95": round(float(p95), 3),
-        "best": round(min(times) * 1000, 3),
-        "best_as_a_frame": round(framed * 1000, 3),
+        "p50_as_a_frame": round(float(framed), 3),
+        "p95_as_a_frame": round(float(framed95), 3),
         "asked": "<= 2",
-        "reached": bool(p50 <= 2),
+        "reached": bool(p50 <= 2 and framed <= 2),
     }
