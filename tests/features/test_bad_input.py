@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,11 @@ import pytest
 
 from zoo.cli import main
 from zoo.errors import ConfigError, DataError
-from zoo.features import Pipeline
+from zoo.features import Pipeline, artifact
 from zoo.features.run import run
 from zoo.features.sink import Folder
+from zoo.features.spec import Sink
+from zoo.tables.versioned import Table
 from zoo.testing.features import raw_table
 
 HOURLY = {"resample": {"every": "1h"}}
@@ -214,6 +217,50 @@ def test_a_killed_run_leaves_the_old_rows(tmp_path):
     rows = pd.read_parquet(tmp_path / "out")
     assert len(rows) == first.rows_out
     assert run(pipeline(HOURLY, **options)).checksum == first.checksum
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_driver_killed_around_the_commit_leaves_every_version_with_its_pipeline(tmp_path, when):
+    table = raw_table(series=2, hours=60)
+    cut = pd.Timestamp("2024-03-02 06:00")
+    table[table["ts"] <= cut].to_parquet(tmp_path / "t.parquet")
+    config = {
+        "source": {"path": "t.parquet", "id": "meter", "time": "ts", "target": "kwh"},
+        "steps": [{"deduplicate": {}}, {"lags": [1]}, {"scale": {"how": "robust"}}],
+        "sink": {"table": "out"},
+    }
+    (tmp_path / "p.yaml").write_text(json.dumps(config))
+    code = (
+        "import os, signal; from zoo.features import Pipeline; from zoo.features.run import run;"
+        "from zoo.tables.versioned import Table; real = Table.write;"
+        f"Table.write = lambda *a, **k: (None if {when == 'before'} else real(*a, **k), os.kill(os.getpid(), 9));"
+        f"run(Pipeline.from_yaml({str(tmp_path / 'p.yaml')!r}))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == -9
+    made, out = Pipeline.from_yaml(tmp_path / "p.yaml"), Table.open(tmp_path / "out")
+    assert out.exists == (when == "after")
+    if when == "before":
+        assert run(made).version == 0
+    named = out.log()[0].info["artifact"]
+    assert artifact.load(tmp_path / "out" / named).hash == made.hash
+    out.vacuum(keep=timedelta(0), dry_run=False)
+    table.to_parquet(tmp_path / "t.parquet")
+    assert run(made, appending=True).version == 1  # what scale learnt is there
+
+
+def test_a_versioned_sink_with_another_schema_is_refused_and_nothing_is_left(tmp_path):
+    raw_table(series=1, hours=40).to_parquet(tmp_path / "t.parquet")
+    options = {"source": str(tmp_path / "t.parquet")}
+
+    def to_table(*steps):
+        spec = pipeline(*steps, **options).spec
+        return Pipeline.of(spec.model_copy(update={"sink": Sink(table=str(tmp_path / "out"))}))
+
+    run(to_table(HOURLY, {"lags": [1]}))
+    before = sorted(str(f) for f in (tmp_path / "out").rglob("*"))
+    with pytest.raises(DataError, match=r"kwh_lag_2: only here"):
+        run(to_table(HOURLY, {"lags": [2]}))
+    assert sorted(str(f) for f in (tmp_path / "out").rglob("*")) == before
 
 
 def test_a_join_of_texts_alone_works_and_keys_of_two_kinds_are_refused():

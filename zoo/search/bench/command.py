@@ -52,7 +52,9 @@ def bench_search(
     first_seed: Annotated[int, typer.Option(help="The first seed.")] = 0,
     workers: Annotated[str, typer.Option(help="Numbers of virtual workers, separated by commas.")] = "8,16",
     processes: Annotated[int, typer.Option(help="Processes that compute.")] = 2,
-    details: Annotated[Path | None, typer.Option(help="File for the result of every run, as JSON lines; what it has is not run again.")] = None,
+    details: Annotated[
+        Path | None, typer.Option(help="File for the result of every run, as JSON lines; what it has is not run again.")
+    ] = None,
 ) -> Outcome:
     """Print one JSON line per comparison."""
     from zoo.search.bench.comparisons import summarise
