@@ -161,8 +161,8 @@ def test_daylight_saving_hours_twice_and_missing():
     assert wall["ts"].is_unique
 
 
-def test_an_id_column_with_very_many_values_is_no_loop():
-    count = 200_000
+@pytest.mark.parametrize("count", [200_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+def test_an_id_column_with_very_many_values_is_no_loop(count):
     table = pd.DataFrame({"id": np.arange(count), "ts": pd.Timestamp("2024-01-01"), "kwh": 1.0})
     steps = [{"lags": [1]}, {"rolling": {"windows": [24]}}, {"calendar": ["hour"]}]
     out = Pipeline(steps, id="id", time="ts", target="kwh").fit_transform(table)
