@@ -133,6 +133,20 @@ def test_files_of_different_schema_are_refused(tmp_path):
         run(pipeline(HOURLY, source=str(tmp_path / "*.parquet")), engine="pandas")
 
 
+def test_an_empty_file_among_others_and_a_table_of_empty_row_groups_change_nothing(tmp_path):
+    table = raw_table(series=1, hours=30)
+    (tmp_path / "in").mkdir()
+    table.to_parquet(tmp_path / "in" / "a.parquet")
+    options = {"source": str(tmp_path / "in")}
+    alone = run(pipeline(HOURLY, **options))
+    table.iloc[:0].to_parquet(tmp_path / "in" / "b.parquet")
+    both = run(pipeline(HOURLY, **options))
+    assert (both.checksum, both.rows_in) == (alone.checksum, len(table))
+    table.iloc[:0].to_parquet(tmp_path / "in" / "a.parquet")
+    with pytest.raises(DataError, match="must hold rows"):
+        run(pipeline(HOURLY, **options))
+
+
 def test_infinite_values_are_missing_and_noted():
     table = raw_table(series=1, hours=60)
     table.loc[5, "kwh"] = np.inf

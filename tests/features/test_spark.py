@@ -123,6 +123,21 @@ def test_panels_of_every_unevenness_give_the_same_bits(spark_session, tmp_path, 
 
 
 @pytest.mark.slow
+def test_daylight_saving_hours_and_empty_files_agree(spark_session, tmp_path):
+    utc = pd.date_range("2024-03-30 12:00", "2024-10-28", freq="1h", tz="UTC")
+    aware = pd.DataFrame({"ts": utc.tz_convert("Europe/Berlin"), "kwh": np.arange(len(utc), dtype=float)})
+    wall = aware.assign(ts=aware["ts"].dt.tz_localize(None))
+    steps = [{"resample": {"every": "1h"}}, {"calendar": ["hour", "day"]}, {"lags": [1, 24]}]
+    for name, table in (("aware", aware), ("wall", wall)):
+        (tmp_path / name).mkdir()
+        table.to_parquet(tmp_path / name / "a.parquet")
+        table.iloc[:0].to_parquet(tmp_path / name / "b.parquet")
+        made = Pipeline(steps, time="ts", target="kwh", source=str(tmp_path / name))
+        sums = {run(made, engine=engine, session=spark_session).checksum for engine in ("pandas", "spark")}
+        assert len(sums) == 1
+
+
+@pytest.mark.slow
 def test_zones_integer_ids_and_integer_clocks_agree(spark_session, tmp_path):
     table = raw_table().assign(meter=lambda t: t["meter"].str[1:].astype(int) * 7)
     aware = table.assign(ts=table["ts"].dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin"))
