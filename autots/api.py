@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from autots.eligibility import earlier_version, examine
-from autots.features import Features
 from autots.metrics import metric as known_metric
 from autots.models.base import DEFAULT_LEVELS
 from autots.panel.build import read_panel
@@ -150,6 +148,10 @@ class AutoTS:
         """
         tail = min(_TAIL, 0.1 * self.budget)
         deadline = Deadline.after(self.budget - tail, already_spent=self._already_spent)
+        # Imported here: a forecaster that is loaded needs neither, and a first forecast is waited for.
+        from autots.eligibility import earlier_version, examine
+        from autots.features import Features
+
         progress = self._progress if self._progress is not None else _display()
         progress.started(self.budget)
         try:

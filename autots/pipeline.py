@@ -17,7 +17,6 @@ import pandas as pd
 
 from autots.artifact import read_artifact, write_artifact
 from autots.ensembles import Weight, average
-from autots.features import Features
 from autots.intervals import Conformal, Tracker
 from autots.metrics import METRICS, Sums, coverage, metric, season_scale
 from autots.models.base import Forecast, Forecaster, State, Task
@@ -30,6 +29,7 @@ from zoo.errors import ConfigError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from autots.features import Features
     from autots.report import Facts
 
 __all__ = ["Member", "Pipeline"]
@@ -468,10 +468,19 @@ class Pipeline:
             facts=Facts.from_state(parts["facts"]),
             seed=int(head["seed"]),
             tracker=Tracker.from_dict(head["tracker"]),
-            features=Features.load(Path(path) / _FEATURES, head["features"]) if head.get("features") else None,
+            features=_features(path, head.get("features")),
         )
         pipeline._outcomes = {str(id_): int(count) for id_, count in head["outcomes"].items()}
         return pipeline
+
+
+def _features(path: str | Path, head: Any) -> Features | None:
+    """Read the feature pipeline of a folder, if it has one; most have none, and its room takes time to import."""
+    if not head:
+        return None
+    from autots.features import Features
+
+    return Features.load(Path(path) / _FEATURES, head)
 
 
 def _context(seed: int) -> Any:

@@ -40,6 +40,7 @@ CATALOG: Mapping[str, str] = MappingProxyType(
         "trees_direct": "autots.models.tabular.direct:DirectTrees",
         "trees_recursive": "autots.models.tabular.recursive:RecursiveTrees",
         "mlp": "autots.models.neural.mlp:MLP",
+        "rvfl": "autots.models.neural.rvfl:RVFL",
     }
 )
 

@@ -19,7 +19,7 @@ __all__ = ["Candidate", "Portfolio", "baselines", "portfolio"]
 # Share of zeros from which demand counts as intermittent (Syntetos & Boylan's cut is an interval of 1.32, a quarter).
 _INTERMITTENT = 0.25
 # Families that learn over all series, and so can learn more with more hyper-parameters.
-_LEARNERS = ("trees_direct", "trees_recursive", "linear_direct", "mlp")
+_LEARNERS = ("trees_direct", "trees_recursive", "linear_direct", "mlp", "rvfl")
 # Seconds from which a large panel gets large trees.
 _LONG_BUDGET = 180.0
 
@@ -94,6 +94,9 @@ def portfolio(panel: Panel, task: Task, *, seconds: float) -> Portfolio:
     def network(norm: str, *, log: bool = True) -> Candidate:
         return Candidate("mlp", {"norm": norm, "log": log and positive})
 
+    def random_features(norm: str, *, log: bool = False) -> Candidate:
+        return Candidate("rvfl", {"norm": norm, "log": log and positive})
+
     theta, steady = Candidate("auto_theta", {"method": "DOTM"}), Candidate("auto_theta", {"method": "STM"})
     ets, quick_ets = Candidate("auto_ets", {"model": "ZZZ"}), Candidate("auto_ets", {"model": "ANZ"})
     arima, ces, mstl = Candidate("auto_arima"), Candidate("auto_ces"), Candidate("mstl")
@@ -105,15 +108,16 @@ def portfolio(panel: Panel, task: Task, *, seconds: float) -> Portfolio:
         order += [Candidate("croston", {"variant": "optimized"}), recursive("standard")]
     elif panel.n_rows >= 100_000 and task.season > 1:
         order = [linear("standard"), trees("standard"), trees("mean", linear=False), trees("last", log=True)]
-        order += [network("last"), trees("mean"), trees("standard", linear=False), theta]
+        order += [network("last"), random_features("standard"), trees("mean"), trees("standard", linear=False), theta]
         order += [linear("standard", log=True), recursive("standard"), trees("last"), network("standard", log=False)]
-        order += [trees("standard", weighted=True), mstl, ces, network("standard")]
+        order += [random_features("last", log=True), trees("standard", weighted=True), mstl, ces, network("standard")]
         order += [trees("standard", log=True), recursive("mean"), trees("last", weighted=True)]
         order += [linear("mean"), trees("mean", weighted=True), quick_ets, steady, arima]
     else:
         order = [linear("last", weighted=False), theta, linear("standard", log=True), recursive("mean")]
-        order += [network("last"), trees("last", log=True), *decomposed, trees("mean"), network("standard"), quick_ets]
-        order += [trees("last"), network("last", log=False), ces, steady]
+        order += [network("last"), random_features("standard"), trees("last", log=True), *decomposed, trees("mean")]
+        order += [network("standard"), quick_ets, random_features("last", log=True), trees("last")]
+        order += [network("last", log=False), ces, steady]
         order += [Candidate("sarimax")] if panel.known and panel.n_series <= 20 else []
         order += [ets, trees("standard"), recursive("standard"), trees("mean", linear=False, weighted=True)]
         order += [linear("mean"), trees("standard", log=True), arima, trees("last", weighted=True)]
@@ -148,6 +152,7 @@ def _fixed(panel: Panel, task: Task, seconds: float) -> dict[str, dict[str, Any]
         "trees_recursive": {"max_rows": rows},
         "linear_direct": {"max_windows": int(np.clip(rows // 8, 5_000, 30_000))},
         "mlp": {"effort": float(np.clip(seconds / 45, 0.2, 4.0))},
+        "rvfl": {"effort": float(np.clip(seconds / 60, 0.2, 2.0))},
         "auto_ets": local,
         "auto_theta": local,
         "auto_arima": {"max_history": min(memory, 250)},

@@ -65,6 +65,19 @@ def _network(when: dict[str, Any]) -> dict[str, Domain]:
     }
 
 
+def _random_features(when: dict[str, Any]) -> dict[str, Domain]:
+    return {
+        "lookback": Float(0.5, 2.0, log=True, when=when),
+        "norm": Categorical(*_NORMS, when=when),
+        "norm_periods": Int(0, 14, when=when),
+        "log": Categorical(False, True, when=when),
+        "units": Int(250, 3000, log=True, when=when),
+        "ridge": Float(1e-3, 0.3, log=True, when=when),
+        "weighted": Categorical(True, False, when=when),
+        "halflife": Float(0.0, 12.0, when=when),
+    }
+
+
 def _theta(when: dict[str, Any]) -> dict[str, Domain]:
     return {"method": Categorical("DOTM", "STM", "DSTM", when=when)}
 
@@ -79,6 +92,7 @@ SEARCHED: Mapping[str, Callable[[dict[str, Any]], dict[str, Domain]]] = {
     "trees_direct": _direct,
     "trees_recursive": _recursive,
     "mlp": _network,
+    "rvfl": _random_features,
     "auto_theta": _theta,
     "auto_ets": _ets,
 }

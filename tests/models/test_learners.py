@@ -13,7 +13,7 @@ from autots.testing.forecasters import example_future, example_panel, panel_of
 from zoo.errors import ModelError
 
 TASK = Task(horizon=5, seasons=(4,), levels=(0.1, 0.5, 0.9))
-FAMILIES = ("linear_direct", "trees_direct", "trees_recursive", "mlp")
+FAMILIES = ("linear_direct", "trees_direct", "trees_recursive", "mlp", "rvfl")
 NORMS = ("mean", "standard", "last", "none")
 each = pytest.mark.parametrize("family", FAMILIES)
 

@@ -12,12 +12,13 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from autots.models.base import Task
 from autots.models.neural.training import Examples
-from autots.models.windows import Origins, Table
+from autots.models.windows import Origins, Table, WindowSpec, norm_window, seasons_within
 from autots.panel import Floats, Future, Ints, Panel
 from zoo.errors import ModelError
 
-__all__ = ["Encoding", "Windows", "classes_of", "step_columns", "window_columns"]
+__all__ = ["Encoding", "Windows", "classes_of", "lookback_of", "step_columns", "window_columns"]
 
 # Parts of the calendar that go round, and after how many units; only the first one of a year's is used.
 _ROUND = {"minute_of_day": 1440.0, "hour": 24.0, "weekday": 7.0}
@@ -69,6 +70,23 @@ class Encoding:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Read what ``to_dict`` wrote."""
         return cls(np.asarray(values["mean"]), np.asarray(values["deviation"]))
+
+
+def lookback_of(panel: Panel, task: Task, lookback: float, norm: str, norm_periods: int) -> tuple[int, WindowSpec]:
+    """Return the rows L that enter, and how they are normalised.
+
+    Args:
+        panel: What is learned from.
+        task: Horizon and seasons.
+        lookback: In units of the longest of two horizons, two short seasons and one long season.
+        norm: See scaling.Normaliser.
+        norm_periods: See ``norm_window``.
+    """
+    usual = int(np.median(panel.lengths))
+    seasons, _ = seasons_within(task, usual, (1, 1))
+    base = max(2 * task.horizon, 2 * min(seasons, default=1), max(seasons, default=1))
+    rows = int(np.clip(lookback * base, min(8, usual), max(min(usual // 2, 400), 1)))
+    return rows, WindowSpec(rows, (), (), True, norm, norm_window(task, seasons, norm_periods, usual))
 
 
 def classes_of(panel: Panel) -> dict[str, int]:

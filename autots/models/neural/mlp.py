@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from autots.models.base import Context, Forecast, State, Task, crossing_free
-from autots.models.neural.inputs import Encoding, Windows, classes_of, step_columns, window_columns
+from autots.models.neural.inputs import Encoding, Windows, classes_of, lookback_of, step_columns, window_columns
 from autots.models.neural.network import Arrays, Shape, forward
 from autots.models.neural.training import Schedule, train
 from autots.models.pooled import Pooled
@@ -17,10 +17,8 @@ from autots.models.windows import (
     WindowSpec,
     bounds,
     final_origins,
-    norm_window,
     relative_weights,
     sample_origins,
-    seasons_within,
 )
 from autots.panel import Floats, Future, Panel
 from zoo.errors import ModelError
@@ -78,8 +76,8 @@ class MLP(Pooled):
         super().__init__(locals())
 
     def _learn(self, panel: Panel, task: Task, context: Context) -> None:
-        self._task = task
-        self._lookback, self._window = self._windows(panel, task)
+        p, self._task = self._params, task
+        self._lookback, self._window = lookback_of(panel, task, p["lookback"], p["norm"], p["norm_periods"])
         self._classes = classes_of(panel)
         table = Table(panel, task, self._window)
         at = self._origins(panel, task, np.random.default_rng(context.seed))
@@ -96,14 +94,6 @@ class MLP(Pooled):
         steps = min(self._params["epochs"] * len(at) / batch, self._params["effort"] * _FLOPS / work)
         schedule = Schedule(max(int(steps), _LEAST_STEPS), batch, self._params["rate"], self._params["dropout"])
         self._arrays: Arrays = train(self._shape, source, task.levels, schedule, context=context, squared=task.squared)
-
-    def _windows(self, panel: Panel, task: Task) -> tuple[int, WindowSpec]:
-        p, usual = self._params, int(np.median(panel.lengths))
-        seasons, _ = seasons_within(task, usual, (1, 1))
-        base = max(2 * task.horizon, 2 * min(seasons, default=1), max(seasons, default=1))
-        lookback = int(np.clip(p["lookback"] * base, min(8, usual), max(min(usual // 2, 400), 1)))
-        window = norm_window(task, seasons, p["norm_periods"], usual)
-        return lookback, WindowSpec(lookback, (), (), True, p["norm"], window)
 
     def _origins(self, panel: Panel, task: Task, rng: np.random.Generator) -> Origins:
         usual = int(np.median(panel.lengths))

@@ -69,10 +69,16 @@ def _utilisation(found: Found, workers: int) -> dict[str, Any]:
 def _same_count(found: Found, workers: int) -> dict[str, Any]:
     names = [name for name in found[0][1]["length"] if name != _BASE]
     ratios = {name: _median([r["length"][name] / r["length"][_BASE] for _, r in found]) for name in names}
-    gaps = {name: _median([r["best"][name] - r["best"][_BASE] for _, r in found]) for name in names}
+    gaps = {
+        name: _median([r["best"][name] - r["best"][_BASE] for _, r in found])
+        for name in names
+        if name in found[0][1]["best"]
+    }
+    least = _median([r["utilisation"][_BASE] for _, r in found])
     return _head(
         "2 wall clock of 128 whole trainings, as a share of batch-synchronous TPE's", found, workers=workers,
-        share=ratios, accuracy_gained=gaps, asked="<= 0.50", reached=ratios["study, gp"]["median"] <= 0.5,
+        share=ratios, accuracy_gained=gaps, least_possible_for_the_same_trainings=least, asked="<= 0.50",
+        reached=ratios["study, tpe"]["median"] <= 0.5,
     )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ class Course:
         length: Virtual seconds from the beginning to the end.
         workers: Of the search.
         started: Configurations that began.
+        took: Seconds of each training in the order of their beginnings, where they are known.
     """
 
     workers: int
@@ -46,11 +47,19 @@ class Course:
     busy: float = 0.0
     length: float = 0.0
     started: int = 0
+    took: list[float] = field(default_factory=list)
 
     @property
     def utilisation(self) -> float:
         """The share of the workers' time in which they trained."""
         return self.busy / (self.workers * self.length) if self.length else 0.0
+
+    def unhindered(self) -> float:
+        """Return the length of the very same trainings in the same order, if no worker had waited for another."""
+        free = [0.0] * self.workers
+        for seconds in self.took:
+            heapq.heapreplace(free, free[0] + seconds)
+        return max(free)
 
     def best(self, until: float = np.inf) -> float:
         """Return the best final accuracy until a moment; minus infinity if there is none."""
@@ -89,6 +98,7 @@ def synchronous(task: Task, seed: int, *, workers: int, trainings: int) -> Cours
         for trial, accuracy, seconds in batch:
             course.finished.append((course.length + float(seconds[-1]), float(accuracy[-1])))
             course.busy += float(seconds[-1])
+            course.took.append(float(seconds[-1]))
             course.started += 1
             optuna.tell(trial, float(accuracy[-1]))
         course.length += max(float(seconds[-1]) for _, _, seconds in batch)

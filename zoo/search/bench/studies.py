@@ -79,16 +79,25 @@ def race(task: Task, job: Job) -> dict[str, Any]:
 
 
 def count(task: Task, job: Job) -> dict[str, Any]:
-    """Run the same number of whole trainings synchronously and asynchronously."""
+    """Run the same number of whole trainings synchronously and asynchronously.
+
+    Which trainings are chosen differs from search to search, and with it their length. What asynchrony alone saves
+    shows in the synchronous search's own trainings, begun in the same order by workers that do not wait.
+    """
     base = synchronous(task, job.seed, workers=job.workers, trainings=_COUNT)
     plain = asynchronous(task, job.seed, workers=job.workers, trainings=_COUNT)
     ours = {name: _whole(task, job, name) for name in ("tpe", "gp")}
     return {
-        "length": {"tpe, synchronous": base.length, "tpe, asynchronous": plain.length}
+        "length": {
+            "tpe, synchronous": base.length,
+            "its very trainings, unhindered": base.unhindered(),
+            "tpe, asynchronous": plain.length,
+        }
         | {f"study, {name}": course.length for name, course in ours.items()},
         "best": {"tpe, synchronous": base.best(), "tpe, asynchronous": plain.best()}
         | {f"study, {name}": course.best() for name, course in ours.items()},
-        "utilisation": {"tpe, synchronous": base.utilisation, "study, tpe": ours["tpe"].utilisation},
+        "utilisation": {"tpe, synchronous": base.utilisation}
+        | {f"study, {name}": course.utilisation for name, course in ours.items()},
     }
 
 
