@@ -118,7 +118,7 @@ def _quicker(bytes_: int, said: str, cores: int) -> Choice:
     here, there = MEASURED.seconds(bytes_, cores)
     even = MEASURED.break_even(cores)
     beyond = "never quicker" if even is None else f"quicker from {_size(even)} on"
-    said += f"; about {here:.0f} s here, {there:.0f} s on Spark with {cores} cores ({beyond})"
+    said += f"; about {here:.0f} s here, {there:.0f} s on Spark with {cores} core{'s' * (cores > 1)} ({beyond})"
     if there < here and java.find() is not None:
         return Choice("spark", said)
     return Choice("pandas", said)
