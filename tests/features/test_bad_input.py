@@ -233,7 +233,7 @@ def test_a_killed_run_leaves_the_old_rows(tmp_path):
     assert run(pipeline(HOURLY, **options)).checksum == first.checksum
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", [pytest.param("before", marks=pytest.mark.slow), "after"])
 def test_a_driver_killed_around_the_commit_leaves_every_version_with_its_pipeline(tmp_path, when):
     table = raw_table(series=2, hours=60)
     cut = pd.Timestamp("2024-03-02 06:00")
