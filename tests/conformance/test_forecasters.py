@@ -12,7 +12,7 @@ from autots.models.catalog import create, families
 from autots.testing.forecasters import LAWS, laws_of
 
 # Smaller than the defaults where the default takes long; the laws are the same.
-SMALL = {"auto_arima": {"max_order": 1}, "mlp": {"hidden": 32}}
+SMALL = {"auto_arima": {"max_order": 1}, "mlp": {"hidden": 16, "blocks": 1}, "rvfl": {"units": 64}}
 
 
 @pytest.mark.parametrize(
