@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve import openapi
 from serve.metrics import CONTENT_TYPE as PROMETHEUS
@@ -50,6 +51,7 @@ class ServingApp:
         self.engine = Engine(self.store, Limits())
         if config is not None:
             self.reload(config)
+        self._exact: dict[tuple[str, str], ASGIApp] = {}
         self.api = FastAPI(title="zoo-autots", version="1", summary="Forecasts with calibrated quantiles.")
         self.api.openapi = lambda: openapi.document(self.api)  # type: ignore[method-assign]
         self._routes()
@@ -93,6 +95,22 @@ class ServingApp:
             return response
 
         self.api.add_route(path, guarded, methods=[method], include_in_schema=False)
+        if "{" not in path:
+
+            async def direct(scope: Scope, receive: Receive, send: Send) -> None:
+                request = Request(scope, receive, send)
+                await (await guarded(request))(scope, receive, send)
+
+            self._exact[method, path] = direct
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as an ASGI application.
+
+        Paths without parameters go straight to their handlers, which answer every error themselves: the framework's
+        layers of middleware and routing would take longer than most forecasts.
+        """
+        found = self._exact.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        await (found or self.api)(scope, receive, send)
 
     async def body(self, request: Request) -> bytes:
         """Return the whole body.

@@ -70,16 +70,29 @@ class Metrics:
             multiprocess_mode="livemin",
         )
 
+        # Finding a number by its labels costs more than counting.
+        self._of_model: dict[tuple[str, str], tuple[Histogram, Histogram, Histogram]] = {}
+        self._of_route: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+
     def batch(self, served: Served, requests: int, series: int, seconds: float) -> None:
         """Note a batch."""
-        self._model.labels(served.name, served.version).observe(seconds)
-        self._batch.labels(served.name).observe(requests)
-        self._series.labels(served.name).observe(series)
+        key = (served.name, served.version)
+        if key not in self._of_model:
+            self._of_model[key] = (
+                self._model.labels(*key),
+                self._batch.labels(served.name),
+                self._series.labels(served.name),
+            )
+        for family, value in zip(self._of_model[key], (seconds, requests, series), strict=True):
+            family.observe(value)
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Note an answer."""
-        self._requests.labels(route, status).inc()
-        self._seconds.labels(route).observe(seconds)
+        if (route, status) not in self._of_route:
+            self._of_route[route, status] = (self._requests.labels(route, status), self._seconds.labels(route))
+        count, took = self._of_route[route, status]
+        count.inc()
+        took.observe(seconds)
         if status >= 400:
             self._errors.labels(status).inc()
 

@@ -32,6 +32,8 @@ def average(
         weights: M pairs; both columns sum to one.
         middle: Position of the level 0.5.
     """
+    if len(means) == 1:
+        return _alone(means[0], quantiles[0], middle)
     dtype = quantiles[0].dtype
     point = np.array([w for w, _ in weights], dtype=dtype)
     spread = np.array([s for _, s in weights], dtype=dtype)
@@ -47,5 +49,15 @@ def average(
     centre = np.sum([w * q[..., middle] for w, q in zip(point, quantiles, strict=True) if w > 0], axis=0)
     out[..., : middle + 1] = np.minimum(out[..., : middle + 1], centre[..., None])
     out[..., middle:] = np.maximum(out[..., middle:], centre[..., None])
+    out[..., middle] = centre
+    return mean, out
+
+
+def _alone(mean: Floats, quantiles: Floats, middle: int) -> tuple[Floats, Floats]:
+    """Return what ``average`` makes of a single member, to the last bit: it disagrees with nobody."""
+    centre = quantiles[..., middle]
+    out = centre[..., None] + (quantiles - centre[..., None])
+    np.minimum(out[..., : middle + 1], centre[..., None], out=out[..., : middle + 1])
+    np.maximum(out[..., middle:], centre[..., None], out=out[..., middle:])
     out[..., middle] = centre
     return mean, out

@@ -217,10 +217,10 @@ def _spread(quantiles: Floats, scale: Floats, levels: tuple[float, ...], kind: s
     centre = quantiles[..., levels.index(0.5)]
     width = (quantiles[..., -1] - quantiles[..., 0]) / 2
     # A width of zero (a constant series, a zero forecast) says nothing; the scale of the series stands in.
-    unit = np.where(np.isfinite(scale) & (scale > 0), scale, np.nan)
-    unit = np.broadcast_to(unit[..., None], width.shape)
-    width = np.where(width > 0.01 * np.nan_to_num(unit), width, np.nan_to_num(unit))
-    unit = np.where(np.isfinite(unit), unit, width)
+    good = np.isfinite(scale) & (scale > 0)
+    instead = np.where(good, scale, 0.0)[..., None]
+    width = np.where(width > 0.01 * instead, width, instead)
+    unit = np.where(good[..., None], instead, width)
     return centre, np.nan_to_num(width if kind == "width" else np.sqrt(width * unit))
 
 

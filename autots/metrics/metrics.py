@@ -216,8 +216,12 @@ def season_scale(panel: Panel, season: int) -> Floats:
     """Return the (S,) in-sample mean absolute seasonal differences that MASE divides by; NaN where there is none."""
     if panel.n_rows <= season:
         return np.full(panel.n_series, np.nan)
-    series = np.repeat(np.arange(panel.n_series), panel.lengths)
     step = np.abs(panel.y[season:] - panel.y[:-season])
+    if panel.n_series == 1:
+        step = step[~np.isnan(step)]
+        # One after the other, as below: a sum by halves would differ in its last bit.
+        return np.array([step.cumsum()[-1] / len(step) if len(step) else np.nan])
+    series = np.repeat(np.arange(panel.n_series), panel.lengths)
     step[series[season:] != series[:-season]] = np.nan
     seen = ~np.isnan(step)
     total = np.bincount(series[season:][seen], weights=step[seen], minlength=panel.n_series)

@@ -34,6 +34,10 @@ __all__ = [
 ]
 
 
+# Values of lags that are looked up at once.
+_TOGETHER = 100_000
+
+
 @dataclass(frozen=True)
 class Origins:
     """W forecast origins.
@@ -210,6 +214,7 @@ class Table:
         self.panel, self.task, self.spec, self.future = panel, task, spec, future
         self.y = panel.filled() if y is None else y
         self.normaliser = Normaliser(spec.norm, spec.norm_window)
+        self._last: tuple[Origins, tuple[Floats, Floats]] | None = None
 
     @cached_property
     def _running(self) -> Running:
@@ -217,18 +222,24 @@ class Table:
 
     def seen_through(self, spec: WindowSpec) -> Table:
         """Return a table of the same rows with other features, which shares the running sums."""
+        if spec == self.spec:
+            return self
         other = Table(self.panel, self.task, spec, self.future, y=self.y)
         other.__dict__["_running"] = self._running
         return other
 
     def put(self, at: Origins, values: Floats) -> None:
         """Fill in the next row of some series, given the row: nothing behind it has been looked at."""
+        self._last = None
         self.y[at.row] = values
         self._running.put(at.series, at.row, values)
 
     def scale(self, at: Origins) -> tuple[Floats, Floats]:
         """Return (W,) level and (W,) scale of each origin."""
-        return self.normaliser(self._running, self.y[at.row], at.series, at.row)
+        # A forecast asks twice for the same origins: for its points, and for their spread.
+        if self._last is None or self._last[0] is not at:
+            self._last = at, self.normaliser(self._running, self.y[at.row], at.series, at.row)
+        return self._last[1]
 
     def noise(self, at: Origins) -> Floats:
         """Return the (W,) standard deviation of each origin's window: the unit in which residuals are kept."""
@@ -262,12 +273,16 @@ class Table:
             begun = row >= first
             if begun.all():
                 return np.asarray(((self.y[row] - level) / scale).astype(np.float32))
-            z = (self.y[np.maximum(row, first)] - level) / scale
+            z = np.asarray((self.y[np.maximum(row, first)] - level) / scale)
             z[~begun] = np.nan
             return z.astype(np.float32)
 
-        for lag in range(self.spec.lags):
-            columns[f"lag_{lag}"] = value(at.row - lag)
+        # Many lags of few rows are looked up at once: what a server asks for is bound by calls, not by numbers.
+        together = max(1, _TOGETHER // max(len(at), 1))
+        for begin in range(0, self.spec.lags, together):
+            some = np.arange(begin, min(begin + together, self.spec.lags))
+            for lag, column in zip(some.tolist(), value(at.row - some[:, None]), strict=True):
+                columns[f"lag_{lag}"] = column
         for season, many in zip(self.task.seasons, self.spec.seasonal_lags, strict=True):
             if many and season > 1:
                 self._phase(columns, season, many, at, steps, value)
@@ -288,23 +303,22 @@ class Table:
         value: Callable[[Ints], npt.NDArray[np.float32]],
     ) -> None:
         base = at.row + steps - season * -(-steps // season)
-        same = []
+        back = season * np.arange(many)[:, None]
+        same = value(base - back)
         for k in range(many):
-            columns[f"season_{season}_{k}"] = value(base - season * k)
-            same.append(columns[f"season_{season}_{k}"])
+            columns[f"season_{season}_{k}"] = same[k]
         # The same step as it went one, two, ... periods ago, and how far the origin is from those periods.
-        origin = np.stack([value(base - season * k - steps) for k in range(min(many, 4))])
-        went = np.stack(same[: len(origin)]) - origin
+        origin = value(base - back[:4] - steps)
+        went = same[: len(origin)] - origin
         columns[f"season_{season}_step"] = went[0]
         columns[f"season_{season}_steps"] = _mean_of(went)
         columns[f"season_{season}_gap"] = value(at.row) - _mean_of(origin)
         columns[f"season_{season}_next"] = value(base - season + 1)
         columns[f"season_{season}_previous"] = value(base - 1)
         if many > 2:
-            stack = np.stack(same)
-            mean = _mean_of(stack)
+            mean = _mean_of(same)
             columns[f"season_{season}_mean"] = mean
-            columns[f"season_{season}_std"] = np.sqrt(_mean_of((stack - mean) ** 2))
+            columns[f"season_{season}_std"] = np.sqrt(_mean_of((same - mean) ** 2))
 
     def _rolling(self, columns: dict[str, npt.NDArray[np.float32]], at: Origins, level: Floats, scale: Floats) -> None:
         first = self.panel.indptr[at.series]

@@ -13,7 +13,6 @@ import numpy as np
 from autots.panel import Floats
 from serve.admission.child import Check
 from serve.admission.policy import AdmissionError, Policy
-from serve.protocol.request import Series
 from serve.runtime.golden import verify, warm_up
 from serve.runtime.model import Served
 
@@ -78,14 +77,7 @@ def checks(path: Path, policy: Policy, golden: Any) -> Iterator[Check]:
 
 def _forecast(served: Served, y: Floats) -> tuple[Floats, Floats] | str:
     """Return a forecast of one series under a name that the model does not know, or why the request is refused."""
-    panel = served.pipeline.panel
-    start: str | int = (
-        int(panel.times[0]) if panel.freq.is_integer else served.clock.write(int(panel.times[0].view("int64")))
-    )
-    steps = np.ones(len(y) + served.horizon)
-    known = {name: (float(v[-1]) * steps).tolist() for name, v in panel.select([0]).known.items()}
-    past = {name: (float(v[-1]) * steps[: len(y)]).tolist() for name, v in panel.select([0]).past.items()}
-    ready = served.read([Series("probe", y, start, known=known, past=past)])
+    ready = served.read([served.probe(y)])
     if ready.panel is None:
         return next(iter(ready.errors.values())).message
     block = served.forecast(ready.panel, ready.future)

@@ -19,6 +19,7 @@ import pandas as pd
 
 from autots.api import Pipeline
 from autots.panel.build import read_panel
+from serve.bench.faults import canary_figures, kill_figures, overload_figures
 from serve.bench.load import Load, measure, start
 from serve.bench.queue import queue_figures
 from serve.bench.routing import routing_figures
@@ -27,6 +28,7 @@ from serve.protocol.request import Limits, parse_forecast
 from serve.runtime.config import ServingConfig
 from serve.runtime.model import Served
 from serve.testing.pipelines import fitted, hourly, of_panel
+from zoo.errors import ClusterError
 
 __all__ = ["FIGURES", "run"]
 
@@ -51,7 +53,7 @@ def _free() -> int:
 
 
 def _up(what: Any, *, replicas: int = 1) -> Endpoint:
-    return deploy(what, port=_free(), replicas=replicas)
+    return deploy(what, port=_free(), replicas=replicas, checked=False)
 
 
 def _shown(load: Load) -> _Record:
@@ -274,31 +276,34 @@ def reload() -> Iterator[_Record]:
 
 
 def first_answer() -> Iterator[_Record]:
-    """From ``zoo serve RUN`` to the first answer, in a new process."""
+    """From ``zoo serve RUN`` to the first answer, in a new process: admission and Ray's start are inside."""
     folder = fitted(hourly(5, 200), families=("auto_theta",)).save(Path(tempfile.mkdtemp()) / "p")
     port = _free()
     words = [sys.executable, "-m", "zoo.cli", "serve", str(folder), "--port", str(port), "--name", f"bench-{port}"]
-    begin = time.perf_counter()
-    server = subprocess.Popen(words, stderr=subprocess.DEVNULL)  # noqa: S603  # our own command
-    try:
-        seconds = _answered(port, begin)
-    finally:
-        server.terminate()
-        server.wait()
+    with tempfile.TemporaryFile() as told:
+        begin = time.perf_counter()
+        server = subprocess.Popen(words, stdout=told, stderr=told)  # noqa: S603  # our own command
+        try:
+            seconds = _answered(port, begin, server)
+        except ClusterError as error:
+            told.seek(0)
+            raise ClusterError(f"{error.message}: {told.read().decode(errors='replace')[-2000:]}") from None
+        finally:
+            server.terminate()
+            server.wait()
     yield {"seconds": round(seconds, 1), "asked": "<= 12 s"}
 
 
-def _answered(port: int, begin: float) -> float:
+def _answered(port: int, begin: float, server: subprocess.Popen[bytes]) -> float:
     body = json.dumps({"series": [{"id": "H1"}]}).encode()
-    while True:
+    while (spent := time.perf_counter() - begin) < 180 and server.poll() is None:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/forecast", body, timeout=5) as response:
                 if response.status == 200:
                     return time.perf_counter() - begin
         except OSError:
-            if time.perf_counter() - begin > 180:
-                raise
             time.sleep(0.02)
+    raise ClusterError(f"`zoo serve` must answer, but did not in {spent:.0f} s (ended with {server.poll()})")
 
 
 FIGURES: Mapping[str, Callable[[], Iterator[_Record]]] = {
@@ -307,6 +312,9 @@ FIGURES: Mapping[str, Callable[[], Iterator[_Record]]] = {
     "winners": winners,
     "many": many,
     "reload": reload,
+    "canary": lambda: canary_figures(_up, _shown),
+    "kill": lambda: kill_figures(_up, _replicas),
+    "overload": lambda: overload_figures(_up, _shown),
     "start": first_answer,
     "routing": routing_figures,
     "queue": queue_figures,

@@ -35,18 +35,24 @@ def serve(
     unchecked: Annotated[bool, typer.Option("--unchecked", help="Serve without the admission checks.")] = False,
 ) -> Outcome:
     """Serve until Ctrl-C, or detached; replace what runs under the name already."""
+    from serve.deployments.deploy import admitted
+
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) is None:
         raise ConfigError(f"a name must be letters, digits, dots and dashes, but got {name!r}", "for example sales")
     serving, options = _serving(run, config, name, state)
     count = options.get("replicas", _replicas(replicas))
-    if not unchecked:
-        _admit(serving)
+    if serving.routes:
+        from serve.front import check_routes
+
+        check_routes(serving)
     running = processes.read(name)
     if running is not None and running.pid != os.getpid():
+        if not unchecked:
+            admitted(serving)
         return _replaced(running, serving)
     if detach:
         return _detached(name)
-    return _foreground(name, serving, host=host, port=port, replicas=count)
+    return _foreground(name, serving, host=host, port=port, replicas=count, checked=not unchecked)
 
 
 def _serving(run: str | None, config: Path | None, name: str, state: Path | None) -> tuple[Any, dict[str, Any]]:
@@ -73,16 +79,6 @@ def _serving(run: str | None, config: Path | None, name: str, state: Path | None
         raise ConfigError(
             f"{config} must be a Ray Serve configuration with models, but lacks {error}", "see configs/serving"
         ) from None
-
-
-def _admit(serving: Any) -> None:
-    """Raise if a model fails a check (the message names it); what was admitted before is not checked again."""
-    from serve.admission import ensure
-    from serve.front import check_routes
-
-    check_routes(serving)
-    names = {f"{m.name}@{m.version}" if m.version else f"{m.name} ({m.path})": m.path for m in serving.models}
-    ensure(names, serving.folder())
 
 
 def _replicas(text: str) -> int | Literal["auto"]:
@@ -152,7 +148,9 @@ def _detached(name: str) -> Outcome:
     raise ClusterError(f"the endpoint must answer within {_PATIENCE:g} s, but it does not", f"see {log}")
 
 
-def _foreground(name: str, serving: Any, *, host: str, port: int, replicas: int | Literal["auto"]) -> Outcome:
+def _foreground(
+    name: str, serving: Any, *, host: str, port: int, replicas: int | Literal["auto"], checked: bool
+) -> Outcome:
     """Serve until a signal ends it; SIGHUP serves what the record says now."""
     from serve.deployments.deploy import configured, deploy
 
@@ -162,7 +160,7 @@ def _foreground(name: str, serving: Any, *, host: str, port: int, replicas: int 
     record = processes.Record(name, os.getpid(), processes.began(os.getpid()), "", "", serving.model_dump(mode="json"))
     processes.write(record)
     try:
-        endpoint = deploy(serving, name=name, host=host, port=port, replicas=replicas)
+        endpoint = deploy(serving, name=name, host=host, port=port, replicas=replicas, checked=checked)
         with endpoint:
             record = replace(record, url=endpoint.url, proxy=endpoint.proxy)
             processes.write(record)

@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,13 +17,14 @@ from typing import Any, Literal, Self
 from pydantic import ValidationError
 
 from autots.api import Pipeline
+from serve.admission import ensure
 from serve.deployments.environment import prepare, proxy
 from serve.runtime.config import ServingConfig
 from serve.runtime.model import Served
 from zoo.cluster import Session, connect
 from zoo.errors import ClusterError, ConfigError
 
-__all__ = ["Endpoint", "configured", "deploy"]
+__all__ = ["Endpoint", "admitted", "configured", "deploy"]
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 120.0
@@ -49,6 +51,7 @@ class Endpoint:
     def reload(self, config: ServingConfig) -> None:
         """Serve something else from now on: running replicas load it beside their work, then switch."""
         _run(self.name, config, self.options)
+        _await_application(self.name, "")
 
     def stop(self) -> None:
         """Let requests under way be answered, then end the application, and Ray if it was started for it."""
@@ -98,6 +101,17 @@ def configured(
         ) from None
 
 
+def admitted(config: ServingConfig) -> None:
+    """Check every model that was not admitted before, each in a process of its own; see ``serve.admission``.
+
+    Raises:
+        AdmissionError: A model may not go live; the message names the check.
+        ArtifactError: There is nothing to check at a path.
+    """
+    names = {f"{m.name}@{m.version}" if m.version else f"{m.name} ({m.path})": m.path for m in config.models}
+    ensure(names, config.folder())
+
+
 def deploy(
     what: Pipeline | str | Path | Mapping[str, Any] | ServingConfig,
     *,
@@ -108,6 +122,7 @@ def deploy(
     replicas: int | Literal["auto"] = 1,
     state: str | None = None,
     address: str | None = None,
+    checked: bool = True,
 ) -> Endpoint:
     """Serve on the embedded Ray, or on the cluster that is meant (see ``zoo.cluster.connect``).
 
@@ -120,8 +135,10 @@ def deploy(
         replicas: Processes; ``auto`` follows the load.
         state: Folder for actuals; beside the model if left out.
         address: Of a Ray cluster.
+        checked: Whether models must pass the admission checks first; those that passed before are not checked again.
 
     Raises:
+        AdmissionError: A model fails a check; nothing answers.
         ArtifactError: A model cannot be read; nothing was started.
         ConfigError: An argument does not fit.
         ClusterError: Ray or the endpoint did not start.
@@ -131,30 +148,39 @@ def deploy(
         ...     requests.post(f"{endpoint.url}/v1/forecast", json={"series": [{"id": "H1"}]})
     """
     config = configured(what, model=model, state=state)
-    if len(config.models) == 1:
-        # A folder that cannot be read is the user's to mend, before seconds are spent on a cluster.
-        Served.load(config.models[0].name, config.models[0].path)
     for one in config.models:
         if not Path(one.path).is_dir():
             raise ConfigError(f"a model must lie in a folder, but there is none at {one.path}", "check the path")
+    if len(config.models) == 1:
+        # A folder that cannot be read is the user's to mend, before seconds are spent on a cluster.
+        Served.load(config.models[0].name, config.models[0].path)
     if replicas != "auto" and replicas < 1:
         raise ConfigError(f"`replicas >= 1` must hold, but got {replicas}", "or say auto")
     prepare()
-    session = connect(address=address)
-    try:
-        cpus = session.cpus
-        most = max(1, int(cpus))
-        # Replicas share the cores where there are more of them.
-        each = 1.0 if replicas == "auto" else min(1.0, round(0.9 * cpus / replicas, 2))
-        options = {"replicas": replicas, "most_replicas": most, "num_cpus": each}
-        _start(host, port)
-        _run(name, config, options)
-        url = f"http://{host}:{port}"
-        _wait(url)
-    except BaseException:
-        session.close()
-        raise
+    url = f"http://{host}:{port}"
+    # Checking models, Ray, and the proxies take seconds each, and wait for each other only where they must.
+    with ThreadPoolExecutor(2, thread_name_prefix="deploy") as beside:
+        checks = beside.submit(admitted, config) if checked else None
+        session = connect(address=address)
+        try:
+            proxies = beside.submit(_start, host, port)
+            _await_controller(proxies)
+            if checks is not None:
+                checks.result()
+            options = _options(session.cpus, replicas)
+            _run(name, config, options)
+            proxies.result()
+            _await_application(name, url)
+        except BaseException:
+            session.close()
+            raise
     return Endpoint(url, name, _proxy(session), session, options)
+
+
+def _options(cpus: float, replicas: int | Literal["auto"]) -> dict[str, Any]:
+    # Replicas share the cores where there are more of them.
+    each = 1.0 if replicas == "auto" else min(1.0, round(0.9 * cpus / replicas, 2))
+    return {"replicas": replicas, "most_replicas": max(1, int(cpus)), "num_cpus": each}
 
 
 def _start(host: str, port: int) -> None:
@@ -173,35 +199,62 @@ def _start(host: str, port: int) -> None:
         _log.warning("the proxy did not start at once: %s", error)
 
 
+def _await_controller(proxies: Future[None]) -> None:
+    """Return as soon as Serve's controller is there, or is known not to come: proxies start beside the replicas."""
+    import ray
+
+    while not proxies.done():
+        try:
+            ray.get_actor("SERVE_CONTROLLER_ACTOR", namespace="serve")
+            return
+        except ValueError:
+            time.sleep(0.02)
+
+
 def _run(name: str, config: ServingConfig, options: Mapping[str, Any]) -> None:
     from ray import serve
 
     from serve.deployments.ingress import build
 
-    try:
-        serve.run(build({"serving": config.model_dump(mode="json"), **options}), name=name, route_prefix="/")
-    except RuntimeError as error:
-        told = [line for line in str(error).splitlines() if line.strip()]
-        raise ClusterError(
-            f"the endpoint must start, but: {told[-1] if told else error}", "see the replica's log in Ray's folder"
-        ) from error
+    target = build({"serving": config.model_dump(mode="json"), **options})
+    # Ray looks once a second whether it is done: we look ourselves.
+    serve.run_many(
+        [serve.RunTarget(target, name=name, route_prefix="/")],
+        wait_for_ingress_deployment_creation=False,
+        wait_for_applications_running=False,
+    )
 
 
-def _wait(url: str) -> None:
-    """Return as soon as a request is answered.
+def _await_application(name: str, url: str) -> None:
+    """Return as soon as all replicas are there and, given an address, a request is answered.
 
     Raises:
-        ClusterError: None is.
+        ClusterError: They do not come.
     """
+    from ray import serve
+
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end:
-        try:
-            with urllib.request.urlopen(f"{url}/v2/health/ready", timeout=5) as response:  # noqa: S310  # our own URL
-                if response.status == 200:
-                    return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.05)
+        found = serve.status().applications.get(name)
+        if found is not None and found.status in ("DEPLOY_FAILED", "UNHEALTHY"):
+            told = [one.message for one in found.deployments.values()] + [found.message]
+            lines = [line for text in told for line in text.splitlines() if line.strip()]
+            raise ClusterError(
+                f"the endpoint must start, but: {lines[-1] if lines else found.status}",
+                "see the replica's log in Ray's folder",
+            )
+        if found is not None and found.status == "RUNNING" and (not url or _answers(url)):
+            return
+        time.sleep(0.05)
     raise ClusterError(f"the endpoint must answer within {_PATIENCE:g} s, but it does not", "is the port taken?")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/v2/health/ready", timeout=5) as response:  # noqa: S310  # our own URL
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
 
 
 def _proxy(session: Session) -> str:

@@ -49,6 +49,7 @@ def prepare() -> str:
         _SWITCH: "1",
         # The application does not block, so it may run in the loop that reads the sockets.
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve.deployments.watching.middlewares",
         # Files and ports of its own: Ray's are the same for everybody on a machine.
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{folder}/haproxy.cfg",
         "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{folder}/admin.sock",

@@ -11,7 +11,6 @@ from typing import Any
 
 from ray import serve
 
-from serve.front import FrontApp
 from serve.runtime.config import ServingConfig
 
 __all__ = ["Ingress", "build"]
@@ -31,6 +30,9 @@ class Ingress:
     """One process with all models."""
 
     def __init__(self) -> None:
+        # Here, so that whoever deploys need not import the web framework: half a second of the start.
+        from serve.front import FrontApp
+
         self._app = FrontApp(echo_id=False)  # Ray writes X-Request-Id, too
         self._turn = asyncio.Lock()
 

@@ -12,7 +12,7 @@ from autots.ensembles import average
 from autots.panel import Floats, Future, Panel
 from serve.protocol.answer import Answer, Forecasts
 from serve.protocol.errors import RequestError
-from serve.protocol.request import ForecastRequest, Limits, ObserveBody
+from serve.protocol.request import ForecastRequest, Limits, ObserveBody, Series
 from serve.runtime.history import Counts
 from serve.runtime.journal import Row
 from serve.runtime.model import Block, Served
@@ -70,7 +70,7 @@ class Engine:
         read: dict[Served, Ready] = {}
         for part in parts:
             if part.served not in read:
-                read[part.served] = part.served.read(request.series)
+                read[part.served] = await _read(part.served, request.series)
         ready = _common(list(read.values()))
         if ready.panel is None:
             raise _nothing(ready)
@@ -162,6 +162,12 @@ class Engine:
         key = self.store.resolve(body.model)
         live = await self.store.get(key)
         served = live.served
+        if served.raw:
+            raise RequestError(
+                "this model makes its columns from raw rows, and takes no actuals",
+                "send the newest rows with each request, or update() the pipeline and serve it again",
+                "model",
+            )
         rows: list[Row] = []
         for i, one in enumerate(body.observations):
             id_ = str(one.id) if one.id is not None else served.history.single
@@ -179,6 +185,12 @@ class Engine:
         if len(rows) < 100:
             return served.history.observe(body.observation_id, rows)
         return await asyncio.to_thread(served.history.observe, body.observation_id, rows)
+
+
+async def _read(served: Served, series: Sequence[Series]) -> Ready:
+    if served.raw:
+        return await asyncio.to_thread(served.read, series)
+    return served.read(series)
 
 
 def _common(read: list[Ready]) -> Ready:

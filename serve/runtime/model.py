@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,9 @@ from serve.protocol.request import Series
 from serve.runtime.clock import Clock
 from serve.runtime.history import History
 from serve.runtime.read import Reader, Ready
-from zoo.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from serve.runtime.raw import RawReader
 
 __all__ = ["Block", "Served", "at_levels", "joined", "version_of"]
 
@@ -55,21 +57,18 @@ class Served:
         version: Of this pipeline.
         pipeline: It belongs to this object from now on.
         journal: Where actuals are kept, see History.
-
-    Raises:
-        ArtifactError: The pipeline has a feature pipeline in front, which no request goes through yet.
     """
 
     def __init__(self, name: str, version: str, pipeline: Pipeline, *, journal: Path | None = None) -> None:
-        if pipeline.features is not None:
-            raise ArtifactError(
-                f"a model must take the columns that it was fitted on, but {name} makes its own from raw rows",
-                "serve a pipeline that was fitted on the features themselves: zoo features run, then zoo fit",
-            )
         self.name, self.version, self._pipeline = name, version, pipeline
         self.clock = Clock(pipeline.schema)
         self.history = History(pipeline, self.clock, journal)
         self._reader = Reader(pipeline.schema, pipeline.horizon, self.history, self.clock)
+        self._raw: RawReader | None = None
+        if pipeline.features is not None:
+            from serve.runtime.raw import RawReader  # which joins panels as this module does
+
+            self._raw = RawReader(pipeline, self.history, self.clock)
         self.horizon, self.levels = pipeline.horizon, pipeline.levels
         self.all_levels = tuple(pipeline.task.levels)
         # A family that comes again is numbered: auto_ets, auto_ets#2.
@@ -107,8 +106,35 @@ class Served:
         )
 
     def read(self, series: Sequence[Series]) -> Ready:
-        """Read a request's series, see ``Reader``."""
-        return self._reader.read(series)
+        """Read a request's series, see ``Reader``, and ``RawReader`` for a pipeline with features."""
+        return self._reader.read(series) if self._raw is None else self._raw.read(series)
+
+    @property
+    def raw(self) -> bool:
+        """Whether requests bring raw rows, which take milliseconds to become features."""
+        return self._raw is not None
+
+    def probe(self, y: Floats) -> Series:
+        """Return a series of these values under a name that nobody knows, other columns as the history ends."""
+        if self._raw is None:
+            first = self._pipeline.panel.times[0]
+            start: str | int = int(first) if self.clock.freq.is_integer else self.clock.write(int(first.view("int64")))
+            panel = self._pipeline.panel.select([0])
+            steps = np.ones(len(y) + self.horizon)
+            known = {name: (float(v[-1]) * steps).tolist() for name, v in panel.known.items()}
+            past = {name: (float(v[-1]) * steps[: len(y)]).tolist() for name, v in panel.past.items()}
+            return Series("probe", y, start, known=known, past=past)
+        return self._raw.probe(y)
+
+    def ahead(self, panel: Panel) -> Future:
+        """Return what is known over the horizon of the model's own history.
+
+        A feature pipeline computes it; other covariates repeat the last ones: values that the model has seen.
+        """
+        if self._raw is not None:
+            return self._raw.future(panel)
+        ends = panel.indptr[1:] - 1
+        return Future({n: np.repeat(v[ends][:, None], self.horizon, axis=1) for n, v in panel.known.items()})
 
     def covariates(self, given: Mapping[str, Any], where: str) -> dict[str, float]:
         """Read one row's covariates; those that the model does not have are refused.

@@ -25,6 +25,8 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
 _MB = 1024 * 1024
+# Seconds after which it is worth a task to notice that the client has gone.
+_PATIENT = 0.02
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Limits:
         answer: Seconds for the answer; ``X-Request-Timeout-Ms`` may ask for less, never for more.
         running: Requests at once.
         waiting: Requests that wait for their turn; the next one is told to come back.
+        hold: Seconds before a request that may not even wait is told so; at most so many refusals are held at once as
+            requests may run and wait, times ten.
         open_paths: Answered without a token and without waiting: health must be seen under load, too.
 
     Raises:
@@ -48,6 +52,7 @@ class Limits:
     answer: float = 60.0
     running: int = 64
     waiting: int = 256
+    hold: float = 0.0
     open_paths: tuple[str, ...] = ("/v2/health/live", "/v2/health/ready", "/ping", "/health")
 
     def __post_init__(self) -> None:
@@ -97,6 +102,7 @@ class Guard:
         self._free = self.limits.running
         self.change(limits=self.limits, tokens=tokens)
         self._turns: list[asyncio.Future[None]] = []
+        self._held = 0
         self._pace = 0.05  # seconds that a request takes, a moving mean
 
     def change(self, *, limits: Limits, tokens: tuple[Token, ...]) -> None:
@@ -151,6 +157,15 @@ class Guard:
         length = headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > self.limits.body:
             raise _too_long(self.limits.body)
+        if self._free <= 0 and len(self._turns) >= self.limits.waiting:
+            busy = self._busy("too many requests wait already")  # before its body costs anything
+            if self._held < 10 * (self.limits.running + self.limits.waiting):
+                self._held += 1
+                try:
+                    await asyncio.sleep(min(self.limits.hold, seconds / 2))
+                finally:
+                    self._held -= 1
+            raise busy
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         body = await self._read(receive, min(self.limits.receive, seconds))
@@ -249,7 +264,8 @@ class Guard:
 
 async def _within(seconds: float, app: App, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
     """Run the application on a body that was read; cancel it when its time is over or the client has gone."""
-    given = whole = False
+    given = whole = lost = False
+    loop = asyncio.get_running_loop()
     gone = asyncio.Event()
 
     async def replay() -> Message:
@@ -265,29 +281,38 @@ async def _within(seconds: float, app: App, scope: Scope, body: bytes, receive: 
         whole = message["type"] == "http.response.body" and not message.get("more_body", False)
         await send(message)
 
+    line: asyncio.Task[None] | None = None
+
     async def listen() -> None:
+        nonlocal lost
         while (await receive())["type"] != "http.disconnect":
             pass
         gone.set()
+        if not whole:  # what an application does after its answer is not the client's any more
+            lost = True
+            limit.reschedule(loop.time())
 
-    work = asyncio.ensure_future(app(scope, replay, watched))
-    line = asyncio.ensure_future(listen())
+    def look() -> None:
+        nonlocal line
+        line = asyncio.ensure_future(listen())
+
+    # Most answers are there before anybody would look whether the client still waits.
+    later = loop.call_later(min(_PATIENT, seconds / 2), look)
     try:
-        await asyncio.wait({work, line}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done() and line.done() and not whole:
-            raise _Refusal(499, "the client has gone")
-        if not work.done() and whole:
-            # What an application does after its answer is not the client's any more.
-            await asyncio.wait({work}, timeout=seconds)
-        if not work.done():
-            text = f"the answer must come within {seconds:.3g} s, but it did not"
-            raise _Refusal(504, text, "ask for less, or allow more time with X-Request-Timeout-Ms")
-        await work
+        async with asyncio.timeout(seconds) as limit:
+            await app(scope, replay, watched)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        if lost:
+            raise _Refusal(499, "the client has gone") from None
+        text = f"the answer must come within {seconds:.3g} s, but it did not"
+        raise _Refusal(504, text, "ask for less, or allow more time with X-Request-Timeout-Ms") from None
     finally:
-        for task in (work, line):
-            if not task.done():
-                task.cancel()
-        await asyncio.gather(work, line, return_exceptions=True)
+        later.cancel()
+        if line is not None:
+            line.cancel()
+            await asyncio.gather(line, return_exceptions=True)
 
 
 def _too_long(most: int) -> _Refusal:

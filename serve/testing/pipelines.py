@@ -10,6 +10,7 @@ import pandas as pd
 
 from autots.api import Pipeline
 from autots.ensembles import average
+from autots.features import Features
 from autots.intervals import Conformal, fit_conformal
 from autots.metrics import season_scale
 from autots.models.base import DEFAULT_LEVELS, Task
@@ -43,6 +44,7 @@ def fitted(
     static: Any = None,
     levels: tuple[float, ...] = (0.1, 0.5, 0.9),
     params: Mapping[str, Any] | None = None,
+    features: Any = None,
 ) -> Pipeline:
     """Fit an equal-weight ensemble.
 
@@ -54,7 +56,14 @@ def fitted(
         static: As ``AutoTS`` takes it.
         levels: That answers have.
         params: Of all families.
+        features: As ``AutoTS`` takes it; the table has raw rows then.
     """
+    if features is not None:
+        before, columns = Features.of(features, table)
+        read = read_panel(columns, horizon=horizon, **before.roles)
+        made = of_panel(read.panel, read.schema, horizon=horizon, families=families, levels=levels, params=params)
+        made.features = before
+        return made
     read = read_panel(table, horizon=horizon, known=known, static=static)
     return of_panel(read.panel, read.schema, horizon=horizon, families=families, levels=levels, params=params)
 

@@ -102,12 +102,3 @@ def test_a_pipeline_file_may_bring_its_own_rows_and_mistakes_are_named(make, tmp
     scaling = Pipeline([{"scale": {"how": "standard", "columns": ["sold"]}}], id="shop", time="at", target="sold")
     with pytest.raises(ConfigError, match="units of the target"):
         make(features=scaling).fit(raw())
-
-
-def test_an_endpoint_refuses_what_makes_its_columns_from_raw_rows() -> None:
-    from types import SimpleNamespace
-
-    from serve.runtime.model import Served
-
-    with pytest.raises(ArtifactError, match="makes its own from raw rows"):
-        Served("demand", "1", SimpleNamespace(features=object()))  # type: ignore[arg-type]  # all that it looks at first

@@ -74,20 +74,21 @@ def test_a_reload_under_load_fails_no_request(endpoint, table, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.ray
-def test_a_killed_replica_comes_back(endpoint):
+def test_a_killed_replica_costs_the_client_no_answer(endpoint, table):
     def replicas() -> list[psutil.Process]:
         mine = psutil.process_iter(["cmdline"])
         return [p for p in mine if (p.info["cmdline"] or [""])[0].startswith("ray::ServeReplica:zoo:Ingress")]
 
-    with httpx.Client(base_url=endpoint.url, timeout=30) as client:
-        replicas()[0].kill()
-        good, end = 0, time.monotonic() + 60
-        while good < 50 and time.monotonic() < end:
-            try:
-                good += client.post("/v1/forecast", json={"series": [{"id": "H1"}]}).status_code == 200
-            except httpx.TransportError:
-                time.sleep(0.05)
-    assert good == 50
+    before = {p.pid for p in replicas()}
+    with serve.Client(endpoint.url, timeout=30) as client:
+        for i in range(50):
+            if i == 5:
+                replicas()[0].kill()
+            assert len(client.forecast(table.query("unique_id == 'H1'"), 24)) == 24
+        end = time.monotonic() + 60
+        while len({p.pid for p in replicas()} - before) < 1 and time.monotonic() < end:
+            time.sleep(0.1)
+    assert len(replicas()) == len(before)
 
 
 def zoo(*words: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:

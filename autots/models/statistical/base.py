@@ -255,7 +255,7 @@ class PerSeries(Forecaster):
 
     def _assemble(self, history: Panel, made: tuple[Floats, Floats, Any], task: Task) -> Forecast:
         mean, sigma, transformed = made
-        z = np.array([NormalDist().inv_cdf(level) for level in task.levels])
+        z = _normal(tuple(task.levels))
         quantiles = mean[:, :, None] + sigma[:, :, None] * z
         if transformed.any():
             quantiles[transformed] = self._back(quantiles[transformed])
@@ -283,6 +283,12 @@ class PerSeries(Forecaster):
         return np.asarray(np.square(np.maximum(mean, 0.0)) + sigma**2)
 
 
+@cache
+def _normal(levels: tuple[float, ...]) -> Floats:
+    """Return the (Q,) quantiles of the normal distribution."""
+    return np.array([NormalDist().inv_cdf(level) for level in levels])
+
+
 _RETRIED = (1 + FALLBACKS.index("short"), 1 + FALLBACKS.index("constant"))
 
 
@@ -301,9 +307,20 @@ def _quiet(threads: int) -> Iterator[None]:
 
     Matrices here are tiny: where the cores are shared, BLAS threads that wait for each other cost ten times the work.
     """
-    with _blas().limit(limits=threads, user_api="blas"), warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        yield
+    # As ``limit`` of the handle does, which describes every library anew: a fifth of a small forecast's time.
+    libraries = [one for one in _blas().lib_controllers if one.user_api == "blas"]
+    before = [one.num_threads for one in libraries]
+    try:
+        for one, many in zip(libraries, before, strict=True):
+            if many != threads:
+                one.set_num_threads(threads)
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for one, many in zip(libraries, before, strict=True):
+            if many != threads:
+                one.set_num_threads(many)
 
 
 def _fallback(reason: str) -> Learned:
