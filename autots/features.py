@@ -13,6 +13,7 @@ import pandas as pd
 from autots.panel.panel import Panel
 from autots.panel.schema import Schema
 from zoo.errors import ArtifactError, ConfigError
+from zoo.features.append import tail
 from zoo.features.artifact import load, save
 from zoo.features.pipeline import Pipeline
 from zoo.features.run import located
@@ -32,7 +33,7 @@ class Features:
 
     Args:
         pipeline: With what it learnt.
-        raw: The rows seen so far.
+        raw: Of the rows seen so far those on which later ones depend.
         id: Column that names the series after all steps; None for a single one.
         known: Columns that are functions of the clock.
     """
@@ -68,7 +69,9 @@ class Features:
         clock = [p for p in plan.columns if isinstance(p.step, Calendar | Fourier)]
         others = scaled | {n for p in plan.columns if not isinstance(p.step, Calendar | Fourier) for n in p.writes}
         known = tuple(name for p in clock for name in p.writes if name not in others)
-        return cls(pipeline, raw, id=plan.scope.names.id, known=known), table
+        # Not a view of the caller's table, nor its index.
+        kept = tail(pipeline, raw).reset_index(drop=True)
+        return cls(pipeline, kept, id=plan.scope.names.id, known=known), table
 
     @property
     def roles(self) -> dict[str, Any]:
@@ -81,10 +84,13 @@ class Features:
         return self.pipeline.transform(_rows(self.pipeline, raw))
 
     def continued(self, rows: Any) -> tuple[Self, pd.DataFrame]:
-        """Return what has seen more raw rows, and the features of all of them.
+        """Return what has seen more raw rows, and the features of these.
 
         Args:
             rows: Rows after those seen; columns that are missing are missing values.
+
+        Returns:
+            Both; among the features are some of rows seen before, whose own history is not kept: they are not wanted.
         """
         more = _rows(self.pipeline, rows)
         time = self.pipeline.spec.source.time
@@ -94,8 +100,8 @@ class Features:
         seen = pd.concat([self.raw, more[[c for c in self.raw.columns if c in more.columns]]], ignore_index=True)
         # A feed that delivers at least once may repeat itself.
         seen = seen.drop_duplicates(ignore_index=True)
-        after = type(self)(self.pipeline, seen, id=self.id, known=self.known)
-        return after, self.pipeline.transform(seen)
+        kept = tail(self.pipeline, seen).reset_index(drop=True)
+        return type(self)(self.pipeline, kept, id=self.id, known=self.known), self.pipeline.transform(seen)
 
     def future(self, schema: Schema, panel: Panel, horizon: int) -> pd.DataFrame | None:
         """Return the known columns over the horizon of each series; None if there are none."""

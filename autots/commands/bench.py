@@ -35,8 +35,11 @@ def bench_eligibility(data: Annotated[Path, typer.Option(help="Folder with a fol
     """Print one JSON line per set, then what the checks cost."""
     from autots.bench import eligibility
 
-    records = list(eligibility.run(data))
-    return Outcome({"records": records}, "\n".join(json.dumps(record) for record in records))
+    records = []
+    for record in eligibility.run(data):
+        print(json.dumps(record), flush=True)
+        records.append(record)
+    return Outcome({"records": records})
 
 
 def _records(suite: str, data: Path | None, only: list[str], budget: int | None, seed: int) -> Iterator[dict[str, Any]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autots.eligibility.exact import exact_shift
 from autots.eligibility.report import Verdict
 from autots.eligibility.sample import Sample
 from autots.panel.panel import Floats
@@ -89,6 +90,10 @@ def judge_leads(
         x = _without_fills(x)
     first = 0 if role == "known" else 1
     most = min(_MOST_LEADS, max(horizon, 2 * max(past.seasons)), int(_REACH * sample.split))
+    if not categorical:
+        exact = _exactly(values, name, role, past, horizon, range(first, max(most, first) + 1))
+        if exact is not None:
+            return exact
     leads = {first, 1} if categorical else {first, 1, *_likely(x, sample.y, first, most)}
     left = {lead: _from_column(x, sample, lead, categorical=categorical) for lead in leads}
     verdict = Verdict(name, role)
@@ -97,6 +102,24 @@ def judge_leads(
     if role == "known" and not categorical:
         verdict = verdict.worse(_short_lag(x, past, name, horizon))
     return verdict
+
+
+def _exactly(values: Floats, name: str, role: str, past: Past, horizon: int, leads: range) -> Verdict | None:
+    """Return a verdict if the column is the target of another row to the last digits, however short the series are."""
+    sample = past.sample
+    x = sample.matrix(values.astype(float), scale=False)
+    y = sample.matrix(sample.panel.y.astype(float), scale=False)
+    lags = [] if role != "known" else [-k for k in range(1, horizon) if k < x.shape[1]]
+    shift = exact_shift(x, y, [*leads, *lags], past.seasons)
+    if shift is None:
+        return None
+    if shift < 0:
+        told = f"declared known, but equal to the target {_rows(-shift)} earlier: not known {_rows(horizon)} ahead"
+        return Verdict(name, role, "ineligible", "short_lag", told, {"lag": float(-shift), "unexplained": 0.0})
+    evidence = {"lead": float(shift), "unexplained": 0.0}
+    if shift == 0:
+        return Verdict(name, role, "ineligible", "copy", "equal to the target itself, scaled", evidence)
+    return Verdict(name, role, "ineligible", "lead", f"equal to the target {_rows(shift)} later", evidence)
 
 
 def _judged(name: str, role: str, lead: int, left: float, past: Past) -> Verdict | None:

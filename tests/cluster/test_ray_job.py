@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -19,6 +20,8 @@ import psutil
 import pytest
 
 from autots import load
+from zoo.cluster import java
+from zoo.testing.features import raw_table
 
 _ROOT = Path(__file__).parents[2]
 _RAY = [sys.executable, "-m", "ray.scripts.scripts"]
@@ -58,6 +61,9 @@ def cluster() -> Iterator[_Cluster]:
     folder = tempfile.mkdtemp(prefix="zoo-head-", dir="/tmp")  # short: Ray's sockets lie in it
     port, dashboard, client, agent, grpc, metrics, runtime = _free_ports(7)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    runtime_java = java.find()  # Spark starts on the Java that a node had on its PATH when Ray started there
+    if runtime_java is not None:
+        environment["PATH"] = f"{runtime_java.path.parent}{os.pathsep}{environment['PATH']}"
     environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
     options = {
         "--port": port,
@@ -150,3 +156,29 @@ def test_a_fit_runs_unchanged_as_a_job_of_a_cluster(
     assert (run / "study.journal").stat().st_size > 0 and (run / "report.html").exists()
     learned = [row for row in pipeline.leaderboard()["family"] if row.startswith(("linear", "trees", "auto"))]
     assert learned, "no trial ended on the cluster"
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_feature_pipeline_runs_on_spark_as_a_job_of_a_cluster(
+    cluster: _Cluster, entry_points: Path, tmp_path: Path
+) -> None:
+    work = tmp_path / "work"
+    for package in ("zoo", "autots"):
+        shutil.copytree(_ROOT / package, work / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(entry_points, work, dirs_exist_ok=True)
+    raw_table().to_parquet(work / "t.parquet")
+    (work / "p.yaml").write_text(
+        "source: {path: t.parquet, id: meter, time: ts, target: kwh}\n"
+        "steps:\n  - deduplicate: {}\n  - resample: {every: 1h}\n  - lags: [1, 24]\n  - scale: {how: robust}\n"
+        f"sink: {{table: {tmp_path / 'features'}}}\n"
+    )
+    sums = set()
+    for engine in ("spark", "pandas"):
+        run = ("features", "run", "p.yaml", "--engine", engine, "--json")
+        output = _submit(cluster, work, sys.executable, "-m", "zoo.cli", *run)
+        line = next(each for each in output.splitlines() if each.startswith("{"))
+        report = json.loads(line)
+        assert report["engine"] == engine
+        sums.add(report["checksum"])
+    assert len(sums) == 1

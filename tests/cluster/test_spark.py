@@ -150,8 +150,15 @@ def test_a_killed_executor_costs_time_and_no_row(tmp_path: Path) -> None:
 
         def work(batches):
             for batch in batches:
+                if batch.num_rows and batch.column(0)[0].as_py() >= 250:
+                    open(MARK, "w").close()  # two of eight parts are done: the kill comes in mid-run
                 time.sleep(0.5)
                 yield batch
+
+        def kill(victim):
+            while not os.path.exists(MARK):
+                time.sleep(0.05)
+            os.kill(victim, 9)
 
         def parent(_):
             yield next(p.pid for p in psutil.Process().parents() if p.name() == "java")
@@ -159,13 +166,37 @@ def test_a_killed_executor_costs_time_and_no_row(tmp_path: Path) -> None:
         with connect(workers=2), spark(executors=1, cores=1, memory="700m") as session:
             import threading
             victim = session.sparkContext.parallelize([0], 1).mapPartitions(parent).collect()[0]
-            threading.Timer(2.0, lambda: os.kill(victim, 9)).start()
+            threading.Thread(target=kill, args=(victim,), daemon=True).start()
             rows = session.range(0, 1000, 1, 8).mapInArrow(work, "id long").selectExpr("sum(id) s").collect()[0].s
             again = session.sparkContext.parallelize([0], 1).mapPartitions(parent).collect()[0]
             print(rows, again != victim)
     """
-    result = _run(script)
+    result = _run(f"MARK = {str(tmp_path / 'mark')!r}\n" + textwrap.dedent(script))
     assert result.stdout == "499500 True\n", result.stderr
+
+
+@pytest.mark.slow
+def test_a_job_whose_executor_does_not_come_back_is_an_error_not_a_hang() -> None:
+    script = """
+        import ray
+        from zoo.cluster import connect, spark
+        from zoo.errors import ClusterError
+
+        with connect(workers=2):
+            try:
+                with spark(executors=1, cores=1, memory="700m", patience=5) as session:
+                    assert session.range(10).count() == 10
+                    (name,) = [a for a in ray.util.list_named_actors() if a.startswith("raydp-executor-")]
+                    ray.kill(ray.get_actor(name), no_restart=True)
+                    ray.get_actor("RAY_APP_MASTER")
+                    session.range(1000).repartition(8).count()
+            except ClusterError as error:
+                print(error.message)
+    """
+    result = _run(script)
+    assert result.stdout == "a Spark job must have an executor, but had none for 5 s, and was cancelled\n", (
+        result.stderr
+    )
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -13,6 +13,7 @@ from autots import AutoTS
 from autots.bench.eligibility import planted
 from autots.commands.check import check
 from autots.eligibility import Eligibility, Verdict, earlier_version, examine
+from autots.eligibility.exact import exact_shift
 from autots.panel.build import read_panel
 from zoo.errors import DataError
 from zoo.tables.versioned import Table
@@ -231,3 +232,23 @@ def test_units_do_not_matter() -> None:
 def test_columns_of_any_kind_are_judged(values: Any) -> None:
     found = _examined(_table(1, 200).assign(x=values))
     assert _of(found, "x").status in ("eligible", "review", "ineligible")
+
+
+def test_exact_leads_and_lags_are_found_in_short_series_of_any_unit():
+    """Twelve rows of each: too few for a share of the variance, enough for equality."""
+    rng = np.random.default_rng(3)
+    y = np.cumsum(rng.normal(size=(8, 12)), axis=1) * 10.0 ** rng.integers(-200, 150, size=(8, 1))
+    ahead = np.full_like(y, np.nan)
+    ahead[:, :-2] = -3 * y[:, 2:]
+    assert exact_shift(ahead, y, range(1, 6), [1]) == 2
+    behind = np.full_like(y, np.nan)
+    behind[:, 1:] = y[:, :-1]
+    assert exact_shift(behind, y, [0, 1, 2, -1, -2], [1]) == -1
+    assert exact_shift(behind, y, range(6), [1]) is None
+
+
+def test_a_target_that_follows_from_its_own_past_accuses_no_column():
+    line = np.arange(24.0) + np.arange(6.0)[:, None]
+    wave = np.sin(np.arange(24.0) * np.pi / 6) + np.arange(6.0)[:, None]
+    for y in (line, wave):
+        assert exact_shift(2 * y + 1, y, range(8), [1, 12]) is None

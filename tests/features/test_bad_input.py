@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,11 @@ import pytest
 
 from zoo.cli import main
 from zoo.errors import ConfigError, DataError
-from zoo.features import Pipeline
+from zoo.features import Pipeline, artifact
 from zoo.features.run import run
 from zoo.features.sink import Folder
+from zoo.features.spec import Sink
+from zoo.tables.versioned import Table
 from zoo.testing.features import raw_table
 
 HOURLY = {"resample": {"every": "1h"}}
@@ -130,6 +133,20 @@ def test_files_of_different_schema_are_refused(tmp_path):
         run(pipeline(HOURLY, source=str(tmp_path / "*.parquet")), engine="pandas")
 
 
+def test_an_empty_file_among_others_and_a_table_of_empty_row_groups_change_nothing(tmp_path):
+    table = raw_table(series=1, hours=30)
+    (tmp_path / "in").mkdir()
+    table.to_parquet(tmp_path / "in" / "a.parquet")
+    options = {"source": str(tmp_path / "in")}
+    alone = run(pipeline(HOURLY, **options))
+    table.iloc[:0].to_parquet(tmp_path / "in" / "b.parquet")
+    both = run(pipeline(HOURLY, **options))
+    assert (both.checksum, both.rows_in) == (alone.checksum, len(table))
+    table.iloc[:0].to_parquet(tmp_path / "in" / "a.parquet")
+    with pytest.raises(DataError, match="must hold rows"):
+        run(pipeline(HOURLY, **options))
+
+
 def test_infinite_values_are_missing_and_noted():
     table = raw_table(series=1, hours=60)
     table.loc[5, "kwh"] = np.inf
@@ -158,8 +175,8 @@ def test_daylight_saving_hours_twice_and_missing():
     assert wall["ts"].is_unique
 
 
-def test_an_id_column_with_very_many_values_is_no_loop():
-    count = 200_000
+@pytest.mark.parametrize("count", [200_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+def test_an_id_column_with_very_many_values_is_no_loop(count):
     table = pd.DataFrame({"id": np.arange(count), "ts": pd.Timestamp("2024-01-01"), "kwh": 1.0})
     steps = [{"lags": [1]}, {"rolling": {"windows": [24]}}, {"calendar": ["hour"]}]
     out = Pipeline(steps, id="id", time="ts", target="kwh").fit_transform(table)
@@ -214,6 +231,50 @@ def test_a_killed_run_leaves_the_old_rows(tmp_path):
     rows = pd.read_parquet(tmp_path / "out")
     assert len(rows) == first.rows_out
     assert run(pipeline(HOURLY, **options)).checksum == first.checksum
+
+
+@pytest.mark.parametrize("when", [pytest.param("before", marks=pytest.mark.slow), "after"])
+def test_a_driver_killed_around_the_commit_leaves_every_version_with_its_pipeline(tmp_path, when):
+    table = raw_table(series=2, hours=60)
+    cut = pd.Timestamp("2024-03-02 06:00")
+    table[table["ts"] <= cut].to_parquet(tmp_path / "t.parquet")
+    config = {
+        "source": {"path": "t.parquet", "id": "meter", "time": "ts", "target": "kwh"},
+        "steps": [{"deduplicate": {}}, {"lags": [1]}, {"scale": {"how": "robust"}}],
+        "sink": {"table": "out"},
+    }
+    (tmp_path / "p.yaml").write_text(json.dumps(config))
+    code = (
+        "import os, signal; from zoo.features import Pipeline; from zoo.features.run import run;"
+        "from zoo.tables.versioned import Table; real = Table.write;"
+        f"Table.write = lambda *a, **k: (None if {when == 'before'} else real(*a, **k), os.kill(os.getpid(), 9));"
+        f"run(Pipeline.from_yaml({str(tmp_path / 'p.yaml')!r}))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == -9
+    made, out = Pipeline.from_yaml(tmp_path / "p.yaml"), Table.open(tmp_path / "out")
+    assert out.exists == (when == "after")
+    if when == "before":
+        assert run(made).version == 0
+    named = out.log()[0].info["artifact"]
+    assert artifact.load(tmp_path / "out" / named).hash == made.hash
+    out.vacuum(keep=timedelta(0), dry_run=False)
+    table.to_parquet(tmp_path / "t.parquet")
+    assert run(made, appending=True).version == 1  # what scale learnt is there
+
+
+def test_a_versioned_sink_with_another_schema_is_refused_and_nothing_is_left(tmp_path):
+    raw_table(series=1, hours=40).to_parquet(tmp_path / "t.parquet")
+    options = {"source": str(tmp_path / "t.parquet")}
+
+    def to_table(*steps):
+        spec = pipeline(*steps, **options).spec
+        return Pipeline.of(spec.model_copy(update={"sink": Sink(table=str(tmp_path / "out"))}))
+
+    run(to_table(HOURLY, {"lags": [1]}))
+    before = sorted(str(f) for f in (tmp_path / "out").rglob("*"))
+    with pytest.raises(DataError, match=r"kwh_lag_2: only here"):
+        run(to_table(HOURLY, {"lags": [2]}))
+    assert sorted(str(f) for f in (tmp_path / "out").rglob("*")) == before
 
 
 def test_a_join_of_texts_alone_works_and_keys_of_two_kinds_are_refused():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.features.kernels.calendar import calendar_part
-from zoo.features.kernels.decay import decayed_mean, memory
+from zoo.features.kernels.decay import decayed_mean, memory, newest_decayed_mean
 from zoo.features.kernels.groups import Groups
 from zoo.features.kernels.windows import Window, rolling
 
@@ -49,6 +49,23 @@ def test_windows_agree_with_pandas_and_do_not_depend_on_what_lies_before(lengths
     cut = rolling(x[first:], groups_of([row + 1 - first]), windows, shift=shift, least=least)
     for window in windows:
         assert cut[window][-1:].tobytes() == found[window][-1:].tobytes()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 80), st.integers(0, 2), st.sampled_from([None, 1, 3]), st.floats(0, 1), st.integers(0, 2**32 - 1))
+def test_the_newest_row_alone_has_the_bits_of_the_whole_series(size, shift, least, level, seed):
+    rng = np.random.default_rng(seed)
+    rows = size + shift + int(rng.integers(0, 9))
+    x = np.round(rng.normal(0, 5, rows), int(rng.integers(0, 9)))  # zeros of both signs among them
+    x[rng.random(rows) < rng.choice([0.0, 0.2])] = np.nan
+    windows = [Window(how, size) for how in HOWS] + [Window("quantile", size, q) for q in (level, 0.5, 0.9)]
+    whole = rolling(x, groups_of([rows]), windows, shift=shift, least=least)
+    newest = rolling(x, groups_of([rows]), windows, shift=shift, least=least, newest=True)
+    for window in windows:
+        assert newest[window][-1:].tobytes() == whole[window][-1:].tobytes() or np.isnan(whole[window][-1])
+    if rows >= memory(size / 20) + shift:
+        mean = decayed_mean(x, groups_of([rows]), size / 20, shift=shift)[-1:]
+        assert newest_decayed_mean(x, size / 20, shift=shift).tobytes() == mean.tobytes() or np.isnan(mean[0])
 
 
 def test_a_huge_value_leaves_no_trace_in_later_windows():

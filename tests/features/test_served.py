@@ -12,7 +12,7 @@ from zoo.cli import main
 from zoo.errors import ArtifactError, DataError
 from zoo.features import Pipeline
 from zoo.features.artifact import load, save
-from zoo.features.engines.choice import choose
+from zoo.features.engines.choice import MEASURED, choose
 from zoo.features.run import run
 from zoo.tables.versioned import Table
 from zoo.testing.features import assert_same, raw_table
@@ -141,6 +141,19 @@ def test_auto_chooses_by_memory_and_says_why(tmp_path):
     large = choose(spec, str(tmp_path / "t.parquet"), free=1000)
     assert (small.engine, large.engine) == ("pandas", "spark")
     assert "at the peak" in small.why and "too large for one process" in large.why
+    assert "s here, " in small.why and "s on Spark with " in small.why
+
+
+def test_auto_chooses_by_time_where_a_table_fits(tmp_path, monkeypatch):
+    """On few cores Spark is never quicker; on many it is from its break-even on."""
+    monkeypatch.setattr("zoo.features.engines.choice.estimate", lambda path: 5_000_000_000)
+    monkeypatch.setattr("zoo.cluster.java.find", lambda: True)
+    spec = pipeline(source=str(tmp_path / "t.parquet")).spec
+    found = {cores: choose(spec, "t", free=10**12, cores=cores) for cores in (1, 64)}
+    assert [choice.engine for choice in found.values()] == ["pandas", "spark"]
+    assert "(never quicker)" in found[1].why and "quicker from " in found[64].why
+    here, there = MEASURED.seconds(MEASURED.break_even(64) or 0.0, 64)
+    assert abs(here - there) < 1e-6 * here
 
 
 def test_the_example_configuration_is_right(tmp_path):

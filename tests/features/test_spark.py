@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from zoo.errors import ConfigError, DataError
 from zoo.features import Pipeline
@@ -81,6 +85,56 @@ def test_random_tables_give_the_same_bits(seed, spark_session, tmp_path):
     reports, frames = both(ALL, raw_table(seed, series=1 + 2 * seed, hours=150 * seed), spark_session, tmp_path)
     assert_same(*frames)
     assert reports[0].checksum == reports[1].checksum
+
+
+@pytest.mark.slow
+def test_a_million_ids_give_the_same_checksum(spark_session, tmp_path):
+    count = 1_000_000
+    table = pd.DataFrame({"id": np.arange(count), "ts": pd.Timestamp("2024-01-01"), "kwh": np.arange(count) / 7})
+    table.to_parquet(tmp_path / "t.parquet")
+    steps = [{"lags": [1]}, {"rolling": {"windows": [24]}}, {"calendar": ["hour"]}]
+    made = Pipeline(steps, id="id", time="ts", target="kwh", source=str(tmp_path / "t.parquet"))
+    sums = {run(made, engine=engine, session=spark_session).checksum for engine in ("pandas", "spark")}
+    assert len(sums) == 1
+
+
+@st.composite
+def panels(draw):
+    """Rows as they come, of every unevenness: lonely rows, doubles, holes, infinite and missing values, odd ids."""
+    ids = draw(st.lists(st.text("ab 'é7", min_size=1, max_size=3), min_size=1, max_size=4, unique=True))
+    value = st.one_of(st.floats(-1e9, 1e9), st.sampled_from([float("nan"), float("inf"), 0.0, -0.0]))
+    row = st.tuples(st.sampled_from(ids), st.integers(0, 3000), value, value, st.sampled_from(["s0", "s1", None]))
+    rows = draw(st.lists(row, min_size=1, max_size=60))
+    table = pd.DataFrame(rows, columns=["meter", "ts", "kwh", "temperature", "station"])
+    table["ts"] = pd.Timestamp("2024-03-30") + pd.to_timedelta(table["ts"], unit="min")
+    return table.astype({"kwh": float, "temperature": float})
+
+
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(panels())
+def test_panels_of_every_unevenness_give_the_same_bits(spark_session, tmp_path, table):
+    steps = [step for step in ALL if "filter" not in step]
+    with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
+        table.to_parquet(f"{folder}/t.parquet")
+        made = Pipeline(steps, source=f"{folder}/t.parquet", id="meter", time="ts", target="kwh")
+        sums = {run(made, engine=engine, session=spark_session).checksum for engine in ("pandas", "spark")}
+        assert len(sums) == 1
+
+
+@pytest.mark.slow
+def test_daylight_saving_hours_and_empty_files_agree(spark_session, tmp_path):
+    utc = pd.date_range("2024-03-30 12:00", "2024-10-28", freq="1h", tz="UTC")
+    aware = pd.DataFrame({"ts": utc.tz_convert("Europe/Berlin"), "kwh": np.arange(len(utc), dtype=float)})
+    wall = aware.assign(ts=aware["ts"].dt.tz_localize(None))
+    steps = [{"resample": {"every": "1h"}}, {"calendar": ["hour", "day"]}, {"lags": [1, 24]}]
+    for name, table in (("aware", aware), ("wall", wall)):
+        (tmp_path / name).mkdir()
+        table.to_parquet(tmp_path / name / "a.parquet")
+        table.iloc[:0].to_parquet(tmp_path / name / "b.parquet")
+        made = Pipeline(steps, time="ts", target="kwh", source=str(tmp_path / name))
+        sums = {run(made, engine=engine, session=spark_session).checksum for engine in ("pandas", "spark")}
+        assert len(sums) == 1
 
 
 @pytest.mark.slow

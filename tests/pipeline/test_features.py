@@ -62,6 +62,20 @@ def test_raw_rows_in_and_daily_forecasts_out_also_after_saving_and_updating(fitt
     pd.testing.assert_frame_equal(again.predict(), later)
 
 
+def test_only_the_rows_that_later_ones_depend_on_are_kept(fitted):
+    made, table, before = fitted
+    kept = made.features
+    assert len(kept.raw) < len(before) / 3
+    whole = type(kept)(kept.pipeline, before.reset_index(drop=True), id=kept.id, known=kept.known)
+    days = sorted(table.loc[table["at"] >= "2022-03-14", "at"].dt.normalize().unique())[:4]
+    for day in days:
+        new = table[table["at"].dt.normalize() == day]
+        (kept, short), (whole, long) = kept.continued(new), whole.continued(new)
+        short, long = (t[t["at"] >= day].reset_index(drop=True) for t in (short, long))
+        pd.testing.assert_frame_equal(short, long, check_exact=True)
+        assert len(kept.raw) <= len(made.features.raw) + 4
+
+
 def test_a_changed_byte_of_the_saved_features_is_refused(fitted, tmp_path):
     made = fitted[0]
     made.save(tmp_path / "saved")

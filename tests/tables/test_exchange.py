@@ -39,7 +39,7 @@ def test_all_ways_give_the_same_rows_and_types_and_leave_nothing(spark_session: 
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("way", ["arrow", "parquet"])
+@pytest.mark.parametrize("way", ["arrow", pytest.param("parquet", marks=pytest.mark.slow)])
 def test_a_table_without_rows_keeps_its_columns(spark_session: Any, way: Any) -> None:
     dataset = to_ray(handover_table(spark_session, 10).where("meter < 0"), way)
     assert dataset.count() == 0

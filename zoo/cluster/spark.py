@@ -9,6 +9,7 @@ What goes wrong without this module, each with a regression test in ``tests/clus
 - Spark's master takes a CPU, and RayDP waits for ever if the CPUs it wants are busy.
 - A JVM that an earlier Spark session left in this process does not know RayDP's classes.
 - The driver's JVM stays when the session is stopped, and can keep a job alive.
+- A job whose executors are gone and do not come back waits for ever.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.cluster import java
 from zoo.cluster.fence import Sizing, memory_text, size
 from zoo.cluster.session import Session, connect
+from zoo.cluster.watch import watched
 from zoo.errors import ClusterError, ConfigError
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ def spark(
     name: str = "zoo",
     config: Mapping[str, str] | None = None,
     wait: float = 60.0,
+    patience: float = 120.0,
 ) -> Iterator[SparkSession]:
     """Start Spark in the connected Ray cluster (or in one of its own), and stop it whatever happens.
 
@@ -82,6 +85,7 @@ def spark(
         name: Name of the application.
         config: Further Spark settings; they win over the defaults of this module, Java options are added to.
         wait: Seconds to wait for CPUs that others hold.
+        patience: Seconds that a job may wait without any executor, should all be lost and none come back.
 
     Yields:
         The session of Spark.
@@ -90,7 +94,7 @@ def spark(
         ConfigError: No Java that works here or on a node; the sizes do not fit in the cluster; this process has a Spark
             session already.
         ClusterError: The CPUs do not come free in ``wait`` seconds; another Spark application runs in this Ray
-            namespace; Spark cannot start.
+            namespace; Spark cannot start; a job had no executor for ``patience`` seconds.
 
     Example:
         with spark(executors=2, cores=1, memory="1500m") as session:
@@ -108,7 +112,9 @@ def spark(
         after.callback(_release, group)
         after.enter_context(_clean_fetch())
         after.callback(_stop, name)
-        yield _start(name, sizing, group, _configuration(cluster, sizing, config or {}))
+        session = _start(name, sizing, group, _configuration(cluster, sizing, config or {}))
+        with watched(session, patience):
+            yield session
 
 
 def _configuration(cluster: Session, sizing: Sizing, config: Mapping[str, str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from zoo.features.pipeline import Pipeline
 from zoo.features.plan import Plan, aggregated, make_plan
 from zoo.tables.source import read
 
-__all__ = ["Update", "append", "needed"]
+__all__ = ["Update", "append", "needed", "tail"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,28 @@ def append(pipeline: Pipeline, history: Any, new: Any) -> Update:
     stamp = frame[source.time]
     since = dict(zip(changed.ids.tolist(), stamp.iloc[changed.groups.offsets[:-1]].tolist(), strict=True))
     return Update(frame, since, len(rows))
+
+
+def tail(pipeline: Pipeline, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return those of some raw rows on which the features of later rows can depend.
+
+    The newest row of each series is computed from them with the bits that all rows would give it. Where rows are
+    filtered all are kept: how many of them will pass is not known.
+
+    Args:
+        pipeline: What looks back.
+        rows: All raw rows so far.
+    """
+    source = pipeline.spec.source
+    history = batch_of(rows, source.names, zone=source.zone)
+    plan = make_plan(pipeline.steps, scope_of(history))
+    if _thins(plan):
+        return rows
+    newest = history.times[history.groups.offsets[1:] - 1]
+    if plan.every is not None:
+        newest = newest // plan.every * plan.every
+    first = dict(zip(history.ids.tolist(), newest.tolist(), strict=True))
+    return _rows_of(rows, pipeline, first, needed(plan, history, first))
 
 
 def _first_changed(plan: Plan, arriving: Batch) -> dict[Any, int]:

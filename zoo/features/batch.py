@@ -112,6 +112,11 @@ class Batch:
 
     def tail(self, count: int) -> Batch:
         """Return the last ``count`` rows of each series."""
+        if len(self.groups) == 1:
+            count = min(count, len(self))
+            columns = {name: values[len(self) - count :] for name, values in self.columns.items()}
+            groups = Groups(np.array([0, count]))
+            return replace(self, groups=groups, times=self.times[len(self) - count :], columns=columns)
         return self.take(self.groups.positions >= np.repeat(self.groups.lengths - count, self.groups.lengths))
 
 

@@ -48,19 +48,14 @@ def _newest(planned: Planned, batch: Batch, last: int) -> dict[str, Array]:
     need = planned.step.lookback + last
     if need >= len(batch):
         return planned.step.apply(batch, planned.reads, None)
-    short = replace(
-        batch,
-        groups=Groups(np.array([0, need])),
-        times=batch.times[-need:],
-        columns={name: batch.columns[name][-need:] for name in planned.reads},
-    )
-    out: dict[str, Array] = {}
+    columns = {name: batch.columns[name][-need:] for name in planned.reads}
+    short = Batch(batch.ids, Groups(np.array([0, need])), batch.times[-need:], columns, batch.names, batch.ticks)
     step = planned.step
     found = step.newest(short, planned.reads) if last == 1 else step.apply(short, planned.reads, None)
-    for name, values in found.items():
-        out[name] = np.full(len(batch), np.nan)
-        out[name][-last:] = values[-last:]
-    return out
+    out = np.full((len(found), len(batch)), np.nan)
+    for row, values in zip(out, found.values(), strict=True):
+        row[-last:] = values[-last:]
+    return dict(zip(found, out, strict=True))
 
 
 def _as_seen(plan: Plan, at: int, before: Batch, done: Batch, last: int | None) -> Batch:

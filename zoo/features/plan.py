@@ -65,7 +65,7 @@ class Plan:
     outputs: tuple[str, ...]
     depth: dict[str, int]
 
-    @property
+    @cached_property
     def lookback(self) -> int:
         """Rows of the grid before a row that its columns depend on."""
         return max(self.depth.values(), default=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from abc import ABC, abstractmethod
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pandas as pd
 
@@ -23,6 +25,7 @@ from zoo.tables.versioned import Mode, Table
 __all__ = ["Folder", "FolderOutput", "Output", "TableOutput", "output"]
 
 _MANIFEST = "_manifest.json"
+_KEPT = "_pipelines"  # beside a versioned table's rows
 
 
 class Folder:
@@ -257,8 +260,9 @@ class TableOutput(Output):
 
     @property
     def pipeline(self) -> Path:
-        """In the table's folder, where Delta does not look."""
-        return Path(self.name) / "_pipeline"
+        """In the table's folder, where Delta does not look; the commit says where."""
+        named = (self.info or {}).get("artifact")
+        return Path(self.name) / ("_pipeline" if named is None else str(named))
 
     def write(self, parts: Iterable[Any], *, info: dict[str, Any], pipeline: Pipeline) -> int | None:
         """Commit the rows as they come."""
@@ -289,9 +293,35 @@ class TableOutput(Output):
     def _committed(self, rows: Any, mode: Mode, info: dict[str, Any], pipeline: Pipeline) -> int:
         source = pipeline.spec.source
         key = [name for name in (info.get("id"), source.time) if name]
-        commit = self._table.write(rows, mode, key=key, info=info)
-        artifact.save(pipeline, self.pipeline)
-        return commit.version
+        self._table.claim()
+        kept, new = self._kept(pipeline)
+        try:
+            return self._table.write(rows, mode, key=key, info=info | {"artifact": f"{_KEPT}/{kept.name}"}).version
+        except BaseException:
+            if new:
+                shutil.rmtree(kept)
+            raise
+
+    def _kept(self, pipeline: Pipeline) -> tuple[Path, bool]:
+        """Write the pipeline before the commit that names it: no version is ever without its own.
+
+        Returns:
+            A folder that is called after what is in it, and whether it is new. A run that is killed before its commit
+            leaves a folder that nobody names; the same run finds it again.
+        """
+        part = Path(self.name) / _KEPT / f".{uuid4().hex}"
+        try:
+            artifact.save(pipeline, part)
+            digest = hashlib.sha256((part / "pipeline.json").read_bytes()).hexdigest()[:16]
+            kept = part.with_name(digest)
+            if kept.is_dir():
+                shutil.rmtree(part)
+                return kept, False
+            part.rename(kept)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+        return kept, True
 
 
 def _as(frame: pd.DataFrame, schema: Any) -> Any:

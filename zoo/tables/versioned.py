@@ -163,6 +163,15 @@ class Table:
                     self._put(_whole(rows, schema, key) if mode == "merge" else rows, schema, mode, evolve, note)
         return next(iter(self.log(limit=1)))
 
+    def claim(self) -> None:
+        """Make the folder a table's, still without a version, so that what belongs to one can be put beside its rows.
+
+        Raises:
+            DataError: Something else is at the path.
+        """
+        self._refuse_other_files()
+        self._claim()
+
     def read(self, *, as_of: AsOf | None = None, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the rows of a version; their order means nothing.
 

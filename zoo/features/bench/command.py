@@ -61,10 +61,10 @@ def _records(chosen: tuple[str, ...], data: Path | None, rows: int, spark_rows: 
 def _on_spark(chosen: tuple[str, ...], data: Path | None, rows: int) -> Iterator[dict[str, Any]]:
     from zoo.features.bench import spark
 
-    with spark.session() as session:
+    with spark.session() as (session, starting):
         if "agreement" in chosen and data is not None:
             yield from spark.agreement(data, session)
         if "even" in chosen:
-            yield spark.break_even((100_000, 1_000_000, 4_000_000), session)
+            yield spark.break_even((200_000, 2_000_000, 5_000_000), session, starting)
         if "spark" in chosen:
             yield spark.large(rows, session)

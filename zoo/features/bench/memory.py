@@ -51,17 +51,22 @@ def throughput(rows: int) -> Iterator[dict[str, Any]]:
         record["reached"] = bool(best / ours >= 1.0 and apply / ours >= 20)
     yield record
 
-    yield _peak(rows)
+    yield _peak(rows, in_memory=False)
+    yield _peak(rows, in_memory=True)
 
 
 def _best(work: Callable[[], Any], rounds: int = _ROUNDS) -> float:
     """Return the shortest of a few times: the load of the machine adds to it."""
+    return min(_times(work, rounds))
+
+
+def _times(work: Callable[[], Any], rounds: int) -> list[float]:
     found = []
     for _ in range(rounds):
         began = time.perf_counter()
         work()
         found.append(time.perf_counter() - began)
-    return min(found)
+    return found
 
 
 def _mlforecast(frame: pd.DataFrame, threads: int) -> float | None:
@@ -102,7 +107,7 @@ from zoo.features.bench.tables import steps
 from zoo.features.pipeline import Pipeline
 from zoo.features.run import run
 import pyarrow.parquet as pq, pandas as pd
-source, sink = sys.argv[1:3]
+source, sink, in_memory = sys.argv[1:4]
 Pipeline(steps(), id="unique_id", time="ds", target="y").transform(pd.read_parquet(source + ".small"))
 me, peak, going = psutil.Process(), [0], True
 base = me.memory_info().rss
@@ -112,15 +117,25 @@ def watch():
         time.sleep(0.005)
 thread = threading.Thread(target=watch); thread.start()
 began = time.perf_counter()
-report = run(Pipeline(steps(), id="unique_id", time="ds", target="y", source=source, sink=sink), engine="pandas")
+if in_memory == "yes":
+    out = Pipeline(steps(), id="unique_id", time="ds", target="y").transform(pd.read_parquet(source))
+    size = int(out.memory_usage(index=False).sum())
+else:
+    run(Pipeline(steps(), id="unique_id", time="ds", target="y", source=source, sink=sink), engine="pandas")
+    size = 0
 seconds = time.perf_counter() - began
 going = False; thread.join()
-print(json.dumps({"peak": peak[0] - base, "seconds": seconds, "rows": report.rows_out}))
+print(json.dumps({"peak": peak[0] - base, "seconds": seconds, "result": size}))
 """
 
 
-def _peak(rows: int) -> dict[str, Any]:
-    """Measure a run from a file to a folder in a process of its own: peak of its memory over the table's size."""
+def _peak(rows: int, *, in_memory: bool) -> dict[str, Any]:
+    """Measure a run in a process of its own: peak of its memory over the table's size.
+
+    Args:
+        rows: Of the table.
+        in_memory: From a file to a frame, whose own size counts; else from a file to a folder.
+    """
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         source = str(Path(folder) / "t.parquet")
         frame = table(rows)
@@ -129,22 +144,27 @@ def _peak(rows: int) -> dict[str, Any]:
         frame.iloc[:2000].to_parquet(source + ".small")
 
         told = subprocess.run(  # noqa: S603
-            [sys.executable, "-c", _CHILD, source, str(Path(folder) / "out")],
+            [sys.executable, "-c", _CHILD, source, str(Path(folder) / "out"), "yes" if in_memory else "no"],
             capture_output=True,
             text=True,
             check=True,
         )
     found = json.loads(told.stdout)
     ratio = found["peak"] / size
-    return {
-        "figure": f"2 peak memory of a run from Parquet to Parquet, {rows:,} rows, over the table in memory",
+    record = {
+        "figure": f"2 peak memory from Parquet to {'a frame' if in_memory else 'Parquet'}, {rows:,} rows",
         "table_mb": round(size / 1e6),
         "peak_mb": round(found["peak"] / 1e6),
         "seconds": round(found["seconds"], 2),
         "times_input": round(ratio, 2),
-        "asked": "<= 3",
-        "reached": bool(ratio <= 3),
     }
+    if in_memory:
+        # The sixteen new columns alone are more than three times the three that came in.
+        return record | {
+            "result_mb": round(found["result"] / 1e6),
+            "beside_result": round(ratio - found["result"] / size, 2),
+        }
+    return record | {"asked": "<= 3", "reached": bool(ratio <= 3)}
 
 
 def request(calls: int = 200) -> dict[str, Any]:
@@ -154,20 +174,15 @@ def request(calls: int = 200) -> dict[str, Any]:
     one = history[history["unique_id"] == 2].tail(400).reset_index(drop=True)
     made = pipeline.last(one)
     features = made.shape[1] - 3
-    times = []
-    for _ in range(calls):
-        began = time.perf_counter()
-        pipeline.newest(one)
-        times.append(time.perf_counter() - began)
-    framed = _best(lambda: pipeline.last(one), rounds=50)
-    p50, p95 = np.quantile(times, [0.5, 0.95]) * 1000
+    p50, p95 = np.quantile(_times(lambda: pipeline.newest(one), calls), [0.5, 0.95]) * 1000
+    framed, framed95 = np.quantile(_times(lambda: pipeline.last(one), calls), [0.5, 0.95]) * 1000
     return {
         "figure": f"5 one request of 400 rows, {features} features, milliseconds",
         "lookback": pipeline.prepare(one).plan.lookback,
         "p50": round(float(p50), 3),
         "p95": round(float(p95), 3),
-        "best": round(min(times) * 1000, 3),
-        "best_as_a_frame": round(framed * 1000, 3),
+        "p50_as_a_frame": round(float(framed), 3),
+        "p95_as_a_frame": round(float(framed95), 3),
         "asked": "<= 2",
-        "reached": bool(p50 <= 2),
+        "reached": bool(p50 <= 2 and framed <= 2),
     }

@@ -13,6 +13,7 @@ import pandas as pd
 
 from zoo.errors import DataError
 from zoo.features.bench.tables import steps, table
+from zoo.features.engines.choice import MEASURED, Pace
 from zoo.features.pipeline import Pipeline
 from zoo.features.run import Report, run
 
@@ -24,15 +25,17 @@ __all__ = ["SETS", "agreement", "break_even", "large", "session"]
 #: Set -> season in rows.
 SETS = {"gefcom2012_load": 24, "bike_sharing": 24, "vic_electricity": 48}
 _LENGTH = 5000  # rows of a generated series
+_CORES = 2
 
 
 @contextmanager
-def session() -> Iterator[SparkSession]:
-    """Yield Spark on two executors of one core and 1.5 GB, in a Ray cluster of this process."""
+def session() -> Iterator[tuple[SparkSession, float]]:
+    """Yield Spark on two executors of one core and 1.5 GB, in a Ray cluster of this process, and what it took."""
     from zoo.cluster import spark
 
-    with spark(executors=2, cores=1, memory="1500m", keep_free=0) as started:
-        yield started
+    began = time.monotonic()
+    with spark(executors=_CORES, cores=1, memory="1500m", keep_free=0) as started:
+        yield started, time.monotonic() - began
 
 
 def agreement(data: Path, spark: SparkSession) -> Iterator[dict[str, Any]]:
@@ -97,21 +100,52 @@ def large(rows: int, spark: SparkSession) -> dict[str, Any]:
     }
 
 
-def break_even(sizes: tuple[int, ...], spark: SparkSession) -> dict[str, Any]:
-    """Return the seconds of both engines at several sizes, and from which size on Spark is faster."""
+def break_even(sizes: tuple[int, ...], spark: SparkSession, starting: float) -> dict[str, Any]:
+    """Return the seconds of both engines at several sizes, and from which size on Spark is faster.
+
+    Args:
+        sizes: Rows, at least two sizes.
+        spark: Spark.
+        starting: Seconds that its start took.
+    """
     found: dict[int, dict[str, float]] = {}
+    bytes_: list[int] = []
     for rows in sizes:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             at = Path(folder) / "in"
             at.mkdir()
-            table(rows).to_parquet(at / "t.parquet")
+            frame = table(rows)
+            bytes_.append(int(frame.memory_usage(index=False).sum()))
+            frame.to_parquet(at / "t.parquet")
+            del frame
+            _run(Path(folder), "spark", spark)  # its first jobs of a kind compile code
             found[rows] = {engine: _run(Path(folder), engine, spark).seconds for engine in ("pandas", "spark")}
-    faster = [rows for rows, took in found.items() if took["spark"] < took["pandas"]]
+    paces = {engine: _pace(bytes_, [took[engine] for took in found.values()]) for engine in ("pandas", "spark")}
+    measured = Pace(start=starting + paces["spark"][0], spark=paces["spark"][1] / _CORES, pandas=paces["pandas"][1])
     return {
         "figure": "3 seconds by rows and engine",
         "seconds": {f"{rows:,}": took for rows, took in found.items()},
-        "break_even_rows": min(faster) if faster else f"more than {max(sizes):,}",
+        "spark_start_seconds": round(measured.start, 1),
+        "spark_mb_per_second_and_core": round(measured.spark / 1e6, 2),
+        "pandas_mb_per_second": round(measured.pandas / 1e6, 2),
+        "break_even_mb": {f"{cores} cores": _said(measured.break_even(cores)) for cores in (_CORES, 8, 16, 32, 64)},
+        "used_by_auto": {
+            "spark_start_seconds": MEASURED.start,
+            "spark_mb_per_second_and_core": MEASURED.spark / 1e6,
+            "pandas_mb_per_second": MEASURED.pandas / 1e6,
+        },
+        "asked": "printed",
     }
+
+
+def _pace(sizes: list[int], seconds: list[float]) -> tuple[float, float]:
+    """Return the seconds before the first byte, and bytes a second, from the smallest and the largest table."""
+    pace = (sizes[-1] - sizes[0]) / max(seconds[-1] - seconds[0], 1e-3)
+    return max(seconds[0] - sizes[0] / pace, 0.0), pace
+
+
+def _said(even: float | None) -> str:
+    return "never" if even is None else f"{even / 1e6:,.0f}"
 
 
 def _run(folder: Path, engine: str, spark: SparkSession) -> Report:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from zoo.features.kernels.groups import Floats, Ints
@@ -21,7 +23,15 @@ def fourier(steps: Ints, period: int, order: int) -> list[tuple[Floats, Floats]]
     >>> sine.round(3).tolist(), cosine.round(3).tolist()
     ([0.0, 1.0, 0.0], [1.0, 0.0, -1.0])
     """
-    # One table per harmonic: rows of equal phase have equal bits, whatever the vector unit does at the end of an array.
     phase = steps % period
+    return [(sine[phase], cosine[phase]) for sine, cosine in _waves(period, order)]
+
+
+@lru_cache(maxsize=16)
+def _waves(period: int, order: int) -> list[tuple[Floats, Floats]]:
+    """Return one table per harmonic.
+
+    Rows of equal phase have equal bits, whatever the vector unit does at the end of an array.
+    """
     angles = 2 * np.pi * np.arange(period) / period
-    return [(np.sin(k * angles)[phase], np.cos(k * angles)[phase]) for k in range(1, order + 1)]
+    return [(np.sin(k * angles), np.cos(k * angles)) for k in range(1, order + 1)]

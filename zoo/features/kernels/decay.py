@@ -13,7 +13,7 @@ import numpy as np
 
 from zoo.features.kernels.groups import Floats, Groups
 
-__all__ = ["decayed_mean", "memory"]
+__all__ = ["decayed_mean", "memory", "newest_decayed_mean"]
 
 _HALVINGS = 16
 
@@ -39,6 +39,18 @@ def decayed_mean(values: Floats, groups: Groups, halflife: float, *, shift: int 
     at, rows = groups.padded(size - 1 + shift)
     x = np.full(rows, np.nan)
     x[at] = values
+    return _decayed(x, halflife)[at - shift - size + 1]
+
+
+def newest_decayed_mean(values: Floats, halflife: float, *, shift: int = 1) -> Floats:
+    """Return the last entry of ``decayed_mean`` of one series, which must have as many rows as it looks at."""
+    end = len(values) - shift
+    return _decayed(values[end - memory(halflife) : end], halflife)
+
+
+def _decayed(x: Floats, halflife: float) -> Floats:
+    """Return the means of all whole windows."""
+    size = memory(halflife)
     seen = np.isfinite(x)
     total, weight = np.where(seen, x, 0.0), seen.astype(float)
     step = 1
@@ -48,5 +60,5 @@ def decayed_mean(values: Floats, groups: Groups, halflife: float, *, shift: int 
         weight = weight[step:] + factor * weight[:-step]
         step *= 2
     with np.errstate(invalid="ignore"):
-        mean: Floats = (total / weight)[at - shift - size + 1]
+        mean: Floats = total / weight
     return mean

@@ -55,24 +55,27 @@ def rolling(
         windows: What to compute.
         shift: 1 for windows that end with the row before; 0 takes the row itself.
         least: Known values that a window needs; all of them by default. Else missing values are left out.
-        newest: Only the last row of a single series matters.
+        newest: Return the last entry alone, of a single series.
 
     Returns:
-        Window -> (N,), NaN where there are too few values.
+        Window -> (N,), NaN where there are too few values; with ``newest`` the last entries count.
     """
     out: dict[Window, Floats] = {}
     quantiles = [w for w in windows if w.how == "quantile"]
     rest = [w for w in windows if w.how != "quantile"]
     if rest:
-        if least is None:
-            out |= _complete(values, groups, rest, shift)
-        else:
+        if least is not None:
             out |= _partial(values, groups, rest, shift, least)
+        elif newest and len(values) >= max(w.size for w in rest) + shift:
+            out |= _newest_complete(values, rest, shift)
+        else:
+            out |= _complete(values, groups, rest, shift)
     for w in quantiles:
-        one = newest and len(groups) == 1 and shift > 0
-        out[w] = (_newest_quantile if one else _quantile)(
-            values, groups, w, shift, w.size if least is None else min(least, w.size)
-        )
+        needed = w.size if least is None else min(least, w.size)
+        if newest:
+            out[w] = _newest_quantile(values, w, shift, needed)
+        else:
+            out[w] = _quantile(values, groups, w, shift, needed)
     return out
 
 
@@ -87,17 +90,35 @@ def _quantile(values: Floats, groups: Groups, window: Window, shift: int, least:
     first = np.maximum(last - window.size, np.repeat(groups.offsets[:-1], groups.lengths))
     count = known[np.maximum(last, first)] - known[first]
     found[count < least] = np.nan
+    found += 0.0  # of zeros with two signs, the one above
     return found
 
 
-def _newest_quantile(values: Floats, groups: Groups, window: Window, shift: int, least: int) -> Floats:
-    from coreforecast.grouped_array import GroupedArray
+def _newest_quantile(values: Floats, window: Window, shift: int, least: int) -> Floats:
+    """Return the last entry of ``_quantile``: sorting one window is quicker than coreforecast's update of a long one.
 
-    out = np.full(len(values), np.nan)
+    The interpolation is coreforecast's; a test holds the bits together.
+    """
     last = len(values) - shift
-    if last > 0 and np.isfinite(values[max(last - window.size, 0) : last]).sum() >= least:
-        array = GroupedArray(values, groups.offsets, 1)
-        out[-1] = array._rolling_quantile_update(shift, window.level, window.size, 1, True)[0]
+    part = values[max(last - window.size, 0) : max(last, 0)]
+    part = np.sort(part[np.isfinite(part)])
+    if len(part) < max(least, 1):
+        return np.array([np.nan])
+    place = window.level * (len(part) - 1)
+    low = int(place)
+    found = part[low]
+    if low + 1 < len(part):
+        found = found + (place - low) * (part[low + 1] - found)
+    return np.array([found + 0.0])
+
+
+def _newest_complete(values: Floats, windows: Sequence[Window], shift: int) -> dict[Window, Floats]:
+    """Return the last entry of ``_complete``, from as many rows as the longest window has."""
+    end = len(values) - shift
+    out = {w: np.full(1, np.nan) for w in windows}
+    used = sorted((w for w in out if not (w.how == "std" and w.size == 1)), key=lambda w: w.size)
+    if used:
+        _tree(values[end - used[-1].size : end], used, out)
     return out
 
 

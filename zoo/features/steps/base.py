@@ -17,6 +17,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -93,10 +94,16 @@ class Scales:
             found[unknown] = self.pooled[column]
         return found
 
-    def one(self, row: int, column: str) -> Floats:
-        """Return centre and spread of one series, (2,)."""
-        found = self.table[column][row] if row >= 0 else self.pooled[column]
-        return self.pooled[column] if found[0] != found[0] else found
+    def one(self, row: int, columns: tuple[str, ...]) -> Floats:
+        """Return centre and spread of one series for some columns, (F, 2)."""
+        pooled = [self.pooled[name] for name in columns]
+        if row < 0:
+            return np.array(pooled)
+        found = np.array([self.table[name][row] for name in columns])
+        unknown = np.isnan(found[:, 0])
+        if unknown.any():
+            found[unknown] = np.array(pooled)[unknown]
+        return found
 
 
 @dataclass(frozen=True)
@@ -172,10 +179,14 @@ class ColumnStep(Step):
         """
 
     def newest(self, batch: Batch, reads: tuple[str, ...]) -> dict[str, Array]:
-        """Return the same for a single series of which only the last row matters."""
+        """Return the last entry of each written column, for a single series with more than ``lookback`` rows.
+
+        Only the last entry of what is returned counts: a step that finds it without the others overrides this.
+        """
         return self.apply(batch, reads, None)
 
 
+@lru_cache(maxsize=256)
 def microseconds(text: str, what: str) -> int:
     """Return a duration such as ``30min`` or ``1d`` in microseconds.
 

@@ -6,13 +6,14 @@ forecast must not know it.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import ClassVar
 
 from pydantic import Field, field_validator
 
 from zoo.errors import ConfigError
 from zoo.features.batch import Array, Batch
-from zoo.features.kernels.decay import decayed_mean, memory
+from zoo.features.kernels.decay import decayed_mean, memory, newest_decayed_mean
 from zoo.features.kernels.shifts import difference, lag
 from zoo.features.kernels.windows import Window, rolling
 from zoo.features.steps.base import ColumnStep, Scales, Scope
@@ -66,6 +67,11 @@ class Lags(_History):
     def apply(self, batch: Batch, reads: tuple[str, ...], scales: Scales | None) -> dict[str, Array]:
         """Return the lags."""
         return {f"{name}_lag_{k}": lag(batch.columns[name], batch.groups, k) for name in reads for k in self.rows}
+
+    def newest(self, batch: Batch, reads: tuple[str, ...]) -> dict[str, Array]:
+        """Return the lags of the last row."""
+        end = len(batch)
+        return {f"{name}_lag_{k}": batch.columns[name][end - k - 1 : end - k] for name in reads for k in self.rows}
 
 
 class Rolling(_History):
@@ -137,6 +143,7 @@ class Rolling(_History):
         return out
 
 
+@lru_cache(maxsize=1024)
 def _window(how: str, size: int) -> Window:
     if how in ("mean", "std", "min", "max", "sum"):
         return Window(how, size)
@@ -190,6 +197,14 @@ class Ewm(_History):
             for h in self.halflife
         }
 
+    def newest(self, batch: Batch, reads: tuple[str, ...]) -> dict[str, Array]:
+        """Return the means of the last row."""
+        return {
+            f"{name}_ewm_{h:g}": newest_decayed_mean(batch.columns[name], h, shift=self.shift)
+            for name in reads
+            for h in self.halflife
+        }
+
 
 class Difference(_History):
     """Add how much a value differs from an earlier one.
@@ -220,3 +235,10 @@ class Difference(_History):
             f"{name}_diff_{self.lag}": difference(batch.columns[name], batch.groups, self.lag, shift=self.shift)
             for name in reads
         }
+
+    def newest(self, batch: Batch, reads: tuple[str, ...]) -> dict[str, Array]:
+        """Return the difference of the last row."""
+        late = len(batch) - self.shift
+        early = late - self.lag
+        columns = batch.columns
+        return {f"{n}_diff_{self.lag}": columns[n][late - 1 : late] - columns[n][early - 1 : early] for n in reads}

@@ -14,6 +14,8 @@ from zoo.features.steps.base import ColumnStep, Scales, Scope
 
 __all__ = ["Scale", "pool"]
 
+_FEW = 64  # rows of a request: its columns are scaled together
+
 
 class Scale(ColumnStep):
     """Subtract a centre and divide by a spread that were found on the rows of the fit.
@@ -54,18 +56,17 @@ class Scale(ColumnStep):
         """Return the scaled columns."""
         if scales is None:
             raise ConfigError("a pipeline with `scale` must be fitted first", "call fit or fit_transform")
+        rows = scales.rows(batch.ids) if self.per == "id" else np.array([-1])
+        if len(rows) == 1:
+            stats = scales.one(int(rows[0]), reads)
+            if len(batch) > _FEW:
+                return {n: (batch.columns[n] - c) / s for n, (c, s) in zip(reads, stats.tolist(), strict=True)}
+            values = (np.array([batch.columns[name] for name in reads]) - stats[:, :1]) / stats[:, 1:]
+            return dict(zip(reads, values, strict=True))
         out: dict[str, Array] = {}
-        rows = scales.rows(batch.ids) if self.per == "id" else None
         for name in reads:
-            if rows is None:
-                centre, spread = scales.pooled[name]
-                out[name] = (batch.columns[name] - centre) / spread
-            elif len(rows) == 1:
-                centre, spread = scales.one(int(rows[0]), name)
-                out[name] = (batch.columns[name] - centre) / spread
-            else:
-                found = scales.of(rows, name)[batch.groups.codes]
-                out[name] = (batch.columns[name] - found[:, 0]) / found[:, 1]
+            found = scales.of(rows, name)[batch.groups.codes]
+            out[name] = (batch.columns[name] - found[:, 0]) / found[:, 1]
         return out
 
 
