@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from typing import Any
 
 from zoo.errors import ConfigError
 
-__all__ = ["Record", "alive", "folder", "forget", "listed", "read", "tell", "write"]
+__all__ = ["Record", "alive", "answer", "answered", "folder", "forget", "listed", "read", "tell", "withdraw", "write"]
 
 
 @dataclass(frozen=True)
@@ -63,15 +64,46 @@ def alive(record: Record) -> bool:
 
 def write(record: Record) -> None:
     """Note an endpoint, whole or not at all."""
-    path = folder() / f"{record.name}.json"
-    fresh = path.with_suffix(f".{os.getpid()}")
-    fresh.write_text(json.dumps(asdict(record)), encoding="utf-8")
-    os.replace(fresh, path)
+    _whole(f"{record.name}.json", asdict(record))
 
 
 def forget(name: str) -> None:
-    """Remove the note."""
-    (folder() / f"{name}.json").unlink(missing_ok=True)
+    """Remove the notes."""
+    for suffix in ("json", "answer"):
+        (folder() / f"{name}.{suffix}").unlink(missing_ok=True)
+
+
+def answer(name: str, config: Mapping[str, Any], error: str = "") -> None:
+    """Note, in the process that keeps an endpoint, that all of its replicas serve a configuration, or why not.
+
+    It is a file of its own: the record belongs to whoever asks for the next configuration.
+    """
+    _whole(f"{name}.answer", {"config": _digest(config), "error": error})
+
+
+def answered(name: str, config: Mapping[str, Any]) -> str | None:
+    """Return the error of the last ``answer``, empty if there was none; None while it is of another configuration."""
+    try:
+        told = json.loads((folder() / f"{name}.answer").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return str(told["error"]) if told["config"] == _digest(config) else None
+
+
+def withdraw(name: str) -> None:
+    """Remove the answer, before the same configuration is asked for again."""
+    (folder() / f"{name}.answer").unlink(missing_ok=True)
+
+
+def _digest(config: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+
+
+def _whole(file: str, values: Mapping[str, Any]) -> None:
+    path = folder() / file
+    fresh = path.with_name(f".{file}.{os.getpid()}")
+    fresh.write_text(json.dumps(values), encoding="utf-8")
+    os.replace(fresh, path)
 
 
 def read(name: str) -> Record | None:

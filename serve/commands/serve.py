@@ -16,7 +16,7 @@ import typer
 
 from serve.commands import processes
 from zoo.commands import Outcome
-from zoo.errors import ClusterError, ConfigError
+from zoo.errors import ClusterError, ConfigError, ZooError
 
 __all__ = ["serve"]
 
@@ -95,23 +95,40 @@ def _replaced(running: processes.Record, serving: Any) -> Outcome:
     import urllib.request
 
     told = serving.model_dump(mode="json")
+    versions = {m.name: _version(m) for m in serving.models}
+    processes.withdraw(running.name)
     processes.write(replace(running, config=told))
     processes.tell(running, signal.SIGHUP)
-    wanted = {(m.name, Path(m.path).name) for m in serving.models}
     end = time.monotonic() + _PATIENCE
-    versions = {m.name: _version(m) for m in serving.models}
-    while time.monotonic() < end:
-        with urllib.request.urlopen(f"{running.url}/v1/models", timeout=10) as response:  # noqa: S310  # our own URL
-            found = json.load(response)
-        have = {m["name"]: m["version"] for m in found["models"] if m["default"]}
-        if found["refused"]:
-            what, why = next(iter(found["refused"].items()))
-            raise ConfigError(f"{what} must pass its checks to take over, but: {why}", "the version before goes on")
-        if all(have.get(name) == version for name, version in versions.items()):
-            text = f"{running.url} now serves " + ", ".join(f"{n}@{v}" for n, v in sorted(versions.items()))
-            return Outcome({"url": running.url, "versions": versions, "models": len(wanted)}, text)
-        time.sleep(0.1)
-    raise ClusterError(f"the new version must take over within {_PATIENCE:g} s, but it did not", "see zoo serve status")
+    # One replica that answers with the new version says nothing of the others: the process that keeps them does.
+    while (error := processes.answered(running.name, told)) is None:
+        if time.monotonic() > end or not processes.alive(running):
+            raise ClusterError(
+                f"the new version must take over within {_PATIENCE:g} s, but it did not", "see zoo serve status"
+            )
+        time.sleep(0.05)
+    if error:
+        raise ClusterError(f"the new version must take over, but: {error}", "see zoo serve status")
+    with urllib.request.urlopen(f"{running.url}/v1/models", timeout=10) as response:  # noqa: S310  # our own URL
+        found = json.load(response)
+    if found["refused"]:
+        what, why = next(iter(found["refused"].items()))
+        raise ConfigError(f"{what} must pass its checks to take over, but: {why}", "the version before goes on")
+    text = f"{running.url} now serves " + ", ".join(f"{n}@{v}" for n, v in sorted(versions.items()))
+    return Outcome({"url": running.url, "versions": versions, "models": len(serving.models)}, text)
+
+
+def _reload(endpoint: Any, latest: processes.Record) -> None:
+    """Serve what the record says now; a failure is told to whoever asked, and is no reason to end."""
+    from serve.deployments.deploy import configured
+
+    try:
+        endpoint.reload(configured(latest.config))
+    except ZooError as error:
+        print(f"error: {error.message}", file=sys.stderr, flush=True)
+        processes.answer(latest.name, latest.config, error.message)
+    else:
+        processes.answer(latest.name, latest.config)
 
 
 def _version(model: Any) -> str:
@@ -152,7 +169,7 @@ def _foreground(
     name: str, serving: Any, *, host: str, port: int, replicas: int | Literal["auto"], checked: bool
 ) -> Outcome:
     """Serve until a signal ends it; SIGHUP serves what the record says now."""
-    from serve.deployments.deploy import configured, deploy
+    from serve.deployments.deploy import deploy
 
     stop = {signal.SIGINT, signal.SIGTERM}
     # Blocked here and taken one by one below: threads that Ray starts inherit this, and never see them.
@@ -169,7 +186,7 @@ def _foreground(
             while (got := signal.sigwait(stop | {signal.SIGHUP})) == signal.SIGHUP:
                 latest = processes.read(name)
                 if latest is not None:
-                    endpoint.reload(configured(latest.config))
+                    _reload(endpoint, latest)
             print(f"stopping after {signal.Signals(got).name}", file=sys.stderr, flush=True)
     finally:
         processes.forget(name)

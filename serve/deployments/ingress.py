@@ -7,6 +7,7 @@ and verify beside their work, then switch.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from typing import Any
 
 from ray import serve
@@ -16,6 +17,9 @@ from serve.runtime.config import ServingConfig
 __all__ = ["Ingress", "build"]
 
 _QUIET = {"log_level": "WARNING", "enable_access_log": False}
+#: What Ray takes for the version of the code. Without one it draws another at each deployment, and so ends all replicas
+#: and starts new ones even where only the models differ. A process has one code; another process may have a newer one.
+_CODE = secrets.token_hex(8)
 
 
 @serve.deployment(
@@ -66,4 +70,5 @@ def build(arguments: dict[str, Any]) -> Any:
     if "serving" in arguments:
         options["user_config"] = ServingConfig.model_validate(arguments["serving"]).model_dump(mode="json")
     deployment: Any = Ingress  # the decorator's type is lost on the way
-    return deployment.options(**options).bind()
+    # Ray 2.60 took the version out of its public options; its client goes on reading it (`Deployment._version`).
+    return deployment.options(**options).options(version=_CODE, _internal=True).bind()
