@@ -17,11 +17,11 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "serve status": (
         "serve.commands.status:status",
         "Show what is served: models, versions, replicas.",
-        "Asks the endpoint, and the cluster where it runs.",
+        "Those of this machine, and with RAY_ADDRESS those of that cluster, whoever deployed them.",
     ),
     "serve stop": (
         "serve.commands.status:stop",
-        "Stop an endpoint that runs detached.",
+        "Stop an endpoint that runs detached, or on the cluster at RAY_ADDRESS.",
         "Requests under way are answered first.",
     ),
     "serve queue": (

@@ -176,6 +176,8 @@ def _foreground(
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     record = processes.Record(name, os.getpid(), processes.began(os.getpid()), "", "", serving.model_dump(mode="json"))
     processes.write(record)
+    # Until Ray has its own handler, which ends its processes and exits as well: the default would skip the clean-up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(signal.SIGTERM))
     try:
         endpoint = deploy(serving, name=name, host=host, port=port, replicas=replicas, checked=checked)
         with endpoint:
@@ -188,6 +190,9 @@ def _foreground(
                 if latest is not None:
                     _reload(endpoint, latest)
             print(f"stopping after {signal.Signals(got).name}", file=sys.stderr, flush=True)
+    except SystemExit:
+        print("stopping after SIGTERM, before it answered", file=sys.stderr, flush=True)
+        raise SystemExit(128 + signal.SIGTERM) from None
     finally:
         processes.forget(name)
     return Outcome({"url": record.url, "proxy": record.proxy})

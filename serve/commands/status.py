@@ -7,13 +7,16 @@ import os
 import signal
 import urllib.error
 import urllib.request
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from serve.commands import processes
 from zoo.commands import Outcome
-from zoo.errors import ConfigError
+from zoo.errors import ClusterError, ConfigError
+
+if TYPE_CHECKING:
+    from serve.deployments.applications import Application
 
 __all__ = ["status", "stop"]
 
@@ -21,21 +24,49 @@ __all__ = ["status", "stop"]
 def status(
     name: Annotated[str | None, typer.Option(help="Of one endpoint; all of this user and machine if left out.")] = None,
 ) -> Outcome:
-    """List the endpoints of this machine, and what they say of themselves."""
+    """List the endpoints of this machine and of the cluster at RAY_ADDRESS, and what they say of themselves."""
     found = [r for r in processes.listed() if name is None or r.name == name]
+    joined, broken = _joined(name, {(r.name, r.url) for r in found})
     told: list[dict[str, Any]] = []
     lines: list[str] = []
     for record in found:
         models = _models(record.url)
         told.append({"name": record.name, "url": record.url, "proxy": record.proxy, "pid": record.pid, **models})
         lines.append(f"{record.name}: {record.url or 'starting'} (proxy: {record.proxy or 'none yet'})")
-        for one in models.get("models", []):
-            state = "loaded" if one["loaded"] else "on disk"
-            mark = "*" if one["default"] else " "
-            lines.append(f"  {mark} {one['name']}@{one['version']}  {state}  up to {one.get('last_time', '?')}")
-        lines += [f"    refused {what}: {why}" for what, why in models.get("refused", {}).items()]
+        lines += _lines(models)
+    for one in joined:
+        models = _models(one.url)
+        told.append({"name": one.name, "url": one.url, "status": one.status, "replicas": one.replicas, **models})
+        lines.append(f"{one.name}: {one.url} (on the cluster: {one.status}, {one.replicas} replicas)")
+        lines += _lines(models)
+    if broken:
+        lines.append(f"the cluster at RAY_ADDRESS: {broken}")
     text = "\n".join(lines) or "nothing is served from this machine by this user"
-    return Outcome({"endpoints": told}, text, 0 if found or name is None else 1)
+    values = {"endpoints": told} | ({"cluster": broken} if broken else {})
+    return Outcome(values, text, 1 if broken or not (told or name is None) else 0)
+
+
+def _joined(name: str | None, known: set[tuple[str, str]]) -> tuple[list[Application], str]:
+    """Return endpoints of the cluster that no process of this machine keeps, or why they cannot be had."""
+    address = os.environ.get("RAY_ADDRESS", "")
+    if address in ("", "local"):
+        return [], ""
+    from serve.deployments import applications
+
+    try:
+        found = applications.listed(address)
+    except ClusterError as error:
+        return [], error.message  # those of this machine are shown all the same
+    return [one for one in found if (one.name, one.url) not in known and name in (None, one.name)], ""
+
+
+def _lines(models: dict[str, Any]) -> list[str]:
+    lines = []
+    for one in models.get("models", []):
+        state = "loaded" if one["loaded"] else "on disk"
+        mark = "*" if one["default"] else " "
+        lines.append(f"  {mark} {one['name']}@{one['version']}  {state}  up to {one.get('last_time', '?')}")
+    return lines + [f"    refused {what}: {why}" for what, why in models.get("refused", {}).items()]
 
 
 def _models(url: str) -> dict[str, Any]:
@@ -50,9 +81,15 @@ def _models(url: str) -> dict[str, Any]:
 def stop(
     name: Annotated[str, typer.Option(help="Of the endpoint.")] = "default",
 ) -> Outcome:
-    """Stop an endpoint, and return when it has gone."""
+    """Stop an endpoint of this machine, else of the cluster at RAY_ADDRESS, and return when it has gone."""
     record = processes.read(name)
     if record is None or record.pid == os.getpid():
+        address = os.environ.get("RAY_ADDRESS", "")
+        if address not in ("", "local"):
+            from serve.deployments import applications
+
+            if applications.stop(address, name):
+                return Outcome({"name": name, "stopped": True}, f"{name} has stopped; its cluster goes on")
         have = ", ".join(r.name for r in processes.listed()) or "none"
         raise ConfigError(f"an endpoint must run to be stopped, but {name!r} does not", f"running: {have}")
     processes.tell(record, signal.SIGTERM)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -124,6 +125,53 @@ def test_serve_from_the_command_line(pipeline, table, tmp_path, zoo_environment)
         stopped = zoo("serve", "stop", "--name", name, environment=zoo_environment)
     assert stopped.returncode == 0, stopped.stderr
     assert processes.began(pid) == 0, "nothing of it runs; whether somebody has reaped it is the system's business"
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_an_endpoint_of_a_joined_cluster_is_found_and_stopped_by_others(endpoint, zoo_environment):
+    """The fixture's cluster, seen from processes that did not deploy: as after a deploying process has ended."""
+    address = endpoint.session.address
+    tokens = {name: value for name, value in os.environ.items() if name.startswith("RAY_AUTH_")}
+    elsewhere = zoo_environment | tokens | {"RAY_ADDRESS": address}
+    shown = zoo("serve", "status", "--name", "zoo", environment=elsewhere)
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    (found,) = json.loads(shown.stdout)["endpoints"]
+    assert (found["url"], found["status"]) == (endpoint.url, "RUNNING")
+    assert found["models"][0]["name"] == "hours"
+    refused = zoo("serve", "stop", "--name", "nobody", environment=elsewhere)
+    assert (refused.returncode, "nobody" in refused.stderr + refused.stdout) == (2, True)
+    stopped = zoo("serve", "stop", "--name", "zoo", environment=elsewhere)
+    assert stopped.returncode == 0, stopped.stderr
+    assert replicas() == [], "the endpoint has gone"
+    assert endpoint.session.cpus > 0, "the cluster goes on"
+    gone = zoo("serve", "status", environment=zoo_environment | {"RAY_ADDRESS": f"127.0.0.1:{free_port()}"})
+    assert gone.returncode == 1
+    assert "reachable" in json.loads(gone.stdout)["cluster"]
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_start_that_is_called_off_leaves_no_process(pipeline, tmp_path, zoo_environment):
+    words = [
+        "serve",
+        str(pipeline.save(tmp_path / "hours")),
+        "--name",
+        f"off-{os.getpid()}",
+        "--port",
+        str(free_port()),
+    ]
+    begun = psutil.Popen([sys.executable, "-m", "zoo.cli", *words], env=zoo_environment, stderr=subprocess.PIPE)
+    end = time.monotonic() + 60
+    while not any("raylet" in child.name() for child in begun.children()) and time.monotonic() < end:
+        time.sleep(0.1)
+    children = begun.children(recursive=True)
+    assert children, "Ray must have begun to start"
+    begun.send_signal(signal.SIGTERM)
+    _, told = begun.communicate(timeout=60)
+    assert (begun.returncode, told.decode().strip()) == (143, "stopping after SIGTERM, before it answered")
+    _, left = psutil.wait_procs(children, timeout=10)
+    assert [one for one in left if one.status() != psutil.STATUS_ZOMBIE] == []
 
 
 def test_what_cannot_be_served_is_refused_before_ray_starts(tmp_path):
