@@ -30,8 +30,11 @@ def main() -> None:
     _confine(policy)
     threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
     path = Path(spec["path"])
+    checks: Callable[[Path, Policy, Any], Iterator[Check]]
     if path.suffix == ".onnx":
         from serve.admission.onnx import checks
+    elif (path / "model.onnx").exists():
+        from serve.admission.foreign import checks
     else:
         from serve.admission.pipelines import checks
     play(checks(path, policy, spec["golden"]), lambda told: print(json.dumps(told), file=out, flush=True))

@@ -11,73 +11,38 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from autots.panel import Floats
 from serve.admission.child import Check
 from serve.admission.policy import AdmissionError, Policy
+from serve.runtime.foreign import OnnxModel
 from zoo.errors import ConfigError
 
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
-
-__all__ = ["ForeignModel", "checks"]
+__all__ = ["checks"]
 
 _CALLS = 15
 _LOOKBACK = 256  # of a model whose lookback is free
 
 
-class ForeignModel:
-    """An ONNX model as a forecaster.
+def checks(
+    path: Path, policy: Policy, golden: Mapping[str, Any] | None, *, output: str | None = None
+) -> Iterator[Check]:
+    """Yield the checks of an ONNX file.
 
     Args:
         path: The file.
-
-    Raises:
-        ConfigError: onnxruntime is not installed.
-        AdmissionError: Its inputs and outputs are not a forecaster's.
+        policy: The limits.
+        golden: What the model must answer, see ``admit``.
+        output: The output that counts; the first if left out.
     """
-
-    def __init__(self, path: Path) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise ConfigError("an ONNX model must have onnxruntime", "pip install 'zoo-autots[onnx]'") from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session: InferenceSession = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        if len(inputs) != 1 or inputs[0].type not in ("tensor(float)", "tensor(double)") or len(inputs[0].shape) != 2:
-            told = [(i.name, i.type, i.shape) for i in inputs]
-            raise AdmissionError(f"a forecaster must have one input of floats (batch, lookback), but has {told}")
-        if not outputs or outputs[0].type not in ("tensor(float)", "tensor(double)"):
-            raise AdmissionError(f"the first output must be floats, but is {[(o.name, o.type) for o in outputs]}")
-        self._type = np.float32 if inputs[0].type == "tensor(float)" else np.float64
-        self._input, self._output = inputs[0].name, outputs[0].name
-        batch, lookback = inputs[0].shape
-        self.batch = batch if isinstance(batch, int) else None
-        self.lookback = lookback if isinstance(lookback, int) else None
-
-    def forecast(self, windows: Floats) -> Floats:
-        """Return (W, H) or (W, H, Q) forecasts of (W, T) windows."""
-        given = np.asarray(windows, dtype=self._type)
-        rows = [given] if self.batch is None else [given[i : i + self.batch] for i in range(0, len(given), self.batch)]
-        made = [self._session.run([self._output], {self._input: part})[0] for part in rows]
-        return np.concatenate([np.atleast_1d(part) for part in made]).astype(np.float64)
-
-
-def checks(path: Path, policy: Policy, golden: Mapping[str, Any] | None) -> Iterator[Check]:
-    """Yield the checks of an ONNX file."""
     yield "operators", lambda: _operators(path, policy)
-    loaded: list[ForeignModel] = []
+    loaded: list[OnnxModel] = []
 
     def load() -> str:
-        loaded.append(ForeignModel(path))
+        loaded.append(OnnxModel(path, output))
         return f"lookback {loaded[0].lookback or 'free'}, batch {loaded[0].batch or 'free'}"
 
     yield "load", load
@@ -149,13 +114,13 @@ def _operators(path: Path, policy: Policy) -> str:
     return f"{sum(counts.values())} nodes of {len(counts)} kinds"
 
 
-def _windows(model: ForeignModel, count: int) -> Floats:
+def _windows(model: OnnxModel, count: int) -> Floats:
     length = model.lookback or _LOOKBACK
     steps = np.arange(length) + 7.0 * np.arange(max(count, model.batch or 1))[:, None]
     return np.asarray(10.0 + np.sin(2 * np.pi * steps / 24) + 0.01 * steps)
 
 
-def _made(model: ForeignModel, windows: Floats) -> Floats:
+def _made(model: OnnxModel, windows: Floats) -> Floats:
     made = model.forecast(windows)
     if made.ndim not in (2, 3) or len(made) != len(windows):
         raise AdmissionError(f"a forecast must have the shape (batch, horizon[, quantiles]), but has {made.shape}")
@@ -164,7 +129,7 @@ def _made(model: ForeignModel, windows: Floats) -> Floats:
     return made
 
 
-def _golden(model: ForeignModel, policy: Policy, golden: Mapping[str, Any] | None) -> str:
+def _golden(model: OnnxModel, policy: Policy, golden: Mapping[str, Any] | None) -> str:
     if golden is None:
         return "none were given"
     windows, wanted = np.asarray(golden["windows"], dtype=float), np.asarray(golden["forecasts"], dtype=float)
@@ -176,14 +141,14 @@ def _golden(model: ForeignModel, policy: Policy, golden: Mapping[str, Any] | Non
     return f"{len(windows)} windows"
 
 
-def _repeats(model: ForeignModel) -> str:
+def _repeats(model: OnnxModel) -> str:
     window = _windows(model, 1)
     if not np.array_equal(_made(model, window), _made(model, window)):
         raise AdmissionError("one window must have one forecast, but two calls differ")
     return "equal to the last bit"
 
 
-def _missing(model: ForeignModel) -> str:
+def _missing(model: OnnxModel) -> str:
     """What is missing may be ignored or spread; it must not kill the process, nor be answered with infinity."""
     windows = _windows(model, 1)
     windows[:, ::7] = np.nan
@@ -196,12 +161,12 @@ def _missing(model: ForeignModel) -> str:
     return "missing values go through" if np.isnan(made).any() else "missing values are ignored"
 
 
-def _finite(model: ForeignModel, value: float) -> str:
+def _finite(model: OnnxModel, value: float) -> str:
     _made(model, np.full_like(_windows(model, 1), value))
     return "finite"
 
 
-def _length(model: ForeignModel, length: int) -> str:
+def _length(model: OnnxModel, length: int) -> str:
     """A window of another length is forecast or refused by the runtime."""
     try:
         made = model.forecast(np.ones((model.batch or 1, length)))

@@ -27,7 +27,7 @@ _WALL = 4.0
 
 
 def admit(target: str | Path, *, policy: Policy | None = None, golden: Mapping[str, Any] | None = None) -> Report:
-    """Check a run directory, a saved pipeline or an ONNX file.
+    """Check a run directory, a saved pipeline, a foreign model's folder or an ONNX file.
 
     Args:
         target: What wants to go live.

@@ -35,12 +35,14 @@ def serve(
     unchecked: Annotated[bool, typer.Option("--unchecked", help="Serve without the admission checks.")] = False,
 ) -> Outcome:
     """Serve until Ctrl-C, or detached; replace what runs under the name already."""
-    from serve.deployments.deploy import admitted
+    from serve.deployments.deploy import admitted, insist
 
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) is None:
         raise ConfigError(f"a name must be letters, digits, dots and dashes, but got {name!r}", "for example sales")
     serving, options = _serving(run, config, name, state)
     count = options.get("replicas", _replicas(replicas))
+    if unchecked:
+        insist(serving)
     if serving.routes:
         from serve.front import check_routes
 

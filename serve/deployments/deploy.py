@@ -20,11 +20,12 @@ from autots.api import Pipeline
 from serve.admission import ensure
 from serve.deployments.environment import prepare, proxy
 from serve.runtime.config import ServingConfig
+from serve.runtime.foreign import declared, require
 from serve.runtime.model import Served
 from zoo.cluster import Session, connect
 from zoo.errors import ClusterError, ConfigError
 
-__all__ = ["Endpoint", "admitted", "configured", "deploy"]
+__all__ = ["Endpoint", "admitted", "configured", "deploy", "insist"]
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 120.0
@@ -49,7 +50,16 @@ class Endpoint:
     options: Mapping[str, Any]
 
     def reload(self, config: ServingConfig) -> None:
-        """Serve something else from now on: running replicas load it beside their work, then switch."""
+        """Serve something else from now on: running replicas load it beside their work, then switch.
+
+        Raises:
+            AdmissionError: A foreign model among them, which never goes live unchecked, fails a check.
+            ClusterError: The replicas do not come back.
+        """
+        foreign = _foreign(config)
+        if foreign:
+            require()
+            ensure(foreign, config.folder())
         _run(self.name, config, self.options)
         _await_application(self.name, "")
 
@@ -116,8 +126,26 @@ def admitted(config: ServingConfig) -> None:
         AdmissionError: A model may not go live; the message names the check.
         ArtifactError: There is nothing to check at a path.
     """
+    if _foreign(config):
+        require()
     names = {f"{m.name}@{m.version}" if m.version else f"{m.name} ({m.path})": m.path for m in config.models}
     ensure(names, config.folder())
+
+
+def insist(config: ServingConfig) -> None:
+    """Raise if there are models that may not go live without the admission checks: foreign ones.
+
+    Raises:
+        ConfigError: With their names.
+    """
+    found = sorted(_foreign(config))
+    if found:
+        raise ConfigError(f"foreign models must be checked, but {found} are to go live without", "leave the checks on")
+
+
+def _foreign(config: ServingConfig) -> dict[str, str]:
+    """Return a name for messages -> folder of each foreign model; one model may have several versions."""
+    return {f"{m.name} ({m.path})": m.path for m in config.models if declared(m.path) is not None}
 
 
 def deploy(
@@ -156,7 +184,10 @@ def deploy(
         ...     requests.post(f"{endpoint.url}/v1/forecast", json={"series": [{"id": "H1"}]})
     """
     config = configured(what, model=model, state=state)
-    if len(config.models) == 1:
+    foreign = _foreign(config)
+    if not checked:
+        insist(config)
+    if len(config.models) == 1 and not foreign:
         # A folder that cannot be read is the user's to mend, before seconds are spent on a cluster.
         Served.load(config.models[0].name, config.models[0].path)
     for one in config.models:

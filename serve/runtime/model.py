@@ -16,6 +16,7 @@ from serve.protocol.errors import RequestError
 from serve.protocol.mlflow import Names
 from serve.protocol.request import Series
 from serve.runtime.clock import Clock
+from serve.runtime.foreign import declared, foreign_pipeline
 from serve.runtime.history import History
 from serve.runtime.read import Reader, Ready
 
@@ -80,11 +81,13 @@ class Served:
 
     @classmethod
     def load(cls, name: str, path: str | Path, *, version: str | None = None, journal: Path | None = None) -> Served:
-        """Read a run directory or a saved pipeline.
+        """Read a run directory, a saved pipeline or a foreign model's folder.
 
         Raises:
             ArtifactError: It cannot be used.
         """
+        if declared(path) is not None:
+            return cls(name, version or version_of(path), foreign_pipeline(path), journal=journal)
         return cls(name, version or version_of(path), load(path), journal=journal)
 
     @property

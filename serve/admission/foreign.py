@@ -1,0 +1,47 @@
+"""The checks of a foreign model's folder: the graph is read, run by itself, then held to its word behind the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from serve.admission import onnx, pipelines
+from serve.admission.child import Check
+from serve.admission.policy import AdmissionError, Policy
+from serve.runtime.foreign import Declaration, OnnxModel, declared
+
+__all__ = ["checks"]
+
+
+def checks(path: Path, policy: Policy, golden: Any) -> Iterator[Check]:
+    """Yield the checks of a folder of a foreign model; those behind the wire are named ``served: ...``."""
+    file = path / "model.onnx"
+
+    def declaration() -> str:
+        told = declared(path)
+        if told is None or not file.is_file():
+            raise AdmissionError("a foreign model must have manifest.json and model.onnx, but one is missing")
+        return f"{told.lookback} steps to {told.horizon}, {len(told.quantiles)} quantiles, freq {told.freq}"
+
+    yield "declaration", declaration
+    told = declared(path)
+    assert told is not None  # the check before has ended otherwise
+    yield from onnx.checks(file, policy, golden, output=told.output)
+    yield "declared shapes", lambda: _kept(file, told)
+    for name, check in pipelines.checks(path, policy, None):
+        yield f"served: {name}", check
+
+
+def _kept(file: Path, told: Declaration) -> str:
+    """Raise unless (1, T) gives (1, H, Q)."""
+    model = OnnxModel(file, told.output)
+    if model.lookback not in (None, told.lookback):
+        raise AdmissionError(f"the input must take the declared {told.lookback} steps, but takes {model.lookback}")
+    made = model.forecast(np.ones((model.batch or 1, told.lookback)))[:1]
+    wanted = (1, told.horizon, len(told.quantiles))
+    if made.shape != wanted:
+        raise AdmissionError(f"the output {told.output!r} must have the shape {wanted}, but has {made.shape}")
+    return f"{told.lookback} steps give {made.shape[1:]}"
