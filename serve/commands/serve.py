@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -32,6 +34,7 @@ def serve(
     config: Annotated[Path | None, typer.Option(help="YAML with several models; see configs/serving.")] = None,
     state: Annotated[Path | None, typer.Option(help="Folder for actuals; RUN/serving by default.")] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return when it answers; it goes on.")] = False,
+    grpc_port: Annotated[int | None, typer.Option(help="Open Inference Protocol over gRPC, on the same host.")] = None,
     unchecked: Annotated[bool, typer.Option("--unchecked", help="Serve without the admission checks.")] = False,
 ) -> Outcome:
     """Serve until Ctrl-C, or detached; replace what runs under the name already."""
@@ -54,7 +57,8 @@ def serve(
         return _replaced(running, serving)
     if detach:
         return _detached(name)
-    return _foreground(name, serving, host=host, port=port, replicas=count, checked=not unchecked)
+    gate = None if grpc_port is None else _gate(f"{host}:{grpc_port}")
+    return _foreground(name, serving, host=host, port=port, replicas=count, checked=not unchecked, gate=gate)
 
 
 def _serving(run: str | None, config: Path | None, name: str, state: Path | None) -> tuple[Any, dict[str, Any]]:
@@ -120,6 +124,16 @@ def _replaced(running: processes.Record, serving: Any) -> Outcome:
     return Outcome({"url": running.url, "versions": versions, "models": len(serving.models)}, text)
 
 
+def _gate(address: str) -> Callable[[str], AbstractContextManager[Any]]:
+    """Return what puts a gRPC server before an endpoint, before anything starts that would have to be ended."""
+    try:
+        from serve.rpc import Rpc
+    except ImportError as error:
+        hint = "pip install 'zoo-autots[grpc]'"
+        raise ConfigError(f"--grpc-port must have grpcio and protobuf, but {error}", hint) from None
+    return lambda url: Rpc(url, address)
+
+
 def _reload(endpoint: Any, latest: processes.Record) -> None:
     """Serve what the record says now; a failure is told to whoever asked, and is no reason to end."""
     from serve.deployments.deploy import configured
@@ -168,7 +182,14 @@ def _detached(name: str) -> Outcome:
 
 
 def _foreground(
-    name: str, serving: Any, *, host: str, port: int, replicas: int | Literal["auto"], checked: bool
+    name: str,
+    serving: Any,
+    *,
+    host: str,
+    port: int,
+    replicas: int | Literal["auto"],
+    checked: bool,
+    gate: Callable[[str], AbstractContextManager[Any]] | None,
 ) -> Outcome:
     """Serve until a signal ends it; SIGHUP serves what the record says now."""
     from serve.deployments.deploy import deploy
@@ -182,7 +203,7 @@ def _foreground(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(signal.SIGTERM))
     try:
         endpoint = deploy(serving, name=name, host=host, port=port, replicas=replicas, checked=checked)
-        with endpoint:
+        with endpoint, nullcontext() if gate is None else gate(endpoint.url):
             record = replace(record, url=endpoint.url, proxy=endpoint.proxy)
             processes.write(record)
             print(f"{endpoint.url} (proxy: {endpoint.proxy}); Ctrl-C stops it", file=sys.stderr, flush=True)

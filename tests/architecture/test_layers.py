@@ -48,7 +48,7 @@ TENANT = [
 WIRE = [
     ("protocol", "routing"),
     ("runtime",),
-    ("openapi", "metrics", "client", "safety", "admission", "queue", "page"),
+    ("openapi", "metrics", "client", "safety", "admission", "queue", "page", "rpc"),
     ("app",),
     ("front",),
     ("testing",),
@@ -307,7 +307,13 @@ def test_every_third_party_import_is_a_dependency():
 
     used = {name.split(".")[0] for m in EVERY for name in all_imports(m)}
     third = used - set(sys.stdlib_module_names) - {*PACKAGES, ""}
-    # coreforecast comes with statsforecast, which pins it; Py4J with PySpark; PyYAML is imported under another name.
-    bundled = {"coreforecast": "statsforecast", "py4j": "pyspark", "yaml": "pyyaml"}
+    # coreforecast comes with statsforecast, which pins it; Py4J with PySpark; others are imported under another name.
+    bundled = {
+        "coreforecast": "statsforecast",
+        "py4j": "pyspark",
+        "yaml": "pyyaml",
+        "grpc": "grpcio",
+        "google": "protobuf",
+    }
     missing = {name for name in third if bundled.get(name, name).lower().replace("_", "-") not in declared}
     assert not missing

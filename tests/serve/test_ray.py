@@ -21,6 +21,7 @@ import serve
 from serve.bench.load import measure, start
 from serve.commands import processes
 from serve.deployments.deploy import Endpoint, configured
+from serve.rpc.messages import SERVICE, message
 from serve.testing.caller import same
 from serve.testing.pipelines import fitted
 from zoo.errors import ArtifactError, ConfigError
@@ -107,10 +108,15 @@ def test_serve_from_the_command_line(pipeline, table, tmp_path, zoo_environment)
     first = str(pipeline.save(tmp_path / "first"))
     second = str(fitted(table, families=("naive",)).save(tmp_path / "second"))
     port, name = str(free_port()), f"test-{os.getpid()}"
-    begun = zoo("serve", first, "--name", name, "--port", port, "--detach", environment=zoo_environment)
+    grpc, answer = pytest.importorskip("grpc"), message("ServerReadyResponse")
+    gate, words = f"127.0.0.1:{free_port()}", ["--name", name, "--port", port, "--detach"]
+    begun = zoo("serve", first, *words, "--grpc-port", gate.rpartition(":")[2], environment=zoo_environment)
     assert begun.returncode == 0, begun.stderr
     url = json.loads(begun.stdout)["url"]
     try:
+        with grpc.insecure_channel(gate) as channel:
+            ready = channel.unary_unary(f"/{SERVICE}/ServerReady", response_deserializer=answer.FromString)
+            assert ready(b"", timeout=30).ready
         with httpx.Client(base_url=url) as client:
             assert same(
                 client.post("/v1/forecast", json={"series": [{"id": "H1"}]}).json()["forecasts"][0], pipeline.predict()
@@ -170,7 +176,7 @@ def test_a_start_that_is_called_off_leaves_no_process(pipeline, tmp_path, zoo_en
     begun.send_signal(signal.SIGTERM)
     _, told = begun.communicate(timeout=60)
     assert (begun.returncode, told.decode().strip()) == (143, "stopping after SIGTERM, before it answered")
-    _, left = psutil.wait_procs(children, timeout=10)
+    _, left = psutil.wait_procs(children, timeout=60)  # Ray's agents look for their raylet now and then
     assert [one for one in left if one.status() != psutil.STATUS_ZOMBIE] == []
 
 
