@@ -39,7 +39,7 @@ class GPOptions:
     startup: int | None = None
     believe: bool = True
     cost_power: float = 1.0
-    prior_weight: float = 10.0
+    prior_weight: float = 4.0
     candidates: int = 200
     local: int = 15
 
@@ -51,7 +51,7 @@ class GPOptions:
 #: The best points near which candidates are drawn.
 _BEST = 6
 #: Share of even ones among random candidates and first points where there are priors: a wrong prior must not sink.
-_EVEN = 0.5
+_EVEN = 0.9
 #: Below this probability of keeping all thresholds a candidate is held back, this strongly per factor e.
 _SURE, _CAUTION = float(np.log(0.8)), 10.0
 #: Among so many of the best observed points the model's leaders are looked for.

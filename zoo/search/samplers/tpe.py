@@ -40,7 +40,7 @@ class TPEOptions:
     startup: int = 10
     candidates: int = 24
     liar: bool = True
-    prior_weight: float = 5.0
+    prior_weight: float = 2.0
 
     def __post_init__(self) -> None:
         if self.startup < 0 or self.candidates < 1 or not self.prior_weight >= 0:
@@ -53,7 +53,7 @@ _GOOD = 25
 _MORE = 4
 _TRIES = 5
 #: Share of suggestions and candidates that ignore the priors.
-_EVEN = 0.5
+_EVEN = 0.9
 
 
 class TPESampler(Sampler):
