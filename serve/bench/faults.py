@@ -118,7 +118,7 @@ def kill_figures(up: _Up, replicas: Callable[[], list[Any]], *, seconds: float =
         back = None
         while back is None and time.monotonic() < killed + 60:
             time.sleep(0.05)
-            if len([p for p in replicas() if p.pid != victim]) >= 2 and _all_ready(endpoint):
+            if len([p for p in replicas() if p.pid != victim]) >= 2 and endpoint.ready >= 2:
                 back = time.monotonic() - killed
         time.sleep(max(0.0, seconds - (time.monotonic() - killed) - 5))
         over.set()
@@ -134,13 +134,6 @@ def kill_figures(up: _Up, replicas: Callable[[], list[Any]], *, seconds: float =
         "two_replicas_again_s": None if back is None else round(back, 1),
         "asked": "0 lost through the client",
     }
-
-
-def _all_ready(endpoint: Any) -> bool:
-    from ray import serve
-
-    found = serve.status().applications[endpoint.name].deployments["Ingress"]
-    return bool(found.replica_states.get("RUNNING", 0) >= 2 and found.status == "HEALTHY")
 
 
 def overload_figures(up: _Up, shown: Callable[[Load], _Record], *, seconds: float = 10.0) -> Iterator[_Record]:

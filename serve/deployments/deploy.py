@@ -53,6 +53,14 @@ class Endpoint:
         _run(self.name, config, self.options)
         _await_application(self.name, "")
 
+    @property
+    def ready(self) -> int:
+        """How many replicas answer; 0 while the application is not as it should be."""
+        from ray import serve
+
+        found = serve.status().applications[self.name].deployments["Ingress"]
+        return int(found.replica_states.get("RUNNING", 0)) if found.status == "HEALTHY" else 0
+
     def stop(self) -> None:
         """Let requests under way be answered, then end the application, and Ray if it was started for it."""
         from ray import serve
@@ -148,12 +156,12 @@ def deploy(
         ...     requests.post(f"{endpoint.url}/v1/forecast", json={"series": [{"id": "H1"}]})
     """
     config = configured(what, model=model, state=state)
-    for one in config.models:
-        if not Path(one.path).is_dir():
-            raise ConfigError(f"a model must lie in a folder, but there is none at {one.path}", "check the path")
     if len(config.models) == 1:
         # A folder that cannot be read is the user's to mend, before seconds are spent on a cluster.
         Served.load(config.models[0].name, config.models[0].path)
+    for one in config.models:
+        if not Path(one.path).is_dir():
+            raise ConfigError(f"a model must lie in a folder, but there is none at {one.path}", "check the path")
     if replicas != "auto" and replicas < 1:
         raise ConfigError(f"`replicas >= 1` must hold, but got {replicas}", "or say auto")
     prepare()
