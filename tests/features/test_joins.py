@@ -42,6 +42,13 @@ def written(folder, side, table=None):
     return folder
 
 
+def test_a_key_that_is_missing_throughout_joins_nothing(tmp_path):
+    table = raw_table(series=2, hours=60).assign(station=None)
+    written(tmp_path, weather(), table)
+    got = pipeline(tmp_path, STEP).fit_transform(table)
+    assert len(got) and got["outside"].isna().all()
+
+
 def test_explain_says_who_reads_a_joined_table_and_why(tmp_path, monkeypatch):
     made = pipeline(written(tmp_path, weather()), STEP, engine="spark")
     assert "kB in memory, sent to Spark by the driver" in explain(made)["text"]

@@ -149,8 +149,13 @@ def _join(state: State, step: Join) -> State:
         F.col("__key"), F.col("__time"), F.lit(0).alias("__side"),
         F.struct(F.col("__time").alias("t"), *[F.col(name) for name in names]).alias("__known"),
     )  # fmt: skip
-    step.check(state.ticks, text=step.on in state.texts or (step.on == state.key and state.text_ids) or step.on is None)
-    if step.on is None or side.text_key:
+    # A column that is missing throughout is a number to the plan, but agrees with any key.
+    lost = side.text_key and step.on in state.numbers and state.frame.where(_col(step.on).isNotNull()).isEmpty()
+    text = step.on in state.texts or (step.on == state.key and state.text_ids)
+    step.check(state.ticks, text=text or lost or step.on is None)
+    if lost:
+        key = F.lit(None).cast("string")
+    elif step.on is None or side.text_key:
         key = F.lit("all") if step.on is None else _col(step.on)
     else:
         key = F.when(_col(step.on) % 1 == 0, _col(step.on).cast("bigint"))  # 1.5 is not 1

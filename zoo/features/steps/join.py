@@ -272,7 +272,10 @@ class Join(RowStep):
     def _is_text(self, batch: Batch) -> bool:
         if self.on is None:
             return True
-        return (batch.ids if self.on == batch.names.id else batch.columns[self.on]).dtype == object
+        if self.on == batch.names.id:
+            return batch.ids.dtype == object
+        keys = batch.columns[self.on]
+        return keys.dtype == object or (self.side.text_key and _all_missing(keys))
 
     def keys(self, batch: Batch) -> Array:
         """Return the key of each row, of the type that the other table has."""
@@ -280,7 +283,16 @@ class Join(RowStep):
             return np.full(len(batch), "all", dtype=object)
         of_id = self.on == batch.names.id
         keys = batch.ids[batch.groups.codes] if of_id else batch.columns[self.on]
-        return keys if of_id or keys.dtype == object else np.where(np.isnan(keys), np.iinfo(np.int64).min, keys)
+        if of_id or keys.dtype == object:
+            return keys
+        if self.side.text_key and _all_missing(keys):
+            return np.full(len(keys), None, dtype=object)
+        return np.where(np.isnan(keys), np.iinfo(np.int64).min, keys)
+
+
+def _all_missing(keys: Array) -> bool:
+    """Return whether nothing tells of which type a column is."""
+    return bool(np.isnan(keys).all())
 
 
 def _taken(values: Array, at: Ints) -> Array:
