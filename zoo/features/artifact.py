@@ -11,6 +11,7 @@ import numpy as np
 
 from zoo.errors import ArtifactError
 from zoo.features.arrow import arrow_of
+from zoo.features.engines.joining import copied
 from zoo.features.pipeline import Pipeline
 from zoo.features.spec import make_step, pipeline_hash
 from zoo.features.steps import Fitted, Join, Scales
@@ -39,8 +40,9 @@ def save(pipeline: Pipeline, folder: str | Path) -> None:
         (said,) = pipeline.items()[place].values()
         if isinstance(step, Join):
             name = f"join_{place}.parquet"
-            known = step.known().batch
-            pq.write_table(arrow_of(known, [c for c in known.columns if c]), at / name)
+            if not copied(step, at / name):
+                known = step.known().batch
+                pq.write_table(arrow_of(known, [c for c in known.columns if c]), at / name)
             said = said | {"table": name}
             files.append(name)
         items.append({step.kind: said})
@@ -90,7 +92,8 @@ def load(folder: str | Path) -> Pipeline:
 
 
 def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    with file.open("rb") as stream:  # a copied table may be larger than the memory
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _state(fitted: Fitted | None) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 from zoo.features.batch import batch_of
 from zoo.features.engines.choice import choose
+from zoo.features.engines.joining import place, sampled
 from zoo.features.engines.pandas import scope_of
 from zoo.features.pipeline import Pipeline
 from zoo.features.plan import Plan, StepError, make_plan
@@ -31,13 +32,20 @@ def explain(pipeline: Pipeline) -> dict[str, Any]:
     if path is None:
         steps = [{"step": step.kind, "options": step.options} for step in pipeline.steps]
         return {"hash": pipeline.hash, "engine": chosen.engine, "why": chosen.why, "steps": steps, "text": "a query"}
+    # Spark does not read a large joined table here: neither does this.
+    joins = {i: step for i, step in enumerate(pipeline.steps) if isinstance(step, Join) and chosen.engine == "spark"}
+    found = {i: place(step) for i, step in joins.items()}
+    planned = list(pipeline.steps)
+    for i, step in joins.items():
+        planned[i] = sampled(step) if found[i].spark else step
+    places = {i: one.why for i, one in found.items()}
     frame = read(path, text=[source.id] if source.id else [])
     rows = len(frame)
     try:
-        plan = make_plan(pipeline.steps, scope_of(batch_of(frame.head(1000), source.names, zone=source.zone)))  # type: ignore[arg-type]  # one column is refused by batch_of
+        plan = make_plan(planned, scope_of(batch_of(frame.head(1000), source.names, zone=source.zone)))  # type: ignore[arg-type]  # one column is refused by batch_of
     except StepError as error:
         raise pipeline.said(error) from error
-    steps = [_step(step, place, plan) for place, step in enumerate(pipeline.steps)]
+    steps = [_step(step, i, plan) | ({"place": places[i]} if i in places else {}) for i, step in enumerate(planned)]
     data = {
         "hash": pipeline.hash,
         "engine": chosen.engine,
@@ -47,7 +55,7 @@ def explain(pipeline: Pipeline) -> dict[str, Any]:
         "columns": list(plan.outputs),
         "steps": steps,
     }
-    return data | {"text": _tree(pipeline, plan, data)}
+    return data | {"text": _tree(pipeline, plan, data, places)}
 
 
 def _step(step: Step, place: int, plan: Plan) -> dict[str, Any]:
@@ -60,13 +68,15 @@ def _step(step: Step, place: int, plan: Plan) -> dict[str, Any]:
     return out
 
 
-def _tree(pipeline: Pipeline, plan: Plan, data: dict[str, Any]) -> str:
+def _tree(pipeline: Pipeline, plan: Plan, data: dict[str, Any], places: dict[int, str]) -> str:
     source, sink = pipeline.spec.source, pipeline.spec.sink
     lines = [f"pipeline {data['hash']}, engine {data['engine']}: {data['why']}"]
     lines.append(f"├─ source {source.path}: {data['rows']:,} rows, {len(plan.before.numbers)} columns of numbers")
     lines.append("├─ rows (pandas, or Spark SQL)")
-    rows = [step for step in pipeline.steps if not isinstance(step, ColumnStep)]
-    lines += [f"│  ├─ {_said(step)}" for step in rows] or ["│  ├─ as they are"]
+    rows = [(i, step) for i, step in enumerate(pipeline.steps) if not isinstance(step, ColumnStep)]
+    lines += [f"│  ├─ {_said(step)}{f': {places[i]}' if i in places else ''}" for i, step in rows] or [
+        "│  ├─ as they are"
+    ]
     lines.append("├─ columns (the same kernels in pandas, Spark and a request)")
     for planned in (*plan.columns, *plan.scales):
         depth = max((plan.depth.get(name, 0) for name in planned.writes), default=0)

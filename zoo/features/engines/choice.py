@@ -12,7 +12,7 @@ import psutil
 from zoo.cluster import java
 from zoo.features.spec import Spec
 
-__all__ = ["MEASURED", "Choice", "Pace", "choose", "estimate"]
+__all__ = ["MEASURED", "Choice", "Pace", "choose", "estimate", "said_size"]
 
 #: A table of text or compressed columns becomes so many times as large in memory.
 _GROWS = {".parquet": 4.0, ".pq": 4.0, ".gz": 8.0}
@@ -105,7 +105,7 @@ def choose(
         return Choice("pandas", "the size of the source is not known")
     free = psutil.virtual_memory().available if free is None else free
     need, limit = PEAK * bytes_, _SHARE * free
-    said = f"about {_size(bytes_)} in memory, {_size(need)} at the peak; {_size(free)} are free"
+    said = f"about {said_size(bytes_)} in memory, {said_size(need)} at the peak; {said_size(free)} are free"
     if need <= limit:
         return _quicker(bytes_, said, _cores() if cores is None else cores)
     if java.find() is None:
@@ -117,7 +117,7 @@ def _quicker(bytes_: int, said: str, cores: int) -> Choice:
     """Return the engine that will be done first with a table that fits."""
     here, there = MEASURED.seconds(bytes_, cores)
     even = MEASURED.break_even(cores)
-    beyond = "never quicker" if even is None else f"quicker from {_size(even)} on"
+    beyond = "never quicker" if even is None else f"quicker from {said_size(even)} on"
     said += f"; about {here:.0f} s here, {there:.0f} s on Spark with {cores} core{'s' * (cores > 1)} ({beyond})"
     if there < here and java.find() is not None:
         return Choice("spark", said)
@@ -134,7 +134,12 @@ def _cores() -> int:
     return max(have - max(have // 4, 1), 1)
 
 
-def _size(count: float) -> str:
+def said_size(count: float) -> str:
+    """Return a number of bytes in words.
+
+    >>> said_size(2.5e8)
+    '250 MB'
+    """
     for unit in ("B", "kB", "MB"):
         if count < 1000:
             return f"{count:.0f} {unit}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,10 @@ from zoo.features.spec import Source
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["frame_in_spark"]
+__all__ = ["frame_in_spark", "parquet_files", "parquet_in_spark", "parquet_schema"]
 
 _PARQUET = (".parquet", ".pq")
+_INDEX = re.compile(r"__index_level_\d+__$")
 
 
 def frame_in_spark(
@@ -33,19 +35,57 @@ def frame_in_spark(
     """
     if path is None:
         return _queried(session, source)
-    if version is not None:
-        from zoo.tables.versioned import Table
-
-        table = Table.open(path)
-        zone = _zone(table.schema(as_of=version), source)
-        return session.read.parquet(*table.files(as_of=version)), zone, False
-    files = _files(path)
-    if Path(files[0]).suffix.lower() in _PARQUET:
-        schema = _one_schema(files)
-        nanoseconds = source.time in schema.names and str(schema.field(source.time).type).startswith("timestamp[ns")
-        return session.read.parquet(*files), _zone(schema, source), nanoseconds
+    files = _files(path) if version is None else []
+    if version is not None or Path(files[0]).suffix.lower() in _PARQUET:
+        frame, zone, nanoseconds = parquet_in_spark(session, path, source.time, version=version)
+        return frame, zone and (source.zone or zone), nanoseconds
     frame = _csv(session, files, source)
     return frame, _zone_of_kind(frame, source), False
+
+
+def parquet_in_spark(
+    session: SparkSession, path: str, time: str, *, version: int | None = None
+) -> tuple[DataFrame, str | None, bool]:
+    """Return Parquet files as a Spark table, the zone of their times, and whether these are plain nanoseconds.
+
+    Args:
+        session: Spark.
+        path: A file, a folder, a pattern or a versioned table.
+        time: The column of the clock.
+        version: Of a versioned table; the newest by default.
+
+    Raises:
+        DataError: There are no files, or they do not fit together.
+    """
+    from zoo.tables.versioned import Table, is_table
+
+    if is_table(path):
+        table = Table.open(path)
+        version = table.version if version is None else version
+        schema, files = table.schema(as_of=version), table.files(as_of=version)
+    else:
+        files = _files(path)
+        schema = parquet_schema(files)
+    kinds = {field.name: str(field.type) for field in schema}
+    # Other columns of nanoseconds would pass for numbers, and pandas' own index for a column.
+    hidden = [n for n, kind in kinds.items() if (n != time and kind.startswith("timestamp[ns")) or _INDEX.match(n)]
+    zone = getattr(schema.field(time).type, "tz", None) if time in kinds else None
+    nanoseconds = kinds.get(time, "").startswith("timestamp[ns")
+    frame = session.read.parquet(*files)
+    return (frame.drop(*hidden) if hidden else frame), zone, nanoseconds
+
+
+def parquet_files(path: str) -> list[str] | None:
+    """Return the Parquet files that a path stands for; None if it stands for others, or for none."""
+    from zoo.tables.versioned import Table, is_table
+
+    if is_table(path):
+        return [str(file) for file in Table.open(path).files()]
+    try:
+        files = _files(path)
+    except DataError:
+        return None  # whoever reads it says what is wrong
+    return files if all(Path(file).suffix.lower() in _PARQUET for file in files) else None
 
 
 def _queried(session: SparkSession, source: Source) -> tuple[DataFrame, str | None, bool]:
@@ -80,7 +120,7 @@ def _files(path: str) -> list[str]:
     return sorted(str(f.resolve()) for f in found)
 
 
-def _one_schema(files: list[str]) -> Any:
+def parquet_schema(files: list[str]) -> Any:
     """Return the schema of Parquet files that have one: Spark would take that of any file, and lose columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -104,11 +144,6 @@ def _one_schema(files: list[str]) -> Any:
                 "write them with one schema, or read only those that belong together",
             )
     return first
-
-
-def _zone(schema: Any, source: Source) -> str | None:
-    zone = getattr(schema.field(source.time).type, "tz", None) if source.time in schema.names else None
-    return None if zone is None else source.zone or str(zone)
 
 
 def _csv(session: SparkSession, files: list[str], source: Source) -> DataFrame:

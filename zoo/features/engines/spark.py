@@ -19,7 +19,9 @@ from zoo.errors import DataError
 from zoo.features.arrow import arrow_of
 from zoo.features.batch import Array, Batch, Names, Ticks
 from zoo.features.compute import compute, fitted_of, learn, scaled
-from zoo.features.engines.sql import after, quoted
+from zoo.features.engines.columns import moments, quoted, values
+from zoo.features.engines.joining import placed
+from zoo.features.engines.sql import after
 from zoo.features.kernels.groups import Groups
 from zoo.features.plan import Plan, make_plan
 from zoo.features.steps import Fitted, Scope, Step
@@ -107,7 +109,7 @@ def prepare(
                 f"name it in the source: `{role}: ...`",
             )
     clean, scope, ticks, text_ids = _canonical(frame, names, zone, nanoseconds)
-    plan = make_plan(steps, scope)
+    plan = make_plan(placed(frame.sparkSession, steps), scope)
     inner = replace(names, id=names.id or _SINGLE)
     raw, until = _check(frame, clean, inner, plan)
     state = after(clean, plan, inner, ticks, text_ids)
@@ -129,38 +131,18 @@ def _canonical(
         if isinstance(kinds[names.id], T.FractionalType):
             raise DataError(f"ids must be whole numbers or text, but {names.id!r} has fractions", "cast the column")
         chosen = [F.col(quoted(names.id)).cast("string" if text_ids else "bigint").alias(names.id)]
-    time, integer = _time(F.col(quoted(names.time)), kinds[names.time], names.time, nanoseconds)
-    chosen.append(time.alias(names.time))
-    numbers, texts = [], []
-    for name, kind in kinds.items():
-        if name in (names.id, names.time):
-            continue
-        column = F.col(quoted(name))
-        if isinstance(kind, T.NumericType | T.BooleanType):
-            value = column.cast("double")
-            bad = F.isnan(value) | (F.abs(value) == F.lit(float("inf")))
-            chosen.append(F.when(~bad, value).alias(name))
-            numbers.append(name)
-        elif isinstance(kind, T.StringType):
-            chosen.append(column.alias(name))
-            texts.append(name)
+    time, integer = moments(F.col(quoted(names.time)), kinds[names.time], names.time, nanoseconds=nanoseconds)
+    columns, is_text = values(frame, beside=(names.id, names.time))
+    numbers = tuple(name for name, text in is_text.items() if not text)
+    texts = tuple(name for name, text in is_text.items() if text)
     if names.target not in numbers:
         raise DataError(f"the target must be a number, but {names.target!r} is {kinds[names.target]}", "convert it")
-    return frame.select(*chosen), Scope(names, tuple(numbers), tuple(texts)), Ticks(integer, zone), text_ids
-
-
-def _time(column: Any, kind: Any, name: str, nanoseconds: bool) -> tuple[Any, bool]:
-    from pyspark.sql import functions as F
-    from pyspark.sql import types as T
-
-    if isinstance(kind, T.IntegralType):
-        return (F.floor(column.cast("decimal(20,0)") / 1000).cast("bigint"), False) if nanoseconds else (
-            column.cast("bigint"), True)  # fmt: skip
-    if isinstance(kind, T.TimestampType):
-        return F.unix_micros(column), False
-    if isinstance(kind, T.TimestampNTZType | T.DateType | T.StringType):
-        return F.unix_micros(column.cast("timestamp_ltz")), False
-    raise DataError(f"the time column must hold dates, times or whole numbers, but {name!r} is {kind}", "convert it")
+    return (
+        frame.select(*chosen, time.alias(names.time), *columns),
+        Scope(names, numbers, texts),
+        Ticks(integer, zone),
+        text_ids,
+    )
 
 
 def _check(frame: DataFrame, clean: DataFrame, names: Names, plan: Plan) -> tuple[int, int]:

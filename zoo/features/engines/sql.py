@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from zoo.errors import DataError
 from zoo.features.batch import Names, Ticks
+from zoo.features.engines.columns import quoted
+from zoo.features.engines.joining import other_rows
 from zoo.features.expression import Condition
 from zoo.features.plan import Plan
 from zoo.features.steps import Aggregate, Deduplicate, Filter, Join, Resample, RowStep
@@ -18,7 +18,7 @@ from zoo.features.steps.rows import moment
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-__all__ = ["State", "after", "quoted"]
+__all__ = ["State", "after"]
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,6 @@ class State:
     def key(self) -> str:
         """The id column."""
         return str(self.names.id)
-
-
-def quoted(name: str) -> str:
-    """Return a column's name as Spark reads it.
-
-    >>> quoted("a.b`c")
-    '`a.b``c`'
-    """
-    return "`" + name.replace("`", "``") + "`"
 
 
 def after(frame: DataFrame, plan: Plan, names: Names, ticks: Ticks, text_ids: bool) -> State:
@@ -152,36 +143,22 @@ def _join(state: State, step: Join) -> State:
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    known, brings = step.known().batch, step.brings()
-    session = state.frame.sparkSession
-    rows: dict[str, Any] = {
-        "__key": known.ids[known.groups.codes],
-        "__time": known.times,
-        **{f"__b{i}": known.columns[old] for i, old in enumerate(brings)},
-    }
-    text = [f"__b{i}" for i, old in enumerate(brings) if known.columns[old].dtype == object]
-    kind = "string" if known.ids.dtype == object else "bigint"
-    schema = ", ".join(
-        [
-            f"__key {kind}",
-            "__time bigint",
-            *(f"__b{i} {'string' if f'__b{i}' in text else 'double'}" for i in range(len(brings))),
-        ]
-    )
-    other = session.createDataFrame(pd.DataFrame(rows), schema)
-    for i in range(len(brings)):
-        name = f"__b{i}"
-        if name not in text:
-            other = other.withColumn(name, F.when(~F.isnan(name), F.col(name)))
-    other = other.select(
+    side, brings = step.side, step.brings()
+    names = [f"__b{i}" for i in range(len(brings))]
+    other = other_rows(state.frame.sparkSession, step).select(
         F.col("__key"), F.col("__time"), F.lit(0).alias("__side"),
-        F.struct(F.col("__time").alias("t"), *[F.col(f"__b{i}") for i in range(len(brings))]).alias("__known"),
+        F.struct(F.col("__time").alias("t"), *[F.col(name) for name in names]).alias("__known"),
     )  # fmt: skip
-    step.check(state.ticks, text=step.on in state.texts or (step.on == state.key and state.text_ids) or step.on is None)
-    if step.on is None or kind == "string":
+    # A column that is missing throughout is a number to the plan, but agrees with any key.
+    lost = side.text_key and step.on in state.numbers and state.frame.where(_col(step.on).isNotNull()).isEmpty()
+    text = step.on in state.texts or (step.on == state.key and state.text_ids)
+    step.check(state.ticks, text=text or lost or step.on is None)
+    if lost:
+        key = F.lit(None).cast("string")
+    elif step.on is None or side.text_key:
         key = F.lit("all") if step.on is None else _col(step.on)
     else:
-        key = F.when(_col(step.on) % 1 == 0, _col(step.on).cast(kind))  # 1.5 is not 1
+        key = F.when(_col(step.on) % 1 == 0, _col(step.on).cast("bigint"))  # 1.5 is not 1
     mine = state.frame.withColumns({"__key": key, "__time": _col(state.names.time), "__side": F.lit(1)})
     line = Window.partitionBy("__key").orderBy("__time", "__side").rowsBetween(Window.unboundedPreceding, 0)
     both = mine.unionByName(other, allowMissingColumns=True)
@@ -191,8 +168,8 @@ def _join(state: State, step: Join) -> State:
         fresh &= (F.col("__time") - F.col("__last")["t"]) <= step.reach
     columns = [F.when(fresh, F.col("__last")[f"__b{i}"]).alias(new) for i, new in enumerate(brings.values())]
     frame = both.select(*[_col(n) for n in state.frame.columns], *columns)
-    texts = tuple(new for i, new in enumerate(brings.values()) if f"__b{i}" in text)
-    numbers = tuple(new for i, new in enumerate(brings.values()) if f"__b{i}" not in text)
+    texts = tuple(new for old, new in brings.items() if side.texts[old])
+    numbers = tuple(new for old, new in brings.items() if not side.texts[old])
     return replace(state, frame=frame, numbers=state.numbers + numbers, texts=state.texts + texts)
 
 

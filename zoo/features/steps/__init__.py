@@ -6,7 +6,7 @@ from zoo.features.steps.base import ColumnStep, Fitted, RowStep, Scales, Scope, 
 from zoo.features.steps.calendar import Calendar, Fourier
 from zoo.features.steps.clean import Impute, Outliers
 from zoo.features.steps.history import Difference, Ewm, Lags, Rolling
-from zoo.features.steps.join import Join
+from zoo.features.steps.join import Join, Side
 from zoo.features.steps.rows import Aggregate, Deduplicate, Filter, Resample
 from zoo.features.steps.scale import Scale
 
@@ -31,6 +31,7 @@ __all__ = [
     "Scale",
     "Scales",
     "Scope",
+    "Side",
     "Step",
 ]
 

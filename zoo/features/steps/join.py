@@ -18,7 +18,22 @@ from zoo.features.kernels.groups import Ints
 from zoo.features.steps.base import RowStep, Scope, microseconds
 from zoo.tables.source import read
 
-__all__ = ["Join", "Known"]
+__all__ = ["Join", "Known", "Side"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """What a join must know of the other table before it sees its rows.
+
+    Args:
+        texts: For each of its columns but the key and the time whether it holds text.
+        ticks: What its times mean.
+        text_key: Whether its keys are text.
+    """
+
+    texts: Mapping[str, bool]
+    ticks: Ticks
+    text_key: bool
 
 
 @dataclass(frozen=True)
@@ -90,6 +105,7 @@ class Join(RowStep):
 
     _folder: Path = PrivateAttr(default=Path())
     _known: Known | None = PrivateAttr(default=None)
+    _side: Side | None = PrivateAttr(default=None)
 
     @field_validator("tolerance")
     @classmethod
@@ -103,6 +119,26 @@ class Join(RowStep):
         out = self.model_copy()
         out._folder = folder
         return out
+
+    def with_side(self, side: Side) -> Join:
+        """Return the step for an engine that reads the other table itself."""
+        out = self.model_copy()
+        out._side = side
+        return out
+
+    @property
+    def side(self) -> Side:
+        """What is known of the other table, which is read if nobody has said."""
+        if self._side is None:
+            known = self.known().batch
+            texts = {name: values.dtype == object for name, values in known.columns.items() if name}
+            self._side = Side(texts, known.ticks, known.ids.dtype == object)
+        return self._side
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the other table is in memory."""
+        return self._known is not None
 
     @property
     def reach(self) -> int | None:
@@ -130,12 +166,7 @@ class Join(RowStep):
         return self._known
 
     def _checked(self, frame: pd.DataFrame, said: str) -> Batch:
-        for name in (self.asof, *([self.on] if self.on is not None else [])):
-            if name not in frame.columns:
-                raise DataError(f"{said} must have the column {name!r}, but has {list(frame.columns)[:12]}", "check it")
-        other = next((c for c in frame.columns if c not in (self.on, self.asof)), None)
-        if other is None:
-            raise DataError(f"{said} must have columns to bring, but has only the key and the time", "check it")
+        self.check_columns(list(frame.columns), said)
         numeric = [c for c in frame.columns if c not in (self.on, self.asof)]
         roles = Names(self.on, self.asof, next((c for c in numeric if frame[c].dtype != object), numeric[0]))
         if frame[roles.target].dtype == object:
@@ -147,18 +178,45 @@ class Join(RowStep):
         if same.any():
             at = int(np.argmax(same))
             key = batch.ids[batch.groups.codes[at]]
-            moment = batch.times[at] if batch.ticks.integer else np.datetime64(int(batch.times[at]), "us")
-            raise DataError(
-                f"a key must occur once at a time, but {said} has {self.on or 'a row'}={key} {int(same.sum()) + 1} "
-                f"times or more at {moment}",
-                "deduplicate the table: an as-of join would have to pick one at random",
-            )
+            raise self.doubles(said, key, int(batch.times[at]), batch.ticks, int(same.sum()))
         return batch
+
+    def check_columns(self, names: list[str], said: str) -> None:
+        """Raise where the other table lacks the key, the time, or anything to bring.
+
+        Args:
+            names: Its columns.
+            said: What messages call it.
+
+        Raises:
+            DataError: One is missing.
+        """
+        for name in (self.asof, *([self.on] if self.on is not None else [])):
+            if name not in names:
+                raise DataError(f"{said} must have the column {name!r}, but has {names[:12]}", "check it")
+        if not any(name not in (self.on, self.asof) for name in names):
+            raise DataError(f"{said} must have columns to bring, but has only the key and the time", "check it")
+
+    def doubles(self, said: str, key: Any, time: int, ticks: Ticks, count: int) -> DataError:
+        """Return what is raised where a key occurs more than once at a time.
+
+        Args:
+            said: What messages call the other table.
+            key: The first one.
+            time: When.
+            ticks: What the time means.
+            count: Rows that are too many.
+        """
+        moment = time if ticks.integer else np.datetime64(time, "us")
+        return DataError(
+            f"a key must occur once at a time, but {said} has {self.on or 'a row'}={key} {count + 1} "
+            f"times or more at {moment}",
+            "deduplicate the table: an as-of join would have to pick one at random",
+        )
 
     def brings(self) -> dict[str, str]:
         """Return the other table's columns and what they are called here."""
-        batch = self.known().batch
-        there = [name for name in batch.columns if name]
+        there = list(self.side.texts)
         if self.columns is None:
             return {name: name for name in there}
         chosen = self.columns if isinstance(self.columns, dict) else {name: name for name in self.columns}
@@ -179,9 +237,9 @@ class Join(RowStep):
                     f"a joined column must have a new name, but {name!r} is there already",
                     f"rename it: columns: {{{name}: {name}_joined}}",
                 )
-        other = self.known().batch.columns
-        texts = tuple(new for old, new in brings.items() if other[old].dtype == object)
-        numbers = tuple(new for old, new in brings.items() if other[old].dtype != object)
+        other = self.side.texts
+        texts = tuple(new for old, new in brings.items() if other[old])
+        numbers = tuple(new for old, new in brings.items() if not other[old])
         return replace(scope, numbers=scope.numbers + numbers, texts=scope.texts + texts)
 
     def apply(self, batch: Batch) -> Batch:
@@ -201,20 +259,23 @@ class Join(RowStep):
         Raises:
             DataError: Clocks or keys cannot be compared.
         """
-        other = self.known().batch
+        other = self.side
         if other.ticks.integer != ticks.integer:
             raise DataError("both tables of a join must have the same kind of clock, but one is a number", "convert it")
         if (other.ticks.zone is None) != (ticks.zone is None):
             raise DataError(
                 "both tables of a join must have a zone, or none of them, but only one has", "convert one of them"
             )
-        if self.on is not None and text != (other.ids.dtype == object):
+        if self.on is not None and text != other.text_key:
             raise DataError(f"{self.on!r} must be of one type in both tables, but is text in one only", "convert it")
 
     def _is_text(self, batch: Batch) -> bool:
         if self.on is None:
             return True
-        return (batch.ids if self.on == batch.names.id else batch.columns[self.on]).dtype == object
+        if self.on == batch.names.id:
+            return batch.ids.dtype == object
+        keys = batch.columns[self.on]
+        return keys.dtype == object or (self.side.text_key and _all_missing(keys))
 
     def keys(self, batch: Batch) -> Array:
         """Return the key of each row, of the type that the other table has."""
@@ -222,7 +283,16 @@ class Join(RowStep):
             return np.full(len(batch), "all", dtype=object)
         of_id = self.on == batch.names.id
         keys = batch.ids[batch.groups.codes] if of_id else batch.columns[self.on]
-        return keys if of_id or keys.dtype == object else np.where(np.isnan(keys), np.iinfo(np.int64).min, keys)
+        if of_id or keys.dtype == object:
+            return keys
+        if self.side.text_key and _all_missing(keys):
+            return np.full(len(keys), None, dtype=object)
+        return np.where(np.isnan(keys), np.iinfo(np.int64).min, keys)
+
+
+def _all_missing(keys: Array) -> bool:
+    """Return whether nothing tells of which type a column is."""
+    return bool(np.isnan(keys).all())
 
 
 def _taken(values: Array, at: Ints) -> Array:
