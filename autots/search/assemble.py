@@ -29,7 +29,7 @@ _SAFETY = 1.15
 _MANY_ZEROS = 0.25
 # Share of the budget for final fits: what does not fit in is used as its last backtest left it. On backtests a pooled
 # model that is some horizons old was as good as a new one, and twice as many candidates make a better ensemble.
-_REFIT = 0.2
+_REFIT = 0.1
 # Seconds of one core that an ensemble may take per forecast value: 414 series x 48 steps then take half a second on two
 # cores. Members beyond it, as several large boosters are, add more time than accuracy.
 _SECONDS_PER_VALUE = 4e-5
@@ -111,9 +111,12 @@ def reserve(search: Search, workers: int) -> float:
     predict = sum(e.predict_seconds for e in members) / max(len(search.plan.cutoffs), 1)
     targets = search.board.objective.targets.actual.size
     fixed = 1.5 + 4e-7 * search.panel.n_rows + 8e-6 * min(targets, 1_000_000) + 2 * predict
-    refit = refit_seconds(members, search.plan, search.panel.lengths, workers)
     if search.plan.fits[-1] <= _OLD * max(search.plan.horizon, *search.task.seasons):
-        refit = min(refit, _REFIT * budget)
+        # What would be used as its backtest left it needs no time.
+        heavy = search.member_weights
+        kept = _affordable(heavy, members, search.plan, search.panel.lengths, workers, _REFIT * budget)
+        members = [e for e in members if e.number in kept]
+    refit = refit_seconds(members, search.plan, search.panel.lengths, workers)
     return min(max(fixed + refit, 0.05 * budget), 0.6 * budget)
 
 
@@ -150,7 +153,9 @@ def assemble(
     if objective.has_final:
         second = _swift(_weights(objective, done, made, "all"), by_number, objective.plan, values)
     workers = 1 if driver is None else driver.workers
-    refitted = _affordable(second, done, objective.plan, panel.lengths, workers, deadline.remaining - 2.0)
+    heavy = {n: max(weight) for n, weight in second.items()}
+    kept = _affordable(heavy, done, objective.plan, panel.lengths, workers, deadline.remaining - 2.0)
+    refitted = {n: second[n] for n in kept}
     if driver is not None:
         _submit(refitted, by_number, driver, deadline, seed)
     # The workers fit while this process calibrates.
@@ -212,15 +217,15 @@ def _swift(weights: dict[int, Weight], by_number: Mapping[int, Entry], plan: Pla
 
 
 def _affordable(
-    weights: dict[int, Weight], done: list[Entry], plan: Plan, lengths: Ints, workers: int, seconds: float
-) -> dict[int, Weight]:
-    """Return the weights without the lightest members, until their final fits take no longer than ``seconds``."""
+    weights: Mapping[int, float], done: Sequence[Entry], plan: Plan, lengths: Ints, workers: int, seconds: float
+) -> list[int]:
+    """Return the numbers of the members, heaviest first, whose final fits together take no longer than ``seconds``."""
     by_number = {e.number: e for e in done}
-    kept = sorted(weights, key=lambda n: -max(weights[n]))
+    kept = sorted(weights, key=lambda n: -weights[n])
     while len(kept) > 1 and refit_seconds([by_number[n] for n in kept], plan, lengths, workers) > seconds:
         # What costs most for its weight goes first.
-        kept.remove(max(kept, key=lambda n: by_number[n].fit_seconds / max(weights[n])))
-    return {n: weights[n] for n in kept}
+        kept.remove(max(kept, key=lambda n: by_number[n].fit_seconds / weights[n]))
+    return kept
 
 
 def _submit(

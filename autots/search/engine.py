@@ -348,6 +348,11 @@ class Search:
             self._stale += 1
 
     @property
+    def member_weights(self) -> Mapping[int, float]:
+        """The weights of the current ensemble by the number of the entry."""
+        return self._weights
+
+    @property
     def likely_members(self) -> list[Entry]:
         """The candidates of the current ensemble."""
         return [e for e in self.board.entries if e.number in self._weights]
