@@ -19,6 +19,10 @@ __all__ = ["Backtest", "Targets", "backtest", "targets_of"]
 
 # Rows of history that are forecast from at once.
 _BATCH_ROWS = 2_000_000
+# From so many windows on a local model forecasts the first of them alone.
+_MANY = 10
+# Times the time left from which a trial of single series is given up after its first window.
+_MUCH_LONGER = 1.5
 
 Float32s = npt.NDArray[np.float32]
 
@@ -108,13 +112,19 @@ def backtest(
         started = time.perf_counter()
         model = create().fit(history, task, context)
         fit_seconds += time.perf_counter() - started
-        for batch in _batches(panel, windows):
+        for batch in _batches(panel, windows, first=1 if model.local and len(windows) > _MANY else None):
             if context.deadline is not None and context.deadline.remaining <= 0:
                 raise BudgetError("the trial's time is over")
             rows, at, known, future = _histories(panel, batch, plan.horizon)
             started = time.perf_counter()
             forecast = model.predict(known, future)
-            predict_seconds += time.perf_counter() - started
+            took = time.perf_counter() - started
+            predict_seconds += took
+            if model.local and context.deadline is not None:
+                # Series by series, the first window tells what all of them will cost.
+                expected = took / len(batch) * (len(plan.cutoffs) - done - len(batch))
+                if expected > _MUCH_LONGER * context.deadline.remaining:
+                    raise BudgetError(f"its forecasts of all windows would take about {expected:.0f} s")
             where = np.searchsorted(-np.asarray(plan.cutoffs), -np.asarray(batch))[at]
             mean[where, rows], quantiles[where, rows] = checked(forecast, len(rows), task)
             done += len(batch)
@@ -123,10 +133,11 @@ def backtest(
     return Backtest(mean, quantiles, fit_seconds, predict_seconds, model.state() if keep_state else None)
 
 
-def _batches(panel: Panel, windows: Sequence[int]) -> list[tuple[int, ...]]:
+def _batches(panel: Panel, windows: Sequence[int], *, first: int | None = None) -> list[tuple[int, ...]]:
     """Return the cutoffs in batches that are forecast at once: many short windows would pay for each call."""
     size = max(1, _BATCH_ROWS // max(panel.n_rows, 1))
-    return [tuple(windows[i : i + size]) for i in range(0, len(windows), size)]
+    head = min(first or size, size)
+    return [tuple(windows[:head]), *(tuple(windows[i : i + size]) for i in range(head, len(windows), size))]
 
 
 def _histories(

@@ -1,5 +1,6 @@
 import dataclasses
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -142,6 +143,23 @@ def test_the_deadline_ends_a_backtest_between_batches(monkeypatch):
 
     with pytest.raises(BudgetError):
         backtest(Slow, example_panel(), PLAN, TASK, Context(deadline=deadline))
+
+
+def test_a_slow_local_model_is_given_up_after_its_first_window_of_many():
+    calls = []
+
+    class Slow(Naive):
+        def predict(self, history, future):
+            calls.append(history.n_series)
+            time.sleep(0.1 * history.n_series)
+            return super().predict(history, future)
+
+    plan = Plan(1, tuple(range(30, 0, -1)), 24, (30,))
+    with pytest.raises(BudgetError, match="about"):
+        backtest(
+            Slow, example_panel(), plan, dataclasses.replace(TASK, horizon=1), Context(deadline=Deadline.after(1.0))
+        )
+    assert len(calls) == 1
 
 
 def test_progress_is_told_of_each_batch(monkeypatch):

@@ -62,7 +62,7 @@ class FreezeThawSampler(GPSampler):
         candidates = self._candidates(request)
         points = np.vstack([self.encoding.snap(self.history.points[rows]), candidates])
         x = self.encoding.features(points)
-        worth = self.worth(points, x, self._to_pay(x, rows))
+        worth = self.worth(points, x, self._to_pay(x, rows), believed=self._believes(request))
         mine, theirs = worth[: len(rows)], worth[len(rows) :]
         if mine.max() >= theirs.max():
             return int(self.history.numbers[rows[int(np.argmax(mine))]])

@@ -39,7 +39,7 @@ class GPOptions:
     startup: int | None = None
     believe: bool = True
     cost_power: float = 1.0
-    prior_weight: float = 4.0
+    prior_weight: float = 10.0
     candidates: int = 200
     local: int = 15
 
@@ -50,8 +50,10 @@ class GPOptions:
 
 #: The best points near which candidates are drawn.
 _BEST = 6
-#: Share of even ones among random candidates and first points where there are priors: a wrong prior must not sink.
+#: Share of even ones among random candidates where there are priors: a wrong prior must not sink.
 _EVEN = 0.9
+#: Share of suggestions that heed the priors: a wrong one costs at most 1 / (1 - share) times the trials.
+_BELIEVED = 0.15
 #: Below this probability of keeping all thresholds a candidate is held back, this strongly per factor e.
 _SURE, _CAUTION = float(np.log(0.8)), 10.0
 #: Among so many of the best observed points the model's leaders are looked for.
@@ -96,10 +98,11 @@ class GPSampler(Sampler):
         if len(self.encoding) == 0:
             return {}
         if not self._model(request.rng, len(request.directions)):
-            even = request.rng.random() >= (1 - _EVEN) * self.trust()
+            even = request.rng.random() >= _BELIEVED * self.trust()
             return self.encoding.params(self.allowed(request, 1, believed=not even)[0])
         points = self._candidates(request)
-        return self.encoding.params(self._best_of(points, self.worth(points, self.encoding.features(points)), request))
+        worth = self.worth(points, self.encoding.features(points), believed=self._believes(request))
+        return self.encoding.params(self._best_of(points, worth, request))
 
     def _look(self, study: Study, trials: Sequence[FrozenTrial], *, skip: int | None = None) -> None:
         self.history.update(trials, study.directions, skip=skip)
@@ -232,13 +235,18 @@ class GPSampler(Sampler):
         mean = process.mean(x, np.ones(len(rows)))
         return history.points[rows[np.argsort(mean)[:_BEST]]]
 
-    def worth(self, points: Array, x: Array, seconds: Array | None = None) -> Array:
+    def _believes(self, request: Request) -> bool:
+        """Return whether this suggestion heeds the priors: as most do not, a wrong one costs no more than a share."""
+        return self.encoding.has_prior and bool(request.rng.random() < _BELIEVED)
+
+    def worth(self, points: Array, x: Array, seconds: Array | None = None, *, believed: bool = False) -> Array:
         """Return the logarithm of the expected improvement per second, or of how likely a point is allowed at all.
 
         Args:
             points: Snapped.
             x: Their features.
             seconds: What it costs to finish them; by default a whole training.
+            believed: Whether the priors count.
         """
         process = self._objective.process
         assert process is not None
@@ -251,7 +259,7 @@ class GPSampler(Sampler):
             score = score + log_improvement(mean, spread, best)
         cost = self.seconds(x) if seconds is None else seconds
         score = score - self.options.cost_power * np.log(cost)
-        if self.encoding.has_prior:
+        if believed:
             weight = self.options.prior_weight * self.trust() / max(self._evidence(), 1.0)
             score = score + weight * self.encoding.log_prior(points)
         return score
