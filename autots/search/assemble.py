@@ -111,12 +111,14 @@ def reserve(search: Search, workers: int) -> float:
     predict = sum(e.predict_seconds for e in members) / max(len(search.plan.cutoffs), 1)
     targets = search.board.objective.targets.actual.size
     fixed = 1.5 + 4e-7 * search.panel.n_rows + 8e-6 * min(targets, 1_000_000) + 2 * predict
-    if search.plan.fits[-1] <= _OLD * max(search.plan.horizon, *search.task.seasons):
-        # What would be used as its backtest left it needs no time.
-        heavy = search.member_weights
-        kept = _affordable(heavy, members, search.plan, search.panel.lengths, workers, _REFIT * budget)
-        members = [e for e in members if e.number in kept]
-    refit = refit_seconds(members, search.plan, search.panel.lengths, workers)
+    plan, lengths = search.plan, search.panel.lengths
+    if plan.fits[-1] <= _OLD * max(plan.horizon, *search.task.seasons):
+        # What would be used as its backtest left it needs no time; nor does the last one for longer than its share.
+        most = _REFIT * budget
+        kept = _affordable(search.member_weights, members, plan, lengths, workers, most)
+        refit = min(refit_seconds([e for e in members if e.number in kept], plan, lengths, workers), most)
+    else:
+        refit = refit_seconds(members, plan, lengths, workers)
     return min(max(fixed + refit, 0.05 * budget), 0.6 * budget)
 
 
