@@ -52,7 +52,7 @@ class GPOptions:
 _BEST = 6
 #: Share of even ones among random candidates where there are priors: a wrong prior must not sink.
 _EVEN = 0.9
-#: Share of suggestions that heed the priors: a wrong one costs at most 1 / (1 - share) times the trials.
+#: Share of suggestions that heed the priors: a wrong one wastes about that share of the trials.
 _BELIEVED = 0.2
 #: Below this probability of keeping all thresholds a candidate is held back, this strongly per factor e.
 _SURE, _CAUTION = float(np.log(0.8)), 10.0
