@@ -3,6 +3,7 @@
 from zoo.search.budget import Budget
 from zoo.search.metrics import Limit, Metric, Result
 from zoo.search.priors import Beta, Histogram, LogNormal, Normal
+from zoo.search.run import RunOptions, run
 from zoo.search.settings import StudyOptions
 from zoo.search.space import Categorical, Float, Int, Ordinal, Space
 from zoo.search.study import Study
@@ -24,10 +25,12 @@ __all__ = [
     "Ordinal",
     "Paused",
     "Result",
+    "RunOptions",
     "Space",
     "Stopped",
     "Study",
     "StudyOptions",
     "Trial",
     "TrialRecord",
+    "run",
 ]
