@@ -62,6 +62,7 @@ def _shown(load: Load) -> _Record:
         "p99_ms": round(load.p99, 2),
         "per_second": round(load.rate),
         "failed": load.failed,
+        **({"statuses": load.statuses} if load.failed else {}),
     }
 
 

@@ -325,3 +325,13 @@ def test_scaling_before_fitting_is_refused():
 def test_an_empty_table_is_refused():
     with pytest.raises(DataError, match="rows"):
         pipeline(HOURLY).prepare(raw_table().iloc[:0])
+
+
+def test_a_versioned_sink_evolves_where_its_file_says_so(tmp_path):
+    raw_table(series=1, hours=40).to_parquet(tmp_path / "t.parquet")
+    for lags in ([1], [1, 2]):
+        spec = pipeline(HOURLY, {"lags": lags}, source=str(tmp_path / "t.parquet")).spec
+        run(Pipeline.of(spec.model_copy(update={"sink": Sink(table=str(tmp_path / "out"), evolve=True)})))
+    assert "kwh_lag_2" in Table.open(tmp_path / "out").schema().names
+    with pytest.raises(ConfigError, match="versioned table to evolve"):
+        Sink(path="folder", evolve=True)

@@ -159,7 +159,8 @@ def output(sink: Sink | None, folder: Path) -> Output | None:
     if sink.path is not None:
         return FolderOutput(sink.path if Path(sink.path).is_absolute() else folder / sink.path)
     assert sink.table is not None
-    return TableOutput(sink.table if "://" in sink.table or Path(sink.table).is_absolute() else folder / sink.table)
+    at = sink.table if "://" in sink.table or Path(sink.table).is_absolute() else folder / sink.table
+    return TableOutput(at, evolve=sink.evolve)
 
 
 class FolderOutput(Output):
@@ -245,10 +246,11 @@ class TableOutput(Output):
 
     Args:
         path: The table.
+        evolve: Whether its columns may change.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.name = str(path)
+    def __init__(self, path: str | Path, *, evolve: bool = False) -> None:
+        self.name, self._evolve = str(path), evolve
         self._table = Table.open(path)
 
     @property
@@ -296,7 +298,8 @@ class TableOutput(Output):
         self._table.claim()
         kept, new = self._kept(pipeline)
         try:
-            return self._table.write(rows, mode, key=key, info=info | {"artifact": f"{_KEPT}/{kept.name}"}).version
+            named = info | {"artifact": f"{_KEPT}/{kept.name}"}
+            return self._table.write(rows, mode, key=key, evolve=self._evolve, info=named).version
         except BaseException:
             if new:
                 shutil.rmtree(kept)

@@ -80,15 +80,19 @@ class Sink(_Part):
     Args:
         path: A folder of Parquet files; relative to the file.
         table: A versioned table; relative to the file.
+        evolve: Whether the columns of a versioned table may change; a folder keeps its own.
     """
 
     path: str | None = None
     table: str | None = None
+    evolve: bool = False
 
     @model_validator(mode="after")
     def _one(self) -> Sink:
         if (self.path is None) == (self.table is None):
             raise ConfigError("a sink must have a path or a table, and not both", _HINT)
+        if self.evolve and self.table is None:
+            raise ConfigError("a sink must be a versioned table to evolve, but it is a folder", "sink: {table: ...}")
         return self
 
 

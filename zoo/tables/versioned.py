@@ -286,7 +286,8 @@ class Table:
             return
         differing = [*retyped, *(f"{name}: only here" for name in new), *(f"{name}: only there" for name in absent)]
         if differing:
-            hint = "use another table, or cast the columns" if retyped else "give evolve=True, or use another table"
+            allow = "give evolve=True (in a pipeline's sink `evolve: true`), or use another table"
+            hint = "use another table, or cast the columns" if retyped else allow
             raise DataError(
                 f"rows must have the columns of {self._path}, but they differ in {'; '.join(differing)}; nothing was "
                 "written",
