@@ -374,6 +374,9 @@ class Table:
             return {
                 f"phase_{m}": ((last // panel.freq.step) % m).astype(np.float32) for m in self.task.seasons if m > 1
             }
+        if panel.freq.is_fixed:
+            times = panel.times[at.row] + (steps * panel.freq.spacing).astype("timedelta64[ns]")
+            return {k: v.astype(np.float32) for k, v in clock_parts.features(times, panel.freq).items()}
         times = np.empty(len(at), dtype=panel.times.dtype)
         for step in np.unique(steps):
             rows = steps == step

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from autots.panel.frequency import Frequency, Times
-from autots.panel.panel import Floats
+from autots.panel.panel import Floats, Ints
 
 __all__ = ["features"]
 
@@ -45,8 +45,9 @@ def features(times: Times, freq: Frequency) -> dict[str, Floats]:
         parts["day"] = when.day
         parts["day_of_year"] = when.dayofyear
     if step < 28 * _DAY:
-        parts["week"] = when.isocalendar().week.to_numpy()
-        parts |= _feasts(when, step)
+        days = _days(when)
+        parts["week"] = _week(days)
+        parts |= _feasts(days, step)
     if step < 80 * _DAY:
         parts["month"] = when.month
     if step < 300 * _DAY:
@@ -55,18 +56,29 @@ def features(times: Times, freq: Frequency) -> dict[str, Floats]:
     return {name: np.asarray(part, dtype=np.float64)[codes].reshape(shape) for name, part in parts.items()}
 
 
-def _feasts(when: pd.DatetimeIndex, step: int) -> dict[str, Any]:
+def _days(when: pd.DatetimeIndex) -> Ints:
+    """Return the (N,) days since 1970-01-01."""
+    return np.asarray(when, dtype="datetime64[ns]").astype("datetime64[D]").astype(np.int64)
+
+
+def _week(days: Ints) -> Ints:
+    """Return the (N,) weeks of ISO 8601: the week of a day is that of its Thursday, counted in the Thursday's year."""
+    thursday = days - (days + 3) % 7 + 3
+    year = thursday.astype("datetime64[D]").astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64)
+    return (thursday - year) // 7 + 1
+
+
+def _feasts(days: Ints, step: int) -> dict[str, Any]:
     """Flag rows that cover a feast: the row's own day, or for weeks any of the seven days around its label.
 
     A week may be named by its first or its last day, which the label does not tell, hence the days on both sides.
     """
-    days = when.normalize()
     reach = step // _DAY // 2
-    out: dict[str, Any] = {}
-    for name, month, first, last in (("year_end", 12, 31, 31), ("new_year", 1, 1, 1), ("christmas", 12, 24, 26)):
-        hit = np.zeros(len(when), dtype=bool)
-        for shift in range(-reach, reach + 1):
-            day = days + pd.Timedelta(shift, "D")
-            hit |= np.asarray((day.month == month) & (day.day >= first) & (day.day <= last))
-        out[name] = hit
-    return out
+    near = days + np.arange(-reach, reach + 1)[:, None]
+    months = near.astype("datetime64[D]").astype("datetime64[M]")
+    month = months.astype(np.int64) % 12 + 1
+    day = near - months.astype("datetime64[D]").astype(np.int64) + 1
+    feasts = {"year_end": (12, 31, 31), "new_year": (1, 1, 1), "christmas": (12, 24, 26)}
+    return {
+        name: ((month == of) & (day >= first) & (day <= last)).any(axis=0) for name, (of, first, last) in feasts.items()
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -29,6 +30,12 @@ _PER_YEAR = {
     "BQ": (4,),
 }
 _HOUR, _DAY, _WEEK = 3600.0, 86400.0, 604800.0
+
+
+@lru_cache(maxsize=64)
+def _offset(alias: str) -> Any:
+    """Return the offset of an alias: a forecast asks for it at every step, and pandas parses it anew each time."""
+    return pd.tseries.frequencies.to_offset(alias)
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ class Frequency:
     @property
     def offset(self) -> Any:
         """The pandas offset of a calendar clock."""
-        return pd.tseries.frequencies.to_offset(self.alias)
+        return _offset(self.alias)
 
     @property
     def spacing(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -34,7 +35,8 @@ class Load:
         p99: In milliseconds.
         longest: In milliseconds.
         sent_p99: As ``p99``, from the moment that a request was really sent: where a server is offered more than it can
-            even refuse, the requests that were due before tell nothing of it.
+            even refuse, the requests that were due before tell nothing of it. Those sent while it settled do not count.
+        settling_p99: As ``sent_p99``, of those sent while it settled; NaN if there was no such time.
         statuses: Answers by status; 0 for lost connections, negative for a refusal without ``Retry-After``.
     """
 
@@ -45,6 +47,7 @@ class Load:
     p99: float
     longest: float
     sent_p99: float
+    settling_p99: float
     statuses: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -54,7 +57,13 @@ class Load:
 
 
 def start(
-    url: str, bodies: Sequence[bytes], *, clients: int, seconds: float, rate: float | None = None
+    url: str,
+    bodies: Sequence[bytes],
+    *,
+    clients: int,
+    seconds: float,
+    rate: float | None = None,
+    settle: float = 0.0,
 ) -> subprocess.Popen[bytes]:
     """Begin to send requests from another process; ``measure`` waits for its result.
 
@@ -64,11 +73,12 @@ def start(
         clients: Connections.
         seconds: How long.
         rate: Requests per second over all clients; None for a closed loop.
+        settle: Seconds at the begin, while all connections are opened, whose latencies from sending count apart.
     """
     folder = Path(tempfile.mkdtemp(prefix="load-"))
     (folder / "bodies").write_text(json.dumps([body.decode() for body in bodies]))
     words = [sys.executable, "-m", "serve.bench.load", url, str(folder / "bodies"), str(clients), str(seconds)]
-    return subprocess.Popen([*words, *([] if rate is None else [str(rate)])], stdout=subprocess.PIPE)  # noqa: S603
+    return subprocess.Popen([*words, str(rate or 0.0), str(settle)], stdout=subprocess.PIPE)  # noqa: S603
 
 
 def measure(process: subprocess.Popen[bytes]) -> Load:
@@ -125,7 +135,7 @@ class _Client(asyncio.Protocol):
         return await self._answer
 
 
-async def _run(url: str, bodies: list[bytes], clients: int, seconds: float, rate: float | None) -> Load:
+async def _run(url: str, bodies: list[bytes], clients: int, seconds: float, rate: float, settle: float) -> Load:
     parts = urlsplit(url)
     host, port = parts.hostname or "127.0.0.1", parts.port or 80
     head = f"POST {parts.path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: "
@@ -135,6 +145,7 @@ async def _run(url: str, bodies: list[bytes], clients: int, seconds: float, rate
     end = begin + seconds
     latencies: list[float] = []
     sent: list[float] = []
+    settling: list[float] = []
     statuses: dict[str, int] = {}
 
     async def one(number: int) -> None:
@@ -161,16 +172,27 @@ async def _run(url: str, bodies: list[bytes], clients: int, seconds: float, rate
             if status == 200:
                 now = time.perf_counter()
                 latencies.append(now - since)
-                sent.append(now - begun)
+                (sent if begun - begin >= settle else settling).append(now - begun)
 
     await asyncio.gather(*(one(i) for i in range(clients)))
     took = time.perf_counter() - begin
-    ordered = sorted(latencies) or [float("nan")]
     good = len(latencies)
-    p50, p99 = ordered[len(ordered) // 2], ordered[min(int(len(ordered) * 0.99), len(ordered) - 1)]
-    failed = sum(statuses.values()) - good
-    since_sent = 1e3 * sorted(sent)[min(int(good * 0.99), good - 1)] if sent else float("nan")
-    return Load(good, failed, took, 1e3 * p50, 1e3 * p99, 1e3 * ordered[-1], since_sent, statuses)
+    return Load(
+        good,
+        sum(statuses.values()) - good,
+        took,
+        p50=_quantile(latencies, 0.5),
+        p99=_quantile(latencies, 0.99),
+        longest=_quantile(latencies, 1.0),
+        sent_p99=_quantile(sent, 0.99),
+        settling_p99=_quantile(settling, 0.99),
+        statuses=statuses,
+    )
+
+
+def _quantile(seconds: list[float], level: float) -> float:
+    """Return a quantile in milliseconds."""
+    return 1e3 * sorted(seconds)[min(int(len(seconds) * level), len(seconds) - 1)] if seconds else math.nan
 
 
 def main() -> None:
@@ -182,10 +204,11 @@ def main() -> None:
     parser.add_argument("bodies")
     parser.add_argument("clients", type=int)
     parser.add_argument("seconds", type=float)
-    parser.add_argument("rate", type=float, nargs="?")
+    parser.add_argument("rate", type=float)
+    parser.add_argument("settle", type=float)
     given = parser.parse_args()
     bodies = [text.encode() for text in json.loads(Path(given.bodies).read_text())]
-    found = uvloop.run(_run(given.url, bodies, given.clients, given.seconds, given.rate))
+    found = uvloop.run(_run(given.url, bodies, given.clients, given.seconds, given.rate, given.settle))
     print(json.dumps(found.__dict__))
 
 

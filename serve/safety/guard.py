@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import random
 import re
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -39,8 +40,9 @@ class Limits:
         answer: Seconds for the answer; ``X-Request-Timeout-Ms`` may ask for less, never for more.
         running: Requests at once.
         waiting: Requests that wait for their turn; the next one is told to come back.
-        hold: Seconds before a request that may not even wait is told so; at most so many refusals are held at once as
-            requests may run and wait, times ten.
+        hold: Seconds, give or take half, before a request that may not even wait is told so: those that came together
+            shall not come back together.
+        held: Refusals that are held at once; the next one is told at once.
         open_paths: Answered without a token and without waiting: health must be seen under load, too.
 
     Raises:
@@ -53,6 +55,7 @@ class Limits:
     running: int = 64
     waiting: int = 256
     hold: float = 0.0
+    held: int = 5000
     open_paths: tuple[str, ...] = ("/v2/health/live", "/v2/health/ready", "/ping", "/health")
 
     def __post_init__(self) -> None:
@@ -159,10 +162,11 @@ class Guard:
             raise _too_long(self.limits.body)
         if self._free <= 0 and len(self._turns) >= self.limits.waiting:
             busy = self._busy("too many requests wait already")  # before its body costs anything
-            if self._held < 10 * (self.limits.running + self.limits.waiting):
+            if self._held < self.limits.held:
                 self._held += 1
+                spread = random.uniform(0.5, 1.5)  # noqa: S311  # nobody gains by guessing it
                 try:
-                    await asyncio.sleep(min(self.limits.hold, seconds / 2))
+                    await asyncio.sleep(min(self.limits.hold * spread, seconds / 2))
                 finally:
                     self._held -= 1
             raise busy
@@ -171,11 +175,25 @@ class Guard:
         body = await self._read(receive, min(self.limits.receive, seconds))
         await self._turn(until - loop.time())
         began = loop.time()
+        over = False
+
+        def leave() -> None:
+            nonlocal over
+            if not over:
+                over = True
+                self._pace += 0.05 * (loop.time() - began - self._pace)
+                self._next()
+
+        async def leaving(message: Message) -> None:
+            # Before the last bytes go: who has them asks again, and must not find his own place taken.
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                leave()
+            await send(message)
+
         try:
-            await _within(until - began, self._app, scope, body, receive, send)
+            await _within(until - began, self._app, scope, body, receive, leaving)
         finally:
-            self._pace += 0.05 * (loop.time() - began - self._pace)
-            self._next()
+            leave()
 
     def _admit(self, headers: dict[bytes, bytes]) -> None:
         if not self._tokens:

@@ -54,3 +54,12 @@ def test_the_shape_of_the_horizon_is_kept_and_integers_have_no_calendar():
     times, _ = parts("2020-01-01", "D", 12)
     assert features(times.reshape(3, 4), Frequency.parse("D"))["weekday"].shape == (3, 4)
     assert features(np.arange(5), Frequency("", 1)) == {}
+
+
+def test_weeks_and_feasts_agree_with_pandas_on_every_day_of_two_centuries():
+    days, found = parts("1890-01-01", "D", 80_000)
+    when = pd.DatetimeIndex(days)
+    assert (found["week"] == when.isocalendar().week.to_numpy()).all()
+    assert (found["new_year"] == ((when.month == 1) & (when.day == 1))).all()
+    assert (found["year_end"] == ((when.month == 12) & (when.day == 31))).all()
+    assert (found["christmas"] == ((when.month == 12) & (when.day >= 24) & (when.day <= 26))).all()

@@ -156,6 +156,70 @@ def test_more_than_fits_waits_and_more_than_may_wait_is_told_to_come_back(serve:
     assert application.finished == 7
 
 
+def test_refusals_are_held_apart_so_that_who_came_together_does_not_come_back_together(serve: Any):
+    url, application, _ = serve(limits=Limits(running=1, waiting=0, hold=0.4))
+
+    def refused(_: int) -> float:
+        began = time.monotonic()
+        assert client.post(f"{url}/x", timeout=10).status_code == 503
+        return time.monotonic() - began
+
+    with httpx.Client() as client, ThreadPoolExecutor(21) as pool:
+        pool.submit(client.post, f"{url}/x?2", timeout=10)
+        assert until(lambda: application.begun == 1)
+        seconds = sorted(pool.map(refused, range(20)))
+    assert seconds[0] >= 0.19
+    assert seconds[-1] < 1.5
+    assert seconds[-1] - seconds[0] > 0.1
+
+
+def test_more_refusals_than_may_be_held_are_told_at_once(serve: Any):
+    url, application, _ = serve(limits=Limits(running=1, waiting=0, hold=20.0, held=0))
+    with httpx.Client() as client, ThreadPoolExecutor(1) as pool:
+        pool.submit(client.post, f"{url}/x?0.5", timeout=10)
+        assert until(lambda: application.begun == 1)
+        assert client.post(f"{url}/x", timeout=3).status_code == 503
+
+
+def test_who_has_his_answer_finds_his_place_free():
+    class Slow(Application):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await super().__call__(scope, receive, send)
+            await asyncio.sleep(0.5)  # what it does after its answer
+
+    async def go() -> None:
+        guard = Guard(Slow(), limits=Limits(running=1, waiting=0))
+        answered = asyncio.Event()
+        statuses: list[int] = []
+
+        async def ask() -> None:
+            given = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+            async def receive() -> Any:
+                for message in given:
+                    return message
+                await asyncio.sleep(9)
+
+            async def send(message: Any) -> None:
+                if message["type"] == "http.response.start":
+                    statuses.append(message["status"])
+                else:
+                    answered.set()
+
+            await guard(
+                {"type": "http", "method": "POST", "path": "/x", "query_string": b"", "headers": []}, receive, send
+            )
+
+        first = asyncio.ensure_future(ask())
+        await answered.wait()
+        assert not first.done()
+        await ask()
+        assert statuses == [200, 200]
+        await first
+
+    asyncio.run(go())
+
+
 def test_a_request_whose_deadline_passes_in_the_queue_never_begins(serve: Any):
     url, application, _ = serve(limits=Limits(running=1, waiting=5))
     with ThreadPoolExecutor(1) as pool:
