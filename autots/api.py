@@ -183,8 +183,13 @@ class AutoTS:
             progress.finished()
 
 
-def load(path: str | Path) -> Pipeline:
+def load(path: str | Path, *, mapped: bool = False) -> Pipeline:
     """Read a saved pipeline: the folder that ``Pipeline.save`` wrote, or a run directory with one inside.
+
+    Args:
+        path: The folder.
+        mapped: Leave its arrays in their files, as memory that all processes of a machine share. The files must not be
+            changed in place while the pipeline is used; saving another one there is fine.
 
     Raises:
         ArtifactError: The folder is missing, foreign, damaged or tampered with.
@@ -192,7 +197,7 @@ def load(path: str | Path) -> Pipeline:
     path = Path(path)
     inside = path / PIPELINE
     if inside.is_dir():
-        return Pipeline.load(inside)
+        return Pipeline.load(inside, mapped=mapped)
     if (path / "run.json").is_file():
         raise ArtifactError(
             f"a run must have ended to be used, but {path} has no pipeline yet",
@@ -203,7 +208,7 @@ def load(path: str | Path) -> Pipeline:
             f"a folder must be a run or a saved pipeline to be used, but {path} is neither",
             "give the directory that `zoo fit` made (--out), or that Pipeline.save wrote",
         )
-    return Pipeline.load(path)
+    return Pipeline.load(path, mapped=mapped)
 
 
 class _RunFolder:

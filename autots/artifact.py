@@ -57,8 +57,12 @@ def write_artifact(path: Path, parts: Mapping[str, State], *, beside: Callable[[
         raise
 
 
-def read_artifact(path: Path) -> dict[str, State]:
+def read_artifact(path: Path, *, mapped: bool = False) -> dict[str, State]:
     """Read what ``write_artifact`` wrote.
+
+    Args:
+        path: The folder.
+        mapped: See ``autots.models.state.load``.
 
     Raises:
         ArtifactError: The folder is missing, foreign, of another format, damaged or tampered with.
@@ -85,7 +89,7 @@ def read_artifact(path: Path) -> dict[str, State]:
             raise ArtifactError(f"{path} must hold {name!r}, but it does not", _HINT)
         if file.stat().st_size != facts["bytes"] or _digest(file) != facts["sha256"]:
             raise ArtifactError(f"{name} of {path} does not match its checksum: it was changed or damaged", _HINT)
-    return {name: load(path, name) for name in parts}
+    return {name: load(path, name, mapped=mapped) for name in parts}
 
 
 def _digest(file: Path) -> str:

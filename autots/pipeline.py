@@ -440,15 +440,19 @@ class Pipeline:
         return {"pipeline": head, "panel": self._panel.to_state(), "facts": self.facts.to_state(), **models}
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: str | Path, *, mapped: bool = False) -> Self:
         """Read what ``save`` wrote.
+
+        Args:
+            path: The folder.
+            mapped: See ``autots.load``.
 
         Raises:
             ArtifactError: The folder is missing, foreign, damaged or tampered with.
         """
         from autots.report import Facts
 
-        parts = read_artifact(Path(path))
+        parts = read_artifact(Path(path), mapped=mapped)
         head = parts["pipeline"]
         schema = Schema.from_dict(json.loads(head["schema"]))
         members = [

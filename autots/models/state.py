@@ -21,6 +21,9 @@ from zoo.errors import ArtifactError
 __all__ = ["dump", "load"]
 
 _FORMAT = 1
+_KINDS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BOOL": "?"} | {
+    f"{k}{8 * n}": f"<{k.lower()}{n}" for k in "IU" for n in (1, 2, 4, 8)
+}
 
 
 def dump(tree: State, folder: Path, name: str) -> list[Path]:
@@ -51,8 +54,14 @@ def dump(tree: State, folder: Path, name: str) -> list[Path]:
     return files
 
 
-def load(folder: Path, name: str) -> State:
+def load(folder: Path, name: str, *, mapped: bool = False) -> State:
     """Read a tree that ``dump`` wrote.
+
+    Args:
+        folder: Where it is.
+        name: As for ``dump``.
+        mapped: Leave the arrays in their file, as memory that all processes of a machine share; a page that is written
+            to is copied. The file must not be changed while they are used (replacing it by another is fine).
 
     Raises:
         ArtifactError: A file is missing, damaged or foreign.
@@ -67,7 +76,7 @@ def load(folder: Path, name: str) -> State:
         if not isinstance(document, dict) or document.get("format") != _FORMAT or "tree" not in document:
             raise ArtifactError(f"{path.name} must be a state of format {_FORMAT}, but it is not", hint)
         side = folder / f"{name}.safetensors"
-        arrays = load_file(side) if side.exists() else {}
+        arrays = {} if not side.exists() else _mapped(side) if mapped else load_file(side)
         tree = _decode(document["tree"], arrays)
     except FileNotFoundError as error:
         raise ArtifactError(f"{path.name} must be there, but it is missing", hint) from error
@@ -76,6 +85,21 @@ def load(folder: Path, name: str) -> State:
     if not isinstance(tree, dict):
         raise ArtifactError(f"{path.name} must hold a dict, but it holds a {type(tree).__name__}", hint)
     return tree
+
+
+def _mapped(file: Path) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of a safetensors file as views of its pages; the library itself always copies.
+
+    The format: eight bytes with the length of a JSON header (name -> dtype, shape, data_offsets), the header, the data.
+    """
+    whole = np.asarray(np.memmap(file, dtype=np.uint8, mode="c"))
+    data = 8 + int.from_bytes(whole[:8].tobytes(), "little")
+    out: dict[str, npt.NDArray[Any]] = {}
+    for name, facts in json.loads(whole[8:data].tobytes()).items():
+        if name != "__metadata__":
+            begin, end = facts["data_offsets"]
+            out[name] = whole[data + begin : data + end].view(_KINDS[facts["dtype"]]).reshape(facts["shape"])
+    return out
 
 
 def _encode(value: Any, arrays: dict[str, npt.NDArray[Any]], where: str) -> Any:

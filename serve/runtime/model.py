@@ -88,7 +88,8 @@ class Served:
         """
         if declared(path) is not None:
             return cls(name, version or version_of(path), foreign_pipeline(path), journal=journal)
-        return cls(name, version or version_of(path), load(path), journal=journal)
+        # Weights and panel are one copy for all replicas of a machine.
+        return cls(name, version or version_of(path), load(path, mapped=True), journal=journal)
 
     @property
     def pipeline(self) -> Pipeline:

@@ -119,3 +119,28 @@ def test_damaged_arrays_are_an_artifact_error(tmp_path):
 def test_a_task_survives():
     task = Task(7, (24, 168), (0.1, 0.5), True)
     assert Task.from_dict(task.to_dict()) == task
+
+
+def test_mapped_arrays_are_the_same_and_a_write_stays_with_the_writer(tmp_path):
+    dump(TREE, tmp_path, "model")
+    before = (tmp_path / "model.safetensors").read_bytes()
+    first, second = (load(tmp_path, "model", mapped=True) for _ in range(2))
+    assert_same(first, load(tmp_path, "model"))
+    first["arrays"]["float"][0, 0] = 99.0
+    assert second["arrays"]["float"][0, 0] == 1.5
+    assert (tmp_path / "model.safetensors").read_bytes() == before
+
+
+def test_mapped_arrays_outlive_the_folder(tmp_path):
+    dump(TREE, tmp_path, "model")
+    mapped = load(tmp_path, "model", mapped=True)
+    (tmp_path / "model.safetensors").unlink()
+    assert mapped["arrays"]["turned"][1, 1] == 4.0
+
+
+def test_mapped_arrays_of_a_damaged_file_are_refused(tmp_path):
+    dump(TREE, tmp_path, "model")
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-40])
+    with pytest.raises(ArtifactError, match="must be readable"):
+        load(tmp_path, "model", mapped=True)
