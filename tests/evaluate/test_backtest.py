@@ -162,6 +162,16 @@ def test_a_slow_local_model_is_given_up_after_its_first_window_of_many():
     assert len(calls) == 1
 
 
+def test_waiting_for_a_core_does_not_make_a_forecast_look_slow():
+    class Waiting(Naive):
+        def predict(self, history, future):
+            time.sleep(0.2)  # as on a machine whose cores others use
+            return super().predict(history, future)
+
+    made = backtest(Waiting, example_panel(), PLAN, TASK, Context(0))
+    assert made.predict_seconds < 0.1
+
+
 def test_progress_is_told_of_each_batch(monkeypatch):
     monkeypatch.setattr(sys.modules["autots.evaluate.backtest"], "_BATCH_ROWS", 1)
     done = []
