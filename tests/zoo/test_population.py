@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,8 @@ def after(loss: float, rate: float) -> float:
     return loss * (1 - rate) ** 2 + 0.5 * rate**2
 
 
-def train(trial: Trial) -> None:
+def train(trial: Trial, home: Path) -> None:
     loss = float(Path(trial.checkpoint, "loss").read_text()) if trial.checkpoint else 1.0
-    home = Path.cwd()
     for step in range(trial.step + 1, STEPS + 1):
         loss = after(loss, trial.params["rate"])
         folder = home / f"checkpoint-{trial.number}"
@@ -36,8 +36,7 @@ def train(trial: Trial) -> None:
         trial.report(step, loss, checkpoint=folder, seconds=1.0)
 
 
-def searched(path: Path, monkeypatch: pytest.MonkeyPatch, *, driver: str = "virtual", **options: Any) -> Study:
-    monkeypatch.chdir(path)
+def searched(path: Path, *, driver: str = "virtual", **options: Any) -> Study:
     study = Study.open(
         path / "study.journal",
         SPACE,
@@ -47,12 +46,12 @@ def searched(path: Path, monkeypatch: pytest.MonkeyPatch, *, driver: str = "virt
         clock=ManualClock() if driver == "virtual" else None,
     )
     with study:
-        assert run(study, train, driver, options=RunOptions(quiet=True, **options)) == "done"
+        assert run(study, partial(train, home=path), driver, options=RunOptions(quiet=True, **options)) == "done"
     return study
 
 
-def test_a_population_finds_a_schedule_that_no_constant_reaches(tmp_path, monkeypatch):
-    study = searched(tmp_path, monkeypatch, workers=3)
+def test_a_population_finds_a_schedule_that_no_constant_reaches(tmp_path):
+    study = searched(tmp_path, workers=3)
     losses = []
     for rate in [0.01 * 1.1**power for power in range(49)]:
         loss = 1.0
@@ -63,8 +62,8 @@ def test_a_population_finds_a_schedule_that_no_constant_reaches(tmp_path, monkey
     assert all(record.state in ("complete", "stopped") for record in study.trials)
 
 
-def test_children_go_on_where_their_parent_was_and_a_replay_agrees(tmp_path, monkeypatch):
-    study = searched(tmp_path, monkeypatch, workers=3)
+def test_children_go_on_where_their_parent_was_and_a_replay_agrees(tmp_path):
+    study = searched(tmp_path, workers=3)
     children = [record for record in study.trials if record.origin is not None]
     assert len(children) > 5
     for child in children:
@@ -78,8 +77,8 @@ def test_children_go_on_where_their_parent_was_and_a_replay_agrees(tmp_path, mon
 
 @pytest.mark.ray
 @pytest.mark.parametrize("driver", ["pool", pytest.param("tune", marks=pytest.mark.slow)])
-def test_a_population_runs_on_a_cluster(driver, session: Session, tmp_path, monkeypatch):
-    study = searched(tmp_path, monkeypatch, driver=driver, session=session, workers=2)
+def test_a_population_runs_on_a_cluster(driver, session: Session, tmp_path):
+    study = searched(tmp_path, driver=driver, session=session, workers=2)
     assert any(record.origin is not None for record in study.trials)
     assert replay(tmp_path / "study.journal").agrees
 
