@@ -37,6 +37,7 @@ class Backtest:
         fit_seconds: All fits together.
         predict_seconds: All windows together; processor time where that is less, as a busy machine makes others wait.
         state: What the last fit learned, if it was asked for.
+        fits: How often it was fitted.
     """
 
     mean: Float32s
@@ -44,6 +45,7 @@ class Backtest:
     fit_seconds: float
     predict_seconds: float
     state: State | None = None
+    fits: int = 1
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,8 @@ def backtest(
             done += len(batch)
             if progress is not None:
                 progress(done)
-    return Backtest(mean, quantiles, fit_seconds, predict_seconds, model.state() if keep_state else None)
+    state = model.state() if keep_state else None
+    return Backtest(mean, quantiles, fit_seconds, predict_seconds, state, len(plan.fits))
 
 
 def _batches(panel: Panel, windows: Sequence[int], *, first: int | None = None) -> list[tuple[int, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,11 +10,13 @@ import numpy as np
 from autots.panel import Ints
 from zoo.errors import ConfigError, DataError
 
-__all__ = ["Plan", "plan_cutoffs"]
+__all__ = ["MOST_FITS", "Plan", "plan_cutoffs"]
 
 # Targets that make a score and its calibration trustworthy; more windows than that only cost time.
 _ENOUGH_TARGETS = 3000
 _MOST_WINDOWS = 400
+#: Fits of one backtest: more would cost more than they tell.
+MOST_FITS = 3
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,10 @@ class Plan:
             until = self.fits[i + 1] if i + 1 < len(self.fits) else 0
             out.append((fit, tuple(c for c in self.cutoffs if until < c <= fit)))
         return out
+
+    def refitted(self, times: int) -> Plan:
+        """Return the plan with ``times`` fits, evenly spread over the cutoffs, or with one for each cutoff."""
+        return replace(self, fits=_spread(self.cutoffs, times))
 
 
 def plan_cutoffs(
@@ -113,7 +119,11 @@ def plan_cutoffs(
 
 
 def _fits(cutoffs: tuple[int, ...], cheap: bool) -> tuple[int, ...]:
-    """Refit up to three times while that is cheap; a large panel moves one fit forward."""
+    """Refit while that is cheap; a large panel moves one fit forward."""
     if not cheap:
         return cutoffs[:1]
-    return tuple(cutoffs[i] for i in np.unique(np.linspace(0, len(cutoffs), 4)[:3].astype(int)))
+    return _spread(cutoffs, MOST_FITS)
+
+
+def _spread(cutoffs: tuple[int, ...], times: int) -> tuple[int, ...]:
+    return tuple(cutoffs[i] for i in np.unique(np.linspace(0, len(cutoffs), times + 1)[:times].astype(int)))

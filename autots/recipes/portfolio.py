@@ -144,7 +144,7 @@ def _tree_size(rows: int, seconds: float) -> dict[str, Any]:
 def _fixed(panel: Panel, task: Task, seconds: float) -> dict[str, dict[str, Any]]:
     season = max(task.seasons)
     # Local models gain little from the distant past, and pay for every row of it.
-    memory = int(np.clip(10 * season, 120, 500)) if season <= 60 else 4 * task.season + 200
+    memory = max(250, 5 * season) if season <= 60 else 4 * task.season + 200
     rows = int(np.clip(1600 * seconds, 40_000, 400_000))
     local = {"max_history": memory}
     return {

@@ -35,6 +35,8 @@ _REFIT = 0.1
 _SECONDS_PER_VALUE = 4e-5
 # Seconds that no forecast is called slow for.
 _SWIFT = 0.3
+# How much more a model of single series gains by its final fit than a pooled one.
+_LOCAL_AGES = 4.0
 # How old that may be, in horizons or longest seasons.
 _OLD = 4
 # Seconds before the end at which a member is fitted in this process if no worker has brought one.
@@ -83,11 +85,7 @@ def refit_seconds(entries: Sequence[Entry], plan: Plan, lengths: Ints, workers: 
     A backtest's fits saw less: the time grows with the windows that fit before the cutoff.
     """
     ends = np.zeros(max(workers, 1))
-    each = (
-        _SAFETY * _growth(e, plan, lengths) * e.fit_seconds / (1 if family_class(e.family).local else len(plan.fits))
-        for e in entries
-        if e.number >= 0
-    )
+    each = (_SAFETY * _growth(e, plan, lengths) * e.seconds_per_fit for e in entries if e.number >= 0)
     for seconds in sorted(each, reverse=True):
         ends[int(np.argmin(ends))] += seconds
     return float(ends.max())
@@ -225,9 +223,13 @@ def _affordable(
     by_number = {e.number: e for e in done}
     kept = sorted(weights, key=lambda n: -weights[n])
     while len(kept) > 1 and refit_seconds([by_number[n] for n in kept], plan, lengths, workers) > seconds:
-        # What costs most for its weight goes first.
-        kept.remove(max(kept, key=lambda n: by_number[n].fit_seconds / weights[n]))
+        # What costs most for its weight goes first; a pooled model ages least.
+        kept.remove(max(kept, key=lambda n: by_number[n].seconds_per_fit / weights[n] / _ages(by_number[n])))
     return kept
+
+
+def _ages(entry: Entry) -> float:
+    return _LOCAL_AGES if family_class(entry.family).local else 1.0
 
 
 def _submit(

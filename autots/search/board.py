@@ -49,6 +49,11 @@ class Entry:
     note: str = ""
 
     @property
+    def seconds_per_fit(self) -> float:
+        """What one fit of the backtest took."""
+        return self.fit_seconds / (1 if self.made is None else self.made.fits)
+
+    @property
     def kind(self) -> tuple[str, ...]:
         """What it is a variant of: near copies share it."""
         return (
@@ -114,7 +119,7 @@ def write_backtest(path: Path, made: Backtest) -> None:
     part = path.with_suffix(".part")
     with open(part, "wb") as file:
         seconds = np.array([made.fit_seconds, made.predict_seconds])
-        np.savez(file, mean=made.mean, quantiles=made.quantiles, seconds=seconds)
+        np.savez(file, mean=made.mean, quantiles=made.quantiles, seconds=seconds, fits=made.fits)
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, path)
@@ -145,7 +150,7 @@ def read_backtest(path: Path) -> Backtest:
     try:
         with np.load(path, allow_pickle=False) as file:
             fit, predict = (float(v) for v in file["seconds"])
-            return Backtest(file["mean"], file["quantiles"], fit, predict)
+            return Backtest(file["mean"], file["quantiles"], fit, predict, fits=int(file["fits"]))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ArtifactError(
             f"out-of-fold forecasts must be readable, but {path.name} is not: {error}",

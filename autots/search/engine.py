@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from autots.ensembles import ensemble_weights
-from autots.evaluate import Backtest, Plan
+from autots.evaluate import MOST_FITS, Backtest, Plan
 from autots.models.base import Forecaster, Task
 from autots.models.catalog import create
 from autots.models.catalog import family as family_class
@@ -32,12 +32,14 @@ from zoo.search.drivers import Driver, Event
 
 __all__ = ["Search"]
 
-# Local models are tried on so many series before all of them are paid for.
-_SAMPLE = 24
+# Local models are tried on some series before all of them are paid for: on a quarter, of at most and at least so many.
+_PART, _SAMPLE, _LEAST = 4, 24, 4
 # Trials without a better ensemble after which the search ends by itself.
 _PATIENCE = 80
 # Seconds that running trials have to notice that their time is over.
 _GRACE = 2.0
+# Share of the budget that a local model's backtest may take to be fitted anew before each window.
+_FRESH = 0.2
 # Share of the budget that one trial may take.
 _LONGEST = 0.45
 # Share of the budget by which a trial's deadline precedes the end of the search: the reserve may yet grow.
@@ -53,7 +55,8 @@ class _Job:
     family: str
     params: dict[str, Any]
     rows: tuple[int, ...] | None
-    spent: float = 0.0
+    fits: int | None = None
+    expected: float = 0.0
 
 
 @dataclass
@@ -188,11 +191,13 @@ class Search:
         return self.folder / f"{number}.npz"
 
     def _job(self, number: int, family: str, params: dict[str, Any]) -> _Job:
+        if not family_class(family).local:
+            return _Job(number, family, params, None)
         rows = None
-        if family_class(family).local and self.panel.n_series > 2 * _SAMPLE:
-            chosen = np.linspace(0, self.panel.n_series - 1, _SAMPLE).astype(int)
-            rows = tuple(int(i) for i in chosen)
-        return _Job(number, family, params, rows)
+        if self.panel.n_series >= _PART * _LEAST:
+            count = min(self.panel.n_series // _PART, _SAMPLE)
+            rows = tuple(np.linspace(0, self.panel.n_series - 1, count).astype(int).tolist())
+        return _Job(number, family, params, rows, MOST_FITS)
 
     def _submit(self, driver: Driver, left: float) -> bool:
         """Give a worker something to do; False where nothing is worth starting."""
@@ -208,7 +213,7 @@ class Search:
             return left > 1.0 and len(self._jobs) < driver.workers and self._cheapest() < left
         seed = int(np.random.SeedSequence([self.seed, job.number]).generate_state(1)[0] % 2**31)
         seconds = max(min(left, _LONGEST * self.deadline.budget), 0.5)
-        request = Request("backtest", job.family, job.params, seed, seconds, job.rows)
+        request = Request("backtest", job.family, job.params, seed, seconds, job.rows, job.fits)
         self._jobs[str(job.number)] = job
         # A model that ignores its deadline is killed a little after it.
         driver.submit(str(job.number), request, timeout=seconds + 3.0)
@@ -251,8 +256,8 @@ class Search:
         return min((self._family_seconds(f) for f in self.portfolio.searched), default=np.inf)
 
     def _expected(self, job: _Job) -> float:
-        if job.spent > 0:
-            return job.spent
+        if job.expected > 0:
+            return job.expected
         like = [
             e.fit_seconds + e.predict_seconds
             for e in self.board.entries
@@ -292,7 +297,11 @@ class Search:
         """Go on to all series with a local model that did well on some, if the time allows it."""
         rows = np.asarray(job.rows, dtype=np.intp)
         score = self.board.objective.value(made, rows=rows)
-        expected = (made.fit_seconds + made.predict_seconds) / len(rows) * self.panel.n_series
+        all_series = self.panel.n_series / len(rows)
+        each, predict = made.fit_seconds / made.fits * all_series, made.predict_seconds * all_series
+        # Parameters of single series age: models that were fitted 54 months before had errors a tenth larger.
+        fits = next((n for n in range(made.fits, 1, -1) if n * each + predict <= _FRESH * self.deadline.budget), 1)
+        expected = fits * each + predict
         best = self.board.best
         rival = np.inf
         if best is not None and best.made is not None:
@@ -325,7 +334,7 @@ class Search:
             self.study.stop(job.number, note, seconds=seconds, attrs=attrs)
             return
         # Known to be worth its time: it goes before new candidates.
-        self._waiting.insert(0, _Job(job.number, job.family, job.params, None, spent=expected))
+        self._waiting.insert(0, _Job(job.number, job.family, job.params, None, fits, expected))
 
     def _fail(self, job: _Job, kind: FailureKind, message: str, seconds: float) -> None:
         self._jobs.pop(str(job.number), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +12,6 @@ import numpy as np
 from autots.evaluate import Backtest, Plan, backtest
 from autots.models.base import Context, Forecaster, State, Task
 from autots.models.catalog import create
-from autots.models.catalog import family as family_class
 from autots.panel import Panel
 from zoo.clock import Deadline
 
@@ -30,6 +29,7 @@ class Request:
         seed: Source of chance.
         seconds: Time left for it; the work stops by itself soon after.
         rows: Series of a sample, or None for all.
+        fits: How often a backtest fits; None for what the plan says.
     """
 
     kind: Literal["backtest", "fit"]
@@ -38,6 +38,7 @@ class Request:
     seed: int
     seconds: float
     rows: tuple[int, ...] | None = None
+    fits: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,6 @@ def answer(request: Request, panel: Panel, plan: Plan | None, task: Task, thread
         return Fitted(state, time.perf_counter() - started)
     assert plan is not None
     chosen = panel if request.rows is None else panel.select(np.asarray(request.rows, dtype=np.intp))
-    if family_class(request.family).local:
-        # Parameters of single series age slowly: one fit, then state updates.
-        plan = replace(plan, fits=plan.cutoffs[:1])
+    if request.fits is not None:
+        plan = plan.refitted(request.fits)
     return backtest(fresh, chosen, plan, task, context, keep_state=request.rows is None)

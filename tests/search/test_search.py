@@ -246,7 +246,7 @@ def test_local_models_are_tried_on_some_series_before_all_are_paid_for(tmp_path)
     TROUBLE["croston"] = lambda request: asked.append(request.rows)
     TROUBLE["auto_theta"] = lambda request: asked.append(request.rows)
     search = run(tmp_path, panel=panel, portfolio=Portfolio((Candidate("auto_theta"),), (), {}))
-    assert len(asked[0]) == 24
+    assert len(asked[0]) == 15
     assert asked[1:] == [None]
     assert [e.status for e in search.board.entries if e.number >= 0] == ["complete"]
 
