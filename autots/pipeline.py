@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from autots.artifact import read_artifact, write_artifact
-from autots.ensembles import Weight, average
+from autots.ensembles import Leaning, Weight, average
 from autots.intervals import Conformal, Tracker
 from autots.metrics import METRICS, Sums, coverage, metric, season_scale
 from autots.models.base import Forecast, Forecaster, State, Task
@@ -85,6 +85,7 @@ class Pipeline:
         seed: For refits.
         tracker: How the intervals were adapted to the rows taken in so far.
         features: What makes the columns of the panel from raw rows, where a feature pipeline does.
+        leaning: How single series depart from the members' weights.
     """
 
     def __init__(
@@ -101,8 +102,9 @@ class Pipeline:
         seed: int = 0,
         tracker: Tracker | None = None,
         features: Features | None = None,
+        leaning: Leaning | None = None,
     ) -> None:
-        self.features = features
+        self.features, self._leaning = features, leaning
         self.schema, self.task, self.levels, self.metric_name = schema, task, levels, metric_name
         self.members, self.conformal, self.facts, self.seed = tuple(members), conformal, facts, seed
         self._panel = panel
@@ -187,9 +189,9 @@ class Pipeline:
         """Return (S, H) points and (S, H, Q) calibrated quantiles."""
         made = self._made(history, future)
         middle = self.task.levels.index(0.5)
-        mean, quantiles = average(
-            [f.mean for f in made], [f.quantiles for f in made], [m.weight for m in self.members], middle
-        )
+        weights = [m.weight for m in self.members]
+        factors = None if self._leaning is None else self._leaning.of(history.ids)
+        mean, quantiles = average([f.mean for f in made], [f.quantiles for f in made], weights, middle, factors=factors)
         if self.conformal is not None:
             quantiles = self.conformal.apply(quantiles, season_scale(history, self.task.season))
         squared = metric(self.metric_name).squared
@@ -435,6 +437,7 @@ class Pipeline:
             "conformal": None if self.conformal is None else self.conformal.to_dict(),
             "tracker": self._tracker.to_dict(),
             "outcomes": dict(self._outcomes),
+            "leaning": None if self._leaning is None else self._leaning.to_dict(),
         }
         models = {f"model_{i}": m.model.state() for i, m in enumerate(self.members)}
         return {"pipeline": head, "panel": self._panel.to_state(), "facts": self.facts.to_state(), **models}
@@ -475,6 +478,7 @@ class Pipeline:
             seed=int(head["seed"]),
             tracker=Tracker.from_dict(head["tracker"]),
             features=_features(path, head.get("features")),
+            leaning=None if head.get("leaning") is None else Leaning.from_dict(head["leaning"]),
         )
         pipeline._outcomes = {str(id_): int(count) for id_, count in head["outcomes"].items()}
         return pipeline

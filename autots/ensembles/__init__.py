@@ -3,5 +3,6 @@
 from autots.ensembles.average import Weight, average
 from autots.ensembles.greedy import greedy_weights
 from autots.ensembles.select import combine, ensemble_weights
+from autots.ensembles.series import Leaning, lean
 
-__all__ = ["Weight", "average", "combine", "ensemble_weights", "greedy_weights"]
+__all__ = ["Leaning", "Weight", "average", "combine", "ensemble_weights", "greedy_weights", "lean"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,12 @@ _WIDEST = 3.0
 
 
 def average(
-    means: Sequence[Floats], quantiles: Sequence[Floats], weights: Sequence[Weight], middle: int
+    means: Sequence[Floats],
+    quantiles: Sequence[Floats],
+    weights: Sequence[Weight],
+    middle: int,
+    *,
+    factors: Floats | None = None,
 ) -> tuple[Floats, Floats]:
     """Return the mean and the quantiles of an ensemble.
 
@@ -27,30 +33,39 @@ def average(
     would ignore, and laid around the weighted median of the point weights.
 
     Args:
-        means: M arrays (..., H).
-        quantiles: M arrays (..., H, Q).
+        means: M arrays (..., S, H).
+        quantiles: M arrays (..., S, H, Q).
         weights: M pairs; both columns sum to one.
         middle: Position of the level 0.5.
+        factors: (M, S) on the weights of each series, which then sum to one again; None for the same for all.
     """
     if len(means) == 1:
         return _alone(means[0], quantiles[0], middle)
     dtype = quantiles[0].dtype
-    point = np.array([w for w, _ in weights], dtype=dtype)
-    spread = np.array([s for _, s in weights], dtype=dtype)
-    mean = np.sum([w * m for w, m in zip(point, means, strict=True) if w > 0], axis=0)
-    out = np.sum([s * q for s, q in zip(spread, quantiles, strict=True) if s > 0], axis=0)
+    point, spread = (_shares([pair[i] for pair in weights], factors, dtype) for i in range(2))
+    mean = np.sum([w * m for w, m in zip(point, means, strict=True) if w.any()], axis=0)
+    out = np.sum([s[..., None] * q for s, q in zip(spread, quantiles, strict=True) if s.any()], axis=0)
     inner = out[..., middle].copy()
-    apart = [s * (q[..., middle] - inner) ** 2 for s, q in zip(spread, quantiles, strict=True) if s > 0]
+    apart = [s * (q[..., middle] - inner) ** 2 for s, q in zip(spread, quantiles, strict=True) if s.any()]
     width = np.maximum((out[..., -1] - out[..., 0]) / 2, np.finfo(dtype).tiny)
     # Against a width of zero any disagreement is infinite, which the bound then ends.
     with np.errstate(over="ignore"):
         ratio = np.sqrt(1 + (_DISAGREEMENT * np.sqrt(np.sum(apart, axis=0)) / width) ** 2)
     out = inner[..., None] + (out - inner[..., None]) * np.minimum(ratio, _WIDEST)[..., None]
-    centre = np.sum([w * q[..., middle] for w, q in zip(point, quantiles, strict=True) if w > 0], axis=0)
+    centre = np.sum([w * q[..., middle] for w, q in zip(point, quantiles, strict=True) if w.any()], axis=0)
     out[..., : middle + 1] = np.minimum(out[..., : middle + 1], centre[..., None])
     out[..., middle:] = np.maximum(out[..., middle:], centre[..., None])
     out[..., middle] = centre
     return mean, out
+
+
+def _shares(common: Sequence[float], factors: Floats | None, dtype: np.dtype[Any]) -> Floats:
+    """Return the weights, (M, 1) for all series or (M, S, 1) by series."""
+    share = np.array(common, dtype=np.float64)[:, None]
+    if factors is None:
+        return np.asarray(share, dtype=dtype)
+    share = share * factors
+    return np.asarray((share / share.sum(axis=0))[..., None], dtype=dtype)
 
 
 def _alone(mean: Floats, quantiles: Floats, middle: int) -> tuple[Floats, Floats]:

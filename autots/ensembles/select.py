@@ -102,8 +102,24 @@ def _average(members: Sequence[Floats], weights: Floats) -> Floats:
     return np.asarray(np.sum([w * m for w, m in zip(weights, members, strict=True) if w > 0], axis=0))
 
 
-def combine(made: Sequence[Backtest], weights: Sequence[Weight], middle: int) -> Backtest:
-    """Return the ensemble's out-of-fold forecasts; ``middle`` is the position of the level 0.5."""
-    used = [(w, m) for w, m in zip(weights, made, strict=True) if max(w) > 0]
-    mean, quantiles = average([m.mean for _, m in used], [m.quantiles for _, m in used], [w for w, _ in used], middle)
-    return Backtest(mean, quantiles, sum(m.fit_seconds for _, m in used), sum(m.predict_seconds for _, m in used))
+def combine(
+    made: Sequence[Backtest], weights: Sequence[Weight], middle: int, *, factors: Floats | None = None
+) -> Backtest:
+    """Return the ensemble's out-of-fold forecasts.
+
+    Args:
+        made: Those of M candidates.
+        weights: M pairs.
+        middle: Position of the level 0.5.
+        factors: See ``average``.
+    """
+    used = [i for i, pair in enumerate(weights) if max(pair) > 0]
+    members = [made[i] for i in used]
+    mean, quantiles = average(
+        [m.mean for m in members],
+        [m.quantiles for m in members],
+        [weights[i] for i in used],
+        middle,
+        factors=None if factors is None else factors[used],
+    )
+    return Backtest(mean, quantiles, sum(m.fit_seconds for m in members), sum(m.predict_seconds for m in members))

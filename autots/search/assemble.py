@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autots.ensembles import Weight, combine, ensemble_weights
+from autots.ensembles import Leaning, Weight, ensemble_weights, lean
 from autots.evaluate import Backtest, Objective, Part, Plan
 from autots.intervals import Conformal, fit_conformal
 from autots.metrics import metric
 from autots.models.base import Forecaster
 from autots.models.catalog import create, fit_here
 from autots.models.catalog import family as family_class
-from autots.panel import Ints, Panel
+from autots.panel import Floats, Ints, Panel
 from autots.search.board import Board, Entry
 from autots.search.engine import Search
 from autots.search.trial import Fitted, Request
@@ -65,7 +65,10 @@ class Assembly:
         chosen: Weights by entry number, as chosen on all windows.
         unseen: Calibrated forecasts (Backtest) on the windows that no choice saw, of the ensemble that the selection
             windows alone chose; on the selection windows where there are no others.
+        together: That ensemble's forecasts of all windows, uncalibrated; on the selection windows with weights of the
+            series that were learned without the window.
         unseen_weights: That ensemble's weights by entry number.
+        leaning: How single series depart from the members' weights, in the members' order, or None.
         aged: Names of members that are as their last backtest left them: a final fit did not fit into the time left.
         left_out: Names of members that are missing, as there was not even that.
     """
@@ -74,7 +77,9 @@ class Assembly:
     conformal: Conformal | None
     chosen: dict[int, Weight]
     unseen: Backtest | None
+    together: Backtest
     unseen_weights: dict[int, Weight]
+    leaning: Leaning | None = None
     aged: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
@@ -160,26 +165,38 @@ def assemble(
         _submit(refitted, by_number, driver, deadline, seed)
     # The workers fit while this process calibrates.
     non_negative = bool(np.nanmin(panel.y) >= 0)
-    unseen = _unseen(objective, by_number, first, levels, non_negative)
-    conformal = _calibrated(objective, by_number, second, non_negative)
+    together = _lean(objective, by_number, first, "selection")[1]
+    unseen = _unseen(objective, together, levels, non_negative)
+    factors, conformal = _calibrated(objective, by_number, second, non_negative)
     fitted = _collect(refitted, board, panel, driver, deadline, seed)
     aged = {n: model for n in second if n not in fitted and (model := backtested(by_number[n])) is not None}
     members = _members(second, {**fitted, **aged}, board, panel, seed)
     chosen = {m.number: m.weight for m in members}
     if set(chosen) != set(second):
-        conformal = _calibrated(objective, by_number, chosen, non_negative)
+        factors, conformal = _calibrated(objective, by_number, chosen, non_negative)
     left_out = tuple(by_number[n].model for n in second if n not in chosen)
     names = tuple(by_number[n].model for n in aged)
-    return Assembly(members, conformal, chosen, unseen, first, names, left_out)
+    leaning = None
+    if factors is not None:
+        columns = [factors[m.number] for m in members]
+        leaning = Leaning(panel.ids, np.stack(columns, axis=1).astype(np.float32))
+    return Assembly(members, conformal, chosen, unseen, together, first, leaning, names, left_out)
+
+
+def _lean(
+    objective: Objective, by_number: Mapping[int, Entry], weights: Mapping[int, Weight], part: Part
+) -> tuple[dict[int, Floats] | None, Backtest]:
+    """Return the (S,) factors of each member, or None, and the ensemble's out-of-fold forecasts."""
+    factors, made = lean(objective, [_made(by_number[n]) for n in weights], list(weights.values()), part)
+    return None if factors is None else dict(zip(weights, factors, strict=True)), made
 
 
 def _calibrated(
-    objective: Objective, by_number: Mapping[int, Entry], weights: dict[int, Weight], non_negative: bool
-) -> Conformal:
-    made = combine([_made(by_number[n]) for n in weights], list(weights.values()), objective.middle)
-    targets = objective.targets
-    levels = objective.task.levels
-    return fit_conformal(targets.actual, _floats(made), targets.scale, levels, non_negative=non_negative)
+    objective: Objective, by_number: Mapping[int, Entry], weights: Mapping[int, Weight], non_negative: bool
+) -> tuple[dict[int, Floats] | None, Conformal]:
+    factors, made = _lean(objective, by_number, weights, "all")
+    targets, levels = objective.targets, objective.task.levels
+    return factors, fit_conformal(targets.actual, _floats(made), targets.scale, levels, non_negative=non_negative)
 
 
 def _made(entry: Entry) -> Backtest:
@@ -301,15 +318,8 @@ def _rescue(
     return {n: fit_here(by_number[n].family, by_number[n].params, panel, board.objective.task, seed)}
 
 
-def _unseen(
-    objective: Objective,
-    by_number: dict[int, Entry],
-    weights: dict[int, Weight],
-    levels: tuple[float, ...],
-    non_negative: bool,
-) -> Backtest:
+def _unseen(objective: Objective, made: Backtest, levels: tuple[float, ...], non_negative: bool) -> Backtest:
     """Return the calibrated forecasts of the windows that nothing was chosen or calibrated on."""
-    made = combine([_made(by_number[n]) for n in weights], list(weights.values()), objective.middle)
     selection = objective.windows("selection")
     targets = objective.targets
     conformal = fit_conformal(

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from autots.ensembles import Leaning
 from autots.evaluate import Objective, Plan, plan_cutoffs, targets_of
 from autots.intervals import Conformal
 from autots.metrics import metric
@@ -161,7 +162,7 @@ def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
         messages=tuple(messages),
     )
     members = [Member(m.family, m.model, m.weight) for m in assembly.members]
-    return _pipeline(read, settings, task, members, assembly.conformal, facts)
+    return _pipeline(read, settings, task, members, assembly.conformal, facts, assembly.leaning)
 
 
 def _task(panel: Panel, settings: Settings) -> Task:
@@ -222,6 +223,7 @@ def _pipeline(
     members: list[Member],
     conformal: Conformal | None,
     facts: Facts,
+    leaning: Leaning | None = None,
 ) -> Pipeline:
     return Pipeline(
         read.schema,
@@ -233,6 +235,7 @@ def _pipeline(
         conformal=conformal,
         facts=facts,
         seed=settings.seed,
+        leaning=leaning,
     )
 
 

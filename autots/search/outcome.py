@@ -92,7 +92,7 @@ def _leaderboard(board: Board, assembly: Assembly, final: Mapping[str, Mapping[s
     objective = board.objective
     name = objective.metric.name
     members = [e for e in board.complete if e.number in assembly.unseen_weights]
-    together = _selection_score(objective, members, assembly)
+    together = objective.value(assembly.together)
     rows = [
         {
             "model": f"ensemble of {len(assembly.members)}",
@@ -127,14 +127,6 @@ def _leaderboard(board: Board, assembly: Assembly, final: Mapping[str, Mapping[s
             }
         )
     return pd.DataFrame(rows)
-
-
-def _selection_score(objective: Objective, members: list[Entry], assembly: Assembly) -> float:
-    from autots.ensembles import combine
-
-    weights = [assembly.unseen_weights[e.number] for e in members]
-    made = combine([e.made for e in members if e.made], weights, objective.middle)
-    return objective.value(made)
 
 
 def _final(objective: Objective, entry: Entry) -> float:

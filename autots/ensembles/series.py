@@ -1,0 +1,142 @@
+"""Weights of single series: each leans towards the members that forecast it best.
+
+One weight for all series is what the evidence supports for a short panel; where series differ, what forecast a series
+well before will do so again (adaptive weights by past errors, Bates & Granger 1969; per series as in FFORMA,
+Montero-Manso et al. 2020). How far to lean is decided on windows left out, so that it costs nothing where past errors
+say nothing. Axes: M members, K windows, S series, H steps, Q levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from autots.ensembles.average import Weight
+from autots.ensembles.select import combine
+from autots.evaluate import Backtest, Objective, Part
+from autots.panel import Floats, Ints
+
+__all__ = ["Leaning", "lean"]
+
+# Strengths that are compared; 0 leaves every series with the common weights.
+_STRENGTHS = (0.0, 0.5, 1.0, 2.0, 4.0)
+# A relative loss further from the ensemble's than this is as good as this far.
+_FURTHEST = 2.0
+# Relative gain on windows left out below which a weaker strength is preferred.
+_WORTH = 5e-4
+_BLOCKS = 4
+# Targets on which the strengths are compared.
+_ENOUGH = 60_000
+
+
+@dataclass(frozen=True)
+class Leaning:
+    """Factors on the common weights.
+
+    Args:
+        ids: (S,) the series.
+        factors: (S, M) positive factors, 1 for the common weight.
+    """
+
+    ids: npt.NDArray[np.object_]
+    factors: npt.NDArray[np.float32]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values and an array."""
+        return {"ids": [str(id_) for id_ in self.ids], "factors": self.factors}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read what ``to_dict`` wrote."""
+        return cls(np.array(values["ids"], dtype=object), np.asarray(values["factors"]))
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {str(id_): i for i, id_ in enumerate(self.ids)}
+
+    def of(self, ids: npt.NDArray[np.object_]) -> Floats:
+        """Return the (M, S') factors of some series; those that were not there at the fit have the common weights."""
+        rows = np.array([self._rows.get(str(id_), -1) for id_ in ids], dtype=np.intp)
+        out = self.factors[rows].astype(np.float64)
+        out[rows < 0] = 1.0
+        return np.asarray(out.T)
+
+
+def lean(
+    objective: Objective, made: Sequence[Backtest], weights: Sequence[Weight], part: Part
+) -> tuple[Floats | None, Backtest]:
+    """Return the (M, S) factors by series, or None for none, and the ensemble's forecasts of all windows.
+
+    Forecasts of the windows to learn from use factors that were learned without them, as those of a window to come
+    will: a calibration on them, or a score, is honest. Other windows use the factors of all that were learned from.
+
+    Args:
+        objective: Scores.
+        made: Out-of-fold forecasts of M members.
+        weights: The common ones.
+        part: The windows to learn from.
+    """
+    plain = combine(made, weights, objective.middle)
+    windows = np.arange(len(objective.targets.actual))[objective.windows(part)]
+    if len(made) < 2 or len(windows) < 2 or any(point != spread for point, spread in weights):
+        return None, plain
+    losses = _losses(objective, made)
+    thin = max(1, objective.targets.actual[windows].size // _ENOUGH)
+    rows = np.arange(0, losses.shape[2], thin)
+    few = [Backtest(m.mean[:, rows], m.quantiles[:, rows], 0.0, 0.0) for m in made]
+    at, best, chosen = objective.windows(part), np.inf, 0.0
+    for strength in _STRENGTHS:
+        tried = _left_out(few, weights, objective.middle, losses[:, :, rows], windows, strength)
+        score = objective.score(objective.metric, tried.mean[at], tried.quantiles[at], part, rows)
+        if score < best * (1 - _WORTH):
+            best, chosen = score, strength
+    if chosen == 0:
+        return None, plain
+    out = _left_out(made, weights, objective.middle, losses, windows, chosen)
+    return _factors(_mean(losses[:, windows]), weights, chosen), out
+
+
+def _losses(objective: Objective, made: Sequence[Backtest]) -> Floats:
+    """Return the (M, K, S) mean absolute errors of the points, NaN where there is no target."""
+    actual = objective.targets.actual
+    seen = np.isfinite(actual)
+    count = np.where(seen.any(axis=-1), seen.sum(axis=-1), np.nan)
+    out = []
+    for one in made:
+        error = np.abs(objective.point(one.mean, one.quantiles) - actual)
+        out.append(np.where(seen, error, 0.0).sum(axis=-1) / count)
+    return np.stack(out)
+
+
+def _mean(losses: Floats) -> Floats:
+    """Return the (M, S) means over the windows; NaN where there is none."""
+    seen = np.isfinite(losses)
+    return np.asarray(np.where(seen, losses, 0.0).sum(axis=1) / np.where(seen.any(axis=1), seen.sum(axis=1), np.nan))
+
+
+def _factors(losses: Floats, weights: Sequence[Weight], strength: float) -> Floats:
+    """Return exp(-strength x relative loss) for (M, S) losses."""
+    common = np.array([point for point, _ in weights])
+    usual = (common[:, None] * losses).sum(axis=0) / common.sum()
+    known = np.isfinite(usual) & (usual > 0)
+    relative = np.where(known, losses / np.where(known, usual, 1.0) - 1.0, 0.0)
+    return np.asarray(np.exp(-strength * np.clip(relative, -_FURTHEST, _FURTHEST)))
+
+
+def _left_out(
+    made: Sequence[Backtest], weights: Sequence[Weight], middle: int, losses: Floats, windows: Ints, strength: float
+) -> Backtest:
+    """Return the ensemble's forecasts, each block of the windows with factors learned on the others."""
+    factors = _factors(_mean(losses[:, windows]), weights, strength)
+    out = combine(made, weights, middle, factors=factors)
+    for fold in np.array_split(windows, min(len(windows), _BLOCKS)):
+        factors = _factors(_mean(losses[:, np.setdiff1d(windows, fold)]), weights, strength)
+        some = [Backtest(m.mean[fold], m.quantiles[fold], 0.0, 0.0) for m in made]
+        got = combine(some, weights, middle, factors=factors)
+        out.mean[fold], out.quantiles[fold] = got.mean, got.quantiles
+    return out
