@@ -16,7 +16,7 @@ __all__ = ["combine", "ensemble_weights"]
 
 # A greedy choice follows the noise of few windows; half of the weight stays with everything that is nearly as good.
 _EVEN = 0.5
-_NEAR = 1.10
+_NEAR = 1.20
 _LEAST = 0.03
 
 
@@ -33,7 +33,7 @@ def ensemble_weights(
     """Return (M,) weights that sum to one: never worse than the best single candidate on the given windows.
 
     Half of the weight follows forward selection on the metric, half is even over the kinds whose best candidate comes
-    within ten percent of the best of all; the even half is given up where it makes the combination worse than its best
+    within a fifth of the best of all; the even half is given up where it makes the combination worse than its best
     member. Near copies of one candidate, as a search makes them, count once in the even half.
 
     Args:

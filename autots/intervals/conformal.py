@@ -30,6 +30,9 @@ _ENOUGH = 60_000  # targets on which the spreads are compared
 _AGEING = 0.35
 # Few windows share few shocks: their common scale is uncertain by about this, divided by their number.
 _UNCERTAINTY = 0.08
+# The ensemble's own quantiles count as much as so many independent residuals. Steps and series of a window share their
+# shocks: two calm weeks of twenty load curves, 6,720 residuals, narrowed intervals that held 86 % to 33 %.
+_PRIOR = 16.0
 # Coverage above its share by more than this is drawn in where targets pile up on a bound.
 _TOLERANCE = 0.01
 
@@ -157,6 +160,9 @@ def _fit(
     cell = _cells(centre, base, step_edges, size_edges)
     windows = weight.sum() ** 2 / max(float((weight**2).sum()), 1e-12) if weight.any() else 1.0
     wider = 1.0 + _UNCERTAINTY / windows
+    independent = n * windows / max(np.count_nonzero(weight), 1) / _design_effect(np.abs(residual), seen)
+    trust = independent / (independent + _PRIOR)
+    own = (quantiles - centre[..., None]) / np.where(known, base, np.nan)[..., None]
     table = np.zeros((len(step_edges) * (len(size_edges) + 1), len(levels)))
     by_row = np.broadcast_to(weight[:, None, None], residual.shape)
     for c in range(len(table)):
@@ -164,7 +170,8 @@ def _fit(
         use = inside if inside.sum() >= _MIN_CELL else seen
         if use.any():
             floor = -np.maximum(centre[use], 0.0) / base[use] if non_negative else None
-            table[c] = wider * _offsets(residual[use], by_row[use], floor, levels)
+            prior = (1 - trust) * np.median(own[use], axis=0)
+            table[c] = _offsets(residual[use], by_row[use], floor, levels, factor=trust * wider, prior=prior)
     return Conformal(levels, spread, step_edges, size_edges, table, non_negative)
 
 
@@ -177,12 +184,44 @@ def _ages(seen: npt.NDArray[np.bool_]) -> Floats:
     return np.where(has, rate ** np.maximum(age, 0), 0.0)
 
 
-def _offsets(residual: Floats, weight: Floats, floor: Floats | None, levels: tuple[float, ...]) -> Floats:
+def _design_effect(size: Floats, seen: npt.NDArray[np.bool_]) -> float:
+    """Return how many residuals tell as much as one independent one (Kish 1965): 1 where none resembles its neighbours.
+
+    Large errors that come together, in a window or in a series' window, make the shares of large errors differ by more
+    than chance does.
+
+    Args:
+        size: (K, S, H) absolute scaled residuals.
+        seen: (K, S, H) where there are any.
+    """
+    if not seen.any():
+        return 1.0
+    large = seen & (size > np.quantile(size[seen], 0.8))
+    share = large.sum() / seen.sum()
+    worst = 1.0
+    for axes in ((1, 2), (2,)):
+        count = seen.sum(axis=axes).ravel()
+        count, hits = count[count > 0], large.sum(axis=axes).ravel()[count > 0]
+        if len(count) > 1 and 0 < share < 1:
+            surplus = (count * (hits / count - share) ** 2).sum() / (share * (1 - share))
+            worst = max(worst, float(surplus) / (len(count) - 1))
+    return worst
+
+
+def _offsets(
+    residual: Floats,
+    weight: Floats,
+    floor: Floats | None,
+    levels: tuple[float, ...],
+    *,
+    factor: float,
+    prior: Floats,
+) -> Floats:
     """Return the (Q,) offsets of one cell, in units of the spread.
 
-    Each is the conformal quantile of its level. Where targets pile up on the lower bound (counts), both ends of a
-    central interval are then drawn in by one factor until it covers its share: an interval whose lower end cannot be
-    missed would otherwise always cover too much.
+    Each is the conformal quantile of its level, times ``factor`` and plus its ``prior``. Where targets pile up on the
+    lower bound (counts), both ends of a central interval are then drawn in by one factor until it covers its share: an
+    interval whose lower end cannot be missed would otherwise always cover too much.
     """
     n, tau = len(residual), np.asarray(levels)
     # The finite-sample rank (n + 1) tau of conformal prediction, outward on both sides.
@@ -190,6 +229,7 @@ def _offsets(residual: Floats, weight: Floats, floor: Floats | None, levels: tup
     out = np.quantile(residual, np.where(tau == 0.5, 0.5, rank), weights=weight, method="inverted_cdf")
     # The point forecast was chosen for the metric; the median stays on it.
     out = np.where(tau < 0.5, np.minimum(out, 0.0), np.where(tau > 0.5, np.maximum(out, 0.0), 0.0))
+    out = factor * out + prior
     if floor is None:
         return np.asarray(out)
     total = float(weight.sum())
