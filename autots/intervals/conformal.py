@@ -160,7 +160,8 @@ def _fit(
     cell = _cells(centre, base, step_edges, size_edges)
     windows = weight.sum() ** 2 / max(float((weight**2).sum()), 1e-12) if weight.any() else 1.0
     wider = 1.0 + _UNCERTAINTY / windows
-    independent = n * windows / max(np.count_nonzero(weight), 1) / _design_effect(np.abs(residual), seen)
+    recent = windows / max(int(np.count_nonzero(weight)), 1)  # the share of the windows that weigh
+    independent = n * recent / _design_effect(np.abs(residual), seen)
     trust = independent / (independent + _PRIOR)
     own = (quantiles - centre[..., None]) / np.where(known, base, np.nan)[..., None]
     table = np.zeros((len(step_edges) * (len(size_edges) + 1), len(levels)))
