@@ -33,7 +33,7 @@ def main() -> None:
     checks: Callable[[Path, Policy, Any], Iterator[Check]]
     if path.suffix == ".onnx":
         from serve.admission.onnx import checks
-    elif (path / "model.onnx").exists():
+    elif (path / "model.onnx").exists() or (path / "model.safetensors").exists():
         from serve.admission.foreign import checks
     else:
         from serve.admission.pipelines import checks

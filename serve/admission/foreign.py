@@ -11,37 +11,38 @@ import numpy as np
 from serve.admission import onnx, pipelines
 from serve.admission.child import Check
 from serve.admission.policy import AdmissionError, Policy
-from serve.runtime.foreign import Declaration, OnnxModel, declared
+from serve.runtime.foreign import Declaration, ForeignModel, TorchDeclaration, declared, opened
 
 __all__ = ["checks"]
 
 
 def checks(path: Path, policy: Policy, golden: Any) -> Iterator[Check]:
     """Yield the checks of a folder of a foreign model; those behind the wire are named ``served: ...``."""
-    file = path / "model.onnx"
 
     def declaration() -> str:
         told = declared(path)
-        if told is None or not file.is_file():
-            raise AdmissionError("a foreign model must have manifest.json and model.onnx, but one is missing")
+        if told is None or not (path / told.file).is_file():
+            raise AdmissionError("a foreign model must have manifest.json and the file it names, but one is missing")
         return f"{told.lookback} steps to {told.horizon}, {len(told.quantiles)} quantiles, freq {told.freq}"
 
     yield "declaration", declaration
     told = declared(path)
     assert told is not None  # the check before has ended otherwise
-    yield from onnx.checks(file, policy, golden, output=told.output)
-    yield "declared shapes", lambda: _kept(file, told)
+    if isinstance(told, Declaration):
+        yield from onnx.checks(path / told.file, policy, golden, output=told.output)
+    else:
+        yield "load", lambda: f"{opened(path, told) and told.network}, weights as its manifest says"
+    yield "declared shapes", lambda: _kept(opened(path, told), told)
     for name, check in pipelines.checks(path, policy, None):
         yield f"served: {name}", check
 
 
-def _kept(file: Path, told: Declaration) -> str:
+def _kept(model: ForeignModel, told: Declaration | TorchDeclaration) -> str:
     """Raise unless (1, T) gives (1, H, Q)."""
-    model = OnnxModel(file, told.output)
     if model.lookback not in (None, told.lookback):
         raise AdmissionError(f"the input must take the declared {told.lookback} steps, but takes {model.lookback}")
     made = model.forecast(np.ones((model.batch or 1, told.lookback)))[:1]
     wanted = (1, told.horizon, len(told.quantiles))
     if made.shape != wanted:
-        raise AdmissionError(f"the output {told.output!r} must have the shape {wanted}, but has {made.shape}")
+        raise AdmissionError(f"the quantiles must have the shape {wanted}, but have {made.shape}")
     return f"{told.lookback} steps give {made.shape[1:]}"

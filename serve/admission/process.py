@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from serve.admission.policy import Policy, Report, Verdict
+from serve.runtime.eager import CODE
 from zoo.errors import ArtifactError
 
 __all__ = ["admit"]
 
 _MB = 1024 * 1024
 # What the process of a foreign model sees of the environment: no secrets.
-_ENVIRONMENT = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
+_ENVIRONMENT = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", CODE)
 _LOOK_EVERY = 0.02
 # A busy machine is not the model's fault: its own work is timed, and the wall clock only ends what hangs.
 _WALL = 4.0

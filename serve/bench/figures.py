@@ -26,6 +26,8 @@ from serve.bench.routing import routing_figures
 from serve.deployments.deploy import Endpoint, deploy
 from serve.protocol.request import Limits, parse_forecast
 from serve.runtime.config import ServingConfig
+from serve.runtime.eager import CODE, write_weights
+from serve.runtime.foreign import TorchDeclaration, pack
 from serve.runtime.model import Served
 from serve.testing.pipelines import fitted, hourly, of_panel
 from zoo.errors import ClusterError
@@ -52,8 +54,8 @@ def _free() -> int:
         return int(probe.getsockname()[1])
 
 
-def _up(what: Any, *, replicas: int = 1) -> Endpoint:
-    return deploy(what, port=_free(), replicas=replicas, checked=False)
+def _up(what: Any, *, replicas: int = 1, checked: bool = False) -> Endpoint:
+    return deploy(what, port=_free(), replicas=replicas, checked=checked)
 
 
 def _shown(load: Load) -> _Record:
@@ -149,15 +151,17 @@ def _plain(seconds: float) -> _Record:
 
 
 def batching() -> Iterator[_Record]:
-    """LightGBM, and the torch-trained network: throughput with batches against one request at a time."""
-    for family, params in (("trees_direct", {}), ("mlp", {"effort": 0.2})):
-        pipeline = fitted(hourly(30, 400), families=(family,), params=params)
-        bodies = [_request(pipeline, f"H{i}") for i in range(16)]
-        folder = str(pipeline.save(Path(tempfile.mkdtemp()) / "p"))
+    """LightGBM, our network, and an LSTM of torch served as it is: with batches against one request at a time."""
+    os.environ[CODE] = "serve"  # whose networks may be imported
+    for family, params in (("trees_direct", {}), ("trees_recursive", {}), ("mlp", {"effort": 0.2}), ("torch", {})):
+        known = fitted(hourly(30, 400), families=("naive" if family == "torch" else family,), params=params)
+        bodies = [_request(known, f"H{i}") for i in range(16)]
+        home = Path(tempfile.mkdtemp())
+        folder = str(_network(known, home) if family == "torch" else known.save(home / "p"))
         found: dict[str, _Record] = {}
         for kind, most in (("unbatched", 1), ("batched", 256)):
             config = ServingConfig.model_validate({"models": [{"name": "m", "path": folder, "max_batch": most}]})
-            with _up(config) as endpoint:
+            with _up(config, checked=family == "torch") as endpoint:
                 url = f"{endpoint.url}/v1/forecast"
                 measure(start(url, bodies, clients=8, seconds=3))
                 used = _replica_cpu()
@@ -166,6 +170,24 @@ def batching() -> Iterator[_Record]:
                 found[kind] = {**_shown(load), "replica_cpu_ms": round(used, 2)}
         times = found["batched"]["per_second"] / max(found["unbatched"]["per_second"], 1)
         yield {"family": family, **found, "times": round(times, 2), "asked": ">= 4 times, p99 <= 50 ms"}
+
+
+def _network(known: Pipeline, home: Path) -> Path:
+    """Train a small LSTM on the series of a pipeline, and pack it as somebody else would."""
+    from serve.testing.networks import trained
+
+    levels, horizon, lookback, hidden = (0.1, 0.5, 0.9), 24, 96, 32
+    series = [known.panel.series(i) for i in range(known.panel.n_series)]
+    network = trained(series, lookback=lookback, horizon=horizon, levels=levels, hidden=hidden)
+    told = TorchDeclaration(
+        network="serve.testing.networks:Recurrent",
+        arguments={"hidden": hidden, "horizon": horizon, "levels": len(levels)},
+        lookback=lookback,
+        horizon=horizon,
+        quantiles=levels,
+        freq="h",
+    )
+    return pack(write_weights(network, home / "weights"), home / "theirs", told)
 
 
 def winners() -> Iterator[_Record]:

@@ -58,7 +58,7 @@ class Endpoint:
         """
         foreign = _foreign(config)
         if foreign:
-            require()
+            require(foreign.values())
             ensure(foreign, config.folder())
         _run(self.name, config, self.options)
         _await_application(self.name, "")
@@ -126,8 +126,7 @@ def admitted(config: ServingConfig) -> None:
         AdmissionError: A model may not go live; the message names the check.
         ArtifactError: There is nothing to check at a path.
     """
-    if _foreign(config):
-        require()
+    require(_foreign(config).values())
     names = {f"{m.name}@{m.version}" if m.version else f"{m.name} ({m.path})": m.path for m in config.models}
     ensure(names, config.folder())
 

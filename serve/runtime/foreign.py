@@ -1,8 +1,8 @@
-"""Somebody else's forecaster in ONNX, behind the same wire as a pipeline.
+"""Somebody else's forecaster, an ONNX graph or a torch network, behind the same wire as a pipeline.
 
-It is a folder of two files: ``model.onnx``, and ``manifest.json`` with what the model says of itself (``Declaration``)
-and the checksum of the first. Inside it becomes a pipeline of one member without calibration, so that every protocol,
-limit and probe holds for it as for our own models.
+It is a folder of two files: ``model.onnx`` or ``model.safetensors``, and ``manifest.json`` with what the model says of
+itself (``Declaration``, ``TorchDeclaration``) and the checksum of the first. Inside it becomes a pipeline of one member
+without calibration, so that every protocol, limit and probe holds for it as for our own models.
 """
 
 from __future__ import annotations
@@ -11,52 +11,71 @@ import hashlib
 import importlib.util
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
 from autots.panel import Floats, Future, Panel
 from autots.panel.build import read_panel
 from autots.pipeline import Member, Pipeline
 from autots.report import Facts
+from serve.runtime.eager import TorchModel
 from zoo.errors import ArtifactError, ConfigError, ModelError, ZooError
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-__all__ = ["Declaration", "OnnxModel", "declared", "foreign_pipeline", "pack", "require"]
+__all__ = [
+    "Declaration",
+    "ForeignModel",
+    "OnnxModel",
+    "TorchDeclaration",
+    "declared",
+    "foreign_pipeline",
+    "opened",
+    "pack",
+    "require",
+]
 
-_FILE, _MANIFEST, _EXAMPLE = "model.onnx", "manifest.json", "example"
+_MANIFEST, _EXAMPLE = "manifest.json", "example"
 _MOST_MANIFEST = 100_000
 _INSTALL = "pip install 'zoo-autots[onnx]'"
 
 
-class Declaration(BaseModel):
-    """What a foreign model says of itself; the admission checks hold it to that.
+class ForeignModel(Protocol):
+    """What runs a foreign model; ``batch`` and ``lookback`` are None where they are free."""
+
+    batch: int | None
+    lookback: int | None
+
+    def forecast(self, windows: Floats) -> Floats:
+        """Return (W, H, Q) forecasts of (W, T) windows."""
+
+
+class _Declared(BaseModel):
+    """What every foreign model says of itself; the admission checks hold it to that.
 
     Args:
-        kind: Tells this manifest from a pipeline's.
         lookback: Context length T: the steps of the input (batch, T).
         horizon: Steps H of the forecast.
         quantiles: Q levels, ascending, with 0.5 among them.
         freq: Of the clock, a pandas alias such as ``h``.
-        output: Name of the graph's output with the quantiles, (batch, H, Q).
-        sha256: Of ``model.onnx``.
+        sha256: Of the model's file.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    file: ClassVar[str]
+    member: ClassVar[str]
 
-    kind: Literal["foreign-onnx"] = "foreign-onnx"
     lookback: int = Field(ge=1, le=100_000)
     horizon: int = Field(ge=1, le=10_000)
     quantiles: tuple[float, ...] = Field(min_length=1, max_length=99)
     freq: str = Field(min_length=1, max_length=20)
-    output: str = "quantiles"
     sha256: str = Field(default="", pattern=r"^[0-9a-f]{0,64}$")
 
     @field_validator("quantiles")
@@ -67,11 +86,49 @@ class Declaration(BaseModel):
         return levels
 
 
-def pack(model: str | Path, folder: str | Path, declaration: Declaration) -> Path:
+class Declaration(_Declared):
+    """What an ONNX graph says of itself; the rest is that of every foreign model.
+
+    Args:
+        kind: Tells this manifest from a pipeline's.
+        output: Name of the graph's output with the quantiles, (batch, H, Q).
+    """
+
+    file: ClassVar[str] = "model.onnx"
+    member: ClassVar[str] = "onnx"
+
+    kind: Literal["foreign-onnx"] = "foreign-onnx"
+    output: str = "quantiles"
+
+
+class TorchDeclaration(_Declared):
+    """What a torch network says of itself; the rest is that of every foreign model.
+
+    Args:
+        kind: Tells this manifest from a pipeline's.
+        network: Its class, as ``package.module:Class``; called with windows (batch, T) it returns (batch, H, Q).
+        arguments: Of the class.
+    """
+
+    file: ClassVar[str] = "model.safetensors"
+    member: ClassVar[str] = "torch"
+
+    kind: Literal["foreign-torch"] = "foreign-torch"
+    network: str = Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$", max_length=200)
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+_KINDS: Mapping[str, type[Declaration] | type[TorchDeclaration]] = {
+    "foreign-onnx": Declaration,
+    "foreign-torch": TorchDeclaration,
+}
+
+
+def pack(model: str | Path, folder: str | Path, declaration: Declaration | TorchDeclaration) -> Path:
     """Write the folder that ``zoo serve`` takes; nothing is loaded or run.
 
     Args:
-        model: The ONNX file.
+        model: The ONNX file, or the safetensors of a network (``serve.runtime.eager.write_weights``).
         folder: Made if need be; a manifest in it is replaced.
         declaration: Its checksum is computed here.
 
@@ -82,13 +139,13 @@ def pack(model: str | Path, folder: str | Path, declaration: Declaration) -> Pat
     if not source.is_file():
         raise ArtifactError(f"a foreign model must be a file, but there is none at {source}", "check the path")
     target.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target / _FILE)
-    whole = declaration.model_copy(update={"sha256": _digest(target / _FILE)})
+    shutil.copyfile(source, target / declaration.file)
+    whole = declaration.model_copy(update={"sha256": _digest(target / declaration.file)})
     (target / _MANIFEST).write_text(whole.model_dump_json(indent=2), encoding="utf-8")
     return target
 
 
-def declared(path: str | Path) -> Declaration | None:
+def declared(path: str | Path) -> Declaration | TorchDeclaration | None:
     """Return what a folder declares; None where it is no foreign model. Only the manifest is read.
 
     Raises:
@@ -101,9 +158,8 @@ def declared(path: str | Path) -> Declaration | None:
         if not file.is_file() or file.stat().st_size > _MOST_MANIFEST:
             return None
         values = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(values, dict) or values.get("kind") != "foreign-onnx":
-            return None
-        return Declaration.model_validate(values)
+        kind = _KINDS.get(str(values.get("kind"))) if isinstance(values, dict) else None
+        return None if kind is None else kind.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise ArtifactError(
@@ -114,12 +170,14 @@ def declared(path: str | Path) -> Declaration | None:
         return None
 
 
-def require() -> None:
-    """Raise unless foreign models can be read and run here; nothing is imported.
+def require(folders: Iterable[str | Path]) -> None:
+    """Raise unless the foreign models of some folders can be read and run here; nothing is imported.
 
     Raises:
         ConfigError: A package of the extra ``onnx`` is missing.
     """
+    if not any(isinstance(declared(folder), Declaration) for folder in folders):
+        return
     missing = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigError(f"a foreign model must have {' and '.join(missing)} to be served", _INSTALL)
@@ -174,12 +232,12 @@ class OnnxModel:
 
 
 class _Foreign(Forecaster):
-    """A graph as a member of a pipeline; it was fitted elsewhere."""
+    """A foreign model as a member of a pipeline; it was fitted elsewhere."""
 
-    name = "onnx"
+    name = "foreign"
     local = False
 
-    def __init__(self, model: OnnxModel, declaration: Declaration) -> None:
+    def __init__(self, model: ForeignModel, declaration: Declaration | TorchDeclaration) -> None:
         self._model, self._declaration = model, declaration
 
     def fit(self, panel: Panel, task: Task, context: Context) -> Self:
@@ -195,11 +253,11 @@ class _Foreign(Forecaster):
         full = windows[np.resize(np.arange(len(windows)), -(-len(windows) // width) * width)]
         try:
             made = self._model.forecast(full)[: len(windows)]
-        except Exception as error:  # of onnxruntime, see OnnxModel
+        except Exception as error:  # of onnxruntime, see OnnxModel, or of a foreign network
             raise ModelError(f"the foreign model failed: {type(error).__name__}: {error}") from None
         wanted = (len(windows), told.horizon, len(told.quantiles))
         if made.shape != wanted:
-            raise ModelError(f"the output {told.output!r} must have the shape {wanted}, but has {made.shape}")
+            raise ModelError(f"the quantiles must have the shape {wanted}, but have {made.shape}")
         if not np.isfinite(made).all():
             raise ModelError("forecasts must be finite, but the foreign model's are not")
         quantiles = crossing_free(made)
@@ -239,12 +297,12 @@ def foreign_pipeline(path: str | Path) -> Pipeline:
         ModelError: The graph is not what its manifest says.
     """
     told = declared(path)
-    file = Path(path) / _FILE
-    if told is None or not file.is_file():
-        raise ArtifactError(f"a foreign model must have {_MANIFEST} and {_FILE}, but {path} does not", "see pack()")
-    if _digest(file) != told.sha256:
-        raise ArtifactError(f"the checksum of {file} must be that of its manifest, but is not", "pack it again")
-    model = OnnxModel(file, told.output)
+    if told is None or not (Path(path) / told.file).is_file():
+        wanted = _MANIFEST if told is None else told.file
+        raise ArtifactError(
+            f"a foreign model must have a manifest and its file, but {path} has no {wanted}", "see pack()"
+        )
+    model = opened(path, told)
     if model.lookback not in (None, told.lookback):
         raise ModelError(f"the input must take the declared {told.lookback} steps, but takes {model.lookback}")
     rows = max(told.lookback, 16)
@@ -254,10 +312,23 @@ def foreign_pipeline(path: str | Path) -> Pipeline:
         read = read_panel(table, horizon=told.horizon, freq=told.freq)
     except (ValueError, ZooError) as error:
         raise ArtifactError(f"the declared freq must be a clock, but {told.freq!r}: {error}", "such as h, D") from None
-    return _pipeline(read.panel, read.schema, told, [Member("onnx", _Foreign(model, told), (1.0, 1.0))])
+    return _pipeline(read.panel, read.schema, told, [Member(told.member, _Foreign(model, told), (1.0, 1.0))])
 
 
-def _pipeline(panel: Panel, schema: Any, told: Declaration, members: Sequence[Member]) -> Pipeline:
+def opened(path: str | Path, told: Declaration | TorchDeclaration) -> ForeignModel:
+    """Return what runs the model of a folder.
+
+    Raises:
+        ArtifactError: The file is not the one of the manifest.
+        ZooError: See OnnxModel and TorchModel.
+    """
+    file = Path(path) / told.file
+    if _digest(file) != told.sha256:
+        raise ArtifactError(f"the checksum of {file} must be that of its manifest, but is not", "pack it again")
+    return OnnxModel(file, told.output) if isinstance(told, Declaration) else TorchModel(file, told)
+
+
+def _pipeline(panel: Panel, schema: Any, told: Declaration | TorchDeclaration, members: Sequence[Member]) -> Pipeline:
     facts = Facts("a foreign model", {}, {}, {}, pd.DataFrame(), {}, {}, (), (), pd.DataFrame())
     task = Task(told.horizon, (1,), told.quantiles)
     return Pipeline(

@@ -92,6 +92,7 @@ WRAPPERS = {
     "zoo.search.suggest": "optuna",
     "zoo.testing.samplers": "optuna",
     "serve.deployments.ingress": "ray",
+    "serve.testing.networks": "torch",
 }
 #: Where a library may be imported at all.
 HOMES = {
@@ -103,7 +104,7 @@ HOMES = {
     "optuna": ("zoo.search", "zoo.testing"),
     "lightgbm": ("autots.models.tabular", "autots.search.trial"),
     "statsforecast": ("autots.models.statistical", "autots.search.trial"),
-    "torch": ("autots.models.neural", "autots.search.trial", "zoo.search.bench"),
+    "torch": ("autots.models.neural", "autots.search.trial", "zoo.search.bench", "serve.runtime", "serve.testing"),
 }
 UNSAFE = {"pickle", "cPickle", "_pickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}
 
