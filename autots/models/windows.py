@@ -253,7 +253,13 @@ class Table:
         return np.asarray(self.panel.y[at.row + steps])
 
     def features(
-        self, at: Origins, steps: Ints, level: Floats, scale: Floats
+        self,
+        at: Origins,
+        steps: Ints,
+        level: Floats,
+        scale: Floats,
+        *,
+        calendar: Mapping[str, npt.NDArray[np.float32]] | None = None,
     ) -> tuple[npt.NDArray[np.float32], list[str], list[str]]:
         """Return the matrix of (origin, step) rows.
 
@@ -262,6 +268,7 @@ class Table:
             steps: (R,) steps ahead, from 1.
             level: (R,) from ``scale``.
             scale: (R,) from ``scale``.
+            calendar: What ``calendar`` returns for these rows, if it is known already.
 
         Returns:
             The (R, F) float32 matrix, its column names, and the names of the categorical columns.
@@ -287,7 +294,9 @@ class Table:
             if many and season > 1:
                 self._phase(columns, season, many, at, steps, value)
         self._rolling(columns, at, level, scale)
-        categorical = self._known(columns, at, steps, level, scale)
+        if self.spec.calendar:
+            columns.update(self.calendar(at, steps) if calendar is None else calendar)
+        categorical = self._known(columns, at, steps)
         out = np.empty((len(at), len(columns)), dtype=np.float32, order="F")
         for i, column in enumerate(columns.values()):
             out[:, i] = column
@@ -331,17 +340,8 @@ class Table:
             columns[f"change_{window}"] = np.where(starts > before, change, np.nan).astype(np.float32)
         columns["age"] = np.minimum(at.row - first, _oldest(self.task)).astype(np.float32)
 
-    def _known(
-        self,
-        columns: dict[str, npt.NDArray[np.float32]],
-        at: Origins,
-        steps: Ints,
-        level: Floats,
-        scale: Floats,
-    ) -> list[str]:
+    def _known(self, columns: dict[str, npt.NDArray[np.float32]], at: Origins, steps: Ints) -> list[str]:
         panel, categorical = self.panel, []
-        if self.spec.calendar:
-            columns.update(self.calendar(at, steps))
         ends = panel.indptr[at.series + 1]
         row = at.row + steps
         inside = row < ends

@@ -173,15 +173,15 @@ def batching() -> Iterator[_Record]:
 
 
 def _network(known: Pipeline, home: Path) -> Path:
-    """Train a small LSTM on the series of a pipeline, and pack it as somebody else would."""
+    """Train a small LSTM (two layers of 64, a week back) on the series of a pipeline, and pack it as others would."""
     from serve.testing.networks import trained
 
-    levels, horizon, lookback, hidden = (0.1, 0.5, 0.9), 24, 96, 32
+    levels, horizon, lookback, hidden, layers = (0.1, 0.5, 0.9), 24, 168, 64, 2
     series = [known.panel.series(i) for i in range(known.panel.n_series)]
-    network = trained(series, lookback=lookback, horizon=horizon, levels=levels, hidden=hidden)
+    network = trained(series, lookback=lookback, horizon=horizon, levels=levels, hidden=hidden, layers=layers)
     told = TorchDeclaration(
         network="serve.testing.networks:Recurrent",
-        arguments={"hidden": hidden, "horizon": horizon, "levels": len(levels)},
+        arguments={"hidden": hidden, "horizon": horizon, "levels": len(levels), "layers": layers},
         lookback=lookback,
         horizon=horizon,
         quantiles=levels,

@@ -14,14 +14,15 @@ class Recurrent(torch.nn.Module):
     """An LSTM over a window in units of its own spread, and a linear layer to all steps and quantiles.
 
     Args:
-        hidden: Width of the LSTM.
+        hidden: Width of each layer of the LSTM.
         horizon: Steps H.
         levels: Quantile levels, Q of them.
+        layers: Of the LSTM.
     """
 
-    def __init__(self, hidden: int, horizon: int, levels: int) -> None:
+    def __init__(self, hidden: int, horizon: int, levels: int, layers: int = 1) -> None:
         super().__init__()
-        self.lstm = torch.nn.LSTM(1, hidden, batch_first=True)
+        self.lstm = torch.nn.LSTM(1, hidden, layers, batch_first=True)
         self.head = torch.nn.Linear(hidden, horizon * levels)
         self.shape = (horizon, levels)
 
@@ -35,11 +36,13 @@ class Recurrent(torch.nn.Module):
         return out
 
 
-def trained(series: list[Floats], *, lookback: int, horizon: int, levels: tuple[float, ...], hidden: int) -> Recurrent:
+def trained(
+    series: list[Floats], *, lookback: int, horizon: int, levels: tuple[float, ...], hidden: int, layers: int = 1
+) -> Recurrent:
     """Return a network trained for some seconds by pinball loss on windows of the series."""
     rng, taus = np.random.default_rng(0), torch.tensor(levels)
     torch.manual_seed(0)
-    network = Recurrent(hidden, horizon, len(levels))
+    network = Recurrent(hidden, horizon, len(levels), layers)
     steps = torch.optim.Adam(network.parameters(), lr=1e-2)
     for _ in range(60):
         windows = []
