@@ -70,6 +70,7 @@ def test_nothing_can_be_backtested_where_no_series_outlasts_the_horizon(length):
 
 def test_a_large_panel_is_fitted_once_and_moved_forward():
     assert len(plan_cutoffs(np.full(2000, 500), 10, season=7).fits) == 1
+    assert plan_cutoffs(np.full(2000, 500), 10, season=7).refitted(3).fits == (30, 20, 10)
     assert 1 < len(plan_cutoffs(np.full(20, 500), 10, season=7).fits) <= 3
 
 

@@ -1,13 +1,16 @@
 """One fitted pipeline: what it answers, how it moves on, and that it comes back from disk equal."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import autots
+from autots.ensembles import Leaning
 from autots.metrics import METRICS, coverage, season_scale
+from autots.pipeline import Pipeline
 from zoo.errors import ArtifactError, ConfigError, DataError
 
 LEVELS = (0.1, 0.5, 0.9)
@@ -87,6 +90,40 @@ def test_saving_and_loading_is_equal_to_the_last_bit(fitted, pipeline, split):
     for name in ("horizon", "levels", "metric_name", "task", "schema", "known"):
         assert getattr(fitted, name) == getattr(pipeline, name)
     assert dict(fitted.data_report) == dict(pipeline.data_report)
+
+
+def test_a_series_leans_on_its_own_whoever_is_forecast_beside_it_and_after_saving(fitted, split, tmp_path):
+    """One of three series prefers the first member; a new series has the common weights."""
+    factors = np.ones((3, len(fitted.members)), dtype=np.float32)
+    factors[1, 0] = 50.0
+    ids = np.array([str(id_) for id_ in fitted.panel.ids], dtype=object)
+    leaning = Leaning(ids, factors)
+    leant = Pipeline(
+        fitted.schema,
+        fitted.panel,
+        fitted.task,
+        levels=LEVELS,
+        metric_name=fitted.metric_name,
+        members=fitted.members,
+        conformal=None,
+        facts=fitted.facts,
+        leaning=leaning,
+    )
+    future = fitted.schema.read_future(next_days(split), fitted.panel, 4)
+    whole, _ = leant.forecast(fitted.panel, future)
+    again = autots.load(leant.save(tmp_path / "leant"))
+    np.testing.assert_array_equal(again.forecast(fitted.panel, future)[0], whole)
+    for i in range(3):
+        one = leant.forecast(fitted.panel.select(np.array([i])), future.select(np.array([i])))[0]
+        np.testing.assert_array_equal(one, whole[[i]])
+    first = fitted.members[0].model.predict(fitted.panel, future).median(fitted.task.levels)
+    common = Pipeline.load(fitted.save(tmp_path / "common"))
+    common.conformal = None
+    plain = common.forecast(fitted.panel, future)[0]
+    np.testing.assert_array_equal(whole[[0, 2]], plain[[0, 2]])
+    assert np.abs(whole[1] - first[1]).max() < np.abs(plain[1] - first[1]).max()
+    stranger = replace(fitted.panel.select(np.array([1])), ids=np.array(["stranger"], dtype=object))
+    assert (leant.forecast(stranger, future.select(np.array([1])))[0] != whole[[1]]).any()
 
 
 def test_saving_twice_writes_the_same_model_files(fitted, tmp_path):
