@@ -23,7 +23,7 @@ class MSTL(PerSeries):
 
     Args:
         seasons: Rows of each season; the task's when left out. Those longer than half of a history are not used.
-        trend: Model of the rest: "ets", "theta" or "naive".
+        trend: Model of the rest: "ets" (with an additive error), "theta" or "naive".
         max_history: See ``PerSeries``.
         transform: See ``PerSeries``.
     """
