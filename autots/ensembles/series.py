@@ -132,11 +132,13 @@ def _left_out(
     made: Sequence[Backtest], weights: Sequence[Weight], middle: int, losses: Floats, windows: Ints, strength: float
 ) -> Backtest:
     """Return the ensemble's forecasts, each block of the windows with factors learned on the others."""
-    factors = _factors(_mean(losses[:, windows]), weights, strength)
-    out = combine(made, weights, middle, factors=factors)
-    for fold in np.array_split(windows, min(len(windows), _BLOCKS)):
-        factors = _factors(_mean(losses[:, np.setdiff1d(windows, fold)]), weights, strength)
+    mean, quantiles = np.empty_like(made[0].mean), np.empty_like(made[0].quantiles)
+    folds = np.array_split(windows, min(len(windows), _BLOCKS))
+    learned = [(fold, np.setdiff1d(windows, fold)) for fold in folds]
+    learned.append((np.setdiff1d(np.arange(len(mean)), windows), windows))
+    for fold, others in learned:
+        factors = _factors(_mean(losses[:, others]), weights, strength)
         some = [Backtest(m.mean[fold], m.quantiles[fold], 0.0, 0.0) for m in made]
         got = combine(some, weights, middle, factors=factors)
-        out.mean[fold], out.quantiles[fold] = got.mean, got.quantiles
-    return out
+        mean[fold], quantiles[fold] = got.mean, got.quantiles
+    return Backtest(mean, quantiles, sum(m.fit_seconds for m in made), sum(m.predict_seconds for m in made))

@@ -115,16 +115,9 @@ def plan_cutoffs(
                 )
     cutoffs = tuple(horizon + k * stride for k in range(total - 1, -1, -1))
     n_selection = max(1, total - final)
-    return Plan(
-        horizon, cutoffs, n_selection, _fits(cutoffs, bool(lengths.sum() * np.clip(horizon, 12, 48) / 12 <= cheap_rows))
-    )
-
-
-def _fits(cutoffs: tuple[int, ...], cheap: bool) -> tuple[int, ...]:
-    """Refit while that is cheap; a large panel moves one fit forward."""
-    if not cheap:
-        return cutoffs[:1]
-    return _spread(cutoffs, MOST_FITS)
+    # Refit while that is cheap; a large panel moves one fit forward.
+    cheap = bool(lengths.sum() * np.clip(horizon, 12, 48) / 12 <= cheap_rows)
+    return Plan(horizon, cutoffs, n_selection, _spread(cutoffs, MOST_FITS if cheap else 1))
 
 
 def _spread(cutoffs: tuple[int, ...], times: int) -> tuple[int, ...]:

@@ -31,10 +31,16 @@ def checks(path: Path, policy: Policy, golden: Any) -> Iterator[Check]:
     if isinstance(told, Declaration):
         yield from onnx.checks(path / told.file, policy, golden, output=told.output)
     else:
-        yield "load", lambda: f"{opened(path, told) and told.network}, weights as its manifest says"
+        yield "load", lambda: _loads(path, told)
     yield "declared shapes", lambda: _kept(opened(path, told), told)
     for name, check in pipelines.checks(path, policy, None):
         yield f"served: {name}", check
+
+
+def _loads(path: Path, told: TorchDeclaration) -> str:
+    """Raise unless the network takes its arguments and the weights of its manifest."""
+    opened(path, told)
+    return f"{told.network}, weights as its manifest says"
 
 
 def _kept(model: ForeignModel, told: Declaration | TorchDeclaration) -> str:
