@@ -117,8 +117,10 @@ SETS: Mapping[str, Case] = {
 }
 
 
-def run(data: Path, names: Sequence[str], *, budget: int | None, seed: int, bare: bool) -> Iterator[dict[str, Any]]:
-    """Yield one record per set and budget.
+def run(
+    data: Path, names: Sequence[str], *, budget: int | None, seed: int, bare: bool, windows: int = 0
+) -> Iterator[dict[str, Any]]:
+    """Yield one record per set and budget, or one per set and window and one for each set's windows together.
 
     Args:
         data: The folder of the sets.
@@ -126,17 +128,43 @@ def run(data: Path, names: Sequence[str], *, budget: int | None, seed: int, bare
         budget: Seconds instead of each set's own.
         seed: Of the fits.
         bare: Whether sets with covariates are measured without them, too.
+        windows: How many windows before each test window are forecast instead, each by a fit of what was known then.
     """
     for name in names:
         case = SETS[name]
         for seconds in (budget,) if budget is not None else case.budgets:
+            if windows:
+                made = []
+                for window in range(windows, 0, -1):
+                    made.append(measure(data, name, seconds, seed=seed, window=window))
+                    yield made[-1]
+                yield {"set": name, "budget": seconds, "windows": windows, **_together(made)}
+                continue
             with_known = (True, False) if case.known and bare else (True,)
             for known in with_known:
                 yield measure(data, name, seconds, seed=seed, with_known=known)
 
 
-def measure(data: Path, name: str, budget: int, *, seed: int = 0, with_known: bool = True) -> dict[str, Any]:
+def _together(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the mean of each score over the windows of one set."""
+    return {
+        k: round(float(np.mean([r[k] for r in records])), 4)
+        for k in ("smape", "mase", "mse", "wql", "coverage", "wall")
+    }
+
+
+def measure(
+    data: Path, name: str, budget: int, *, seed: int = 0, with_known: bool = True, window: int = 0
+) -> dict[str, Any]:
     """Fit one set and score its forecasts.
+
+    Args:
+        data: The folder of the sets.
+        name: Of SETS.
+        budget: Seconds.
+        seed: Of the fit.
+        with_known: Whether the set's covariates are used.
+        window: 0 for the test window; k for the k-th before it, with nothing known of what came after its begin.
 
     Raises:
         DataError: The set's folder is missing.
@@ -148,6 +176,9 @@ def measure(data: Path, name: str, budget: int, *, seed: int = 0, with_known: bo
     train, test, meta = _read(data, name)
     keep = ["unique_id", "ds", "y", *known]
     horizon = 1 if name == "nyc_taxi" else int(meta["horizon"])
+    if window:
+        size = len(test) if name == "nyc_taxi" else horizon
+        train, test, meta = *_earlier(train, size, window), {k: v for k, v in meta.items() if k != "published"}
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         auto = AutoTS(
@@ -170,13 +201,14 @@ def measure(data: Path, name: str, budget: int, *, seed: int = 0, with_known: bo
     must = {k: (v if isinstance(v, int | float) else v.get(budget)) for k, v in case.must.items()}
     record = {
         "set": name if with_known else f"{name} without covariates",
+        **({"window": -window} if window else {}),
         "budget": budget,
         "wall": round(wall, 1),
         **{k: round(v, 4) for k, v in scores.items()},
         "members": len(pipeline.members),
         "trials": len(pipeline.leaderboard()) - 1,
     }
-    if with_known:
+    if with_known and not window:
         asked = {k: v for k, v in must.items() if v is not None}
         record["must"] = {**asked, "coverage": [0.76, 0.84], "wall": budget + 5}
         held = all(scores[k] <= v for k, v in asked.items())
@@ -196,6 +228,15 @@ def _read(data: Path, name: str) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, 
         # The last tenth, as the ancestor's examples split it.
         return series.iloc[:-1032], series.iloc[-1032:], meta
     return train, pd.read_parquet(folder / "test.parquet"), meta
+
+
+def _earlier(train: pd.DataFrame, size: int, window: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what came before the k-th window of ``size`` rows from the end, and that window."""
+    train = train.sort_values(["unique_id", "ds"], kind="stable")
+    left = train.groupby("unique_id")["y"].transform("size") - train.groupby("unique_id").cumcount()
+    long = train.groupby("unique_id")["y"].transform("size") > size * (window + 1)
+    inside = long & (left > size * (window - 1)) & (left <= size * window)
+    return train[long & (left > size * window)], train[inside]
 
 
 def _scores(

@@ -22,10 +22,13 @@ def bench(
     only: Annotated[str, typer.Option(help="Names of sets or figures, separated by commas.")] = "",
     budget: Annotated[int | None, typer.Option(help="Seconds instead of each set's own budgets.")] = None,
     seed: Annotated[int, typer.Option(help="Of the fits.")] = 0,
+    windows: Annotated[
+        int, typer.Option(min=0, help="Forecast so many windows before each test window instead (accuracy).")
+    ] = 0,
 ) -> Outcome:
     """Print one JSON line per figure as it is measured."""
     records = []
-    for record in _records(suite, data, [n for n in only.split(",") if n], budget, seed):
+    for record in _records(suite, data, [n for n in only.split(",") if n], budget, seed, windows):
         print(json.dumps(record), flush=True)
         records.append(record)
     return Outcome({"records": records})
@@ -42,7 +45,9 @@ def bench_eligibility(data: Annotated[Path, typer.Option(help="Folder with a fol
     return Outcome({"records": records})
 
 
-def _records(suite: str, data: Path | None, only: list[str], budget: int | None, seed: int) -> Iterator[dict[str, Any]]:
+def _records(
+    suite: str, data: Path | None, only: list[str], budget: int | None, seed: int, windows: int
+) -> Iterator[dict[str, Any]]:
     if suite == "accuracy":
         from autots.bench import accuracy
 
@@ -52,7 +57,7 @@ def _records(suite: str, data: Path | None, only: list[str], budget: int | None,
         if unknown:
             raise ConfigError(f"a set must be one of {list(accuracy.SETS)}, but got {sorted(unknown)}", "see --only")
         print("forecasts of", ", ".join(only or accuracy.SETS), file=sys.stderr)
-        yield from accuracy.run(data, only or list(accuracy.SETS), budget=budget, seed=seed, bare=True)
+        yield from accuracy.run(data, only or list(accuracy.SETS), budget=budget, seed=seed, bare=True, windows=windows)
     elif suite == "speed":
         from autots.bench import speed
 

@@ -151,36 +151,66 @@ def _plain(seconds: float) -> _Record:
 
 
 def batching() -> Iterator[_Record]:
-    """LightGBM, our network, and an LSTM of torch served as it is: with batches against one request at a time."""
+    """LightGBM, our network, and LSTMs of torch served as they are: batched within 50 ms, against one at a time."""
     os.environ[CODE] = "serve"  # whose networks may be imported
-    for family, params in (("trees_direct", {}), ("trees_recursive", {}), ("mlp", {"effort": 0.2}), ("torch", {})):
-        known = fitted(hourly(30, 400), families=("naive" if family == "torch" else family,), params=params)
+    for name in ("trees_recursive", "trees_direct", "mlp", "torch Autoregressive", "torch Recurrent"):
+        _, _, network = name.partition(" ")
+        params = {"effort": 0.2} if name == "mlp" else {}
+        known = fitted(hourly(30, 400), families=("naive" if network else name,), params=params)
         bodies = [_request(known, f"H{i}") for i in range(16)]
         home = Path(tempfile.mkdtemp())
-        folder = str(_network(known, home) if family == "torch" else known.save(home / "p"))
-        found: dict[str, _Record] = {}
-        for kind, most in (("unbatched", 1), ("batched", 256)):
-            config = ServingConfig.model_validate({"models": [{"name": "m", "path": folder, "max_batch": most}]})
-            with _up(config, checked=family == "torch") as endpoint:
-                url = f"{endpoint.url}/v1/forecast"
-                measure(start(url, bodies, clients=8, seconds=3))
-                used = _replica_cpu()
-                load = measure(start(url, bodies, clients=32, seconds=_SECONDS))
-                used = 1e3 * (_replica_cpu() - used) / max(load.requests, 1)
-                found[kind] = {**_shown(load), "replica_cpu_ms": round(used, 2)}
-        times = found["batched"]["per_second"] / max(found["unbatched"]["per_second"], 1)
-        yield {"family": family, **found, "times": round(times, 2), "asked": ">= 4 times, p99 <= 50 ms"}
+        folder = str(_network(network, known, home) if network else known.save(home / "p"))
+        # One at a time: at its best, however long it takes. Batched: at its best among those in time.
+        alone = max(_loaded(folder, 1, bodies, checked=bool(network)), key=lambda found: found["per_second"])
+        sweep = _loaded(folder, 256, bodies, checked=bool(network))
+        batched = max(sweep, key=lambda found: (found["p99_ms"] <= _IN_TIME, found["per_second"]))
+        times = batched["per_second"] / max(alone["per_second"], 1)
+        yield {
+            "family": name,
+            "unbatched": alone,
+            "batched": batched,
+            "times": round(times, 2),
+            "sweep": {found["clients"]: (found["per_second"], found["p99_ms"]) for found in sweep},
+            "asked": ">= 4 times, p99 <= 50 ms",
+        }
 
 
-def _network(known: Pipeline, home: Path) -> Path:
+#: Milliseconds within which 99 of 100 answers of a batching server must come.
+_IN_TIME = 50.0
+
+
+def _loaded(folder: str, most: int, bodies: list[bytes], *, checked: bool) -> list[_Record]:
+    """Return what several numbers of clients get from a server whose batches have at most so many series."""
+    config = ServingConfig.model_validate({"models": [{"name": "m", "path": folder, "max_batch": most}]})
+    made = []
+    with _up(config, checked=checked) as endpoint:
+        url = f"{endpoint.url}/v1/forecast"
+        measure(start(url, bodies, clients=8, seconds=3))
+        for clients in (8, 16, 32):
+            used = _replica_cpu()
+            load = measure(start(url, bodies, clients=clients, seconds=_SECONDS / 2))
+            used = 1e3 * (_replica_cpu() - used) / max(load.requests, 1)
+            made.append({"clients": clients, **_shown(load), "replica_cpu_ms": round(used, 2)})
+    return made
+
+
+def _network(kind: str, known: Pipeline, home: Path) -> Path:
     """Train a small LSTM (two layers of 64, a week back) on the series of a pipeline, and pack it as others would."""
-    from serve.testing.networks import trained
+    from serve.testing import networks
 
     levels, horizon, lookback, hidden, layers = (0.1, 0.5, 0.9), 24, 168, 64, 2
     series = [known.panel.series(i) for i in range(known.panel.n_series)]
-    network = trained(series, lookback=lookback, horizon=horizon, levels=levels, hidden=hidden, layers=layers)
+    network = networks.trained(
+        getattr(networks, kind),
+        series,
+        lookback=lookback,
+        horizon=horizon,
+        levels=levels,
+        hidden=hidden,
+        layers=layers,
+    )
     told = TorchDeclaration(
-        network="serve.testing.networks:Recurrent",
+        network=f"serve.testing.networks:{kind}",
         arguments={"hidden": hidden, "horizon": horizon, "levels": len(levels), "layers": layers},
         lookback=lookback,
         horizon=horizon,

@@ -31,7 +31,7 @@ def told(**changes: Any) -> TorchDeclaration:
 @pytest.fixture(scope="module")
 def network() -> Recurrent:
     wave = 10 + np.sin(np.arange(200) / 3)
-    return trained([wave, 2 * wave], lookback=T, horizon=H, levels=LEVELS, hidden=8)
+    return trained(Recurrent, [wave, 2 * wave], lookback=T, horizon=H, levels=LEVELS, hidden=8)
 
 
 @pytest.fixture
