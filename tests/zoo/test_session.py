@@ -90,6 +90,14 @@ def _lives(process: psutil.Process) -> bool:
 
 
 @pytest.mark.ray
+def test_an_embedded_cluster_starts_no_monitors(session: Session) -> None:
+    assert session.embedded
+    started = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
+    assert any("raylet" in words for words in started)
+    assert [words for words in started if "monitor.py" in words] == []
+
+
+@pytest.mark.ray
 def test_a_running_context_is_adopted_and_left_running(session: Session) -> None:
     import ray
 
