@@ -120,7 +120,8 @@ def test_a_series_leans_on_its_own_whoever_is_forecast_beside_it_and_after_savin
     common = Pipeline.load(fitted.save(tmp_path / "common"))
     common.conformal = None
     plain = common.forecast(fitted.panel, future)[0]
-    np.testing.assert_array_equal(whole[[0, 2]], plain[[0, 2]])
+    # Weights times factors of one, summed: which of the two sums is fused differs between processors.
+    np.testing.assert_allclose(whole[[0, 2]], plain[[0, 2]], rtol=1e-12)
     assert np.abs(whole[1] - first[1]).max() < np.abs(plain[1] - first[1]).max()
     stranger = replace(fitted.panel.select(np.array([1])), ids=np.array(["stranger"], dtype=object))
     assert (leant.forecast(stranger, future.select(np.array([1])))[0] != whole[[1]]).any()
