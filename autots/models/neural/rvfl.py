@@ -6,7 +6,7 @@ Axes: W windows, I inputs, F features, H steps.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from zoo.errors import BudgetError, ModelError
 __all__ = ["RVFL"]
 
 Columns = npt.NDArray[np.float32]
+_Inputs = TypeVar("_Inputs", Columns, Floats)
 
 #: Multiplications of a fit with effort 1: about six seconds of a core.
 _WORK = 1.6e11
@@ -134,8 +135,8 @@ class RVFL(Pooled):
         kept = each[:, : max(_MOST_KNOWN // max(each.shape[2], 1), 1)]
         return np.concatenate([x, known[:, 0, :dates], kept.reshape(len(x), -1)], axis=1, dtype=np.float32)
 
-    def _features(self, inputs: Columns) -> Columns:
-        """Return (W, F)."""
+    def _features(self, inputs: _Inputs) -> _Inputs:
+        """Return (W, F), in the precision of the (W, I) inputs."""
         random = np.maximum(inputs @ self._weights + self._bias, np.float32(0.0))
         return np.concatenate([random, inputs, np.ones((len(inputs), 1), dtype=np.float32)], axis=1)
 
@@ -210,7 +211,9 @@ class RVFL(Pooled):
             some = Origins(at.series[chunk], at.row[chunk])
             x = window_columns(table, some, self._lookback, (level[chunk], scale[chunk]), self._classes)
             known = self._of_step(step_columns(table, some, future, self._classes))
-            point[chunk] = self._features(self._inputs(self._of_window(x), known)).astype(np.float64) @ self._output
+            # In double precision: a product in single precision tells how many series were forecast beside one.
+            inputs = self._inputs(self._of_window(x), known).astype(np.float64)
+            point[chunk] = self._features(inputs) @ self._output
         low, high = bounds(history)
         point = np.clip(point * scale[:, None] + level[:, None], low[:, None], high[:, None])
         return Forecast(point, crossing_free(with_spread(point, table.noise(at), self._spread)))
