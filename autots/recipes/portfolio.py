@@ -112,14 +112,8 @@ def portfolio(panel: Panel, task: Task, *, seconds: float) -> Portfolio:
         order = [linear("standard"), trees("standard"), trees("mean", linear=False)]
         order += [recursive("standard")] if panel.n_series <= _FEW else []
         order += [trees("last", log=True), network("last"), random_features("standard"), trees("mean")]
-        order += [
-            trees("standard", linear=False),
-            theta,
-            linear("standard", log=True),
-            recursive("standard"),
-            trees("last"),
-            network("standard", log=False),
-        ]
+        order += [trees("standard", linear=False), theta, linear("standard", log=True), recursive("standard")]
+        order += [trees("last"), network("standard", log=False)]
         order += [random_features("last", log=True), trees("standard", weighted=True), mstl, ces, network("standard")]
         order += [trees("standard", log=True), recursive("mean"), trees("last", weighted=True)]
         order += [linear("mean"), trees("mean", weighted=True), quick_ets, steady, arima]
