@@ -135,14 +135,25 @@ def run(
         for seconds in (budget,) if budget is not None else case.budgets:
             if windows:
                 made = []
-                for window in range(windows, 0, -1):
+                for window in range(min(windows, _reach(data, name)), 0, -1):
                     made.append(measure(data, name, seconds, seed=seed, window=window))
                     yield made[-1]
-                yield {"set": name, "budget": seconds, "windows": windows, **_together(made)}
+                yield {"set": name, "budget": seconds, "windows": len(made), **_together(made)}
                 continue
             with_known = (True, False) if case.known and bare else (True,)
             for known in with_known:
                 yield measure(data, name, seconds, seed=seed, with_known=known)
+
+
+def _reach(data: Path, name: str) -> int:
+    """Return how many windows before the test window the longest series has, with a horizon of history."""
+    train, test, meta = _read(data, name)
+    return max(0, (int(train.groupby("unique_id").size().max()) - 1) // _window(name, test, meta) - 1)
+
+
+def _window(name: str, test: pd.DataFrame, meta: Mapping[str, Any]) -> int:
+    """Return the rows of a test window of one series."""
+    return len(test) if name == "nyc_taxi" else int(meta["horizon"])
 
 
 def _together(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -177,8 +188,10 @@ def measure(
     keep = ["unique_id", "ds", "y", *known]
     horizon = 1 if name == "nyc_taxi" else int(meta["horizon"])
     if window:
-        size = len(test) if name == "nyc_taxi" else horizon
-        train, test, meta = *_earlier(train, size, window), {k: v for k, v in meta.items() if k != "published"}
+        train, test, meta = (
+            *_earlier(train, _window(name, test, meta), window),
+            {k: v for k, v in meta.items() if k != "published"},
+        )
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         auto = AutoTS(

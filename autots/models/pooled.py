@@ -10,10 +10,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from autots.models.base import Context, Forecast, Forecaster, State, Task
+from autots.models.windows import bounds
 from autots.panel import Future, Panel
 from zoo.errors import ModelError
 
 __all__ = ["Pooled"]
+
+# Ranges of a history above it beyond which no quantile goes that was made of logarithms.
+_FURTHEST = 10.0
 
 
 class Pooled(Forecaster):
@@ -54,8 +58,10 @@ class Pooled(Forecaster):
         made = self._forecast(self._scaled_targets(history), future)
         if not self._floor:
             return made
-        # Far beyond anything seen, but short of overflow.
-        return Forecast(np.exp(np.minimum(made.mean, 700.0)), np.exp(np.minimum(made.quantiles, 700.0)))
+        # Where logarithms jumped, a usual spread is a factor of e to the many.
+        near, far = (np.log(np.maximum(bounds(history, ranges=r)[1], self._floor)) for r in (1.0, _FURTHEST))
+        mean, quantiles = np.minimum(made.mean, near[:, None]), np.minimum(made.quantiles, far[:, None, None])
+        return Forecast(np.exp(mean), np.exp(quantiles))
 
     def _scaled_targets(self, panel: Panel) -> Panel:
         """Return the panel with log targets, where the model works on them."""

@@ -135,15 +135,15 @@ def seasons_within(task: Task, usual: int, periods: tuple[int, int]) -> tuple[li
     return fits, tuple(back) + (0,) * (len(task.seasons) - len(back))
 
 
-def bounds(panel: Panel) -> tuple[Floats, Floats]:
+def bounds(panel: Panel, *, ranges: float = 1.0) -> tuple[Floats, Floats]:
     """Return (S,) limits that no forecast should leave: the series' range, one range (or level) wider on each side.
 
-    Scaled targets times a scale can explode where a window is unlike all others; a series that never was negative
-    stays so.
+    With ``ranges``, so many times wider. Scaled targets times a scale can explode where a window is unlike all others;
+    a series that never was negative stays so.
     """
     y = panel.filled()
     low, high = np.minimum.reduceat(y, panel.indptr[:-1]), np.maximum.reduceat(y, panel.indptr[:-1])
-    width = np.maximum(high - low, 0.5 * np.maximum(np.abs(low), np.abs(high)))
+    width = ranges * np.maximum(high - low, 0.5 * np.maximum(np.abs(low), np.abs(high)))
     return np.where(low >= 0, np.maximum(low - width, 0.0), low - width), high + width
 
 

@@ -151,3 +151,17 @@ def test_repeated_ids_with_a_loud_neighbour_are_forecast_alike():
         model = create(family).fit(panel, TASK, Context())
         one = model.predict(panel.select([0]), example_future(panel.select([0]))).mean[0]
         np.testing.assert_allclose(model.predict(loud, example_future(loud)).mean[0], one, rtol=1e-5)
+
+
+@each
+def test_logarithms_do_not_explode(family):
+    """Found on yearly series: one that grew a thousandfold had a 90 % quantile of 1e37 on the original scale."""
+    rng = np.random.default_rng(0)
+    series = [10 * np.exp(rng.normal(0, 0.1, 40).cumsum()) for _ in range(8)]
+    series += [np.concatenate([rng.uniform(1, 2, 20), rng.uniform(1, 1e5, 20)]) for _ in range(3)]
+    panel = panel_of(series)
+    model = create(family, log=True).fit(panel, Task(6, (1,)), Context(seed=0))
+    made = model.predict(panel, Future())
+    highest = np.array([max(one) for one in series])[:, None]
+    assert (made.mean <= 3 * highest).all()
+    assert (made.quantiles <= 11 * highest[..., None]).all()

@@ -253,6 +253,14 @@ def test_a_transform_keeps_forecasts_positive_and_close(transform):
     np.testing.assert_allclose(made.mean, plain, rtol=0.5)
 
 
+@pytest.mark.parametrize("model", [AutoETS(transform="log"), AutoTheta(transform="log")])
+def test_a_transform_does_not_explode(model):
+    rng = np.random.default_rng(0)
+    y = np.concatenate([rng.uniform(1, 2, 20), rng.uniform(1, 1e5, 20)])
+    made = forecast(model, panel(y))
+    assert (made.quantiles <= 11 * y.max()).all() and (made.mean <= 11 * y.max()).all()
+
+
 def test_a_transform_is_left_out_where_it_is_not_defined():
     y = seasonal_series(60, 1) - 55
     np.testing.assert_array_equal(forecast(AutoETS(transform="log"), panel(y)).mean, forecast(AutoETS(), panel(y)).mean)

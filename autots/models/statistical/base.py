@@ -26,6 +26,7 @@ from autots.models.baseline.base import positive
 from autots.models.baseline.last import SeasonalNaive
 from autots.models.statistical import adjust
 from autots.models.statistical.packed import FALLBACKS, Learned, Packed
+from autots.models.windows import bounds
 from autots.panel import Floats, Frequency, Future, Panel
 from zoo.errors import BudgetError, ConfigError, ModelError
 
@@ -258,9 +259,11 @@ class PerSeries(Forecaster):
         z = _normal(tuple(task.levels))
         quantiles = mean[:, :, None] + sigma[:, :, None] * z
         if transformed.any():
-            quantiles[transformed] = self._back(quantiles[transformed])
+            # What is near on the transformed scale may be far on the other.
+            most = bounds(history, ranges=_FURTHEST)[1][transformed, None]
+            quantiles[transformed] = np.minimum(self._back(quantiles[transformed]), most[..., None])
             mean = mean.copy()
-            mean[transformed] = self._back_mean(mean[transformed], sigma[transformed])
+            mean[transformed] = np.minimum(self._back_mean(mean[transformed], sigma[transformed]), most)
         missing = np.flatnonzero(~(np.isfinite(mean).all(axis=1) & np.isfinite(quantiles).all(axis=(1, 2))))
         if len(missing):
             _log.info("%s: %d of %d series get the seasonal naive forecast", self.name, len(missing), len(mean))
