@@ -10,15 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-from serve.admission.policy import Policy
+from serve.admission.policy import Check, Policy
 from zoo.errors import ZooError
 
-__all__ = ["Check", "main", "play"]
-
-#: A name, and what returns the details or raises.
-Check: TypeAlias = tuple[str, Callable[[], str]]
+__all__ = ["main", "play"]
 
 
 def main() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from serve.admission import onnx, pipelines
-from serve.admission.child import Check
-from serve.admission.policy import AdmissionError, Policy
-from serve.runtime.foreign import Declaration, ForeignModel, TorchDeclaration, declared, opened
+from serve.admission.policy import AdmissionError, Check, Policy
+from serve.runtime.declarations import Declaration, TorchDeclaration
+from serve.runtime.foreign import ForeignModel, declared, opened
 
 __all__ = ["checks"]
 

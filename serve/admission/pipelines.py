@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from autots.panel import Floats
-from serve.admission.child import Check
-from serve.admission.policy import AdmissionError, Policy
+from serve.admission.policy import AdmissionError, Check, Policy
 from serve.runtime.golden import verify, warm_up
 from serve.runtime.model import Served
 

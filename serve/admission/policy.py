@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from zoo.errors import ConfigError, ModelError
 
-__all__ = ["OPERATORS", "AdmissionError", "Policy", "Report", "Verdict"]
+__all__ = ["OPERATORS", "AdmissionError", "Check", "Policy", "Report", "Verdict"]
+
+#: A name, and what returns the details or raises.
+Check: TypeAlias = tuple[str, Callable[[], str]]
 
 #: Operators of a foreign ONNX model: arithmetic of networks, trees and linear models. What loops, calls functions of
 #: the model's own, draws at random or comes from another domain is not among them.

@@ -26,8 +26,9 @@ from serve.bench.routing import routing_figures
 from serve.deployments.deploy import Endpoint, deploy
 from serve.protocol.request import Limits, parse_forecast
 from serve.runtime.config import ServingConfig
+from serve.runtime.declarations import TorchDeclaration
 from serve.runtime.eager import CODE, write_weights
-from serve.runtime.foreign import TorchDeclaration, pack
+from serve.runtime.foreign import pack
 from serve.runtime.model import Served
 from serve.testing.pipelines import fitted, hourly, of_panel
 from zoo.errors import ClusterError

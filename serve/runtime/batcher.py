@@ -19,7 +19,8 @@ from typing import Protocol
 
 from autots.panel import Future, Panel
 from serve.protocol.errors import RequestError
-from serve.runtime.model import Block, joined
+from serve.runtime.model import Block
+from serve.runtime.read import joined
 from zoo.errors import ZooError
 
 __all__ = ["Batcher", "Forecasts"]

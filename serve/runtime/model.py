@@ -23,7 +23,7 @@ from serve.runtime.read import Reader, Ready
 if TYPE_CHECKING:
     from serve.runtime.raw import RawReader
 
-__all__ = ["Block", "Served", "at_levels", "joined", "version_of"]
+__all__ = ["Block", "Served", "at_levels", "version_of"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Served:
         self._reader = Reader(pipeline.schema, pipeline.horizon, self.history, self.clock)
         self._raw: RawReader | None = None
         if pipeline.features is not None:
-            from serve.runtime.raw import RawReader  # which joins panels as this module does
+            from serve.runtime.raw import RawReader  # and the features, which most models do without
 
             self._raw = RawReader(pipeline, self.history, self.clock)
         self.horizon, self.levels = pipeline.horizon, pipeline.levels
@@ -203,24 +203,3 @@ def at_levels(quantiles: Floats, have: tuple[float, ...], want: tuple[float, ...
         share = (level - have[right - 1]) / (have[right] - have[right - 1])
         out.append(quantiles[..., right - 1] + share * (quantiles[..., right] - quantiles[..., right - 1]))
     return np.stack(out, axis=-1)
-
-
-def joined(panels: Sequence[Panel], futures: Sequence[Future]) -> tuple[Panel, Future]:
-    """Put the series of several requests into one panel; the same id may come several times."""
-    if len(panels) == 1:
-        return panels[0], futures[0]
-    first = panels[0]
-    sizes = np.concatenate([panel.lengths for panel in panels])
-    panel = Panel(
-        np.concatenate([panel.ids for panel in panels]),
-        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-        np.concatenate([panel.times for panel in panels]),
-        np.concatenate([panel.y for panel in panels]),
-        first.freq,
-        {name: np.concatenate([panel.known[name] for panel in panels]) for name in first.known},
-        {name: np.concatenate([panel.past[name] for panel in panels]) for name in first.past},
-        {name: np.concatenate([panel.static[name] for panel in panels]) for name in first.static},
-        first.categorical,
-    )
-    future = {name: np.concatenate([one.known[name] for one in futures]) for name in futures[0].known}
-    return panel, Future(future)

@@ -16,8 +16,7 @@ from serve.protocol.errors import RequestError
 from serve.protocol.request import Series
 from serve.runtime.clock import Clock
 from serve.runtime.history import History
-from serve.runtime.model import joined
-from serve.runtime.read import Ready
+from serve.runtime.read import Ready, joined
 from zoo.errors import ZooError
 from zoo.features.steps import Resample
 

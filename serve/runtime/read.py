@@ -19,7 +19,7 @@ from serve.protocol.request import Series
 from serve.runtime.clock import Clock
 from serve.runtime.history import History, Stored
 
-__all__ = ["Reader", "Ready"]
+__all__ = ["Reader", "Ready", "joined"]
 
 # A clock with more empty steps than this times the rows is no regular clock.
 _SPARSE = 500
@@ -306,3 +306,24 @@ _NONE: Mapping[str, Any] = {}
 def _label(value: Any) -> str:
     """Return a category as the table's reader writes it; JSON has one kind of number."""
     return str(int(value)) if isinstance(value, float) and value == np.floor(value) else str(value)
+
+
+def joined(panels: Sequence[Panel], futures: Sequence[Future]) -> tuple[Panel, Future]:
+    """Put the series of several requests into one panel; the same id may come several times."""
+    if len(panels) == 1:
+        return panels[0], futures[0]
+    first = panels[0]
+    sizes = np.concatenate([panel.lengths for panel in panels])
+    panel = Panel(
+        np.concatenate([panel.ids for panel in panels]),
+        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        np.concatenate([panel.times for panel in panels]),
+        np.concatenate([panel.y for panel in panels]),
+        first.freq,
+        {name: np.concatenate([panel.known[name] for panel in panels]) for name in first.known},
+        {name: np.concatenate([panel.past[name] for panel in panels]) for name in first.past},
+        {name: np.concatenate([panel.static[name] for panel in panels]) for name in first.static},
+        first.categorical,
+    )
+    future = {name: np.concatenate([one.known[name] for one in futures]) for name in futures[0].known}
+    return panel, Future(future)

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from zoo.errors import ClusterError, ConfigError
 from zoo.search.checkpoints import pack
-from zoo.search.drivers.outcome import Outcome, Train
-from zoo.search.drivers.trainer import Place, Report, Trainer
+from zoo.search.drivers.outcome import Outcome, Report, Train
+from zoo.search.drivers.trainer import Place, Trainer
 from zoo.search.resources import Resources
 from zoo.search.trial import FailureKind, Trial
 

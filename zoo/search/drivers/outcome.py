@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from zoo.errors import ConfigError
 from zoo.search.drivers.base import is_memory_fault
@@ -15,14 +15,30 @@ from zoo.search.stoppers.base import Decision
 from zoo.search.study import Study
 from zoo.search.trial import Diverged, FailureKind, Paused, Stopped, Trial
 
-if TYPE_CHECKING:
-    from zoo.search.drivers.trainer import Report
-
-__all__ = ["Outcome", "Train", "call", "decide", "lose", "settle"]
+__all__ = ["Outcome", "Report", "Train", "call", "decide", "lose", "settle"]
 
 #: A training: reads ``trial.params``, calls ``trial.report``, returns the objective, all metrics by name, a ``Result``,
 #: or None for what it reported last.
 Train: TypeAlias = Callable[[Trial], Any]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a training says on its way.
+
+    Args:
+        step: As reported.
+        value: As reported.
+        seconds: As reported.
+        checkpoint: Where it is, if the driver can see that.
+        packed: The checkpoint itself, if it cannot.
+    """
+
+    step: int
+    value: Value
+    seconds: float | None
+    checkpoint: str | None = None
+    packed: bytes | None = None
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from typing import Any, cast
 
 from ray.tune import Trainable
 
-from zoo.search.drivers.outcome import Train
-from zoo.search.drivers.trainer import Message, Place, Report, Trainer
+from zoo.search.drivers.outcome import Report, Train
+from zoo.search.drivers.trainer import Message, Place, Trainer
 from zoo.search.metrics import Result, Value
 from zoo.search.stoppers.base import Decision
 from zoo.search.trial import Channel, Trial

@@ -14,32 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zoo.search.checkpoints import CheckpointStore, pack, unpack
-from zoo.search.drivers.outcome import Outcome, Train, call
+from zoo.search.drivers.outcome import Outcome, Report, Train, call
 from zoo.search.drivers.worker import Limit, limit_threads
 from zoo.search.metrics import Value
 from zoo.search.stoppers.base import Decision
 from zoo.search.trial import Stopped, Trial
 
-__all__ = ["Message", "Place", "Report", "Trainer"]
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a training says on its way.
-
-    Args:
-        step: As reported.
-        value: As reported.
-        seconds: As reported.
-        checkpoint: Where it is, if the driver can see that.
-        packed: The checkpoint itself, if it cannot.
-    """
-
-    step: int
-    value: Value
-    seconds: float | None
-    checkpoint: str | None = None
-    packed: bytes | None = None
+__all__ = ["Message", "Place", "Trainer"]
 
 
 #: What a worker answers: a training's next report, or its end.

@@ -14,8 +14,7 @@ from zoo.cluster import connect
 from zoo.errors import StudyError
 from zoo.search.checkpoints import CheckpointStore
 from zoo.search.drivers.fleet import Fleet, Lost, Slot
-from zoo.search.drivers.outcome import Outcome, Train, decide, lose, settle
-from zoo.search.drivers.trainer import Report
+from zoo.search.drivers.outcome import Outcome, Report, Train, decide, lose, settle
 from zoo.search.interrupts import Interrupts
 from zoo.search.progress import Progress
 from zoo.search.study import Study

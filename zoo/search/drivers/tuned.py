@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from zoo.errors import ClusterError, ConfigError, StudyError, ZooError
 from zoo.search.checkpoints import pack
 from zoo.search.drivers.fleet import no_room
-from zoo.search.drivers.outcome import Outcome, decide, lose, settle
-from zoo.search.drivers.trainer import Message, Report
+from zoo.search.drivers.outcome import Outcome, Report, decide, lose, settle
+from zoo.search.drivers.trainer import Message
 from zoo.search.interrupts import Interrupts
 from zoo.search.progress import Progress
 from zoo.search.stoppers.base import Decision
