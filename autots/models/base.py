@@ -107,6 +107,8 @@ class Forecaster(ABC):
     local: ClassVar[bool] = True
     #: Kinds of covariates that are used, of "known", "past", "static".
     covariates: ClassVar[frozenset[str]] = frozenset()
+    #: Modules that take long to import and are imported on first use: what a timed fit should not pay for.
+    libraries: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def fit(self, panel: Panel, task: Task, context: Context) -> Self:

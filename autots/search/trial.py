@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 
 from autots.evaluate import Backtest, Plan, backtest
 from autots.models.base import Context, Forecaster, State, Task
-from autots.models.catalog import create
+from autots.models.catalog import create, family
 from autots.panel import Panel
 from zoo.clock import Deadline
 
@@ -54,11 +55,6 @@ def setup(payload: Mapping[str, Any]) -> Callable[[Request], Backtest | Fitted]:
 
     The payload has ``panel``, ``plan`` (or None), ``task`` and ``threads``.
     """
-    # The learners' libraries take seconds to import: that is done while the driver still prepares.
-    import lightgbm  # noqa: F401
-    import statsforecast.models  # noqa: F401
-    import torch  # noqa: F401
-
     panel, plan, task, threads = payload["panel"], payload["plan"], payload["task"], payload["threads"]
 
     def work(request: Request) -> Backtest | Fitted:
@@ -70,6 +66,9 @@ def setup(payload: Mapping[str, Any]) -> Callable[[Request], Backtest | Fitted]:
 def answer(request: Request, panel: Panel, plan: Plan | None, task: Task, threads: int) -> Backtest | Fitted:
     """Do one piece of work."""
     context = Context(request.seed, Deadline.after(request.seconds), threads)
+    # What all of them need takes five seconds to import: a tenth of a short budget before anything is tried.
+    for module in family(request.family).libraries:
+        importlib.import_module(module)
 
     def fresh() -> Forecaster:
         return create(request.family, **request.params)

@@ -56,6 +56,7 @@ class MLP(Pooled):
 
     name: ClassVar[str] = "mlp"
     covariates: ClassVar[frozenset[str]] = frozenset({"known", "past", "static"})
+    libraries: ClassVar[tuple[str, ...]] = ("torch",)
 
     def __init__(
         self,

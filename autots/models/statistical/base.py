@@ -74,6 +74,7 @@ class PerSeries(Forecaster):
 
     #: Longest season in the model itself; R's forecast package draws the line at 24 too.
     longest_season: ClassVar[int] = 24
+    libraries: ClassVar[tuple[str, ...]] = ("statsforecast.models",)
     #: Whether a seasonal adjustment may divide.
     multiplicative: ClassVar[bool] = False
 

@@ -30,6 +30,8 @@ class _Intermittent(Baseline):
     are not demand and get the distribution of their values.
     """
 
+    libraries: ClassVar[tuple[str, ...]] = ("statsforecast.models",)
+
     @abstractmethod
     def _rate(self, y: Floats) -> tuple[float, float]:
         """Return the expected demand and the probability of any, per period, of values of which one is above 0."""

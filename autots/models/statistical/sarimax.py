@@ -37,6 +37,7 @@ class SARIMAX(PerSeries):
 
     name: ClassVar[str] = "sarimax"
     covariates: ClassVar[frozenset[str]] = frozenset({"known"})
+    libraries: ClassVar[tuple[str, ...]] = ("statsmodels.tsa.statespace.sarimax",)
     longest_season: ClassVar[int] = 10**9  # Fourier terms take any
 
     def __init__(

@@ -55,6 +55,7 @@ class DirectTrees(Pooled):
 
     name: ClassVar[str] = "trees_direct"
     covariates: ClassVar[frozenset[str]] = frozenset({"known", "past", "static"})
+    libraries: ClassVar[tuple[str, ...]] = ("lightgbm",)
 
     def __init__(
         self,

@@ -39,6 +39,7 @@ class RecursiveTrees(Pooled):
 
     name: ClassVar[str] = "trees_recursive"
     covariates: ClassVar[frozenset[str]] = frozenset({"known", "static"})
+    libraries: ClassVar[tuple[str, ...]] = ("lightgbm",)
 
     def __init__(
         self,
