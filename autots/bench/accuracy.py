@@ -188,10 +188,8 @@ def measure(
     keep = ["unique_id", "ds", "y", *known]
     horizon = 1 if name == "nyc_taxi" else int(meta["horizon"])
     if window:
-        train, test, meta = (
-            *_earlier(train, _window(name, test, meta), window),
-            {k: v for k, v in meta.items() if k != "published"},
-        )
+        train, test = _earlier(train, _window(name, test, meta), window)
+        meta = {k: v for k, v in meta.items() if k != "published"}
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         auto = AutoTS(

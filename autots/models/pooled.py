@@ -10,14 +10,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from autots.models.base import Context, Forecast, Forecaster, State, Task
-from autots.models.windows import bounds
+from autots.models.windows import FURTHEST, bounds
 from autots.panel import Future, Panel
 from zoo.errors import ModelError
 
 __all__ = ["Pooled"]
-
-# Ranges of a history above it beyond which no quantile goes that was made of logarithms.
-_FURTHEST = 10.0
 
 
 class Pooled(Forecaster):
@@ -59,7 +56,7 @@ class Pooled(Forecaster):
         if not self._floor:
             return made
         # Where logarithms jumped, a usual spread is a factor of e to the many.
-        near, far = (np.log(np.maximum(bounds(history, ranges=r)[1], self._floor)) for r in (1.0, _FURTHEST))
+        near, far = (np.log(np.maximum(bounds(history, ranges=r)[1], self._floor)) for r in (1.0, FURTHEST))
         mean, quantiles = np.minimum(made.mean, near[:, None]), np.minimum(made.quantiles, far[:, None, None])
         return Forecast(np.exp(mean), np.exp(quantiles))
 

@@ -21,6 +21,7 @@ from autots.panel import Floats, Future, Ints, Panel
 from autots.panel import calendar as clock_parts
 
 __all__ = [
+    "FURTHEST",
     "Origins",
     "Table",
     "WindowSpec",
@@ -33,6 +34,9 @@ __all__ = [
     "seasons_within",
 ]
 
+
+#: A forecast further than so many ranges of the history away from it is the fault of an exploding model.
+FURTHEST = 10.0
 
 # Values of lags that are looked up at once.
 _TOGETHER = 100_000

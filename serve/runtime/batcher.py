@@ -172,16 +172,12 @@ class Batcher:
         one = _Waiting(panel, future, loop.create_future(), deadline)
         self._waiting.append(one)
         self._arrived = loop.time()
-        if isinstance(self._plan, asyncio.TimerHandle) and self._all_here:
+        if isinstance(self._plan, asyncio.TimerHandle) and self._company.complete(len(self._waiting)):
             self._plan.cancel()
             self._plan = None
         if not self._busy and self._plan is None:
             self._plan = loop.call_soon(self._go)
         return await one.answer
-
-    @property
-    def _all_here(self) -> bool:
-        return len(self._waiting) >= self._most or self._company.complete(len(self._waiting))
 
     def _go(self) -> None:
         """Forecast what waits, in the loop if that is quick, else in the thread."""
@@ -189,8 +185,7 @@ class Batcher:
         loop = asyncio.get_running_loop()
         while self._waiting and not self._busy:
             now, here = loop.time(), len(self._waiting)
-            wait = 0.0 if self._all_here else self._company.wait(here, self._cost.base, self._arrived, now)
-            if wait > 0:
+            if (wait := self._company.wait(here, self._cost.base, self._arrived, now)) > 0:
                 self._plan = loop.call_later(wait, self._go)
                 return
             self._company.left(here)
@@ -214,7 +209,7 @@ class Batcher:
         if turns:
             self._plan = asyncio.get_running_loop().call_soon(self._count, answered, turns - 1)
             return
-        self._company.expect(answered + len(self._waiting))
+        self._company.expect(min(answered + len(self._waiting), self._most))
         self._go()
 
     def _back(self, batch: list[_Waiting], done: asyncio.Future[tuple[list[Block | Exception], float]]) -> None:

@@ -22,11 +22,11 @@ def _panel(series: int = 1) -> Panel:
                  Frequency.parse("D"))  # fmt: skip
 
 
-def _model(seconds: float, each: float = 0.0) -> Forecasts:
+def _model(seconds: float) -> Forecasts:
     """A model that holds the processor for so long, and says the last value."""
 
     def forecast(panel: Panel, future: Future) -> Block:
-        end = time.perf_counter() + seconds + each * panel.n_series
+        end = time.perf_counter() + seconds
         while time.perf_counter() < end:
             pass
         last = panel.y[panel.indptr[1:] - 1][:, None]

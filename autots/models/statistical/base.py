@@ -26,7 +26,7 @@ from autots.models.baseline.base import positive
 from autots.models.baseline.last import SeasonalNaive
 from autots.models.statistical import adjust
 from autots.models.statistical.packed import FALLBACKS, Learned, Packed
-from autots.models.windows import bounds
+from autots.models.windows import FURTHEST, bounds
 from autots.panel import Floats, Frequency, Future, Panel
 from zoo.errors import BudgetError, ConfigError, ModelError
 
@@ -36,8 +36,6 @@ _log = logging.getLogger(__name__)
 
 # Fewer observed values than this teach no model anything.
 _SHORTEST = 6
-# A forecast further than so many ranges of the history away from it is the fault of an exploding model.
-_FURTHEST = 10.0
 
 
 @dataclass(frozen=True)
@@ -248,7 +246,7 @@ class PerSeries(Forecaster):
                 mean = mean + season
         low, high = float(sample.y.min()), float(sample.y.max())
         # A constant history has no range; its scale is its level then.
-        reach = _FURTHEST * max(high - low, 1e-6 * max(abs(low), abs(high)))
+        reach = FURTHEST * max(high - low, 1e-6 * max(abs(low), abs(high)))
         if not (np.isfinite(mean).all() and mean.min() > low - reach and mean.max() < high + reach):
             return None
         if np.isnan(sigma).any():
@@ -261,7 +259,7 @@ class PerSeries(Forecaster):
         quantiles = mean[:, :, None] + sigma[:, :, None] * z
         if transformed.any():
             # What is near on the transformed scale may be far on the other.
-            most = bounds(history, ranges=_FURTHEST)[1][transformed, None]
+            most = bounds(history, ranges=FURTHEST)[1][transformed, None]
             quantiles[transformed] = np.minimum(self._back(quantiles[transformed]), most[..., None])
             mean = mean.copy()
             mean[transformed] = np.minimum(self._back_mean(mean[transformed], sigma[transformed]), most)
