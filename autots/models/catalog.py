@@ -30,6 +30,7 @@ CATALOG: Mapping[str, str] = MappingProxyType(
         "auto_theta": "autots.models.statistical.theta:AutoTheta",
         "auto_ces": "autots.models.statistical.ces:AutoCES",
         "auto_arima": "autots.models.statistical.arima:AutoARIMA",
+        "smoothing": "autots.models.statistical.smoothing:Smoothing",
         "mstl": "autots.models.statistical.mstl:MSTL",
         "sarimax": "autots.models.statistical.sarimax:SARIMAX",
         "croston": "autots.models.statistical.intermittent:Croston",

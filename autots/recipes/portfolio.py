@@ -101,24 +101,26 @@ def portfolio(panel: Panel, task: Task, *, seconds: float) -> Portfolio:
 
     theta, steady = Candidate("auto_theta", {"method": "DOTM"}), Candidate("auto_theta", {"method": "STM"})
     ets, quick_ets = Candidate("auto_ets", {"model": "ZZZ"}), Candidate("auto_ets", {"model": "ANZ"})
+    smooth, damped = Candidate("smoothing"), Candidate("smoothing", {"trend": "damped", "penalty": 1.0})
     arima, ces, mstl = Candidate("auto_arima"), Candidate("auto_ces"), Candidate("mstl")
     decomposed = [mstl] if task.season > 1 else []
     if zero_share(panel) > _INTERMITTENT:
         order = [trees("mean", linear=False, weighted=True), trees("mean", linear=False), recursive("mean")]
         order += [Candidate("tsb"), Candidate("croston"), Candidate("empirical", {"window": 12}), linear("mean")]
+        order += [damped]
         order += [Candidate("adida"), trees("mean", weighted=True), trees("last", linear=False), Candidate("imapa")]
         order += [Candidate("croston", {"variant": "optimized"}), recursive("standard")]
     elif panel.n_rows >= 100_000 and task.season > 1:
         order = [linear("standard"), trees("standard"), trees("mean", linear=False)]
         order += [recursive("standard")] if panel.n_series <= _FEW else []
         order += [trees("last", log=True), network("last"), random_features("standard"), trees("mean")]
-        order += [trees("standard", linear=False), theta, linear("standard", log=True), recursive("standard")]
+        order += [trees("standard", linear=False), smooth, theta, linear("standard", log=True), recursive("standard")]
         order += [trees("last"), network("standard", log=False)]
         order += [random_features("last", log=True), trees("standard", weighted=True), mstl, ces, network("standard")]
         order += [trees("standard", log=True), recursive("mean"), trees("last", weighted=True)]
         order += [linear("mean"), trees("mean", weighted=True), quick_ets, steady, arima]
     else:
-        order = [linear("last", weighted=False), theta, linear("standard", log=True), recursive("last")]
+        order = [linear("last", weighted=False), smooth, linear("standard", log=True), damped, theta, recursive("last")]
         order += [network("last"), random_features("standard"), trees("last", log=True), *decomposed, trees("mean")]
         order += [network("standard"), quick_ets, random_features("last", log=True), trees("last")]
         order += [network("last", log=False), ces, steady]
@@ -161,5 +163,6 @@ def _fixed(panel: Panel, task: Task, seconds: float) -> dict[str, dict[str, Any]
         "auto_theta": local,
         "auto_arima": {"max_history": min(memory, 250)},
         "auto_ces": local,
+        "smoothing": local,
         "mstl": {"max_history": max(memory, 3 * season)},
     }

@@ -34,7 +34,7 @@ _REFIT = 0.2
 # cores. Members beyond it, as several large boosters are, add more time than accuracy.
 _SECONDS_PER_VALUE = 4e-5
 # Seconds that no forecast is called slow for.
-_SWIFT = 0.3
+_SWIFT = 0.5
 # How much more a model of single series gains by its final fit than a pooled one.
 _LOCAL_AGES = 4.0
 # How old that may be, in horizons or longest seasons.

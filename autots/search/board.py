@@ -58,13 +58,16 @@ class Entry:
         """What it is a variant of: near copies share it."""
         return (
             self.family,
-            *(str(self.params.get(k)) for k in ("norm", "linear", "weighted", "log", "season", "method", "model")),
+            *(
+                str(self.params.get(k))
+                for k in ("norm", "linear", "weighted", "log", "season", "method", "model", "trend")
+            ),
         )
 
     @property
     def model(self) -> str:
         """A short name for people."""
-        shown = {"norm", "season", "linear", "weighted", "log", "window", "variant", "method", "model"}
+        shown = {"norm", "season", "linear", "weighted", "log", "window", "variant", "method", "model", "trend"}
         given = [
             str(v) if k not in ("linear", "weighted", "log", "season", "window") else (k if v is True else f"{k} {v}")
             for k, v in self.params.items()

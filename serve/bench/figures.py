@@ -107,12 +107,18 @@ def one_series() -> Iterator[_Record]:
             used = _replica_cpu()
             eight = measure(start(url, [body], clients=8, seconds=_SECONDS))
             used = 1e3 * (_replica_cpu() - used) / max(eight.requests, 1)
+        # One process answers from one core.
+        with _up(pipeline, replicas=2) as endpoint:
+            url = f"{endpoint.url}/v1/forecast"
+            measure(start(url, [body], clients=8, seconds=3))
+            both = measure(start(url, [body], clients=8, seconds=_SECONDS))
         yield {
             "family": family,
             "proxy": endpoint.proxy,
             "model_cpu_ms": round(model, 2),
             "one_client": _shown(one),
             "eight_clients": _shown(eight),
+            "eight_clients_two_replicas": _shown(both),
             "replica_cpu_ms": round(used, 2),
             "not_the_model_ms": round(one.p50 - model, 2),
             "uvicorn_fastapi": plain,
@@ -185,7 +191,7 @@ def _loaded(folder: str, most: int, bodies: list[bytes], *, checked: bool) -> li
     with _up(config, checked=checked) as endpoint:
         url = f"{endpoint.url}/v1/forecast"
         measure(start(url, bodies, clients=8, seconds=3))
-        for clients in (8, 16, 32):
+        for clients in (4, 8, 16, 32):
             used = _replica_cpu()
             load = measure(start(url, bodies, clients=clients, seconds=_SECONDS / 2))
             used = 1e3 * (_replica_cpu() - used) / max(load.requests, 1)

@@ -12,11 +12,9 @@ import json
 import math
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -75,10 +73,13 @@ def start(
         rate: Requests per second over all clients; None for a closed loop.
         settle: Seconds at the begin, while all connections are opened, whose latencies from sending count apart.
     """
-    folder = Path(tempfile.mkdtemp(prefix="load-"))
-    (folder / "bodies").write_text(json.dumps([body.decode() for body in bodies]))
-    words = [sys.executable, "-m", "serve.bench.load", url, str(folder / "bodies"), str(clients), str(seconds)]
-    return subprocess.Popen([*words, str(rate or 0.0), str(settle)], stdout=subprocess.PIPE)  # noqa: S603
+    words = [sys.executable, "-m", "serve.bench.load", url, str(clients), str(seconds), str(rate or 0.0), str(settle)]
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
+    assert process.stdin is not None
+    process.stdin.write(json.dumps([body.decode() for body in bodies]).encode())
+    process.stdin.close()
+    process.stdin = None  # nothing is left to write for `communicate`
+    return process
 
 
 def measure(process: subprocess.Popen[bytes]) -> Load:
@@ -201,13 +202,12 @@ def main() -> None:
 
     parser = argparse.ArgumentParser()
     parser.add_argument("url")
-    parser.add_argument("bodies")
     parser.add_argument("clients", type=int)
     parser.add_argument("seconds", type=float)
     parser.add_argument("rate", type=float)
     parser.add_argument("settle", type=float)
     given = parser.parse_args()
-    bodies = [text.encode() for text in json.loads(Path(given.bodies).read_text())]
+    bodies = [text.encode() for text in json.load(sys.stdin)]
     found = uvloop.run(_run(given.url, bodies, given.clients, given.seconds, given.rate, given.settle))
     print(json.dumps(found.__dict__))
 

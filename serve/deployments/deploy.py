@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
 import time
 import urllib.error
@@ -41,6 +42,7 @@ class Endpoint:
         proxy: ``haproxy``, or ``ray`` for Ray's own.
         session: The Ray it runs on.
         options: How replicas run.
+        own: Folder that a pipeline was saved to for it, removed with the Ray that reads it.
     """
 
     url: str
@@ -48,6 +50,7 @@ class Endpoint:
     proxy: str
     session: Session
     options: Mapping[str, Any]
+    own: Path | None = None
 
     def reload(self, config: ServingConfig) -> None:
         """Serve something else from now on: running replicas load it beside their work, then switch.
@@ -79,6 +82,8 @@ class Endpoint:
         if self.session.embedded:
             serve.shutdown()
         self.session.close()
+        if self.own is not None and self.session.embedded:
+            shutil.rmtree(self.own, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self
@@ -183,6 +188,7 @@ def deploy(
         ...     requests.post(f"{endpoint.url}/v1/forecast", json={"series": [{"id": "H1"}]})
     """
     config = configured(what, model=model, state=state)
+    own = Path(config.models[0].path).parent if isinstance(what, Pipeline) else None
     foreign = _foreign(config)
     if not checked:
         insist(config)
@@ -212,7 +218,7 @@ def deploy(
         except BaseException:
             session.close()
             raise
-    return Endpoint(url, name, _proxy(session), session, options)
+    return Endpoint(url, name, _proxy(session), session, options, own)
 
 
 def _options(cpus: float, replicas: int | Literal["auto"]) -> dict[str, Any]:

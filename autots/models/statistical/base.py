@@ -30,7 +30,7 @@ from autots.models.windows import FURTHEST, bounds
 from autots.panel import Floats, Frequency, Future, Panel
 from zoo.errors import BudgetError, ConfigError, ModelError
 
-__all__ = ["PerSeries", "Sample"]
+__all__ = ["PerSeries", "Sample", "normal_quantiles"]
 
 _log = logging.getLogger(__name__)
 
@@ -255,7 +255,7 @@ class PerSeries(Forecaster):
 
     def _assemble(self, history: Panel, made: tuple[Floats, Floats, Any], task: Task) -> Forecast:
         mean, sigma, transformed = made
-        z = _normal(tuple(task.levels))
+        z = normal_quantiles(tuple(task.levels))
         quantiles = mean[:, :, None] + sigma[:, :, None] * z
         if transformed.any():
             # What is near on the transformed scale may be far on the other.
@@ -286,7 +286,7 @@ class PerSeries(Forecaster):
 
 
 @cache
-def _normal(levels: tuple[float, ...]) -> Floats:
+def normal_quantiles(levels: tuple[float, ...]) -> Floats:
     """Return the (Q,) quantiles of the normal distribution."""
     return np.array([NormalDist().inv_cdf(level) for level in levels])
 
