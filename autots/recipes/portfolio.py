@@ -111,10 +111,10 @@ def portfolio(panel: Panel, task: Task, *, seconds: float) -> Portfolio:
         order += [Candidate("adida"), trees("mean", weighted=True), trees("last", linear=False), Candidate("imapa")]
         order += [Candidate("croston", {"variant": "optimized"}), recursive("standard")]
     elif panel.n_rows >= 100_000 and task.season > 1:
-        order = [linear("standard"), trees("standard"), trees("mean", linear=False)]
+        order = [linear("standard"), trees("standard"), smooth, trees("mean", linear=False)]
         order += [recursive("standard")] if panel.n_series <= _FEW else []
         order += [trees("last", log=True), network("last"), random_features("standard"), trees("mean")]
-        order += [trees("standard", linear=False), smooth, theta, linear("standard", log=True), recursive("standard")]
+        order += [trees("standard", linear=False), theta, linear("standard", log=True), recursive("standard")]
         order += [trees("last"), network("standard", log=False)]
         order += [random_features("last", log=True), trees("standard", weighted=True), mstl, ces, network("standard")]
         order += [trees("standard", log=True), recursive("mean"), trees("last", weighted=True)]

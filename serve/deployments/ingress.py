@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import threading
 from typing import Any
 
 from ray import serve
@@ -20,6 +21,9 @@ _QUIET = {"log_level": "WARNING", "enable_access_log": False}
 #: What Ray takes for the version of the code. Without one it draws another at each deployment, and so ends all replicas
 #: and starts new ones even where only the models differ. A process has one code; another process may have a newer one.
 _CODE = secrets.token_hex(8)
+# Seconds after which a replica imports what a first answer can do without: the proxies that start beside it need the
+# cores until then.
+_LATER = 3.0
 
 
 @serve.deployment(
@@ -50,6 +54,9 @@ class Ingress:
         async with self._turn:
             plan = await asyncio.to_thread(self._app.store.plan, config)
             self._app.commit(plan)
+        rest = threading.Timer(_LATER, self._app.store.import_rest)
+        rest.daemon = True
+        rest.start()
 
 
 def build(arguments: dict[str, Any]) -> Any:

@@ -97,6 +97,11 @@ class Served:
         return self._pipeline
 
     @property
+    def libraries(self) -> frozenset[str]:
+        """Modules that forecasts of series which the model has not seen may import: there it has to learn."""
+        return frozenset(module for member in self._members.values() for module in member.libraries)
+
+    @property
     def members(self) -> tuple[str, ...]:
         """The parts of the ensemble, as requests name them."""
         return tuple(self._members)

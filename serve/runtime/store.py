@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -129,6 +130,14 @@ class Store:
         """Answer by a plan from now on; requests under way keep the models that they have."""
         self._known, self._default, self._live = plan.known, plan.default, plan.live
         self._config, self.refused = plan.config, plan.refused
+
+    def import_rest(self) -> None:
+        """Import what only forecasts of unseen series need: seconds for which no first answer should wait.
+
+        May run in a thread beside the requests.
+        """
+        for name in sorted(frozenset[str]().union(*(live.served.libraries for live in self._live.values()))):
+            importlib.import_module(name)
 
     def _load(self, config: ServingConfig, model: ModelConfig, version: str) -> Live:
         served = Served.load(model.name, model.path, version=version, journal=config.journal(model))

@@ -6,6 +6,8 @@ import json
 import multiprocessing
 import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from serve.runtime.config import ServingConfig
 from serve.runtime.journal import Journal
 from serve.runtime.store import Store
 from serve.testing.caller import same
-from serve.testing.pipelines import fitted
+from serve.testing.pipelines import fitted, hourly
 from zoo.errors import ArtifactError
 
 
@@ -217,3 +219,19 @@ def test_models_beyond_the_memory_are_loaded_when_they_are_asked_for(table, tmp_
     assert loaded() == "ac"
     every = call.forecast(series=[{"id": "H0"}], models="all", combine="none")
     assert [m["model"] for m in every["models"]] == ["a", "b", "c"]
+
+
+def test_what_only_unseen_series_need_is_imported_after_the_model_is_ready(tmp_path):
+    """A replica with Theta answers two seconds of imports earlier on a slow machine, and a new id still finds them."""
+    folder = fitted(hourly(3, 100), families=("auto_theta",)).save(tmp_path / "p")
+    program = f"""
+import sys
+from serve.runtime.config import ServingConfig
+from serve.runtime.store import Store
+store = Store()
+store.commit(store.plan(ServingConfig.model_validate({{"models": [{{"name": "m", "path": {str(folder)!r}}}]}})))
+assert store.ready and "statsforecast.theta" not in sys.modules and "scipy.stats" not in sys.modules
+store.import_rest()
+assert "statsforecast.theta" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

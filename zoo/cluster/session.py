@@ -35,6 +35,7 @@ _EMBEDDED_ENV = {
 _LONGEST_TEMP = 107 - len("/session_2026-11-23_13-05-11_146083_4194304/sockets/plasma_store")
 _TEMP_PREFIX = "zoo-ray-"
 _LOCK = "owner.lock"
+_ANY_PORT = 0
 
 
 class Session:
@@ -202,11 +203,16 @@ def _slim() -> Iterator[None]:
     driver (``log_to_driver=False``). Without a dashboard its server only sends usage statistics, and ``ray.init`` waits
     until it has been imported. ``ray start`` has an option for the first, ``ray.init`` (2.60) for none of them.
     Together they took half of five seconds, while everything else waits for the two cores.
+
+    The node's agent takes any port. Its own is the same for every Ray of a machine, and where another one has it the
+    agent tries again for four seconds, for which ``ray.init`` waits.
     """
     from ray._private import node, parameter
 
     usual, server = parameter.RayParams, node.Node.start_api_server
-    parameter.RayParams = partial(usual, no_monitor=True, include_log_monitor=False)
+    parameter.RayParams = partial(
+        usual, no_monitor=True, include_log_monitor=False, dashboard_agent_listen_port=_ANY_PORT
+    )
     node.Node.start_api_server = _no_server
     try:
         yield

@@ -64,11 +64,15 @@ class AutoTheta(PerSeries):
         return np.array([_METHODS.index(fit["modeltype"]), par["initial_smoothed"], par["alpha"], par["theta"], sigma])
 
     def _continue(self, sample: Sample, values: Floats, horizon: int) -> tuple[Floats, Floats]:
-        from statsforecast.theta import forecast_theta, thetamodel
+        # What statsforecast.theta calls, without that module: its imports for fitting (scipy.stats, statsmodels) took
+        # two of the five processor seconds that a replica needs to start.
+        from statsforecast._lib import theta as compiled
 
         code, level, alpha, theta, sigma = values
         if sample.offset:
             level = sample.y[0]
-        fit = thetamodel(sample.y, 1, _METHODS[int(code)], level, alpha, theta, 3)
-        mean = forecast_theta(fit, horizon)["mean"]
+        method = getattr(compiled.ModelType, _METHODS[int(code)])
+        states = compiled.pegels_resid(sample.y, method, level, alpha, theta, 3)[2]
+        mean = np.empty(horizon)
+        compiled.forecast(states, len(sample.y), method, mean, alpha, theta)
         return mean, sigma * np.sqrt(1 + np.arange(horizon) * alpha**2)
