@@ -318,11 +318,10 @@ def _members(
         trivial = next(e for e in board.complete if e.number < 0)
         fitted = {trivial.number: fit_here(trivial.family, trivial.params, panel, board.objective.task, seed)}
         weights = {trivial.number: (1.0, 1.0)}
-    shares = _normalised({n: weights[n] for n in fitted})
-    return tuple(
-        Member(by_number[n].family, model, shares[n], n)
-        for n, model in sorted(fitted.items(), key=lambda pair: -max(shares[pair[0]]))
-    )
+    # Fits end in any order; sums of floats in that order would differ in their last bit from run to run.
+    shares = _normalised({n: weights[n] for n in sorted(fitted)})
+    heaviest = sorted(shares, key=lambda n: (-max(shares[n]), n))
+    return tuple(Member(by_number[n].family, fitted[n], shares[n], n) for n in heaviest)
 
 
 def _normalised(weights: dict[int, Weight]) -> dict[int, Weight]:
