@@ -19,6 +19,8 @@ An implementer guarantees:
 
 from __future__ import annotations
 
+import importlib
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -119,9 +121,15 @@ class Forecaster(ABC):
         """Forecast from the end of ``history``; see contract 2 to 4."""
 
     @property
-    @abstractmethod
     def params(self) -> Mapping[str, Any]:
-        """The constructor's arguments, all JSON values."""
+        """The constructor's arguments, all JSON values: attributes of the same names, unless a class says otherwise."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    @classmethod
+    def import_libraries(cls) -> None:
+        """Import ``libraries`` now."""
+        for name in cls.libraries:
+            importlib.import_module(name)
 
     @abstractmethod
     def state(self) -> State:

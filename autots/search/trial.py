@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -67,8 +66,7 @@ def answer(request: Request, panel: Panel, plan: Plan | None, task: Task, thread
     """Do one piece of work."""
     context = Context(request.seed, Deadline.after(request.seconds), threads)
     # What all of them need takes five seconds to import: a tenth of a short budget before anything is tried.
-    for module in family(request.family).libraries:
-        importlib.import_module(module)
+    family(request.family).import_libraries()
 
     def fresh() -> Forecaster:
         return create(request.family, **request.params)

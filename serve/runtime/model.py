@@ -96,10 +96,10 @@ class Served:
         """What is served."""
         return self._pipeline
 
-    @property
-    def libraries(self) -> frozenset[str]:
-        """Modules that forecasts of series which the model has not seen may import: there it has to learn."""
-        return frozenset(module for member in self._members.values() for module in member.libraries)
+    def import_libraries(self) -> None:
+        """Import what forecasts of series may need which the model has not seen: there it has to learn."""
+        for member in self._members.values():
+            member.import_libraries()
 
     @property
     def members(self) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -136,8 +135,8 @@ class Store:
 
         May run in a thread beside the requests.
         """
-        for name in sorted(frozenset[str]().union(*(live.served.libraries for live in self._live.values()))):
-            importlib.import_module(name)
+        for live in list(self._live.values()):
+            live.served.import_libraries()
 
     def _load(self, config: ServingConfig, model: ModelConfig, version: str) -> Live:
         served = Served.load(model.name, model.path, version=version, journal=config.journal(model))

@@ -5,11 +5,9 @@ So a longer history, a repeated id or a new one needs no special case, and a fit
 
 from __future__ import annotations
 
-import inspect
 from abc import abstractmethod
-from collections.abc import Mapping
 from statistics import NormalDist
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -57,11 +55,6 @@ class Baseline(Forecaster):
             mean[at] = np.maximum(mean[at], floor[:, None])
             quantiles[at] = np.maximum(quantiles[at], floor[:, None, None])
         return Forecast(mean, crossing_free(quantiles))
-
-    @property
-    def params(self) -> Mapping[str, Any]:
-        """The constructor's arguments."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def state(self) -> State:
         """Return the task."""

@@ -7,7 +7,6 @@ fitted forecast is not cached, because filtering a history with known parameters
 
 from __future__ import annotations
 
-import inspect
 import logging
 import warnings
 from abc import abstractmethod
@@ -30,12 +29,12 @@ from autots.models.windows import FURTHEST, bounds
 from autots.panel import Floats, Frequency, Future, Panel
 from zoo.errors import BudgetError, ConfigError, ModelError
 
-__all__ = ["PerSeries", "Sample", "normal_quantiles"]
+__all__ = ["SHORTEST", "PerSeries", "Sample", "finished", "normal_quantiles"]
 
 _log = logging.getLogger(__name__)
 
-# Fewer observed values than this teach no model anything.
-_SHORTEST = 6
+#: Fewer observed values than this teach no model anything.
+SHORTEST = 6
 
 
 @dataclass(frozen=True)
@@ -142,11 +141,6 @@ class PerSeries(Forecaster):
         return self._assemble(history, (mean, sigma, transformed), task)
 
     @property
-    def params(self) -> Mapping[str, Any]:
-        """The constructor's arguments."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
-
-    @property
     def fallbacks(self) -> Mapping[str, int]:
         """How many fitted series have no model of their own: "short", "constant", "failed" or "absurd" -> number."""
         return {} if self._packed is None else self._packed.fallbacks
@@ -166,7 +160,7 @@ class PerSeries(Forecaster):
     def _learn_one(self, panel: Panel, i: int, task: Task) -> Learned:
         at = slice(int(panel.indptr[i]), int(panel.indptr[i + 1]))
         y = np.ascontiguousarray(panel.filled()[at])
-        if np.count_nonzero(~np.isnan(panel.y[at])) < _SHORTEST:
+        if np.count_nonzero(~np.isnan(panel.y[at])) < SHORTEST:
             return _fallback("short")
         if np.ptp(y) <= 1e-12 * max(1e-300, float(np.abs(y).max())):
             return _fallback("constant")
@@ -214,7 +208,7 @@ class PerSeries(Forecaster):
             else:
                 begin = max(begin, end - (self.max_history or end))
                 offset = _steps(packed.first[row], history.times[begin], history.freq)
-        if one is None or one.reason in _RETRIED or (one.reason == 0 and end - begin < max(_SHORTEST, 2 * one.season)):
+        if one is None or one.reason in _RETRIED or (one.reason == 0 and end - begin < max(SHORTEST, 2 * one.season)):
             begin, offset = max(int(history.indptr[i]), end - (self.max_history or end)), 0
             tail = history.select([i]).tail(end - begin)
             one = self._learn_one(tail, 0, task)
@@ -263,14 +257,7 @@ class PerSeries(Forecaster):
             quantiles[transformed] = np.minimum(self._back(quantiles[transformed]), most[..., None])
             mean = mean.copy()
             mean[transformed] = np.minimum(self._back_mean(mean[transformed], sigma[transformed]), most)
-        missing = np.flatnonzero(~(np.isfinite(mean).all(axis=1) & np.isfinite(quantiles).all(axis=(1, 2))))
-        if len(missing):
-            _log.info("%s: %d of %d series get the seasonal naive forecast", self.name, len(missing), len(mean))
-            naive = SeasonalNaive(season=self.season).fit(history, task, Context())
-            instead = naive.predict(history.select(missing), Future())
-            mean[missing], quantiles[missing] = instead.mean, instead.quantiles
-        floor = np.where(np.fmin.reduceat(history.y, history.indptr[:-1]) >= 0, 0.0, -np.inf)
-        return Forecast(np.maximum(mean, floor[:, None]), crossing_free(np.maximum(quantiles, floor[:, None, None])))
+        return finished(self.name, history, mean, quantiles, task, self.season)
 
     def _forth(self, y: Floats) -> Floats:
         return np.log(y) if self.transform == "log" else np.sqrt(y)
@@ -283,6 +270,27 @@ class PerSeries(Forecaster):
         if self.transform == "log":
             return np.asarray(np.exp(mean) * (1 + np.minimum(sigma**2, 1.0) / 2))
         return np.asarray(np.square(np.maximum(mean, 0.0)) + sigma**2)
+
+
+def finished(name: str, history: Panel, mean: Floats, quantiles: Floats, task: Task, season: int | None) -> Forecast:
+    """Return a forecast without holes: the seasonal naive one where it is not finite, not negative where none was.
+
+    Args:
+        name: Of the family, for the log.
+        history: S series.
+        mean: (S, H), filled in place.
+        quantiles: (S, H, Q), filled in place.
+        task: What is forecast.
+        season: Of the naive forecast; the task's shortest if None.
+    """
+    missing = np.flatnonzero(~(np.isfinite(mean).all(axis=1) & np.isfinite(quantiles).all(axis=(1, 2))))
+    if len(missing):
+        _log.info("%s: %d of %d series get the seasonal naive forecast", name, len(missing), len(mean))
+        naive = SeasonalNaive(season=season).fit(history, task, Context())
+        instead = naive.predict(history.select(missing), Future())
+        mean[missing], quantiles[missing] = instead.mean, instead.quantiles
+    floor = np.where(np.fmin.reduceat(history.y, history.indptr[:-1]) >= 0, 0.0, -np.inf)
+    return Forecast(np.maximum(mean, floor[:, None]), crossing_free(np.maximum(quantiles, floor[:, None, None])))
 
 
 @cache

@@ -11,20 +11,18 @@ Axes: T rows, S series, P paths (a series with one point of the grid), H steps.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
+from autots.models.base import Context, Forecast, Forecaster, State, Task
 from autots.models.baseline.base import positive
-from autots.models.baseline.last import SeasonalNaive
 from autots.models.statistical import adjust
-from autots.models.statistical.base import normal_quantiles
+from autots.models.statistical.base import SHORTEST, finished, normal_quantiles
 from autots.panel import Floats, Future, Ints, Panel
 from zoo.errors import BudgetError, ConfigError, ModelError
 
@@ -38,8 +36,6 @@ _SEASONS = (0.05, 0.2)
 _KINDS = (adjust.NONE, adjust.ADDITIVE, adjust.MULTIPLICATIVE)
 # Longest season that has states of its own; longer ones are not modelled.
 _LONGEST = 60
-# Fewer values than this teach nothing.
-_SHORTEST = 6
 # Points of the grid that a series keeps, and the least weight of one relative to its best.
 _KEPT = 8
 _LEAST = 0.02
@@ -64,7 +60,6 @@ class _Points:
         damping: Of the slope, per row; 0 for none at all.
         season: In the season.
         drift: Whether the slope starts at half of the line through the series, as that of Theta does.
-        count: Parameters, for Akaike's criterion, without seasonal states.
     """
 
     kind: Ints
@@ -73,7 +68,12 @@ class _Points:
     damping: Floats
     season: Floats
     drift: Ints
-    count: Ints
+
+    @property
+    def count(self) -> Ints:
+        """Parameters, for Akaike's criterion, without seasonal states."""
+        moving = np.where(self.slope > 0, 2 + (self.damping < 1), self.drift)
+        return np.asarray(2 + moving + (self.kind > 0))
 
     def take(self, rows: Any) -> _Points:
         """Return some of them."""
@@ -91,12 +91,11 @@ def _grid(damped: bool) -> _Points:
         for season in _SEASONS if kind else (0.0,):
             for level in _LEVELS:
                 moves = season * (1 - level)
-                rows.append((kind, level, 0.0, 0.0, moves, 0, 2 + bool(kind)))
-                rows.append((kind, level, 0.0, 1.0, moves, 1, 3 + bool(kind)))
+                rows.append((kind, level, 0.0, 0.0, moves, 0))
+                rows.append((kind, level, 0.0, 1.0, moves, 1))
                 for damping in _DAMPING[damped:]:
                     for slope in _SLOPES:
-                        count = 4 + (damping < 1) + bool(kind)
-                        rows.append((kind, level, level * slope, damping, moves, 0, count))
+                        rows.append((kind, level, level * slope, damping, moves, 0))
     return _Points(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
@@ -193,7 +192,8 @@ class Smoothing(Forecaster):
                 getattr(points, name)[at] = getattr(new, name)[at]
             weight[fresh] = weights[fresh]
         mean, sigma = self._mixed(series, points, weight, task.horizon)
-        return self._finished(history, mean, sigma, task)
+        quantiles = mean[:, :, None] + sigma[:, :, None] * normal_quantiles(tuple(task.levels))
+        return finished(self.name, history, mean, quantiles, task, self.season)
 
     def _mixed(self, series: _Series, points: _Points, weight: Floats, horizon: int) -> tuple[Floats, Floats]:
         """Return (S, H) means and deviations of the weighted paths; NaN where there is none."""
@@ -208,28 +208,12 @@ class Smoothing(Forecaster):
             of, at, w = of[w > 0], at[w > 0], w[w > 0]
             with np.errstate(all="ignore"):
                 made = _forecast(series, of, points.take(at), horizon)
-            paths, good = _Paths(of), made.good[:, None]
-            share, point = np.where(good, w[:, None], 0.0), np.where(good, made.mean, 0.0)
-            with np.errstate(all="ignore"):
+                paths, good = _Paths(of), made.good[:, None]
+                share, point = np.where(good, w[:, None], 0.0), np.where(good, made.mean, 0.0)
                 total = paths.sums(share)
                 mean[rows] = paths.sums(share * point) / total
                 square[rows] = paths.sums(share * np.where(good, made.variance + point**2, 0.0)) / total
         return mean, np.sqrt(np.maximum(square - mean**2, 0.0))
-
-    def _finished(self, history: Panel, mean: Floats, sigma: Floats, task: Task) -> Forecast:
-        quantiles = mean[:, :, None] + sigma[:, :, None] * normal_quantiles(tuple(task.levels))
-        missing = np.flatnonzero(~(np.isfinite(mean).all(axis=1) & np.isfinite(sigma).all(axis=1)))
-        if len(missing):
-            naive = SeasonalNaive(season=self.season).fit(history, task, Context())
-            instead = naive.predict(history.select(missing), Future())
-            mean[missing], quantiles[missing] = instead.mean, instead.quantiles
-        floor = np.where(np.fmin.reduceat(history.y, history.indptr[:-1]) >= 0, 0.0, -np.inf)
-        return Forecast(np.maximum(mean, floor[:, None]), crossing_free(np.maximum(quantiles, floor[:, None, None])))
-
-    @property
-    def params(self) -> Mapping[str, Any]:
-        """The constructor's arguments."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def state(self) -> State:
         """Return the task, and the points and weights of every series."""
@@ -258,12 +242,16 @@ class _Series:
     Args:
         y: (T, S) values, NaN before a series begins.
         begin: (S,) first row of each.
+        low: (S,) least value.
+        high: (S,) greatest value.
         season: Rows of a season, 1 for none.
         order: Series that can be filtered, longest first.
     """
 
     y: Floats
     begin: Ints
+    low: Floats
+    high: Floats
     season: int
     order: Ints
 
@@ -280,11 +268,26 @@ class _Series:
         low, high = (f.reduceat(filled, panel.indptr[:-1]) for f in (np.minimum, np.maximum))
         flat = ~(high - low > 1e-12 * np.maximum(np.abs(low), np.abs(high)))
         order = np.argsort(begin, kind="stable")
-        return cls(y, begin, season if season <= _LONGEST else 1, order[~(flat | (observed < _SHORTEST))[order]])
+        order = order[~(flat | (observed < SHORTEST))[order]]
+        return cls(y, begin, low, high, season if season <= _LONGEST else 1, order)
 
     def only(self, rows: Ints) -> _Series:
         """Return the same matrix of which only some series are filtered."""
-        return _Series(self.y, self.begin, self.season, self.order[np.isin(self.order, rows)])
+        return replace(self, order=self.order[np.isin(self.order, rows)])
+
+    def values(self, row: int) -> Floats:
+        """Return the values of one series."""
+        return np.ascontiguousarray(self.y[self.begin[row] :, row])
+
+    @cached_property
+    def line(self) -> Floats:
+        """(S,) slopes of the lines through the series that can be filtered."""
+        slope = np.full(len(self), np.nan)
+        for row in self.order.tolist():
+            y = self.values(row)
+            t = np.arange(len(y)) - (len(y) - 1) / 2
+            slope[row] = (t * y).sum() / (t * t).sum()
+        return slope
 
     def __len__(self) -> int:
         return len(self.begin)
@@ -343,11 +346,9 @@ def _forecast(series: _Series, of: Ints, points: _Points, horizon: int) -> _Made
         points: P of them.
         horizon: Steps H.
     """
-    paths = _Paths(of)
     rows = len(series.y) - series.begin[of]
     seasonal = (series.season > 1) & (rows >= 2 * series.season + 2)
-    above = paths.spread(np.nanmin(series.y[:, paths.series], axis=0) > 0)
-    possible = {adjust.NONE: True, adjust.ADDITIVE: seasonal, adjust.MULTIPLICATIVE: seasonal & above}
+    possible = {adjust.NONE: True, adjust.ADDITIVE: seasonal, adjust.MULTIPLICATIVE: seasonal & (series.low[of] > 0)}
     mean, variance = np.full((len(of), horizon), np.nan), np.full((len(of), horizon), np.nan)
     deviance = np.full(len(of), np.inf)
     for kind in _KINDS:
@@ -364,15 +365,15 @@ def _of_kind(series: _Series, of: Ints, points: _Points, kind: int, horizon: int
     paths, total, m = _Paths(of), len(series.y), series.season if kind else 1
     begin, y = series.begin[of], series.y[:, paths.series]
     active, rows = np.searchsorted(begin, np.arange(total), side="right"), total - begin
-    level, slope, season = (paths.spread(part) for part in _ends(series, paths.series, kind, m))
+    level, season = (paths.spread(part) for part in _ends(series, paths.series, kind, m))
     # Of the line through all rows: half of it is Theta's drift, all of it where a slope never fades.
-    slope = -slope * np.where(points.drift == 1, 0.5, (points.slope > 0) & (points.damping == 1))
+    slope = -series.line[of] * np.where(points.drift == 1, 0.5, (points.slope > 0) & (points.damping == 1))
     states = (level, slope, season)
     _run(series.y, of, points, kind, active, states, range(total - 1, -1, -1), None)
     slope *= -1.0
     errors = np.zeros((2, len(of)))
     _run(series.y, of, points, kind, active, states, range(total), errors)
-    low, high = paths.spread(np.nanmin(y, axis=0)), paths.spread(np.nanmax(y, axis=0))
+    low, high = series.low[of], series.high[of]
     logs = paths.spread(np.log(np.where(y > 0, y, 1.0)).sum(axis=0))
     mean_square, relative = errors / rows
     deviance = rows * np.log(np.maximum(mean_square, _TINY))
@@ -404,18 +405,15 @@ def _seasoned(level: Floats, season: Floats, kind: int) -> Floats:
     return level + season if kind == adjust.ADDITIVE else level * season
 
 
-def _ends(series: _Series, rows: Ints, kind: int, m: int) -> tuple[Floats, Floats, Floats]:
-    """Return (S,) levels, (S,) slopes of the line and (m, S) seasons from which the run backwards begins."""
-    level, slope, season = np.empty(len(rows)), np.empty(len(rows)), np.zeros((m, len(rows)))
+def _ends(series: _Series, rows: Ints, kind: int, m: int) -> tuple[Floats, Floats]:
+    """Return (S,) levels and (m, S) seasons from which the run backwards begins."""
+    level, season = np.empty(len(rows)), np.zeros((m, len(rows)))
     for i, row in enumerate(rows.tolist()):
-        begin = int(series.begin[row])
-        y = np.ascontiguousarray(series.y[begin:, row])
+        y = series.values(row)
         level[i] = y[-max(1, min(m if m > 1 else 4, len(y) // 2)) :].mean()
-        t = np.arange(len(y)) - (len(y) - 1) / 2
-        slope[i] = (t * y).sum() / (t * t).sum()
         if kind:
-            season[:, i] = adjust.seasonal_factors(y, m, kind)[(np.arange(m) - begin) % m]
-    return level, slope, season
+            season[:, i] = adjust.seasonal_factors(y, m, kind)[(np.arange(m) - series.begin[row]) % m]
+    return level, season
 
 
 def _run(
