@@ -71,7 +71,7 @@ class Running:
         self._square[at] = self._square[at - 1] + z * z
 
     def between(self, series: Ints, begin: Ints, end: Ints) -> Floats:
-        """Return the (W,) means of rows ``begin`` to ``end``, not included; an empty span has the series' mean."""
+        """Return the (..., W) means of rows ``begin`` to ``end``, not included; an empty span has the series' mean."""
         z = (self._sum[end + series] - self._sum[begin + series]) / np.maximum(end - begin, 1)
         return np.asarray((z * self._spread[series] + self._centre[series]) * self._size[series])
 
@@ -79,23 +79,23 @@ class Running:
         """Return the (W,) means of the ``window`` rows that end with ``row``, or of as many as there are."""
         return self.between(series, self._start(series, row, window), row + 1)
 
-    def absolute(self, series: Ints, row: Ints, window: int) -> Floats:
-        """Return the (W,) means of the absolute values of such windows."""
-        return np.asarray(self._span(self._absolute, series, row, window) * self._size[series])
+    def absolute(self, series: Ints, row: Ints, windows: Ints) -> Floats:
+        """Return the (K, W) means of the absolute values of such windows, of (K, 1) lengths."""
+        return np.asarray(self._span(self._absolute, series, row, windows) * self._size[series])
 
-    def deviation(self, series: Ints, row: Ints, window: int) -> Floats:
-        """Return the (W,) standard deviations of such windows."""
-        mean, square = (self._span(total, series, row, window) for total in (self._sum, self._square))
+    def deviation(self, series: Ints, row: Ints, windows: Ints) -> Floats:
+        """Return the (K, W) standard deviations of such windows, of (K, 1) lengths."""
+        mean, square = (self._span(total, series, row, windows) for total in (self._sum, self._square))
         variance = square - mean**2
         # What the running sums cannot resolve is a constant window, not one of a tiny spread.
         variance = np.where(variance > _RESOLVED * (self._lengths[series] + 1), variance, 0.0)
         return np.asarray(np.sqrt(variance) * self._spread[series] * self._size[series])
 
-    def _start(self, series: Ints, row: Ints, window: int) -> Ints:
-        return np.maximum(self._first[series], row - window + 1)
+    def _start(self, series: Ints, row: Ints, window: int | Ints) -> Ints:
+        return np.asarray(np.maximum(self._first[series], row - window + 1))
 
-    def _span(self, total: Floats, series: Ints, row: Ints, window: int) -> Floats:
-        start = self._start(series, row, window)
+    def _span(self, total: Floats, series: Ints, row: Ints, windows: Ints) -> Floats:
+        start = self._start(series, row, windows)
         return np.asarray((total[row + 1 + series] - total[start + series]) / (row + 1 - start))
 
 
@@ -117,12 +117,11 @@ class Normaliser:
         """Return (W,) levels and (W,) scales of the windows that end with ``row``, where the value is ``last``."""
         if self.kind == "none":
             return np.zeros(len(row)), np.ones(len(row))
+        windows = np.array([[self.window], [_LONGER * self.window]])
         if self.kind == "mean":
-            size = running.absolute(series, row, self.window)
-            longer = running.absolute(series, row, _LONGER * self.window)
+            size, longer = running.absolute(series, row, windows)
             return np.zeros(len(row)), _positive(np.maximum(size, _FLOOR * longer), np.abs(last))
-        scale = running.deviation(series, row, self.window)
-        longer = running.deviation(series, row, _LONGER * self.window)
+        scale, longer = running.deviation(series, row, windows)
         level = running.mean(series, row, self.window) if self.kind == "standard" else last
         return level, _positive(np.maximum(scale, _FLOOR * longer), np.abs(level))
 

@@ -6,7 +6,7 @@ R rows (an origin and a step ahead), F features, H steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -38,8 +38,10 @@ __all__ = [
 #: A forecast further than so many ranges of the history away from it is the fault of an exploding model.
 FURTHEST = 10.0
 
-# Values of lags that are looked up at once.
+# Values that are looked up at once.
 _TOGETHER = 100_000
+# Past periods in which a step is followed from its origin.
+_FOLLOWED = 4
 
 
 @dataclass(frozen=True)
@@ -176,11 +178,10 @@ def _oldest(task: Task) -> int:
     return 4 * max(task.seasons) + 100
 
 
-def _mean_of(stack: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return the mean along the first axis of what is not missing; NaN where all is."""
-    seen = ~np.isnan(stack)
-    if seen.all():
-        return np.asarray(stack.mean(axis=0, dtype=np.float64).astype(np.float32))
+def _mean_of(stack: npt.NDArray[np.float32], *, whole: bool) -> npt.NDArray[np.float32]:
+    """Return the mean along the first axis of what is not missing (``whole`` if nothing is); NaN where all is."""
+    if whole or (seen := ~np.isnan(stack)).all():
+        return np.asarray((np.add.reduce(stack, axis=0, dtype=np.float64) / len(stack)).astype(np.float32))
     count = seen.sum(axis=0)
     total = np.where(seen, stack, 0.0).sum(axis=0, dtype=np.float64)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
@@ -219,6 +220,7 @@ class Table:
         self.y = panel.filled() if y is None else y
         self.normaliser = Normaliser(spec.norm, spec.norm_window)
         self._last: tuple[Origins, tuple[Floats, Floats]] | None = None
+        self._placed: tuple[Ints, list[npt.NDArray[np.int64]]] | None = None
 
     @cached_property
     def _running(self) -> Running:
@@ -277,71 +279,103 @@ class Table:
         Returns:
             The (R, F) float32 matrix, its column names, and the names of the categorical columns.
         """
-        columns: dict[str, npt.NDArray[np.float32]] = {"step": steps.astype(np.float32)}
-        first = self.panel.indptr[at.series]
-
-        def value(row: Ints) -> npt.NDArray[np.float32]:
-            begun = row >= first
-            if begun.all():
-                return np.asarray(((self.y[row] - level) / scale).astype(np.float32))
-            z = np.asarray((self.y[np.maximum(row, first)] - level) / scale)
-            z[~begun] = np.nan
-            return z.astype(np.float32)
-
-        # Many lags of few rows are looked up at once: what a server asks for is bound by calls, not by numbers.
-        together = max(1, _TOGETHER // max(len(at), 1))
-        for begin in range(0, self.spec.lags, together):
-            some = np.arange(begin, min(begin + together, self.spec.lags))
-            for lag, column in zip(some.tolist(), value(at.row - some[:, None]), strict=True):
-                columns[f"lag_{lag}"] = column
-        for season, many in zip(self.task.seasons, self.spec.seasonal_lags, strict=True):
-            if many and season > 1:
-                self._phase(columns, season, many, at, steps, value)
+        values, whole = self._values(at, steps, level, scale)
+        columns = {"step": steps.astype(np.float32)}
+        columns.update((f"lag_{k}", values[k]) for k in range(self.spec.lags))
+        begin = self.spec.lags
+        for season, many in self._phases:
+            part = values[begin : begin + many + min(many, _FOLLOWED) + 2]
+            self._phase(columns, season, many, part, values[0], whole=whole)
+            begin += len(part)
         self._rolling(columns, at, level, scale)
         if self.spec.calendar:
             columns.update(self.calendar(at, steps) if calendar is None else calendar)
         categorical = self._known(columns, at, steps)
-        out = np.empty((len(at), len(columns)), dtype=np.float32, order="F")
-        for i, column in enumerate(columns.values()):
-            out[:, i] = column
-        return out, list(columns), categorical
+        return np.concatenate(list(columns.values())).reshape(len(columns), -1).T, list(columns), categorical
+
+    @cached_property
+    def _phases(self) -> list[tuple[int, int]]:
+        """Seasons, and how many periods of each are looked back."""
+        every = zip(self.task.seasons, self.spec.seasonal_lags, strict=True)
+        return [(season, many) for season, many in every if many and season > 1]
+
+    def _values(self, at: Origins, steps: Ints, level: Floats, scale: Floats) -> tuple[npt.NDArray[np.float32], bool]:
+        """Return the (K, R) normalised values at all ``_places``, NaN before a series begins, and whether none is."""
+        if self._placed is None or self._placed[0] is not steps:
+            self._placed = steps, self._places(steps)
+        places = self._placed[1]
+        count, whole = sum(map(len, places)), True
+        # Few rows are looked up at once: what a server asks for is bound by calls, not by numbers.
+        together = max(1, _TOGETHER // max(len(at), 1))
+        if count <= together:
+            places = [np.concatenate(places)]
+        first = self.panel.indptr[at.series]
+        out = np.empty((count, len(at)), dtype=np.float32)
+        done = 0
+        for place in places:
+            for begin in range(0, len(place), together):
+                row = at.row + place[begin : begin + together]
+                begun = row >= first
+                if here := bool(begun.all()):
+                    z = (self.y[row] - level) / scale
+                else:
+                    z = np.where(begun, (self.y[np.maximum(row, first)] - level) / scale, np.nan)
+                out[done : done + len(z)] = z
+                done, whole = done + len(z), whole and here
+        return out, whole
+
+    def _places(self, steps: Ints) -> list[npt.NDArray[np.int64]]:
+        """Return where the values lie that are looked up, in rows from the origin: (k, R), or (k, 1) if steps are one.
+
+        First the lags; then of each season the target's phase in the periods before, the origins of the first of them,
+        and the rows after the last origin and before the target's phase.
+        """
+        if len(steps) and (steps == steps[0]).all():
+            steps = steps[:1]
+        places = [-np.arange(self.spec.lags)[:, None]]
+        for season, many in self._phases:
+            phase = steps - season * -(-steps // season)
+            same = phase - season * np.arange(many)[:, None]
+            places += [same, same[:_FOLLOWED] - steps, np.stack([phase - season + 1, phase - 1])]
+        return [np.broadcast_to(place, (len(place), len(steps))) for place in places]
 
     def _phase(
         self,
         columns: dict[str, npt.NDArray[np.float32]],
         season: int,
         many: int,
-        at: Origins,
-        steps: Ints,
-        value: Callable[[Ints], npt.NDArray[np.float32]],
+        values: npt.NDArray[np.float32],
+        now: npt.NDArray[np.float32],
+        *,
+        whole: bool,
     ) -> None:
-        base = at.row + steps - season * -(-steps // season)
-        back = season * np.arange(many)[:, None]
-        same = value(base - back)
+        """Add the columns of one season, given its part of ``_values`` and the values at the origins."""
+        same, origin = values[:many], values[many:-2]
         for k in range(many):
             columns[f"season_{season}_{k}"] = same[k]
         # The same step as it went one, two, ... periods ago, and how far the origin is from those periods.
-        origin = value(base - back[:4] - steps)
         went = same[: len(origin)] - origin
         columns[f"season_{season}_step"] = went[0]
-        columns[f"season_{season}_steps"] = _mean_of(went)
-        columns[f"season_{season}_gap"] = value(at.row) - _mean_of(origin)
-        columns[f"season_{season}_next"] = value(base - season + 1)
-        columns[f"season_{season}_previous"] = value(base - 1)
+        columns[f"season_{season}_steps"] = _mean_of(went, whole=whole)
+        columns[f"season_{season}_gap"] = now - _mean_of(origin, whole=whole)
+        columns[f"season_{season}_next"], columns[f"season_{season}_previous"] = values[-2:]
         if many > 2:
-            mean = _mean_of(same)
+            mean = _mean_of(same, whole=whole)
             columns[f"season_{season}_mean"] = mean
-            columns[f"season_{season}_std"] = np.sqrt(_mean_of((same - mean) ** 2))
+            columns[f"season_{season}_std"] = np.sqrt(_mean_of((same - mean) ** 2, whole=whole))
 
     def _rolling(self, columns: dict[str, npt.NDArray[np.float32]], at: Origins, level: Floats, scale: Floats) -> None:
-        first = self.panel.indptr[at.series]
-        for window in self.spec.rolling:
-            starts = np.maximum(first, at.row - window + 1)
-            mean = self._running.between(at.series, starts, at.row + 1)
-            columns[f"mean_{window}"] = ((mean - level) / scale).astype(np.float32)
-            before = np.maximum(first, starts - window)
-            change = (mean - self._running.between(at.series, before, starts)) / scale
-            columns[f"change_{window}"] = np.where(starts > before, change, np.nan).astype(np.float32)
+        first, end = self.panel.indptr[at.series], at.row + 1
+        spans = np.array(self.spec.rolling, dtype=np.int64)[:, None]
+        starts = np.maximum(first, end - spans)
+        before = np.maximum(first, starts - spans)
+        mean = self._running.between(at.series, starts, end)
+        change = (mean - self._running.between(at.series, before, starts)) / scale
+        change = np.where(starts > before, change, np.nan)
+        mean = (mean - level) / scale
+        for k, window in enumerate(self.spec.rolling):
+            columns[f"mean_{window}"] = mean[k].astype(np.float32)
+            columns[f"change_{window}"] = change[k].astype(np.float32)
         columns["age"] = np.minimum(at.row - first, _oldest(self.task)).astype(np.float32)
 
     def _known(self, columns: dict[str, npt.NDArray[np.float32]], at: Origins, steps: Ints) -> list[str]:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autots.metrics import season_scale
+from autots.models import windows
 from autots.models.base import Task
 from autots.models.residuals import spread_of, with_spread
 from autots.models.scaling import NORMS, Normaliser, Running
@@ -231,6 +232,21 @@ def test_an_origin_at_the_end_depends_on_the_last_rows_alone():
         skip = [i for i, n in enumerate(whole[1]) if n.startswith("phase")]
         np.testing.assert_allclose(np.delete(whole[0], skip, 1), np.delete(part[0], skip, 1), rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(whole[3:], part[3:], rtol=1e-9)
+
+
+@quick
+@given(seen_from())
+def test_rows_looked_up_in_parts_or_each_alone_have_the_same_features(made):
+    panel, at, steps, spec = made
+    together = everything_at(panel, at, steps, spec)[0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(windows, "_TOGETHER", 1)
+        np.testing.assert_array_equal(everything_at(panel, at, steps, spec)[0], together)
+    alone = [
+        everything_at(panel, Origins(at.series[i : i + 1], at.row[i : i + 1]), steps[i : i + 1], spec)[0]
+        for i in range(len(at))
+    ]
+    np.testing.assert_array_equal(np.concatenate(alone), together)
 
 
 def test_running_sums_go_on_where_rows_are_filled_in():

@@ -117,6 +117,7 @@ class RecursiveTrees(Pooled):
         y[~np.isin(np.arange(longer.n_rows), ends[:, None] + np.arange(h))] = history.filled()
         table = Table(longer, self._task, self._window, y=y)
         series, noise = np.arange(history.n_series), None
+        one = np.ones(len(series), dtype=np.int64)
         # The dates of all steps are known: looked up step by step they took half of a forecast.
         rows = Origins(np.repeat(series, h), np.repeat(ends - 1, h))
         dates = table.calendar(rows, np.tile(np.arange(1, h + 1), len(series))) if self._window.calendar else {}
@@ -125,7 +126,6 @@ class RecursiveTrees(Pooled):
             at = Origins(series, ends - 1 + step)
             level, scale = table.scale(at)
             noise = table.noise(at) if noise is None else noise
-            one = np.ones(len(at), dtype=np.int64)
             x, _, _ = table.features(at, one, level, scale, calendar={k: v[:, step] for k, v in calendar.items()})
             table.put(Origins(series, ends + step), np.clip(self._trees.predict(x) * scale + level, low, high))
         assert noise is not None
