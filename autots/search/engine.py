@@ -368,16 +368,12 @@ class Search:
 
     def _show(self, driver: Driver) -> None:
         best = self.board.best
-        score = None if best is None else best.score
-        if np.isfinite(self._best_loss) and best is not None:
-            score = min(best.score, (self.board.objective.metric.root and self._best_loss**0.5) or self._best_loss)
-        self.progress.trial(
-            len(self.board.entries),
-            len(driver.running),
-            score,
-            None if score is None else self.board.skill(score),
-            "" if best is None else best.model,
-        )
+        score, name = (None, "") if best is None else (best.score, best.model)
+        together = (self.board.objective.metric.root and self._best_loss**0.5) or self._best_loss
+        if score is not None and together < score:
+            score, name = together, "ensemble"
+        skill = None if score is None else self.board.skill(score)
+        self.progress.trial(len(self.board.entries), len(driver.running), score, skill, name)
 
 
 def first_entries(
