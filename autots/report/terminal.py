@@ -163,17 +163,20 @@ class Live:
             self.console.print(Text(text, style="yellow"))
 
     def finished(self) -> None:
-        """Take the bar away and say what was done; a second call does nothing."""
+        """Take the bar away and say what was done, if anything was; a second call does nothing."""
         atexit.unregister(self.finished)
         if not self._running:
             return
         self._running = False
         self._trials = (self._trials[0], 0)
-        if self._live is None:
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
+        if not self._trials[0]:
+            return  # an error follows, and nothing was done
+        if live is None:
             self._line(f"done: {self._progress()}")
         else:
-            live, self._live = self._live, None
-            live.stop()
             took = duration(self._clock.now() - self._start)
             self.console.print(Text.assemble((f"done in {took}: ", "green"), self._progress()))
 
