@@ -94,14 +94,15 @@ def spread(errors: Ragged, centre: Floats, growth: Floats, task: Task, fallback:
     """
     latest = np.abs(errors.tail(min(_ERRORS, int(errors.lengths.max()))))
     count = (~np.isnan(latest)).sum(axis=1)
-    rms = np.sqrt(np.nansum(latest**2, axis=1) / np.maximum(count, 1))
-    sigma = np.where(count >= 2, rms, fallback)
     sides = np.array([abs(2 * level - 1) for level in task.levels])
     sign = np.sign(np.array(task.levels) - 0.5)
-    gauss = np.array([NormalDist().inv_cdf((1 + side) / 2) for side in sides])
-    width = sigma[:, None] * gauss[None, :]
+    width = np.empty((len(latest), len(sides)))
     enough = count >= _FEWEST
     if enough.any():
         width[enough] = weighted_quantiles(latest[enough], tuple(sides))
+    if not enough.all():
+        rms = np.sqrt(np.nansum(latest[~enough] ** 2, axis=1) / np.maximum(count[~enough], 1))
+        sigma = np.where(count[~enough] >= 2, rms, fallback[~enough])
+        width[~enough] = sigma[:, None] * np.array([NormalDist().inv_cdf((1 + side) / 2) for side in sides])
     width[:, sides == 0] = 0.0
     return np.asarray(centre[:, :, None] + growth[:, :, None] * (sign * width)[:, None, :])

@@ -114,15 +114,11 @@ def weighted_quantiles(values: Floats, levels: tuple[float, ...], weights: Float
     some = ~np.isnan(flat)
     if weights is None:
         ordered = np.sort(flat, axis=1)
-        count = some.sum(axis=1)
-        out = np.full((len(flat), len(levels)), np.nan)
-        rows = np.arange(len(flat))
-        for j, level in enumerate(levels):
-            at = np.clip(level * count - 0.5, 0, np.maximum(count - 1, 0))
-            low = at.astype(np.intp)
-            high = np.minimum(low + 1, np.maximum(count - 1, 0))
-            out[:, j] = ordered[rows, low] + (at - low) * (ordered[rows, high] - ordered[rows, low])
-        return out.reshape(*shape, len(levels))
+        last = np.maximum(some.sum(axis=1) - 1, 0)[:, None]
+        at = np.clip(np.array(levels) * some.sum(axis=1)[:, None] - 0.5, 0, last)
+        low = at.astype(np.intp)
+        below, above = (np.take_along_axis(ordered, k, axis=1) for k in (low, np.minimum(low + 1, last)))
+        return np.asarray(below + (at - low) * (above - below)).reshape(*shape, len(levels))
     order = np.argsort(flat, axis=1)
     ordered = np.take_along_axis(flat, order, axis=1)
     mass = np.take_along_axis(np.where(some, np.broadcast_to(weights, flat.shape), 0.0), order, axis=1)
