@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -189,35 +190,39 @@ def deploy(
     """
     config = configured(what, model=model, state=state)
     own = Path(config.models[0].path).parent if isinstance(what, Pipeline) else None
-    foreign = _foreign(config)
-    if not checked:
-        insist(config)
-    if len(config.models) == 1 and not foreign:
-        # A folder that cannot be read is the user's to mend, before seconds are spent on a cluster.
-        Served.load(config.models[0].name, config.models[0].path)
-    for one in config.models:
-        if not Path(one.path).is_dir():
-            raise ConfigError(f"a model must lie in a folder, but there is none at {one.path}", "check the path")
-    if replicas != "auto" and replicas < 1:
-        raise ConfigError(f"`replicas >= 1` must hold, but got {replicas}", "or say auto")
-    prepare()
-    url = f"http://{host}:{port}"
-    # Checking models, Ray, and the proxies take seconds each, and wait for each other only where they must.
-    with ThreadPoolExecutor(2, thread_name_prefix="deploy") as beside:
-        checks = beside.submit(admitted, config) if checked else None
-        session = connect(address=address)
-        try:
-            proxies = beside.submit(_start, host, port)
-            _await_controller(proxies)
-            if checks is not None:
-                checks.result()
-            options = _options(session.cpus, replicas)
-            _run(name, config, options)
-            proxies.result()
-            _await_application(name, url)
-        except BaseException:
-            session.close()
-            raise
+    with ExitStack() as failed:
+        if own is not None:
+            failed.callback(shutil.rmtree, own, ignore_errors=True)
+        foreign = _foreign(config)
+        if not checked:
+            insist(config)
+        if len(config.models) == 1 and not foreign:
+            # A folder that cannot be read is the user's to mend, before seconds are spent on a cluster.
+            Served.load(config.models[0].name, config.models[0].path)
+        for one in config.models:
+            if not Path(one.path).is_dir():
+                raise ConfigError(f"a model must lie in a folder, but there is none at {one.path}", "check the path")
+        if replicas != "auto" and replicas < 1:
+            raise ConfigError(f"`replicas >= 1` must hold, but got {replicas}", "or say auto")
+        prepare()
+        url = f"http://{host}:{port}"
+        # Checking models, Ray, and the proxies take seconds each, and wait for each other only where they must.
+        with ThreadPoolExecutor(2, thread_name_prefix="deploy") as beside:
+            checks = beside.submit(admitted, config) if checked else None
+            session = connect(address=address)
+            try:
+                proxies = beside.submit(_start, host, port)
+                _await_controller(proxies)
+                if checks is not None:
+                    checks.result()
+                options = _options(session.cpus, replicas)
+                _run(name, config, options)
+                proxies.result()
+                _await_application(name, url)
+            except BaseException:
+                session.close()
+                raise
+        failed.pop_all()
     return Endpoint(url, name, _proxy(session), session, options, own)
 
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ from serve.commands import processes
 from serve.deployments.deploy import Endpoint, configured
 from serve.rpc.messages import SERVICE, message
 from serve.testing.caller import same
-from serve.testing.pipelines import fitted
+from serve.testing.pipelines import fitted, hourly
 from zoo.errors import ArtifactError, ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -187,6 +188,13 @@ def test_what_cannot_be_served_is_refused_before_ray_starts(tmp_path):
         serve.deploy({"models": []})
     with pytest.raises(ConfigError, match="name"):
         serve.deploy({"models": [{"name": "../x", "path": "."}]})
+
+
+def test_a_pipeline_that_is_not_served_leaves_no_copy(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(ConfigError, match="replicas"):
+        serve.deploy(fitted(hourly(2, 100), families=("naive",)), replicas=0)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_rays_own_reader_takes_the_configurations():

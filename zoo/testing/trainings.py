@@ -11,7 +11,9 @@ Trainings may run in another process: they tell what they saw through their resu
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -90,7 +92,9 @@ class RunConformance(ABC):
     def study(self, **options: Any) -> Study:
         """Return a new study on disk."""
         folder = tempfile.mkdtemp(prefix="zoo-study-")
-        return Study.open(Path(folder) / "study.journal", _SPACE, **{"seed": 3, "sampler": "tpe", **options})
+        study = Study.open(Path(folder) / "study.journal", _SPACE, **{"seed": 3, "sampler": "tpe", **options})
+        weakref.finalize(study, shutil.rmtree, folder, ignore_errors=True)
+        return study
 
     def test_results_are_those_of_a_loop_by_hand(self) -> None:
         """With one worker a driver adds nothing and loses nothing."""
