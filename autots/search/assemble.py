@@ -111,17 +111,19 @@ def _growth(entry: Entry, plan: Plan, lengths: Ints) -> float:
 
 def reserve(search: Search, workers: int) -> float:
     """Return the seconds to keep for the final fit, the calibration and the report."""
-    budget = search.deadline.budget
-    members = search.likely_members
-    predict = sum(e.predict_seconds for e in members) / max(len(search.plan.cutoffs), 1)
+    budget, plan, lengths = search.deadline.budget, search.plan, search.panel.lengths
+    by_number = {e.number: e for e in search.board.complete}
+    likely = {n: (w, w) for n, w in search.likely_members.items()}
+    weights = {n: w for n, (w, _) in _swift(likely, by_number, plan, search.panel.n_series * plan.horizon).items()}
+    members = [by_number[n] for n in weights]
+    predict = sum(e.predict_seconds for e in members) / max(len(plan.cutoffs), 1)
     targets = search.board.objective.targets.actual.size
     fixed = 1.5 + 4e-7 * search.panel.n_rows + 8e-6 * min(targets, 1_000_000) + 2 * predict
-    plan, lengths = search.plan, search.panel.lengths
     if plan.fits[-1] <= _OLD * max(plan.horizon, *search.task.seasons):
         # What would be used as its backtest left it needs no time; nor does the last one for longer than its share.
         most = _REFIT * budget
-        kept = _affordable(search.member_weights, members, plan, lengths, workers, most)
-        refit = min(refit_seconds([e for e in members if e.number in kept], plan, lengths, workers), most)
+        kept = _affordable(weights, members, plan, lengths, workers, most)
+        refit = min(refit_seconds([by_number[n] for n in kept], plan, lengths, workers), most)
     else:
         refit = refit_seconds(members, plan, lengths, workers)
     return min(max(fixed + refit, 0.05 * budget), 0.6 * budget)
@@ -327,7 +329,7 @@ def _members(
 def _normalised(weights: dict[int, Weight]) -> dict[int, Weight]:
     """Return weights whose both columns sum to one, though some members may be gone."""
     point, spread = (sum(w[i] for w in weights.values()) for i in range(2))
-    even = 1 / len(weights)
+    even = 1 / max(len(weights), 1)
     return {n: (p / point if point else even, s / spread if spread else even) for n, (p, s) in weights.items()}
 
 

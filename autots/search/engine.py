@@ -18,7 +18,7 @@ from autots.evaluate import MOST_FITS, Backtest, Plan
 from autots.models.base import Forecaster, Task
 from autots.models.catalog import create
 from autots.models.catalog import family as family_class
-from autots.panel import Panel
+from autots.panel import Floats, Panel
 from autots.recipes import Candidate, Portfolio
 from autots.recipes.space import from_point, to_point
 from autots.report.terminal import Progress
@@ -96,6 +96,7 @@ class Search:
     _stale: int = 0
     _best_loss: float = np.inf
     _weights: dict[int, float] = field(default_factory=dict)
+    _final: dict[int, float] = field(default_factory=dict)
     _waiting: list[_Job] = field(default_factory=list)
 
     def run(self, driver: Driver, *, reserve: Callable[[Search, int], float]) -> None:
@@ -348,23 +349,23 @@ class Search:
         made = [e.made for e in done if e.made is not None]
         kinds = [e.kind for e in done]
         weights = ensemble_weights(self.board.objective, made, rounds=10, enough=15_000, kinds=kinds)
-        self._weights = {e.number: float(w) for e, w in zip(done, weights, strict=True) if w > 0}
+        self._weights = _positive(done, weights)
         members, loss = self.board.objective.stack(made, "selection", 15_000)
         value = loss(np.sum([w * m for w, m in zip(weights, members, strict=True)], axis=0))
+        # All windows decide what is fitted at the end, and so how much time that needs.
+        self._final = self._weights
+        if self.board.objective.has_final:
+            every = ensemble_weights(self.board.objective, made, part="all", rounds=10, enough=15_000, kinds=kinds)
+            self._final = _positive(done, every)
         if value < self._best_loss * 0.9995:
             self._best_loss, self._stale = value, 0
         else:
             self._stale += 1
 
     @property
-    def member_weights(self) -> Mapping[int, float]:
-        """The weights of the current ensemble by the number of the entry."""
-        return self._weights
-
-    @property
-    def likely_members(self) -> list[Entry]:
-        """The candidates of the current ensemble."""
-        return [e for e in self.board.entries if e.number in self._weights]
+    def likely_members(self) -> Mapping[int, float]:
+        """The weights of what would be delivered now, about, by the number of the entry."""
+        return self._final
 
     def _show(self, driver: Driver) -> None:
         best = self.board.best
@@ -374,6 +375,10 @@ class Search:
             score, name = together, "ensemble"
         skill = None if score is None else self.board.skill(score)
         self.progress.trial(len(self.board.entries), len(driver.running), score, skill, name)
+
+
+def _positive(entries: list[Entry], weights: Floats) -> dict[int, float]:
+    return {e.number: float(w) for e, w in zip(entries, weights, strict=True) if w > 0}
 
 
 def first_entries(

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from autots.ensembles import ensemble_weights
 from autots.evaluate import Objective, plan_cutoffs, targets_of
 from autots.metrics import METRICS
 from autots.models.base import Task
@@ -226,6 +227,17 @@ def test_the_reserve_ends_the_search_in_time(tmp_path):
     done = [t for t in search.trials if t.state == "complete"]
     assert 1 <= len(done) <= 2
     assert clock.now() <= 10.0
+
+
+def test_time_is_kept_for_what_all_windows_choose(tmp_path):
+    """Found on bike_sharing: 12 of 60 s were kept for a network that the windows after the selection's then dropped."""
+    search = run(tmp_path)
+    done = search.board.complete
+    weights = ensemble_weights(
+        search.board.objective, [e.made for e in done], part="all", rounds=10, kinds=[e.kind for e in done]
+    )
+    assert search.board.objective.has_final
+    assert search.likely_members == {e.number: w for e, w in zip(done, weights, strict=True) if w > 0}
 
 
 def test_an_interrupt_keeps_what_was_found(tmp_path):
