@@ -59,8 +59,8 @@ def prepare() -> str:
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(_free_port()),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(_free_port()),
         "RAY_SERVE_HAPROXY_NBTHREAD": str(min(4, os.cpu_count() or 1)),
-        # One line and one datagram per request, read in Python: an eighth of a core at 900 requests a second, and
-        # ``/metrics`` of the application tells the same.
+        # One line and one datagram per request, read in Python: an eighth of a core at 900 requests a second. Replicas
+        # count their requests instead, for Ray and for ``/metrics`` of the application.
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
         # The proxy learns within a second that a replica leaves; Ray's 30 s are for load balancers further away.
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "3",

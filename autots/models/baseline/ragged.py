@@ -114,8 +114,9 @@ def weighted_quantiles(values: Floats, levels: tuple[float, ...], weights: Float
     some = ~np.isnan(flat)
     if weights is None:
         ordered = np.sort(flat, axis=1)
-        last = np.maximum(some.sum(axis=1) - 1, 0)[:, None]
-        at = np.clip(np.array(levels) * some.sum(axis=1)[:, None] - 0.5, 0, last)
+        count = some.sum(axis=1)[:, None]
+        last = np.maximum(count - 1, 0)
+        at = np.clip(np.array(levels) * count - 0.5, 0, last)
         low = at.astype(np.intp)
         below, above = (np.take_along_axis(ordered, k, axis=1) for k in (low, np.minimum(low + 1, last)))
         return np.asarray(below + (at - low) * (above - below)).reshape(*shape, len(levels))
