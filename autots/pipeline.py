@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from autots.artifact import read_artifact, write_artifact
-from autots.ensembles import Leaning, Weight, average
+from autots.ensembles import Leaning, OnlineWeights, Weight, average
 from autots.intervals import Conformal, Tracker
 from autots.metrics import METRICS, Sums, coverage, metric, season_scale
 from autots.models.base import Forecast, Forecaster, State, Task
@@ -29,6 +30,7 @@ from zoo.errors import ConfigError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from autots.evaluate.rolling import Rolled
     from autots.features import Features
     from autots.report import Facts
 
@@ -86,6 +88,7 @@ class Pipeline:
         tracker: How the intervals were adapted to the rows taken in so far.
         features: What makes the columns of the panel from raw rows, where a feature pipeline does.
         leaning: How single series depart from the members' weights.
+        online: How the weights were adapted to the rows taken in so far.
     """
 
     def __init__(
@@ -103,12 +106,14 @@ class Pipeline:
         tracker: Tracker | None = None,
         features: Features | None = None,
         leaning: Leaning | None = None,
+        online: OnlineWeights | None = None,
     ) -> None:
         self.features, self._leaning = features, leaning
         self.schema, self.task, self.levels, self.metric_name = schema, task, levels, metric_name
         self.members, self.conformal, self.facts, self.seed = tuple(members), conformal, facts, seed
         self._panel = panel
         self._tracker = tracker or Tracker()
+        self._online = online or OnlineWeights.of_members(len(self.members))
         self._outcomes: dict[str, int] = {}  # rows of each series that no forecast was compared with yet
 
     @property
@@ -168,7 +173,7 @@ class Pipeline:
     def forecast(self, history: Panel, future: Future) -> tuple[Floats, Floats]:
         """Forecast from the end of a panel: what ``predict`` does between reading tables and writing one.
 
-        The intervals are those of the last ``settle``. For a program that has arrays already, such as a server;
+        Weights and intervals are those of the last ``settle``. For a program that has arrays already, such as a server;
         ``predict`` is the way from table to table.
 
         Args:
@@ -182,20 +187,36 @@ class Pipeline:
         return point, self._adapted(quantiles, self._tracker)
 
     def settle(self) -> None:
-        """Let the intervals learn from the rows taken in by ``update``; ``predict`` does it by itself."""
+        """Let weights and intervals learn from the rows taken in by ``update``; ``predict`` does it by itself."""
         self._learn_outcomes()
 
     def _forecast(self, history: Panel, future: Future) -> tuple[Floats, Floats]:
         """Return (S, H) points and (S, H, Q) calibrated quantiles."""
         made = self._made(history, future)
-        middle = self.task.levels.index(0.5)
-        weights = [m.weight for m in self.members]
-        factors = None if self._leaning is None else self._leaning.of(history.ids)
-        mean, quantiles = average([f.mean for f in made], [f.quantiles for f in made], weights, middle, factors=factors)
+        mean, quantiles = self._averaged(made, self._factors(history.ids, self._online))
+        return self._calibrated(mean, quantiles, history)
+
+    def _factors(self, ids: npt.NDArray[np.object_], online: OnlineWeights) -> Floats | None:
+        """Return the (M, S) factors of some series on the members' weights."""
+        factors = None if self._leaning is None else self._leaning.of(ids)
+        if not len(online.ids):
+            return factors
+        learned = online.factors(online.rows(ids))
+        return learned if factors is None else factors * learned
+
+    def _averaged(self, made: Sequence[Forecast], factors: Floats | None) -> tuple[Floats, Floats]:
+        weights, middle = [m.weight for m in self.members], self.task.levels.index(0.5)
+        return average([f.mean for f in made], [f.quantiles for f in made], weights, middle, factors=factors)
+
+    def _calibrated(self, mean: Floats, quantiles: Floats, history: Panel) -> tuple[Floats, Floats]:
+        """Return the points for the metric, and the calibrated quantiles."""
         if self.conformal is not None:
             quantiles = self.conformal.apply(quantiles, season_scale(history, self.task.season))
-        squared = metric(self.metric_name).squared
-        return (mean if squared else quantiles[:, :, middle]), quantiles
+        return (mean if self._squared else quantiles[:, :, self.task.levels.index(0.5)]), quantiles
+
+    @property
+    def _squared(self) -> bool:
+        return metric(self.metric_name).squared
 
     def _made(self, history: Panel, future: Future) -> list[Forecast]:
         """Return each member's forecast; of large panels several at a time, since most of the work leaves Python."""
@@ -227,12 +248,12 @@ class Pipeline:
         self._outcomes = {str(self._panel.ids[i]): int(rest[i]) for i in np.flatnonzero(rest)}
         if len(rows) and self.conformal is not None:
             full = self._panel.select(rows).drop_tails(rest[rows])
-            self._tracker = self._rolled(full, due[rows])[1]
+            _, self._tracker, self._online = self._rolled(full, due[rows])
 
     def _rolled(
         self, full: Panel, lengths: Ints, reference: Forecaster | None = None
-    ) -> tuple[list[_Outcome], Tracker]:
-        """Forecast the last rows of a panel, horizon after horizon, adapting the intervals to what came before.
+    ) -> tuple[list[_Outcome], Tracker, OnlineWeights]:
+        """Forecast the last rows of a panel, horizon after horizon, adapting weights and intervals to what came before.
 
         Args:
             full: The series.
@@ -240,13 +261,15 @@ class Pipeline:
             reference: A forecaster to compare with.
 
         Returns:
-            The outcomes by batches of windows, and the tracker after the last window.
+            The outcomes by batches of windows, and the tracker and the weights after the last window.
         """
         from autots.evaluate.rolling import rolling_windows
 
         made: list[_Outcome] = []
+        online = self._online
         for batch in rolling_windows(full, lengths, self.horizon, most_rows=_BATCH):
-            point, quantiles = self._forecast(batch.history, batch.future)
+            mean, quantiles, online = self._followed(batch, online)
+            point, quantiles = self._calibrated(mean, quantiles, batch.history)
             base = None if reference is None else reference.predict(batch.history, batch.future)
             made.append(_Outcome(batch.series, batch.block, batch.actual, point, quantiles, base))
         tracker = self._tracker
@@ -261,13 +284,35 @@ class Pipeline:
             tracker = tracker.after(
                 np.concatenate(actual), np.concatenate(adapted), self.task.levels, floor=self._floor
             )
-        return made, tracker
+        return made, tracker, online
+
+    def _followed(self, batch: Rolled, online: OnlineWeights) -> tuple[Floats, Floats, OnlineWeights]:
+        """Return the ensemble's (W, H) means and (W, H, Q) quantiles, each window weighted by the outcomes before it.
+
+        The windows of a series come one after another, in this batch and the next.
+        """
+        made, ids = self._made(batch.history, batch.future), batch.history.ids
+        if len(made) < 2:
+            return *self._averaged(made, self._factors(ids, online)), online
+        online = online.including(ids)
+        rows = online.rows(ids)
+        points = np.stack([f.mean if self._squared else f.median(self.task.levels) for f in made])
+        shares = np.array([[m.weight[0]] for m in self.members])
+        shares = shares * (np.ones((1, len(ids))) if self._leaning is None else self._leaning.of(ids))
+        means, quantiles = np.empty_like(made[0].mean), np.empty_like(made[0].quantiles)
+        for block in np.unique(batch.block):
+            at = np.flatnonzero(batch.block == block)
+            factors = self._factors(ids[at], online)
+            means[at], quantiles[at] = self._averaged([Forecast(f.mean[at], f.quantiles[at]) for f in made], factors)
+            online = online.after(rows[at], points[:, at], batch.actual[at], shares[:, at], squared=self._squared)
+        return means, quantiles, online
 
     def update(self, new_rows: Any) -> Self:
         """Take in rows that came after the history: the state moves on, nothing is refitted.
 
-        Intervals learn from the new rows, too, before the next forecast: they widen after misses on a side, and narrow
-        after too few of them (see intervals.Tracker).
+        The next forecast learns from the new rows, horizon by horizon: weights move to the members that forecast a
+        series well (see ensembles.OnlineWeights); intervals widen after misses on a side, and narrow after too few of
+        them (see intervals.Tracker).
 
         Args:
             new_rows: A table with the same columns. Rows already seen are ignored, missing steps become gaps.
@@ -317,7 +362,7 @@ class Pipeline:
         """Forecast a table that follows the history and compare.
 
         A test longer than the horizon is rolled over: after each horizon the state takes in what came, without a refit,
-        and the intervals adapt to it, as they do when ``update`` is called. The pipeline itself stays as it is.
+        and weights and intervals adapt to it, as they do when ``update`` is called. The pipeline itself stays as it is.
 
         Args:
             test: Rows after the history, known covariates among the columns.
@@ -338,7 +383,7 @@ class Pipeline:
         naive = create("seasonal_naive").fit(self._panel, self.task, _context(self.seed))
         scale = season_scale(full.drop_tails(lengths), self.task.season)
         totals: dict[str, dict[str, Sums]] = {"model": {}, "naive": {}}
-        outcomes, _ = self._rolled(full, lengths, naive)
+        outcomes, _, _ = self._rolled(full, lengths, naive)
         for one in outcomes:
             assert one.reference is not None
             base = one.reference
@@ -438,6 +483,7 @@ class Pipeline:
             "tracker": self._tracker.to_dict(),
             "outcomes": dict(self._outcomes),
             "leaning": None if self._leaning is None else self._leaning.to_dict(),
+            "online": self._online.to_dict() if len(self._online.ids) else None,
         }
         models = {f"model_{i}": m.model.state() for i, m in enumerate(self.members)}
         return {"pipeline": head, "panel": self._panel.to_state(), "facts": self.facts.to_state(), **models}
@@ -479,6 +525,7 @@ class Pipeline:
             tracker=Tracker.from_dict(head["tracker"]),
             features=_features(path, head.get("features")),
             leaning=None if head.get("leaning") is None else Leaning.from_dict(head["leaning"]),
+            online=None if head.get("online") is None else OnlineWeights.from_dict(head["online"]),
         )
         pipeline._outcomes = {str(id_): int(count) for id_, count in head["outcomes"].items()}
         return pipeline

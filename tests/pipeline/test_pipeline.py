@@ -137,16 +137,31 @@ def test_saving_twice_writes_the_same_model_files(fitted, tmp_path):
 
 
 def test_an_update_is_a_forecast_from_the_longer_history(pipeline, fitted, split, tmp_path):
-    new = split[1][split[1]["day"] < split[1]["day"].min() + pd.Timedelta(5, "D")]
+    new = split[1][split[1]["day"] < split[1]["day"].min() + pd.Timedelta(3, "D")]
     later = split[1][split[1]["day"] >= new["day"].max() + pd.Timedelta(1, "D")].drop(columns="sold")
     assert pipeline.update(new) is pipeline
     moved = pipeline.predict(later)
     whole = autots.load(fitted.save(tmp_path / "other")).predict(later, data=pd.concat([split[0], new]))
-    # The intervals learn from the outcomes of the first horizon, the point forecasts only move on.
-    same = ["shop", "day", "mean"]
-    pd.testing.assert_frame_equal(moved[same], whole[same], check_exact=False, rtol=1e-9)
-    assert not np.allclose(moved["0.9"], whole["0.9"])
+    pd.testing.assert_frame_equal(moved, whole, check_exact=False, rtol=1e-9)
     assert moved["day"].min() == new["day"].max() + pd.Timedelta(1, "D")
+
+
+def test_a_whole_horizon_that_came_teaches_weights_and_intervals(pipeline, fitted, split, tmp_path):
+    """Each series moves towards the members that forecast it well; one that got no rows has the weights of the fit."""
+    days = np.sort(split[1]["day"].unique())
+    new = split[1][split[1]["day"].isin(days[:4])]
+    shops = pipeline.panel.ids.tolist()
+    silent = new["shop"] == shops[0]
+    pipeline.update(new[~silent])
+    future = split[1].drop(columns="sold")
+    whole = autots.load(fitted.save(tmp_path / "other"))
+    moved, same = pipeline.predict(future), whole.predict(future, data=pd.concat([split[0], new[~silent]]))
+    for shop in shops:
+        ours, theirs = (made[made["shop"].astype(str) == shop]["mean"].to_numpy() for made in (moved, same))
+        assert np.allclose(ours, theirs, rtol=1e-12) == (shop == shops[0])
+    assert not np.allclose(moved["0.9"], same["0.9"])
+    again = autots.load(pipeline.save(tmp_path / "again"))
+    pd.testing.assert_frame_equal(again.predict(future), moved, check_exact=True)
 
 
 def test_rows_already_seen_are_ignored_by_an_update(pipeline, split):
@@ -168,7 +183,10 @@ def test_an_update_in_pieces_equals_one_update(pipeline, fitted, split, tmp_path
     pipeline.update(split[1])
     for part in (days[:3], days[3:4], days[4:]):
         other.update(split[1][split[1]["day"].isin(part)])
+        other.settle()
     np.testing.assert_array_equal(pipeline.panel.y, other.panel.y)
+    pipeline.settle()
+    np.testing.assert_allclose(pipeline._online.logs, other._online.logs, rtol=1e-9)
 
 
 def test_intervals_widen_after_misses_and_stay_wide_after_saving(pipeline, split, tmp_path):
