@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from autots.artifact import read_artifact, write_artifact
-from autots.ensembles import Leaning, OnlineWeights, Weight, average
+from autots.ensembles import Leaning, Online, Weight, average, shifted
 from autots.intervals import Conformal, Tracker
 from autots.metrics import METRICS, Sums, coverage, metric, season_scale
 from autots.models.base import Forecast, Forecaster, State, Task
@@ -88,7 +88,7 @@ class Pipeline:
         tracker: How the intervals were adapted to the rows taken in so far.
         features: What makes the columns of the panel from raw rows, where a feature pipeline does.
         leaning: How single series depart from the members' weights.
-        online: How the weights were adapted to the rows taken in so far.
+        online: How weights and level were adapted to the rows taken in so far.
     """
 
     def __init__(
@@ -106,14 +106,14 @@ class Pipeline:
         tracker: Tracker | None = None,
         features: Features | None = None,
         leaning: Leaning | None = None,
-        online: OnlineWeights | None = None,
+        online: Online | None = None,
     ) -> None:
         self.features, self._leaning = features, leaning
         self.schema, self.task, self.levels, self.metric_name = schema, task, levels, metric_name
         self.members, self.conformal, self.facts, self.seed = tuple(members), conformal, facts, seed
         self._panel = panel
         self._tracker = tracker or Tracker()
-        self._online = online or OnlineWeights.of_members(len(self.members))
+        self._online = online or Online.of_members(len(self.members))
         self._outcomes: dict[str, int] = {}  # rows of each series that no forecast was compared with yet
 
     @property
@@ -192,26 +192,37 @@ class Pipeline:
 
     def _forecast(self, history: Panel, future: Future) -> tuple[Floats, Floats]:
         """Return (S, H) points and (S, H, Q) calibrated quantiles."""
-        made = self._made(history, future)
-        mean, quantiles = self._averaged(made, self._factors(history.ids, self._online))
-        return self._calibrated(mean, quantiles, history)
+        made, online = self._made(history, future), self._online
+        point, quantiles = self._calibrated(
+            *self._averaged(made, self._factors(history.ids, online)), self._scale(history)
+        )
+        if online.empty:
+            return point, quantiles
+        return self._corrected(point, quantiles, online.corrections(history.ids, history.last_times))
 
-    def _factors(self, ids: npt.NDArray[np.object_], online: OnlineWeights) -> Floats | None:
+    def _factors(self, ids: npt.NDArray[np.object_], online: Online) -> Floats | None:
         """Return the (M, S) factors of some series on the members' weights."""
         factors = None if self._leaning is None else self._leaning.of(ids)
-        if not len(online.ids):
+        if online.empty:
             return factors
-        learned = online.factors(online.rows(ids))
-        return learned if factors is None else factors * learned
+        return online.factors(ids) if factors is None else factors * online.factors(ids)
+
+    def _corrected(self, point: Floats, quantiles: Floats, more: Floats) -> tuple[Floats, Floats]:
+        """Return points and quantiles moved by (S,) values."""
+        return shifted(point, more[:, None], self._floor), shifted(quantiles, more[:, None, None], self._floor)
 
     def _averaged(self, made: Sequence[Forecast], factors: Floats | None) -> tuple[Floats, Floats]:
         weights, middle = [m.weight for m in self.members], self.task.levels.index(0.5)
         return average([f.mean for f in made], [f.quantiles for f in made], weights, middle, factors=factors)
 
-    def _calibrated(self, mean: Floats, quantiles: Floats, history: Panel) -> tuple[Floats, Floats]:
+    def _scale(self, history: Panel) -> Floats | None:
+        """Return the (S,) scales that the calibration goes by."""
+        return None if self.conformal is None else season_scale(history, self.task.season)
+
+    def _calibrated(self, mean: Floats, quantiles: Floats, scale: Floats | None) -> tuple[Floats, Floats]:
         """Return the points for the metric, and the calibrated quantiles."""
-        if self.conformal is not None:
-            quantiles = self.conformal.apply(quantiles, season_scale(history, self.task.season))
+        if self.conformal is not None and scale is not None:
+            quantiles = self.conformal.apply(quantiles, scale)
         return (mean if self._squared else quantiles[:, :, self.task.levels.index(0.5)]), quantiles
 
     @property
@@ -252,7 +263,7 @@ class Pipeline:
 
     def _rolled(
         self, full: Panel, lengths: Ints, reference: Forecaster | None = None
-    ) -> tuple[list[_Outcome], Tracker, OnlineWeights]:
+    ) -> tuple[list[_Outcome], Tracker, Online]:
         """Forecast the last rows of a panel, horizon after horizon, adapting weights and intervals to what came before.
 
         Args:
@@ -268,8 +279,7 @@ class Pipeline:
         made: list[_Outcome] = []
         online = self._online
         for batch in rolling_windows(full, lengths, self.horizon, most_rows=_BATCH):
-            mean, quantiles, online = self._followed(batch, online)
-            point, quantiles = self._calibrated(mean, quantiles, batch.history)
+            point, quantiles, online = self._followed(batch, online)
             base = None if reference is None else reference.predict(batch.history, batch.future)
             made.append(_Outcome(batch.series, batch.block, batch.actual, point, quantiles, base))
         tracker = self._tracker
@@ -286,33 +296,44 @@ class Pipeline:
             )
         return made, tracker, online
 
-    def _followed(self, batch: Rolled, online: OnlineWeights) -> tuple[Floats, Floats, OnlineWeights]:
-        """Return the ensemble's (W, H) means and (W, H, Q) quantiles, each window weighted by the outcomes before it.
+    def _followed(self, batch: Rolled, online: Online) -> tuple[Floats, Floats, Online]:
+        """Return (W, H) points and (W, H, Q) calibrated quantiles, each window adapted to the outcomes before it.
 
         The windows of a series come one after another, in this batch and the next.
         """
-        made, ids = self._made(batch.history, batch.future), batch.history.ids
-        if len(made) < 2:
-            return *self._averaged(made, self._factors(ids, online)), online
-        online = online.including(ids)
-        rows = online.rows(ids)
+        history, horizon = batch.history, self.horizon
+        made, ids = self._made(history, batch.future), history.ids
         points = np.stack([f.mean if self._squared else f.median(self.task.levels) for f in made])
         shares = np.array([[m.weight[0]] for m in self.members])
         shares = shares * (np.ones((1, len(ids))) if self._leaning is None else self._leaning.of(ids))
-        means, quantiles = np.empty_like(made[0].mean), np.empty_like(made[0].quantiles)
+        ends = (history.last_times, *(history.freq.advance(history.last_times, n * horizon) for n in (1, 2)))
+        out, quantiles = np.empty_like(made[0].mean), np.empty_like(made[0].quantiles)
+        online, scale = online.including(ids), self._scale(history)
         for block in np.unique(batch.block):
             at = np.flatnonzero(batch.block == block)
-            factors = self._factors(ids[at], online)
-            means[at], quantiles[at] = self._averaged([Forecast(f.mean[at], f.quantiles[at]) for f in made], factors)
-            online = online.after(rows[at], points[:, at], batch.actual[at], shares[:, at], squared=self._squared)
-        return means, quantiles, online
+            some = [Forecast(f.mean[at], f.quantiles[at]) for f in made]
+            averaged = self._averaged(some, self._factors(ids[at], online))
+            point, quantiles[at] = self._calibrated(*averaged, None if scale is None else scale[at])
+            more = online.corrections(ids[at], ends[0][at])
+            out[at], quantiles[at] = self._corrected(point, quantiles[at], more)
+            online = online.after(
+                ids[at],
+                points[:, at],
+                point,
+                batch.actual[at],
+                shares[:, at],
+                (ends[0][at], ends[1][at], ends[2][at]),
+                squared=self._squared,
+                floor=self._floor,
+            )
+        return out, quantiles, online
 
     def update(self, new_rows: Any) -> Self:
         """Take in rows that came after the history: the state moves on, nothing is refitted.
 
         The next forecast learns from the new rows, horizon by horizon: weights move to the members that forecast a
-        series well (see ensembles.OnlineWeights); intervals widen after misses on a side, and narrow after too few of
-        them (see intervals.Tracker).
+        series well, and an error that persists is put right (see ensembles.Online); intervals widen after misses on a
+        side, and narrow after too few of them (see intervals.Tracker).
 
         Args:
             new_rows: A table with the same columns. Rows already seen are ignored, missing steps become gaps.
@@ -483,7 +504,7 @@ class Pipeline:
             "tracker": self._tracker.to_dict(),
             "outcomes": dict(self._outcomes),
             "leaning": None if self._leaning is None else self._leaning.to_dict(),
-            "online": self._online.to_dict() if len(self._online.ids) else None,
+            "online": None if self._online.empty else self._online.to_dict(),
         }
         models = {f"model_{i}": m.model.state() for i, m in enumerate(self.members)}
         return {"pipeline": head, "panel": self._panel.to_state(), "facts": self.facts.to_state(), **models}
@@ -525,7 +546,7 @@ class Pipeline:
             tracker=Tracker.from_dict(head["tracker"]),
             features=_features(path, head.get("features")),
             leaning=None if head.get("leaning") is None else Leaning.from_dict(head["leaning"]),
-            online=None if head.get("online") is None else OnlineWeights.from_dict(head["online"]),
+            online=None if head.get("online") is None else Online.from_dict(head["online"]),
         )
         pipeline._outcomes = {str(id_): int(count) for id_, count in head["outcomes"].items()}
         return pipeline

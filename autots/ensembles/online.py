@@ -1,133 +1,114 @@
-"""Weights that follow what has come: each series leans towards the members that forecast it well lately.
-
-A choice made on past windows fails when the series changes: a member that was best is wrong for weeks, and the others
-know it. So after each window whose targets came, a member's weight is multiplied by exp(-rate x its part in the error),
-the gradient of the loss along its forecast (exponentiated gradient, Kivinen & Warmuth 1997; experts' aggregation as in
-Gaillard & Goude 2015), and a small share returns to the weights of the fit, so that nobody is lost for ever (fixed
-share, Herbster & Warmuth 1998). Axes: M members, S series, W windows, H steps.
-"""
+"""What an ensemble learns from the targets that come after the fit: weights that follow, errors that persist."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from autots.ensembles.correction import LastErrors
+from autots.ensembles.experts import Experts
 from autots.panel import Floats, Ints
 
-__all__ = ["OnlineWeights"]
+__all__ = ["Online", "shifted"]
 
-# How far a log weight moves for a part in the error as large as the usual loss, in a window of one target; longer
-# windows tell more, up to so many targets.
-_RATE, _MOST_TARGETS = 0.1, 100
-# Share of the weights that returns to those of the fit after each window.
-_SHARE = 0.01
-# The usual loss is a mean over about so many windows; no part in the error counts as more than so many of it.
-_WINDOWS, _FURTHEST = 50, 3.0
+
+def shifted(values: Floats, more: Floats, floor: float) -> Floats:
+    """Return values moved by ``more``, but for those on a bound of the targets: a zero among many is no wrong level."""
+    return np.asarray(np.where(values > floor, np.maximum(values + more, floor), values))
 
 
 @dataclass(frozen=True)
-class OnlineWeights:
-    """Factors on the weights of the members, by series, learned from what came after the fit.
-
-    >>> weights = OnlineWeights.of_members(2).including(np.array(["a"], dtype=object))
-    >>> made, actual = np.array([[[1.0]], [[3.0]]]), np.array([[1.0]])
-    >>> for _ in range(30):
-    ...     weights = weights.after(np.array([0]), made, actual, np.full((2, 1), 0.5), squared=True)
-    >>> bool(weights.factors(np.array([0]))[0, 0] > 3 * weights.factors(np.array([0]))[1, 0])
-    True
+class Online:
+    """Factors on the weights of the members and corrections of the level, by series.
 
     Args:
-        ids: (S,) series that were seen since the fit.
-        logs: (S, M) logarithms of the factors.
-        usual: (S,) mean loss of the ensemble, in the target's unit or its square.
-        windows: (S,) how many it is the mean of.
+        weights: Of the members.
+        trust: Of the forecast as it is, and of the corrected one.
+        errors: What the errors were.
     """
 
-    ids: npt.NDArray[np.object_]
-    logs: Floats
-    usual: Floats
-    windows: Ints
+    weights: Experts
+    trust: Experts = field(default_factory=lambda: Experts.of_members(2))
+    errors: LastErrors = field(default_factory=LastErrors.none)
 
     @classmethod
     def of_members(cls, members: int) -> Self:
-        """Return the weights of a fit after which nothing has come yet."""
-        return cls(np.array([], dtype=object), np.empty((0, members)), np.empty(0), np.empty(0, dtype=np.int64))
+        """Return what is known right after a fit."""
+        return cls(Experts.of_members(members))
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing has come yet."""
+        return not len(self.weights.ids)
+
+    def factors(self, ids: npt.NDArray[np.object_]) -> Floats:
+        """Return the (M, S) factors of some series on the members' weights."""
+        return self.weights.factors(self.weights.rows(ids))
+
+    def corrections(self, ids: npt.NDArray[np.object_], times: npt.NDArray[Any]) -> Floats:
+        """Return (S,) values to add to the forecasts of some series whose histories end at these times."""
+        rows = self.weights.rows(ids)
+        return self._trusted(rows) * self.errors.expected(rows, times.view(np.int64))
+
+    def _trusted(self, rows: Ints) -> Floats:
+        plain, corrected = self.trust.factors(rows)
+        return np.asarray(corrected / (plain + corrected))
+
+    def including(self, ids: npt.NDArray[np.object_]) -> Self:
+        """Return the same with these series."""
+        return type(self)(self.weights.including(ids), self.trust.including(ids), self.errors.including(ids))
+
+    def after(
+        self,
+        ids: npt.NDArray[np.object_],
+        points: Floats,
+        made: Floats,
+        actual: Floats,
+        shares: Floats,
+        times: tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]],
+        *,
+        squared: bool,
+        floor: float = -np.inf,
+    ) -> Self:
+        """Return what is known after the outcome of one window of each of W series, all of them included before.
+
+        Args:
+            ids: (W,) the series, each once.
+            points: (M, W, H) the members' forecasts.
+            made: (W, H) the ensemble's, not corrected.
+            actual: (W, H) targets, NaN where missing.
+            shares: (M, W) the members' weights without factors.
+            times: (W,) when the history ended, when the window did, and one horizon later.
+            squared: Whether squared errors count, or absolute ones.
+            floor: A bound of the targets.
+        """
+        seen = np.isfinite(actual)
+        some = np.flatnonzero(seen.any(axis=1))
+        if not len(some):
+            return self
+        points, made, actual, shares, seen = points[:, some], made[some], actual[some], shares[:, some], seen[some]
+        rows = self.weights.rows(ids[some])
+        last, begin, end = (t[some].view(np.int64) for t in times)
+        corrected = shifted(made, self.errors.expected(rows, last)[:, None], floor)
+        # Each point metric's own centre: where targets are skewed, the mean error of a median is no wrong level.
+        error = (np.nanmean if squared else np.nanmedian)(actual - made, axis=1)
+        even = np.full((2, len(some)), 0.5)
+        return type(self)(
+            self.weights.after(rows, points, actual, shares, squared=squared),
+            self.trust.after(rows, np.stack([made, corrected]), actual, even, squared=squared),
+            self.errors.after(rows, error, begin, end),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values and arrays."""
-        ids = [str(id_) for id_ in self.ids]
-        return {"ids": ids, "logs": self.logs, "usual": self.usual, "windows": self.windows}
+        return {name: getattr(self, name).to_dict() for name in ("weights", "trust", "errors")}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Read what ``to_dict`` wrote."""
-        arrays = (np.asarray(values[name]) for name in ("logs", "usual", "windows"))
-        return cls(np.array(values["ids"], dtype=object), *arrays)
-
-    @cached_property
-    def _rows(self) -> dict[str, int]:
-        return {str(id_): i for i, id_ in enumerate(self.ids)}
-
-    def rows(self, ids: npt.NDArray[np.object_]) -> Ints:
-        """Return the (S',) positions of series, -1 for those that were not seen."""
-        return np.array([self._rows.get(str(id_), -1) for id_ in ids], dtype=np.int64)
-
-    def including(self, ids: npt.NDArray[np.object_]) -> Self:
-        """Return weights that know these series, too."""
-        new = list(dict.fromkeys(str(id_) for id_ in ids if str(id_) not in self._rows))
-        if not new:
-            return self
-        more = len(new)
-        return type(self)(
-            np.array([*self.ids, *new], dtype=object),
-            np.concatenate([self.logs, np.zeros((more, self.logs.shape[1]))]),
-            np.concatenate([self.usual, np.zeros(more)]),
-            np.concatenate([self.windows, np.zeros(more, dtype=np.int64)]),
-        )
-
-    def factors(self, rows: Ints) -> Floats:
-        """Return the (M, S') factors of series by position; 1 where it is -1."""
-        logs = np.where(rows[:, None] < 0, 0.0, self.logs[rows])
-        return np.asarray(np.exp(logs).T)
-
-    def after(self, rows: Ints, points: Floats, actual: Floats, shares: Floats, *, squared: bool) -> Self:
-        """Return the weights that have seen the outcome of one window of each of W series.
-
-        Args:
-            rows: (W,) positions of the series, each once.
-            points: (M, W, H) the members' forecasts.
-            actual: (W, H) targets, NaN where missing.
-            shares: (M, W) the members' weights without these factors.
-            squared: Whether squared errors count, or absolute ones.
-        """
-        seen = np.isfinite(actual)
-        some = seen.any(axis=1)
-        if not some.any():
-            return self
-        rows, points, actual, shares, seen = rows[some], points[:, some], actual[some], shares[:, some], seen[some]
-        shares = shares / shares.sum(axis=0)
-        now = shares * np.exp(self.logs[rows].T)
-        now /= now.sum(axis=0)
-        made = np.einsum("mw,mwh->wh", now, points)
-        error = np.where(seen, made - actual, 0.0)
-        targets = seen.sum(axis=1)
-        loss = (error**2 if squared else np.abs(error)).sum(axis=1) / targets
-        windows = self.windows[rows] + 1
-        usual = self.usual[rows] + (loss - self.usual[rows]) / np.minimum(windows, _WINDOWS)
-        slope = 2.0 * error if squared else np.sign(error)
-        part = np.einsum("wh,mwh->mw", slope, points - made) / targets
-        known = usual > 0
-        part = np.where(known, part / np.where(known, usual, 1.0), 0.0).clip(-_FURTHEST, _FURTHEST)
-        now *= np.exp(-_RATE * np.sqrt(np.minimum(targets, _MOST_TARGETS)) * part)
-        now /= now.sum(axis=0)
-        now = (1.0 - _SHARE) * now + _SHARE * shares
-        # A member without weight has no factor that could be told.
-        logs = np.log(np.divide(now, shares, out=np.ones_like(now), where=shares > 0))
-        out = replace(self, logs=self.logs.copy(), usual=self.usual.copy(), windows=self.windows.copy())
-        out.logs[rows], out.usual[rows], out.windows[rows] = logs.T, usual, windows
-        return out
+        weights, trust = (Experts.from_dict(values[name]) for name in ("weights", "trust"))
+        return cls(weights, trust, LastErrors.from_dict(values["errors"]))

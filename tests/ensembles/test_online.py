@@ -1,127 +1,109 @@
 import numpy as np
 import pytest
 
-from autots.ensembles import OnlineWeights
+from autots.ensembles import Online, shifted
 
-EVEN = np.full((2, 1), 0.5)
-ROW = np.array([0])
+HORIZON = 2
 
 
 def names(*ids):
     return np.array(ids, dtype=object)
 
 
-def of(*ids, members=2):
-    return OnlineWeights.of_members(members).including(names(*ids))
-
-
-def share(weights, row=0, shares=(0.5, 0.5)):
-    """Return the first member's share in a series."""
-    now = np.array(shares) * weights.factors(np.array([row]))[:, 0]
-    return now[0] / now.sum()
-
-
-def followed(weights, first, second, actual, *, squared=False):
-    """Return the weights after (N, H) windows, and the mean absolute errors: ours, each member's, fixed weights'."""
-    errors = []
-    for a, b, y in zip(first, second, actual, strict=True):
-        factors = weights.factors(ROW)[:, 0]
-        made = (factors[0] * a + factors[1] * b) / factors.sum()
-        errors.append([np.abs(f - y).mean() for f in (made, a, b, (a + b) / 2)])
-        weights = weights.after(ROW, np.stack([a, b])[:, None], y[None], EVEN, squared=squared)
-    return weights, np.mean(errors, axis=0)
-
-
-@pytest.fixture
-def noise():
-    return np.random.default_rng(0)
+def follow(errors, *, squared=False, steps=HORIZON, online=None, begin=0):
+    """Forecast 10 for series "a" while 10 less an error comes; return what is known, and the corrected errors."""
+    online = (online or Online.of_members(1)).including(names("a"))
+    left = []
+    for i, error in enumerate(errors, begin):
+        last = np.array([i * steps])
+        more = online.corrections(names("a"), last)[0]
+        made, actual = np.full((1, steps), 10.0), np.full((1, steps), 10.0 + error)
+        left.append(error - more)
+        online = online.after(
+            names("a"),
+            made[None],
+            made,
+            actual,
+            np.ones((1, 1)),
+            (last, last + steps, last + 2 * steps),
+            squared=squared,
+        )
+    return online, np.array(left)
 
 
 @pytest.mark.parametrize("squared", [False, True])
-def test_weight_goes_to_the_member_that_is_right(noise, squared):
-    actual = noise.normal(0, 1, (200, 4))
-    good, bad = actual + noise.normal(0, 0.3, actual.shape), actual + noise.normal(3, 1, actual.shape)
-    weights, (ours, best, worst, fixed) = followed(of("a"), good, bad, actual, squared=squared)
-    assert share(weights) > 0.8
-    assert ours < 1.25 * best < fixed < worst
+def test_a_level_that_persists_is_put_right(squared):
+    _, left = follow(np.full(60, 3.0), squared=squared)
+    assert np.abs(left[40:]).max() < 1.0
 
 
-def test_members_that_are_better_together_stay_together(noise):
-    """The gradient compares with the best mixture, not with the best member: errors of opposite signs cancel."""
-    actual = noise.normal(0, 1, (400, 1))
-    over, under = actual + 1.0 + noise.normal(0, 0.2, actual.shape), actual - 1.2 + noise.normal(0, 0.2, actual.shape)
-    weights, (ours, first, _, _) = followed(of("a"), over, under, actual)
-    assert 0.3 < share(weights) < 0.7
-    assert ours < 0.5 * first
+def test_errors_that_come_and_go_are_left_alone():
+    errors = np.random.default_rng(0).normal(0, 1, 400)
+    _, left = follow(errors)
+    assert np.abs(left[100:]).mean() < 1.02 * np.abs(errors[100:]).mean()
 
 
-def test_a_member_that_was_wrong_for_long_comes_back(noise):
-    actual = noise.normal(0, 1, (600, 1))
-    right = np.repeat([1, 0], [500, 100])[:, None].astype(bool)
-    first = actual + np.where(right, 0.1, 3.0) * noise.normal(0, 1, actual.shape)
-    second = actual + np.where(right, 3.0, 0.1) * noise.normal(0, 1, actual.shape)
-    before, _ = followed(of("a"), first[:500], second[:500], actual[:500])
-    after, (ours, old, _, fixed) = followed(before, first[500:], second[500:], actual[500:])
-    assert share(before) > 0.8
-    assert share(after) < 0.2
-    assert ours < fixed < old
+def test_errors_that_turn_round_are_never_answered_with_more():
+    errors = np.tile([1.0, -1.0], 50)
+    np.testing.assert_array_equal(follow(errors)[1], errors)
 
 
-def test_units_do_not_matter(noise):
-    actual = noise.normal(0, 1, (50, 3))
-    first, second = actual + noise.normal(0, 1, actual.shape), actual + noise.normal(1, 1, actual.shape)
-    for squared in (False, True):
-        small, large = (followed(of("a"), k * first, k * second, k * actual, squared=squared)[0] for k in (1.0, 1e6))
-        np.testing.assert_allclose(small.logs, large.logs, rtol=1e-9)
+def test_autocorrelated_errors_shrink_as_far_as_an_autoregression_could():
+    noise, errors = np.random.default_rng(1).normal(0, 1, 1000), [0.0]
+    for value in noise:
+        errors.append(0.8 * errors[-1] + value)
+    _, left = follow(np.array(errors), squared=True, steps=1)
+    ours, least, most = (left[200:] ** 2).mean(), (noise[200:] ** 2).mean(), (np.array(errors[200:]) ** 2).mean()
+    assert ours < least + 0.25 * (most - least)
 
 
-def test_a_series_learns_from_itself_alone(noise):
-    points, actual = noise.normal(0, 1, (2, 3, 4)), noise.normal(0, 1, (3, 4))
-    shares = np.full((2, 3), 0.5)
-    together = of("a", "b", "c").after(np.arange(3), points, actual, shares, squared=False)
-    for row, id_ in enumerate("abc"):
-        one = slice(row, row + 1)
-        alone = of(id_).after(ROW, points[:, one], actual[one], shares[:, one], squared=False)
-        np.testing.assert_array_equal(together.logs[one], alone.logs)
+def test_one_wild_error_moves_the_next_forecast_by_a_bound():
+    online, _ = follow(np.random.default_rng(2).normal(0, 1, 50))
+    wild, left = follow(np.array([1e6, 0.0]), online=online, begin=50)
+    assert abs(left[1]) < 0.5e6
+    assert np.isfinite(wild.errors.product).all()
 
 
-def test_missing_targets_say_nothing():
-    points = np.array([[[1.0, 9.0]], [[2.0, -9.0]]])
-    before = of("a")
-    assert before.after(ROW, points, np.full((1, 2), np.nan), EVEN, squared=False) is before
-    half = before.after(ROW, points, np.array([[1.0, np.nan]]), EVEN, squared=False)
-    one = before.after(ROW, points[..., :1], np.array([[1.0]]), EVEN, squared=False)
-    np.testing.assert_array_equal(half.logs, one.logs)
+def test_only_the_forecast_that_follows_is_corrected():
+    online, _ = follow(np.full(60, 3.0))
+    end = 60 * HORIZON
+    more = [online.corrections(names("a"), np.array([t]))[0] for t in (end - 1, end, end + HORIZON - 1, end + HORIZON)]
+    assert more[0] == more[3] == 0.0
+    assert more[1] == more[2] > 1.0
+    assert online.corrections(names("b"), np.array([end]))[0] == 0.0
 
 
-def test_a_perfect_forecast_and_a_member_without_weight_change_nothing():
-    exact = of("a").after(ROW, np.ones((2, 1, 3)), np.ones((1, 3)), EVEN, squared=True)
-    np.testing.assert_allclose(exact.factors(ROW), 1.0)
-    shares = np.array([[0.0], [1.0]])
-    silent = of("a").after(ROW, np.array([[[0.0]], [[5.0]]]), np.zeros((1, 1)), shares, squared=False)
-    np.testing.assert_allclose(silent.factors(ROW), 1.0)
+def test_times_of_a_calendar_are_compared_as_such():
+    online = Online.of_members(1).including(names("a"))
+    start, day = np.datetime64("2026-01-01", "ns"), np.timedelta64(1, "D")
+    for i in range(20):
+        last = np.array([start + i * day])
+        made = np.zeros((1, 1))
+        online = online.after(
+            names("a"), made[None], made, made + 2, np.ones((1, 1)), (last, last + day, last + 2 * day), squared=True
+        )
+    assert online.corrections(names("a"), np.array([start + 20 * day]))[0] > 0.5
+    assert online.corrections(names("a"), np.array([start + 21 * day]))[0] == 0.0
 
 
-def test_the_furthest_error_moves_weights_by_a_bound():
-    weights = of("a")
-    for wild in (1.0, 1e300):
-        weights = weights.after(ROW, np.array([[[0.0]], [[wild]]]), np.zeros((1, 1)), EVEN, squared=False)
-    assert np.isfinite(weights.logs).all()
-    assert 0.5 < share(weights) < 0.75
+def test_a_window_without_targets_changes_nothing():
+    online = Online.of_members(1).including(names("a"))
+    made, times = np.zeros((1, 2)), tuple(np.array([t]) for t in (0, 2, 4))
+    assert online.after(names("a"), made[None], made, made + np.nan, np.ones((1, 1)), times, squared=True) is online
 
 
-def test_new_series_join_and_unknown_ones_have_the_weights_of_the_fit():
-    weights = of("a").after(ROW, np.array([[[0.0]], [[1.0]]]), np.zeros((1, 1)), EVEN, squared=False)
-    more = weights.including(names("b", "a"))
-    assert more.including(names("a")) is more
-    assert more.including(names("c", "d", "c")).ids.tolist() == ["a", "b", "c", "d"]
-    factors = more.factors(more.rows(names("b", "new", "a")))
-    np.testing.assert_array_equal(factors[:, :2], 1.0)
-    np.testing.assert_array_equal(factors[:, 2], weights.factors(ROW)[:, 0])
+def test_values_on_a_bound_stay_there():
+    values = np.array([0.0, 1.0, 5.0])
+    np.testing.assert_array_equal(shifted(values, np.array(2.0), 0.0), [0.0, 3.0, 7.0])
+    np.testing.assert_array_equal(shifted(values, np.array(-2.0), 0.0), [0.0, 0.0, 3.0])
+    np.testing.assert_array_equal(shifted(values, np.array(-2.0), -np.inf), [-2.0, -1.0, 3.0])
 
 
 def test_plain_values_bring_everything_back():
-    weights = of("a").after(ROW, np.array([[[0.0]], [[1.0]]]), np.zeros((1, 1)), EVEN, squared=False)
-    again = OnlineWeights.from_dict(weights.to_dict())
-    for name in ("ids", "logs", "usual", "windows"):
-        np.testing.assert_array_equal(getattr(again, name), getattr(weights, name))
+    online, _ = follow(np.full(5, 3.0))
+    again = Online.from_dict(online.to_dict())
+    assert not again.empty
+    assert Online.of_members(1).empty
+    last = np.array([5 * HORIZON])
+    assert again.corrections(names("a"), last)[0] == online.corrections(names("a"), last)[0] != 0.0
+    np.testing.assert_array_equal(again.factors(names("a", "b")), online.factors(names("a", "b")))

@@ -146,8 +146,8 @@ def test_an_update_is_a_forecast_from_the_longer_history(pipeline, fitted, split
     assert moved["day"].min() == new["day"].max() + pd.Timedelta(1, "D")
 
 
-def test_a_whole_horizon_that_came_teaches_weights_and_intervals(pipeline, fitted, split, tmp_path):
-    """Each series moves towards the members that forecast it well; one that got no rows has the weights of the fit."""
+def test_a_whole_horizon_that_came_teaches_weights_level_and_intervals(pipeline, fitted, split, tmp_path):
+    """Each series learns from its own rows; one that got none is forecast as after the fit."""
     days = np.sort(split[1]["day"].unique())
     new = split[1][split[1]["day"].isin(days[:4])]
     shops = pipeline.panel.ids.tolist()
@@ -186,7 +186,7 @@ def test_an_update_in_pieces_equals_one_update(pipeline, fitted, split, tmp_path
         other.settle()
     np.testing.assert_array_equal(pipeline.panel.y, other.panel.y)
     pipeline.settle()
-    np.testing.assert_allclose(pipeline._online.logs, other._online.logs, rtol=1e-9)
+    np.testing.assert_allclose(pipeline._online.weights.logs, other._online.weights.logs, rtol=1e-9)
 
 
 def test_intervals_widen_after_misses_and_stay_wide_after_saving(pipeline, split, tmp_path):
