@@ -1,28 +1,26 @@
-"""The found forecaster: members, weights, calibration, and the user's own names around them."""
+"""The found forecaster: an ensemble, and the user's own tables, names and files around it."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from autots.artifact import read_artifact, write_artifact
-from autots.ensembles import Leaning, Online, Weight, average, shifted
+from autots.ensemble import Ensemble, Learned, Member
+from autots.ensembles import Leaning, Online
 from autots.intervals import Conformal, Tracker
-from autots.metrics import METRICS, Sums, coverage, metric, season_scale
-from autots.models.base import Forecast, Forecaster, State, Task
-from autots.models.catalog import create, fit_here
-from autots.panel import Floats, Future, Ints, Panel
+from autots.metrics import METRICS, Sums, coverage, season_scale
+from autots.models.base import State, Task
+from autots.models.catalog import create
+from autots.panel import Floats, Future, Panel
 from autots.panel.repair import NothingNewError
 from autots.panel.schema import Schema
 from zoo.errors import ConfigError
@@ -30,46 +28,14 @@ from zoo.errors import ConfigError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from autots.evaluate.rolling import Rolled
     from autots.features import Features
     from autots.report import Facts
 
-__all__ = ["Member", "Pipeline"]
+__all__ = ["Pipeline"]
 
-# Rows of history that are forecast from at once while a test set is rolled over.
-_BATCH = 3_000_000
-# Forecast values from which members are asked side by side: starting threads costs less than a millisecond.
-_WORTH_THREADS = 2_000
 # Horizons of new rows that are looked at before the next forecast: older ones matter no longer.
 _MOST_OUTCOMES = 400
 _FEATURES = "features"
-
-
-@dataclass(frozen=True)
-class Member:
-    """A fitted part of the ensemble.
-
-    Args:
-        family: Of the catalog.
-        model: Fitted.
-        weight: Its share in the point forecast and in the quantiles; both sum to one over the members.
-    """
-
-    family: str
-    model: Forecaster
-    weight: Weight
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """A batch of W windows that were forecast and came: (W,) series and block, (W, H) targets and points."""
-
-    series: Ints
-    block: Ints
-    actual: Floats
-    point: Floats
-    quantiles: Floats
-    reference: Forecast | None
 
 
 class Pipeline:
@@ -78,48 +44,49 @@ class Pipeline:
     Args:
         schema: How the user's table is written.
         panel: The history that forecasts start from.
-        task: Horizon, seasons and all quantile levels that are computed.
+        ensemble: What forecasts.
         levels: The quantile levels that the user asked for.
         metric_name: What was minimised.
-        members: The ensemble.
-        conformal: The calibration, or None where nothing could be backtested.
         facts: What the fit has to tell.
         seed: For refits.
-        tracker: How the intervals were adapted to the rows taken in so far.
         features: What makes the columns of the panel from raw rows, where a feature pipeline does.
-        leaning: How single series depart from the members' weights.
-        online: How weights and level were adapted to the rows taken in so far.
+        learned: From the rows taken in so far.
     """
 
     def __init__(
         self,
         schema: Schema,
         panel: Panel,
-        task: Task,
+        ensemble: Ensemble,
         *,
         levels: tuple[float, ...],
         metric_name: str,
-        members: Sequence[Member],
-        conformal: Conformal | None,
         facts: Facts,
         seed: int = 0,
-        tracker: Tracker | None = None,
         features: Features | None = None,
-        leaning: Leaning | None = None,
-        online: Online | None = None,
+        learned: Learned | None = None,
     ) -> None:
-        self.features, self._leaning = features, leaning
-        self.schema, self.task, self.levels, self.metric_name = schema, task, levels, metric_name
-        self.members, self.conformal, self.facts, self.seed = tuple(members), conformal, facts, seed
+        self.features, self.ensemble = features, ensemble
+        self.schema, self.levels, self.metric_name = schema, levels, metric_name
+        self.facts, self.seed = facts, seed
         self._panel = panel
-        self._tracker = tracker or Tracker()
-        self._online = online or Online.of_members(len(self.members))
+        self._learned = learned or ensemble.start()
         self._outcomes: dict[str, int] = {}  # rows of each series that no forecast was compared with yet
 
     @property
     def panel(self) -> Panel:
         """The history that forecasts start from."""
         return self._panel
+
+    @property
+    def task(self) -> Task:
+        """Horizon, seasons and all quantile levels that are computed."""
+        return self.ensemble.task
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The parts of the ensemble."""
+        return self.ensemble.members
 
     @property
     def horizon(self) -> int:
@@ -183,72 +150,10 @@ class Pipeline:
         Returns:
             The (S, H) points for the metric, and the (S, H, Q) calibrated quantiles at ``task.levels``.
         """
-        point, quantiles = self._forecast(history, future)
-        return point, self._adapted(quantiles, self._tracker)
+        return self.ensemble.forecast(history, future, self._learned)
 
     def settle(self) -> None:
-        """Let weights and intervals learn from the rows taken in by ``update``; ``predict`` does it by itself."""
-        self._learn_outcomes()
-
-    def _forecast(self, history: Panel, future: Future) -> tuple[Floats, Floats]:
-        """Return (S, H) points and (S, H, Q) calibrated quantiles."""
-        made, online = self._made(history, future), self._online
-        point, quantiles = self._calibrated(
-            *self._averaged(made, self._factors(history.ids, online)), self._scale(history)
-        )
-        if online.empty:
-            return point, quantiles
-        return self._corrected(point, quantiles, online.corrections(history.ids, history.last_times))
-
-    def _factors(self, ids: npt.NDArray[np.object_], online: Online) -> Floats | None:
-        """Return the (M, S) factors of some series on the members' weights."""
-        factors = None if self._leaning is None else self._leaning.of(ids)
-        if online.empty:
-            return factors
-        return online.factors(ids) if factors is None else factors * online.factors(ids)
-
-    def _corrected(self, point: Floats, quantiles: Floats, more: Floats) -> tuple[Floats, Floats]:
-        """Return points and quantiles moved by (S,) values."""
-        return shifted(point, more[:, None], self._floor), shifted(quantiles, more[:, None, None], self._floor)
-
-    def _averaged(self, made: Sequence[Forecast], factors: Floats | None) -> tuple[Floats, Floats]:
-        weights, middle = [m.weight for m in self.members], self.task.levels.index(0.5)
-        return average([f.mean for f in made], [f.quantiles for f in made], weights, middle, factors=factors)
-
-    def _scale(self, history: Panel) -> Floats | None:
-        """Return the (S,) scales that the calibration goes by."""
-        return None if self.conformal is None else season_scale(history, self.task.season)
-
-    def _calibrated(self, mean: Floats, quantiles: Floats, scale: Floats | None) -> tuple[Floats, Floats]:
-        """Return the points for the metric, and the calibrated quantiles."""
-        if self.conformal is not None and scale is not None:
-            quantiles = self.conformal.apply(quantiles, scale)
-        return (mean if self._squared else quantiles[:, :, self.task.levels.index(0.5)]), quantiles
-
-    @property
-    def _squared(self) -> bool:
-        return metric(self.metric_name).squared
-
-    def _made(self, history: Panel, future: Future) -> list[Forecast]:
-        """Return each member's forecast; of large panels several at a time, since most of the work leaves Python."""
-        small = len(self.members) == 1 or history.n_series * self.horizon < _WORTH_THREADS
-        # Counting the processors takes a tenth of a small forecast's time.
-        threads = 1 if small else min(os.cpu_count() or 1, len(self.members))
-        if threads < 2:
-            return [m.model.predict(history, future) for m in self.members]
-        with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(lambda m: m.model.predict(history, future), self.members))
-
-    def _adapted(self, quantiles: Floats, tracker: Tracker) -> Floats:
-        made = tracker.apply(quantiles, self.task.levels.index(0.5))
-        return np.asarray(np.maximum(made, self._floor))
-
-    @property
-    def _floor(self) -> float:
-        return 0.0 if self.conformal is not None and self.conformal.non_negative else -np.inf
-
-    def _learn_outcomes(self) -> None:
-        """Compare whole horizons of new rows with what would have been forecast, and adapt the intervals."""
+        """Learn from the rows taken in by ``update``, whole horizons at a time; ``predict`` does it by itself."""
         if not self._outcomes:
             return
         horizon = self.horizon
@@ -257,76 +162,9 @@ class Pipeline:
         rest = waiting % horizon
         rows = np.flatnonzero((due > 0) & (due < self._panel.lengths - rest))
         self._outcomes = {str(self._panel.ids[i]): int(rest[i]) for i in np.flatnonzero(rest)}
-        if len(rows) and self.conformal is not None:
+        if len(rows) and self.ensemble.conformal is not None:
             full = self._panel.select(rows).drop_tails(rest[rows])
-            _, self._tracker, self._online = self._rolled(full, due[rows])
-
-    def _rolled(
-        self, full: Panel, lengths: Ints, reference: Forecaster | None = None
-    ) -> tuple[list[_Outcome], Tracker, Online]:
-        """Forecast the last rows of a panel, horizon after horizon, adapting weights and intervals to what came before.
-
-        Args:
-            full: The series.
-            lengths: (S,) rows to forecast.
-            reference: A forecaster to compare with.
-
-        Returns:
-            The outcomes by batches of windows, and the tracker and the weights after the last window.
-        """
-        from autots.evaluate.rolling import rolling_windows
-
-        made: list[_Outcome] = []
-        online = self._online
-        for batch in rolling_windows(full, lengths, self.horizon, most_rows=_BATCH):
-            point, quantiles, online = self._followed(batch, online)
-            base = None if reference is None else reference.predict(batch.history, batch.future)
-            made.append(_Outcome(batch.series, batch.block, batch.actual, point, quantiles, base))
-        tracker = self._tracker
-        # Every interval is adapted to the outcomes before it, never to its own.
-        for block in range(max((int(o.block.max()) for o in made), default=-1) + 1):
-            actual, adapted = [], []
-            for one in made:
-                chosen = one.block == block
-                one.quantiles[chosen] = self._adapted(one.quantiles[chosen], tracker)
-                actual.append(one.actual[chosen])
-                adapted.append(one.quantiles[chosen])
-            tracker = tracker.after(
-                np.concatenate(actual), np.concatenate(adapted), self.task.levels, floor=self._floor
-            )
-        return made, tracker, online
-
-    def _followed(self, batch: Rolled, online: Online) -> tuple[Floats, Floats, Online]:
-        """Return (W, H) points and (W, H, Q) calibrated quantiles, each window adapted to the outcomes before it.
-
-        The windows of a series come one after another, in this batch and the next.
-        """
-        history, horizon = batch.history, self.horizon
-        made, ids = self._made(history, batch.future), history.ids
-        points = np.stack([f.mean if self._squared else f.median(self.task.levels) for f in made])
-        shares = np.array([[m.weight[0]] for m in self.members])
-        shares = shares * (np.ones((1, len(ids))) if self._leaning is None else self._leaning.of(ids))
-        ends = (history.last_times, *(history.freq.advance(history.last_times, n * horizon) for n in (1, 2)))
-        out, quantiles = np.empty_like(made[0].mean), np.empty_like(made[0].quantiles)
-        online, scale = online.including(ids), self._scale(history)
-        for block in np.unique(batch.block):
-            at = np.flatnonzero(batch.block == block)
-            some = [Forecast(f.mean[at], f.quantiles[at]) for f in made]
-            averaged = self._averaged(some, self._factors(ids[at], online))
-            point, quantiles[at] = self._calibrated(*averaged, None if scale is None else scale[at])
-            more = online.corrections(ids[at], ends[0][at])
-            out[at], quantiles[at] = self._corrected(point, quantiles[at], more)
-            online = online.after(
-                ids[at],
-                points[:, at],
-                point,
-                batch.actual[at],
-                shares[:, at],
-                (ends[0][at], ends[1][at], ends[2][at]),
-                squared=self._squared,
-                floor=self._floor,
-            )
-        return out, quantiles, online
+            self._learned = self.ensemble.roll(full, due[rows], self._learned)[1]
 
     def update(self, new_rows: Any) -> Self:
         """Take in rows that came after the history: the state moves on, nothing is refitted.
@@ -373,9 +211,7 @@ class Pipeline:
         Weights and calibration stay.
         """
         panel = self._panel if all_rows is None else self.schema.read_more(self._featured(all_rows)).panel
-        self.members = tuple(
-            replace(m, model=fit_here(m.family, m.model.params, panel, self.task, self.seed)) for m in self.members
-        )
+        self.ensemble = self.ensemble.refit(panel, self.seed)
         self._panel = panel
         return self
 
@@ -395,7 +231,7 @@ class Pipeline:
         Raises:
             DataError: No row of the test follows the history.
         """
-        self._learn_outcomes()
+        self.settle()
         rows = test if self.features is None else self.features.continued(test)[1]
         more = self.schema.read_more(rows, panel=self._panel).panel
         full = self._panel.append(more)
@@ -404,7 +240,7 @@ class Pipeline:
         naive = create("seasonal_naive").fit(self._panel, self.task, _context(self.seed))
         scale = season_scale(full.drop_tails(lengths), self.task.season)
         totals: dict[str, dict[str, Sums]] = {"model": {}, "naive": {}}
-        outcomes, _, _ = self._rolled(full, lengths, naive)
+        outcomes, _ = self.ensemble.roll(full, lengths, self._learned, naive)
         for one in outcomes:
             assert one.reference is not None
             base = one.reference
@@ -464,9 +300,8 @@ class Pipeline:
             raise ConfigError(f"a series must be in the history, but {name!r} is not", f"for example {ids[0]!r}")
         one = self._panel.select([ids.index(name)])
         known = self._future(future, self._panel).select(np.array([ids.index(name)]))
-        self._learn_outcomes()
-        point, quantiles = self._forecast(one, known)
-        quantiles = self._adapted(quantiles, self._tracker)
+        self.settle()
+        point, quantiles = self.forecast(one, known)
         recent = one.tail(max(5 * self.horizon, 3 * self.task.season, 60))
         return plot(
             recent.times,
@@ -491,6 +326,7 @@ class Pipeline:
         return Path(path)
 
     def _parts(self) -> dict[str, State]:
+        conformal, leaning, learned = self.ensemble.conformal, self.ensemble.leaning, self._learned
         head = {
             "schema": json.dumps(self.schema.to_dict()),
             "task": self.task.to_dict(),
@@ -500,11 +336,11 @@ class Pipeline:
             "members": [
                 {"family": m.family, "params": dict(m.model.params), "weight": list(m.weight)} for m in self.members
             ],
-            "conformal": None if self.conformal is None else self.conformal.to_dict(),
-            "tracker": self._tracker.to_dict(),
+            "conformal": None if conformal is None else conformal.to_dict(),
+            "tracker": learned.tracker.to_dict(),
             "outcomes": dict(self._outcomes),
-            "leaning": None if self._leaning is None else self._leaning.to_dict(),
-            "online": None if self._online.empty else self._online.to_dict(),
+            "leaning": None if leaning is None else leaning.to_dict(),
+            "online": None if learned.online.empty else learned.online.to_dict(),
         }
         models = {f"model_{i}": m.model.state() for i, m in enumerate(self.members)}
         return {"pipeline": head, "panel": self._panel.to_state(), "facts": self.facts.to_state(), **models}
@@ -525,28 +361,30 @@ class Pipeline:
         parts = read_artifact(Path(path), mapped=mapped)
         head = parts["pipeline"]
         schema = Schema.from_dict(json.loads(head["schema"]))
-        members = [
+        members = tuple(
             Member(
                 m["family"],
                 create(m["family"], **m["params"]).restore(parts[f"model_{i}"]),
                 (m["weight"][0], m["weight"][1]),
             )
             for i, m in enumerate(head["members"])
-        ]
+        )
+        conformal = None if head["conformal"] is None else Conformal.from_dict(head["conformal"])
+        leaning = None if head.get("leaning") is None else Leaning.from_dict(head["leaning"])
+        ensemble = Ensemble(Task.from_dict(head["task"]), members, conformal, leaning)
+        learned = replace(ensemble.start(), tracker=Tracker.from_dict(head["tracker"]))
+        if head.get("online") is not None:
+            learned = replace(learned, online=Online.from_dict(head["online"]))
         pipeline = cls(
             schema,
             Panel.from_state(parts["panel"], schema.freq),
-            Task.from_dict(head["task"]),
+            ensemble,
             levels=tuple(float(q) for q in head["levels"]),
             metric_name=head["metric"],
-            members=members,
-            conformal=None if head["conformal"] is None else Conformal.from_dict(head["conformal"]),
             facts=Facts.from_state(parts["facts"]),
             seed=int(head["seed"]),
-            tracker=Tracker.from_dict(head["tracker"]),
             features=_features(path, head.get("features")),
-            leaning=None if head.get("leaning") is None else Leaning.from_dict(head["leaning"]),
-            online=None if head.get("online") is None else Online.from_dict(head["online"]),
+            learned=learned,
         )
         pipeline._outcomes = {str(id_): int(count) for id_, count in head["outcomes"].items()}
         return pipeline

@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from autots.ensembles import Leaning
+from autots.ensemble import Ensemble, Member
 from autots.evaluate import Objective, Plan, plan_cutoffs, targets_of
-from autots.intervals import Conformal
 from autots.metrics import metric
 from autots.metrics.metrics import Owa
 from autots.models.base import DEFAULT_LEVELS, Task
@@ -23,7 +22,7 @@ from autots.models.catalog import fit_here
 from autots.panel import Panel
 from autots.panel.schema import Ingested
 from autots.panel.season import detect_seasons
-from autots.pipeline import Member, Pipeline
+from autots.pipeline import Pipeline
 from autots.recipes import baselines, portfolio, search_space
 from autots.report import Facts
 from autots.report.terminal import Progress
@@ -161,8 +160,8 @@ def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
         seconds={"start": started, "search": searched - started, "final fit": fitted - searched, "total": fitted},
         messages=tuple(messages),
     )
-    members = [Member(m.family, m.model, m.weight) for m in assembly.members]
-    return _pipeline(read, settings, task, members, assembly.conformal, facts, assembly.leaning)
+    members = tuple(Member(m.family, m.model, m.weight) for m in assembly.members)
+    return _pipeline(read, settings, Ensemble(task, members, assembly.conformal, assembly.leaning), facts)
 
 
 def _task(panel: Panel, settings: Settings) -> Task:
@@ -216,26 +215,15 @@ def _searched(
     return search
 
 
-def _pipeline(
-    read: Ingested,
-    settings: Settings,
-    task: Task,
-    members: list[Member],
-    conformal: Conformal | None,
-    facts: Facts,
-    leaning: Leaning | None = None,
-) -> Pipeline:
+def _pipeline(read: Ingested, settings: Settings, ensemble: Ensemble, facts: Facts) -> Pipeline:
     return Pipeline(
         read.schema,
         read.panel,
-        task,
+        ensemble,
         levels=settings.levels,
         metric_name=settings.metric,
-        members=members,
-        conformal=conformal,
         facts=facts,
         seed=settings.seed,
-        leaning=leaning,
     )
 
 
@@ -326,7 +314,7 @@ def _trivial(read: Ingested, settings: Settings, task: Task, title: str, describ
         f"{family} is returned, its intervals are uncalibrated"
     )
     facts = trivial_facts(read.panel, read.report, family, title=title, settings=described, message=message)
-    return _pipeline(read, settings, task, [Member(family, model, (1.0, 1.0))], None, facts)
+    return _pipeline(read, settings, Ensemble(task, (Member(family, model, (1.0, 1.0)),)), facts)
 
 
 def _claim(folder: Path, panel: Panel, settings: Settings, task: Task, *, resume: bool) -> str:

@@ -19,10 +19,11 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
+from autots.ensemble import Ensemble, Member
 from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
 from autots.panel import Floats, Future, Panel
 from autots.panel.build import read_panel
-from autots.pipeline import Member, Pipeline
+from autots.pipeline import Pipeline
 from autots.report import Facts
 from serve.runtime.declarations import Declaration, TorchDeclaration
 from serve.runtime.eager import TorchModel
@@ -268,10 +269,8 @@ def opened(path: str | Path, told: Declaration | TorchDeclaration) -> ForeignMod
 
 def _pipeline(panel: Panel, schema: Any, told: Declaration | TorchDeclaration, members: Sequence[Member]) -> Pipeline:
     facts = Facts("a foreign model", {}, {}, {}, pd.DataFrame(), {}, {}, (), (), pd.DataFrame())
-    task = Task(told.horizon, (1,), told.quantiles)
-    return Pipeline(
-        schema, panel, task, levels=told.quantiles, metric_name="mae", members=members, conformal=None, facts=facts
-    )
+    ensemble = Ensemble(Task(told.horizon, (1,), told.quantiles), tuple(members))
+    return Pipeline(schema, panel, ensemble, levels=told.quantiles, metric_name="mae", facts=facts)
 
 
 def _digest(file: Path) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from autots.api import Pipeline
+from autots.ensemble import Ensemble, Member
 from autots.ensembles import average
 from autots.features import Features
 from autots.intervals import Conformal, fit_conformal
@@ -17,7 +18,6 @@ from autots.models.base import DEFAULT_LEVELS, Task
 from autots.models.catalog import fit_here
 from autots.panel import Panel
 from autots.panel.build import read_panel
-from autots.pipeline import Member
 from autots.report import Facts
 
 __all__ = ["fitted", "hourly", "of_panel"]
@@ -81,18 +81,10 @@ def of_panel(
     seasons = tuple(m for m in panel.freq.seasons if 2 * m <= int(np.median(panel.lengths))) or (1,)
     task = Task(horizon, seasons, tuple(sorted({*DEFAULT_LEVELS, *levels})))
     weight = 1.0 / len(families)
-    members = [Member(f, fit_here(f, params or {}, panel, task, 0), (weight, weight)) for f in families]
+    members = tuple(Member(f, fit_here(f, params or {}, panel, task, 0), (weight, weight)) for f in families)
     facts = Facts("test", {}, {}, {}, pd.DataFrame(), {}, {}, (), (), pd.DataFrame())
-    return Pipeline(
-        schema,
-        panel,
-        task,
-        levels=levels,
-        metric_name="mase",
-        members=members,
-        conformal=_calibrated(members, panel, task),
-        facts=facts,
-    )
+    ensemble = Ensemble(task, members, _calibrated(members, panel, task))
+    return Pipeline(schema, panel, ensemble, levels=levels, metric_name="mase", facts=facts)
 
 
 def _calibrated(members: Sequence[Member], panel: Panel, task: Task) -> Conformal | None:

@@ -35,6 +35,7 @@ TENANT = [
     ("models",),
     ("evaluate", "testing", "datasets"),
     ("ensembles", "intervals"),
+    ("ensemble",),
     ("recipes",),
     ("report",),
     ("artifact",),

@@ -280,9 +280,10 @@ def test_the_budget_is_kept_from_pressing_return_to_the_prompt(
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory, air_passengers: Path) -> Path:
     """A pipeline with a learned member that was saved; made in this process."""
+    from autots.ensemble import Ensemble, Member
     from autots.models.base import Context, Task
     from autots.panel.build import read_panel
-    from autots.pipeline import Member, Pipeline
+    from autots.pipeline import Pipeline
     from autots.search.outcome import trivial_facts
 
     read = read_panel(air_passengers, horizon=12)
@@ -292,11 +293,9 @@ def saved(tmp_path_factory: pytest.TempPathFactory, air_passengers: Path) -> Pat
     pipeline = Pipeline(
         read.schema,
         read.panel,
-        task,
+        Ensemble(task, (Member("linear_direct", model, (1.0, 1.0)),)),
         levels=(0.1, 0.9),
         metric_name="mase",
-        members=[Member("linear_direct", model, (1.0, 1.0))],
-        conformal=None,
         facts=facts,
     )
     return pipeline.save(tmp_path_factory.mktemp("saved") / "pipeline")

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import autots
+from autots.ensemble import Ensemble
 from autots.ensembles import Leaning
 from autots.metrics import METRICS, coverage, season_scale
 from autots.pipeline import Pipeline
@@ -101,13 +102,10 @@ def test_a_series_leans_on_its_own_whoever_is_forecast_beside_it_and_after_savin
     leant = Pipeline(
         fitted.schema,
         fitted.panel,
-        fitted.task,
+        Ensemble(fitted.task, fitted.members, leaning=leaning),
         levels=LEVELS,
         metric_name=fitted.metric_name,
-        members=fitted.members,
-        conformal=None,
         facts=fitted.facts,
-        leaning=leaning,
     )
     future = fitted.schema.read_future(next_days(split), fitted.panel, 4)
     whole, _ = leant.forecast(fitted.panel, future)
@@ -118,7 +116,7 @@ def test_a_series_leans_on_its_own_whoever_is_forecast_beside_it_and_after_savin
         np.testing.assert_array_equal(one, whole[[i]])
     first = fitted.members[0].model.predict(fitted.panel, future).median(fitted.task.levels)
     common = Pipeline.load(fitted.save(tmp_path / "common"))
-    common.conformal = None
+    common.ensemble = Ensemble(fitted.task, fitted.members)
     plain = common.forecast(fitted.panel, future)[0]
     # Weights times factors of one, summed: which of the two sums is fused differs between processors.
     np.testing.assert_allclose(whole[[0, 2]], plain[[0, 2]], rtol=1e-12)
@@ -186,7 +184,7 @@ def test_an_update_in_pieces_equals_one_update(pipeline, fitted, split, tmp_path
         other.settle()
     np.testing.assert_array_equal(pipeline.panel.y, other.panel.y)
     pipeline.settle()
-    np.testing.assert_allclose(pipeline._online.weights.logs, other._online.weights.logs, rtol=1e-9)
+    np.testing.assert_allclose(pipeline._learned.online.weights.logs, other._learned.online.weights.logs, rtol=1e-9)
 
 
 def test_intervals_widen_after_misses_and_stay_wide_after_saving(pipeline, split, tmp_path):
@@ -194,11 +192,11 @@ def test_intervals_widen_after_misses_and_stay_wide_after_saving(pipeline, split
     pipeline.update(split[1].assign(sold=split[1]["sold"] * 30))
     future = split[1].drop(columns="sold").assign(day=lambda d: d["day"] + pd.Timedelta(11, "D"))
     again = autots.load(pipeline.save(tmp_path / "again"))
-    assert again._tracker == pipeline._tracker
+    assert again._learned.tracker == pipeline._learned.tracker
     after, loaded = pipeline.predict(future), again.predict(future)
     assert (after["0.9"] - after["mean"]).mean() > 2 * (before["0.9"] - before["mean"]).mean()
     pd.testing.assert_frame_equal(after, loaded, check_exact=True)
-    assert pipeline._tracker.above > 1.0
+    assert pipeline._learned.tracker.above > 1.0
 
 
 def test_an_updated_pipeline_comes_back_from_disk_equal(pipeline, split, tmp_path):

@@ -1,0 +1,236 @@
+"""The fitted ensemble: from panels to calibrated quantiles, and what it learns from targets that come later.
+
+It knows nothing of tables, files or users; ``pipeline.py`` puts those around it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from autots.ensembles import Leaning, Online, Weight, average, shifted
+from autots.intervals import Conformal, Tracker
+from autots.metrics import season_scale
+from autots.models.base import Forecast, Forecaster, Task
+from autots.models.catalog import fit_here
+from autots.panel import Floats, Future, Ints, Panel
+
+if TYPE_CHECKING:
+    from autots.evaluate.rolling import Rolled
+
+__all__ = ["Ensemble", "Learned", "Member", "Outcome"]
+
+# Rows of history that are forecast from at once while a test set is rolled over.
+_BATCH = 3_000_000
+# Forecast values from which members are asked side by side: starting threads costs less than a millisecond.
+_WORTH_THREADS = 2_000
+
+
+@dataclass(frozen=True)
+class Member:
+    """A fitted part of the ensemble.
+
+    Args:
+        family: Of the catalog.
+        model: Fitted.
+        weight: Its share in the point forecast and in the quantiles; both sum to one over the members.
+    """
+
+    family: str
+    model: Forecaster
+    weight: Weight
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What the targets taught that came after the fit.
+
+    Args:
+        online: How weights and level were adapted.
+        tracker: How the intervals were.
+    """
+
+    online: Online
+    tracker: Tracker = field(default_factory=Tracker)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A batch of W windows that were forecast and came: (W,) series and block, (W, H) targets and points."""
+
+    series: Ints
+    block: Ints
+    actual: Floats
+    point: Floats
+    quantiles: Floats
+    reference: Forecast | None
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Members, their weights, and the calibration of their average.
+
+    Args:
+        task: Horizon, seasons and all quantile levels that are computed.
+        members: Fitted.
+        conformal: The calibration, or None where nothing could be backtested.
+        leaning: How single series depart from the members' weights.
+    """
+
+    task: Task
+    members: tuple[Member, ...]
+    conformal: Conformal | None = None
+    leaning: Leaning | None = None
+
+    def start(self) -> Learned:
+        """Return what is known right after the fit."""
+        return Learned(Online.of_members(len(self.members)))
+
+    def forecast(self, history: Panel, future: Future, learned: Learned) -> tuple[Floats, Floats]:
+        """Forecast from the end of a panel.
+
+        Args:
+            history: S series on the clock of the fit, with its covariates.
+            future: The known covariates over the horizon.
+            learned: Since the fit.
+
+        Returns:
+            The (S, H) points for the metric, and the (S, H, Q) calibrated quantiles at ``task.levels``.
+        """
+        made, online = self._made(history, future), learned.online
+        averaged = self._averaged(made, self._factors(history.ids, online))
+        point, quantiles = self._calibrated(*averaged, self._scale(history))
+        if not online.empty:
+            more = online.corrections(history.ids, history.last_times)
+            point, quantiles = self._moved(point, quantiles, more)
+        return point, self._widened(quantiles, learned.tracker)
+
+    def roll(
+        self, full: Panel, lengths: Ints, learned: Learned, reference: Forecaster | None = None
+    ) -> tuple[list[Outcome], Learned]:
+        """Forecast the last rows of a panel, horizon after horizon, learning from what came before each.
+
+        Args:
+            full: The series.
+            lengths: (S,) rows to forecast.
+            learned: Before them.
+            reference: A forecaster to compare with.
+
+        Returns:
+            The outcomes by batches of windows, and what is known after the last window.
+        """
+        from autots.evaluate.rolling import rolling_windows
+
+        made: list[Outcome] = []
+        online = learned.online
+        for batch in rolling_windows(full, lengths, self.task.horizon, most_rows=_BATCH):
+            point, quantiles, online = self._followed(batch, online)
+            base = None if reference is None else reference.predict(batch.history, batch.future)
+            made.append(Outcome(batch.series, batch.block, batch.actual, point, quantiles, base))
+        return made, Learned(online, self._tracked(made, learned.tracker))
+
+    def refit(self, panel: Panel, seed: int) -> Self:
+        """Return the same ensemble with members fitted anew; weights and calibration stay."""
+        members = tuple(
+            replace(m, model=fit_here(m.family, m.model.params, panel, self.task, seed)) for m in self.members
+        )
+        return replace(self, members=members)
+
+    def _made(self, history: Panel, future: Future) -> list[Forecast]:
+        """Return each member's forecast; of large panels several at a time, since most of the work leaves Python."""
+        small = len(self.members) == 1 or history.n_series * self.task.horizon < _WORTH_THREADS
+        # Counting the processors takes a tenth of a small forecast's time.
+        threads = 1 if small else min(os.cpu_count() or 1, len(self.members))
+        if threads < 2:
+            return [m.model.predict(history, future) for m in self.members]
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(lambda m: m.model.predict(history, future), self.members))
+
+    def _averaged(self, made: Sequence[Forecast], factors: Floats | None) -> tuple[Floats, Floats]:
+        weights = [m.weight for m in self.members]
+        return average([f.mean for f in made], [f.quantiles for f in made], weights, self._middle, factors=factors)
+
+    def _factors(self, ids: npt.NDArray[np.object_], online: Online) -> Floats | None:
+        """Return the (M, S) factors of some series on the members' weights."""
+        factors = None if self.leaning is None else self.leaning.of(ids)
+        if online.empty:
+            return factors
+        return online.factors(ids) if factors is None else factors * online.factors(ids)
+
+    def _scale(self, history: Panel) -> Floats | None:
+        """Return the (S,) scales that the calibration goes by."""
+        return None if self.conformal is None else season_scale(history, self.task.season)
+
+    def _calibrated(self, mean: Floats, quantiles: Floats, scale: Floats | None) -> tuple[Floats, Floats]:
+        """Return the points for the metric, and the calibrated quantiles."""
+        if self.conformal is not None and scale is not None:
+            quantiles = self.conformal.apply(quantiles, scale)
+        return (mean if self.task.squared else quantiles[:, :, self._middle]), quantiles
+
+    def _moved(self, point: Floats, quantiles: Floats, more: Floats) -> tuple[Floats, Floats]:
+        """Return points and quantiles moved by (S,) values."""
+        return shifted(point, more[:, None], self._floor), shifted(quantiles, more[:, None, None], self._floor)
+
+    def _widened(self, quantiles: Floats, tracker: Tracker) -> Floats:
+        return np.asarray(np.maximum(tracker.apply(quantiles, self._middle), self._floor))
+
+    def _followed(self, batch: Rolled, online: Online) -> tuple[Floats, Floats, Online]:
+        """Return (W, H) points and (W, H, Q) quantiles of windows, each with what the outcomes before it taught.
+
+        The windows of a series come one after another, in this batch and the next.
+        """
+        history, horizon = batch.history, self.task.horizon
+        made, ids = self._made(history, batch.future), history.ids
+        points = np.stack([f.mean if self.task.squared else f.median(self.task.levels) for f in made])
+        shares = np.array([[m.weight[0]] for m in self.members])
+        shares = shares * (np.ones((1, len(ids))) if self.leaning is None else self.leaning.of(ids))
+        ends = [history.freq.advance(history.last_times, n * horizon) for n in (0, 1, 2)]
+        out, quantiles = np.empty_like(made[0].mean), np.empty_like(made[0].quantiles)
+        online, scale = online.including(ids), self._scale(history)
+        for block in np.unique(batch.block):
+            at = np.flatnonzero(batch.block == block)
+            some = [Forecast(f.mean[at], f.quantiles[at]) for f in made]
+            averaged = self._averaged(some, self._factors(ids[at], online))
+            point, quantiles[at] = self._calibrated(*averaged, None if scale is None else scale[at])
+            more = online.corrections(ids[at], history.last_times[at])
+            out[at], quantiles[at] = self._moved(point, quantiles[at], more)
+            online = online.after(
+                ids[at],
+                points[:, at],
+                point,
+                batch.actual[at],
+                shares[:, at],
+                (ends[0][at], ends[1][at], ends[2][at]),
+                squared=self.task.squared,
+                floor=self._floor,
+            )
+        return out, quantiles, online
+
+    def _tracked(self, made: Sequence[Outcome], tracker: Tracker) -> Tracker:
+        """Adapt every interval, in place, to the outcomes before it, never to its own; return the last tracker."""
+        for block in range(max((int(o.block.max()) for o in made), default=-1) + 1):
+            actual, adapted = [], []
+            for one in made:
+                chosen = one.block == block
+                one.quantiles[chosen] = self._widened(one.quantiles[chosen], tracker)
+                actual.append(one.actual[chosen])
+                adapted.append(one.quantiles[chosen])
+            tracker = tracker.after(
+                np.concatenate(actual), np.concatenate(adapted), self.task.levels, floor=self._floor
+            )
+        return tracker
+
+    @cached_property
+    def _middle(self) -> int:
+        return self.task.levels.index(0.5)
+
+    @property
+    def _floor(self) -> float:
+        return 0.0 if self.conformal is not None and self.conformal.non_negative else -np.inf
