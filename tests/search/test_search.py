@@ -282,15 +282,18 @@ def test_the_ensemble_is_fitted_weighted_and_calibrated(tmp_path):
     assert (np.diff(assembly.unseen.quantiles, axis=-1) >= 0).all()
 
 
-def test_members_that_would_make_forecasts_slow_are_left_out(tmp_path):
+@pytest.mark.parametrize(("budget", "seconds", "kept"), [(60.0, 1.0, False), (300.0, 1.0, True), (1000.0, 10.0, False)])
+def test_members_that_would_make_forecasts_slow_for_the_budget_are_left_out(tmp_path, budget, seconds, kept):
     search, assembly = assembled(tmp_path)
     slow = min((m for m in assembly.members), key=lambda m: max(m.weight)).number
     windows = len(search.board.objective.plan.cutoffs)
     search.board.entries = [
-        dataclasses.replace(e, predict_seconds=10.0 * windows) if e.number == slow else e for e in search.board.entries
+        dataclasses.replace(e, predict_seconds=seconds * windows) if e.number == slow else e
+        for e in search.board.entries
     ]
-    again = assemble(search.board, PANEL, None, Deadline.after(1000.0), seed=0)
-    assert {m.number for m in again.members} == {m.number for m in assembly.members} - {slow}
+    again = assemble(search.board, PANEL, None, Deadline.after(budget), seed=0)
+    left_out = set() if kept else {slow}
+    assert {m.number for m in again.members} == {m.number for m in assembly.members} - left_out
     np.testing.assert_allclose(np.sum([m.weight for m in again.members], axis=0), 1.0)
 
 
