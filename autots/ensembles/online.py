@@ -15,6 +15,8 @@ from autots.panel import Floats, Ints
 
 __all__ = ["Online", "shifted"]
 
+_LARGEST = 1e100
+
 
 def shifted(values: Floats, more: Floats, floor: float) -> Floats:
     """Return values moved by ``more``, but for those on a bound of the targets: a zero among many is no wrong level."""
@@ -86,6 +88,8 @@ class Online:
             squared: Whether squared errors count, or absolute ones.
             floor: A bound of the targets.
         """
+        # Errors whose squares are no number teach nothing, as missing targets do.
+        actual = np.where(np.abs(actual - made) < _LARGEST, actual, np.nan)
         seen = np.isfinite(actual)
         some = np.flatnonzero(seen.any(axis=1))
         if not len(some):

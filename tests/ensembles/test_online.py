@@ -64,6 +64,14 @@ def test_one_wild_error_moves_the_next_forecast_by_a_bound():
     assert np.isfinite(wild.errors.product).all()
 
 
+@pytest.mark.parametrize("squared", [False, True])
+def test_an_error_beyond_all_numbers_teaches_nothing(squared):
+    before, _ = follow(np.full(20, 3.0), squared=squared)
+    after, _ = follow(np.array([1e300]), squared=squared, online=before, begin=20)
+    np.testing.assert_array_equal(after.errors.last, before.errors.last)
+    np.testing.assert_array_equal(after.weights.usual, before.weights.usual)
+
+
 def test_only_the_forecast_that_follows_is_corrected():
     online, _ = follow(np.full(60, 3.0))
     end = 60 * HORIZON
