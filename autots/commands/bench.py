@@ -17,8 +17,8 @@ __all__ = ["bench", "bench_eligibility"]
 
 
 def bench(
-    suite: Annotated[str, typer.Argument(help="accuracy or speed; also eligibility, features, search, serve.")],
-    data: Annotated[Path | None, typer.Option(help="Folder of the public sets (accuracy).")] = None,
+    suite: Annotated[str, typer.Argument(help="accuracy, online or speed; also eligibility, features, search, serve.")],
+    data: Annotated[Path | None, typer.Option(help="Folder of the public sets (accuracy, online).")] = None,
     only: Annotated[str, typer.Option(help="Names of sets or figures, separated by commas.")] = "",
     budget: Annotated[int | None, typer.Option(help="Seconds instead of each set's own budgets.")] = None,
     seed: Annotated[int, typer.Option(help="Of the fits.")] = 0,
@@ -48,19 +48,25 @@ def bench_eligibility(data: Annotated[Path, typer.Option(help="Folder with a fol
 def _records(
     suite: str, data: Path | None, only: list[str], budget: int | None, seed: int, windows: int
 ) -> Iterator[dict[str, Any]]:
-    if suite == "accuracy":
-        from autots.bench import accuracy
+    if suite in ("accuracy", "online"):
+        from autots.bench import accuracy, online
 
+        sets = accuracy.SETS if suite == "accuracy" else online.SETS
         if data is None:
-            raise ConfigError("the accuracy suite needs the public sets, but --data is not given", "give their folder")
-        unknown = set(only) - set(accuracy.SETS)
+            raise ConfigError(f"the {suite} suite needs the public sets, but --data is not given", "give their folder")
+        unknown = set(only) - set(sets)
         if unknown:
-            raise ConfigError(f"a set must be one of {list(accuracy.SETS)}, but got {sorted(unknown)}", "see --only")
-        print("forecasts of", ", ".join(only or accuracy.SETS), file=sys.stderr)
-        yield from accuracy.run(data, only or list(accuracy.SETS), budget=budget, seed=seed, bare=True, windows=windows)
+            raise ConfigError(f"a set must be one of {list(sets)}, but got {sorted(unknown)}", "see --only")
+        print("forecasts of", ", ".join(only or sets), file=sys.stderr)
+        if suite == "accuracy":
+            yield from accuracy.run(data, only or list(sets), budget=budget, seed=seed, bare=True, windows=windows)
+        else:
+            yield from online.run(data, only or list(sets), budget=budget or 60, seed=seed)
     elif suite == "speed":
         from autots.bench import speed
 
         yield from speed.run(tuple(only)) if only else speed.run()
     else:
-        raise ConfigError(f"a suite must be accuracy or speed, but got {suite!r}", "for example `zoo bench speed`")
+        raise ConfigError(
+            f"a suite must be accuracy, online or speed, but got {suite!r}", "for example `zoo bench speed`"
+        )

@@ -1,0 +1,139 @@
+"""What learning after the fit is worth: the last horizons of public sets, forecast with and without it.
+
+Each set is fitted on all but its last horizons, which are then rolled over twice: with the weights, level and intervals
+of the fit, and with those that follow what came before each horizon. The layout of the sets is that of ``accuracy``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from autots.metrics import METRICS, Sums, coverage, season_scale
+from autots.panel import Floats
+from autots.pipeline import Pipeline
+from zoo.errors import DataError
+
+__all__ = ["SETS", "Rolled", "run"]
+
+# Rows of history that are forecast from at once.
+_BATCH = 3_000_000
+
+
+@dataclass(frozen=True)
+class Rolled:
+    """A set and the horizons that are forecast.
+
+    Args:
+        folder: Name of the set's folder.
+        horizon: Steps.
+        windows: How many horizons.
+        before: So many times ``windows`` horizons are left out at the end.
+        metric: What the fit minimises, and what is compared.
+        series: The end of the ids that are kept, all by default.
+    """
+
+    folder: str
+    horizon: int
+    windows: int
+    before: int = 0
+    metric: str = "mase"
+    series: str = ""
+
+
+SETS: Mapping[str, Rolled] = {
+    **{f"taxi tenth {10 - k}": Rolled("nab", 1, 1032, k, "mse", "nyc_taxi") for k in range(4)},
+    "bikes 24 h": Rolled("bike_sharing", 24, 30),
+    "bikes 1 h": Rolled("bike_sharing", 1, 500, 1),
+    "prices 24 h": Rolled("epf_short", 24, 14),
+    "ETTh1 24 h": Rolled("ett_h1", 24, 30),
+    "exchange 10 d": Rolled("exchange_rate", 10, 30),
+    "gefcom 24 h": Rolled("gefcom2012_load", 24, 30),
+    "gefcom before 24 h": Rolled("gefcom2012_load", 24, 30, 1),
+    "M4 hourly 6 h": Rolled("m4_hourly", 6, 10),
+    "M5 7 d": Rolled("m5_sample", 7, 20),
+    "Victoria 24 h": Rolled("vic_electricity", 48, 30),
+    "Victoria 30 min": Rolled("vic_electricity", 1, 500, 1, "mse"),
+}
+
+
+def run(data: Path, names: Sequence[str], *, budget: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Yield one record per set.
+
+    Args:
+        data: The folder of the sets.
+        names: Of SETS.
+        budget: Seconds of each fit.
+        seed: Of the fits.
+
+    Raises:
+        DataError: A set's folder is missing.
+    """
+    from autots.api import AutoTS
+
+    for name in names:
+        one = SETS[name]
+        train, test = _split(_read(data, one), one)
+        pipeline = AutoTS(one.horizon, budget=budget, metric=one.metric, seed=seed).fit(train)
+        fixed, followed = _fixed(pipeline, test, one.metric), pipeline.evaluate(test)
+        yield {
+            "set": name,
+            "horizons": one.windows,
+            "metric": one.metric,
+            "fixed": {"score": _short(fixed["score"]), **{k: _short(fixed[k]) for k in ("wql", "coverage")}},
+            "followed": {
+                "score": _short(followed[one.metric]),
+                "wql": _short(followed["wql"]),
+                "coverage": _short(followed["coverage"]["0.8"]),
+            },
+            "ratio": round(followed[one.metric] / fixed["score"], 3),
+            "members": len(pipeline.members),
+        }
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.5g}")
+
+
+def _read(data: Path, one: Rolled) -> pd.DataFrame:
+    parts = [data / one.folder / f"{part}.parquet" for part in ("train", "test")]
+    if not parts[0].exists():
+        raise DataError(f"the benchmark needs the set's folder, but there is no {parts[0].parent}", "give --data")
+    table = pd.concat([pd.read_parquet(part) for part in parts if part.exists()])[["unique_id", "ds", "y"]]
+    kept = table[table["unique_id"].astype(str).str.endswith(one.series)]
+    return kept.sort_values(["unique_id", "ds"], kind="stable")
+
+
+def _split(table: pd.DataFrame, one: Rolled) -> tuple[pd.DataFrame, pd.DataFrame]:
+    groups = table.groupby("unique_id")
+    left = groups["y"].transform("size") - groups.cumcount()
+    size = one.horizon * one.windows
+    return table[left > size * (one.before + 1)], table[(left <= size * (one.before + 1)) & (left > size * one.before)]
+
+
+def _fixed(pipeline: Pipeline, test: pd.DataFrame, name: str) -> dict[str, float]:
+    """Return the scores of what the ensemble forecasts if it learns nothing after the fit."""
+    from autots.evaluate.rolling import rolling_windows
+
+    more = pipeline.schema.read_more(test, panel=pipeline.panel).panel
+    full = pipeline.panel.append(more)
+    rows = np.array([int(np.flatnonzero(full.ids == id_)[0]) for id_ in more.ids], dtype=np.intp)
+    full, task = full.select(rows), pipeline.task
+    scale = season_scale(full.drop_tails(more.lengths), task.season)
+    actual: list[Floats] = []
+    made: list[Floats] = []
+    sums: dict[str, Sums] = {}
+    for batch in rolling_windows(full, more.lengths, task.horizon, most_rows=_BATCH):
+        point, quantiles = pipeline.ensemble.forecast(batch.history, batch.future, pipeline.ensemble.start())
+        for key in (name, "wql"):
+            part = METRICS[key].sums(batch.actual, point, quantiles, task.levels, scale[batch.series])
+            sums[key] = sums[key] + part if key in sums else part
+        actual.append(batch.actual)
+        made.append(quantiles)
+    covered = coverage(np.concatenate(actual), np.concatenate(made), task.levels)["0.8"]
+    return {"score": METRICS[name].report(sums[name]), "wql": METRICS["wql"].report(sums["wql"]), "coverage": covered}
