@@ -125,6 +125,10 @@ class Forecaster(ABC):
         """The constructor's arguments, all JSON values: attributes of the same names, unless a class says otherwise."""
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
+    def most_rows(self, horizon: int) -> float:
+        """Return the rows of a panel, about, beyond which a fit takes no longer: infinity where it always does."""
+        return float("inf")
+
     @classmethod
     def import_libraries(cls) -> None:
         """Import ``libraries`` now."""

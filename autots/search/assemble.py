@@ -103,10 +103,7 @@ def _growth(entry: Entry, plan: Plan, lengths: Ints) -> float:
     """Return how many times more rows the fit on all rows sees; learners draw no more than a fixed number."""
     usual = float(np.median(lengths)) - plan.horizon
     all_rows, seen = (max(usual - cut, 1.0) * len(lengths) for cut in (0.0, float(np.mean(plan.fits))))
-    most = float(entry.params.get("max_windows", np.inf))
-    if "max_rows" in entry.params:
-        steps = min(plan.horizon, 12) if entry.family == "trees_direct" else 1
-        most = entry.params["max_rows"] / steps
+    most = create(entry.family, **entry.params).most_rows(plan.horizon)
     return float(np.clip(min(all_rows, most) / min(seen, most), 1.0, 4.0))
 
 
@@ -165,7 +162,9 @@ def assemble(
         second = _swift(_weights(objective, done, made, "all"), by_number, objective.plan, allowed)
     workers = 1 if driver is None else driver.workers
     heavy = {n: max(weight) for n, weight in second.items()}
-    kept = _affordable(heavy, done, objective.plan, panel.lengths, workers, deadline.remaining - 2.0)
+    # Who is late is used as its backtest left it, as if it had not been tried: no need to be cautious.
+    hoped = _SAFETY * (deadline.remaining - 2.0)
+    kept = _affordable(heavy, done, objective.plan, panel.lengths, workers, hoped)
     refitted = {n: second[n] for n in kept}
     if driver is not None:
         for n in kept:

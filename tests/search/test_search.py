@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from autots.ensembles import ensemble_weights
-from autots.evaluate import Objective, plan_cutoffs, targets_of
+from autots.evaluate import Objective, Plan, plan_cutoffs, targets_of
 from autots.metrics import METRICS
 from autots.models.base import Task
 from autots.panel import DataReport
 from autots.recipes import Candidate, Portfolio, baselines, search_space
 from autots.report.terminal import Silent
 from autots.search import trial as work
-from autots.search.assemble import assemble
-from autots.search.board import Board, drop_states, read_backtest, write_backtest
+from autots.search.assemble import assemble, refit_seconds
+from autots.search.board import Board, Entry, drop_states, read_backtest, write_backtest
 from autots.search.engine import Search, first_entries
 from autots.search.outcome import facts_of
 from autots.testing.forecasters import example_panel, panel_of
@@ -295,6 +295,15 @@ def test_members_that_would_make_forecasts_slow_for_the_budget_are_left_out(tmp_
     left_out = set() if kept else {slow}
     assert {m.number for m in again.members} == {m.number for m in assembly.members} - left_out
     np.testing.assert_allclose(np.sum([m.weight for m in again.members], axis=0), 1.0)
+
+
+@pytest.mark.parametrize("name", ["linear_direct", "trees_direct", "trees_recursive", "mlp", "rvfl"])
+def test_a_final_fit_takes_longer_until_the_family_draws_no_more(name):
+    plan, entry = Plan(5, (100, 50, 5), 2, (100,)), Entry(0, name, {}, fit_seconds=10.0)
+    short, long = (refit_seconds([entry], plan, np.full(n, 400), 1) for n in (1, 2_000))
+    assert short == pytest.approx(long * (395 / 295), rel=1e-6)
+    forever = refit_seconds([dataclasses.replace(entry, family="auto_ets")], plan, np.full(2_000, 400), 1)
+    assert forever == pytest.approx(short)
 
 
 def test_the_reported_windows_chose_nothing(tmp_path):

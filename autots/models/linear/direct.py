@@ -74,6 +74,10 @@ class DirectLinear(Pooled):
         window = norm_window(task, fits, p["norm_periods"], usual)
         return WindowSpec(lags, seasonal, (), False, p["norm"], window)
 
+    def most_rows(self, horizon: int) -> float:
+        """See Forecaster."""
+        return float(self._params["max_windows"])
+
     def _learn(self, panel: Panel, task: Task, context: Context) -> None:
         rng = np.random.default_rng(context.seed)
         self._task, self._window = task, self._spec(panel, task)

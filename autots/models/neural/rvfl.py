@@ -112,6 +112,10 @@ class RVFL(Pooled):
             self._output = self._solve(source, context, robust=True)
         self._calibrate(source, table, at)
 
+    def most_rows(self, horizon: int) -> float:
+        """See Forecaster."""
+        return float(min(self._params["effort"] * _WORK / self._params["units"] ** 2, _MOST_WINDOWS))
+
     def _sizes(self, panel: Panel, task: Task, rounds: int) -> tuple[int, int]:
         """Return the units, and the windows that the work allows."""
         windows = int(np.maximum(panel.lengths - task.horizon, 0).sum())

@@ -28,6 +28,9 @@ from zoo.errors import ModelError
 
 __all__ = ["DirectTrees"]
 
+# Steps of the horizon that are drawn for each training origin.
+_STEPS = 12
+
 
 class DirectTrees(Pooled):
     """Trees on window-normalised targets with same-phase lags, recent lags, rolling means, calendar and covariates.
@@ -90,11 +93,15 @@ class DirectTrees(Pooled):
         lags = min(p["lags"] or int(np.clip(task.horizon, 6, 16)), max(usual // 3, 1))
         return WindowSpec(lags, seasonal, tuple(sorted(spans)), p["calendar"], p["norm"], window)
 
+    def most_rows(self, horizon: int) -> float:
+        """See Forecaster."""
+        return float(self._params["max_rows"]) / min(horizon, _STEPS)
+
     def _learn(self, panel: Panel, task: Task, context: Context) -> None:
         p, rng = self._params, np.random.default_rng(context.seed)
         self._task, self._window = task, self._spec(panel, task)
         table = Table(panel, task, self._window)
-        many = min(task.horizon, 12)
+        many = min(task.horizon, _STEPS)
         at = sample_origins(
             panel,
             task.horizon if panel.lengths.max() > task.horizon else 1,

@@ -70,6 +70,10 @@ class RecursiveTrees(Pooled):
         rolling = tuple(w for w in (base, 4 * base) if 1 < w <= usual // 2)
         return WindowSpec(lags, seasonal, rolling, p["calendar"], p["norm"], window)
 
+    def most_rows(self, horizon: int) -> float:
+        """See Forecaster."""
+        return float(self._params["max_rows"])
+
     def _learn(self, panel: Panel, task: Task, context: Context) -> None:
         p, rng = self._params, np.random.default_rng(context.seed)
         # What was past-only at fit is unknown from the second step on, so it never enters.
