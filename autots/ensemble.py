@@ -113,7 +113,13 @@ class Ensemble:
         return point, self._widened(quantiles, learned.tracker)
 
     def roll(
-        self, full: Panel, lengths: Ints, learned: Learned, reference: Forecaster | None = None
+        self,
+        full: Panel,
+        lengths: Ints,
+        learned: Learned,
+        reference: Forecaster | None = None,
+        *,
+        learning: bool = True,
     ) -> tuple[list[Outcome], Learned]:
         """Forecast the last rows of a panel, horizon after horizon, learning from what came before each.
 
@@ -122,6 +128,7 @@ class Ensemble:
             lengths: (S,) rows to forecast.
             learned: Before them.
             reference: A forecaster to compare with.
+            learning: False to forecast all with what is known before them.
 
         Returns:
             The outcomes by batches of windows, and what is known after the last window.
@@ -131,10 +138,13 @@ class Ensemble:
         made: list[Outcome] = []
         online = learned.online
         for batch in rolling_windows(full, lengths, self.task.horizon, most_rows=_BATCH):
-            point, quantiles, online = self._followed(batch, online)
+            if learning:
+                point, quantiles, online = self._followed(batch, online)
+            else:
+                point, quantiles = self.forecast(batch.history, batch.future, learned)
             base = None if reference is None else reference.predict(batch.history, batch.future)
             made.append(Outcome(batch.series, batch.block, batch.actual, point, quantiles, base))
-        return made, Learned(online, self._tracked(made, learned.tracker))
+        return made, Learned(online, self._tracked(made, learned.tracker)) if learning else learned
 
     def refit(self, panel: Panel, seed: int) -> Self:
         """Return the same ensemble with members fitted anew; weights and calibration stay."""

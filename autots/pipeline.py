@@ -215,7 +215,7 @@ class Pipeline:
         self._panel = panel
         return self
 
-    def evaluate(self, test: Any) -> dict[str, Any]:
+    def evaluate(self, test: Any, *, learning: bool = True) -> dict[str, Any]:
         """Forecast a table that follows the history and compare.
 
         A test longer than the horizon is rolled over: after each horizon the state takes in what came, without a refit,
@@ -223,6 +223,7 @@ class Pipeline:
 
         Args:
             test: Rows after the history, known covariates among the columns.
+            learning: False to leave weights and intervals as they are, which shows what learning is worth.
 
         Returns:
             ``series``, ``rows``, ``smape``, ``mase``, ``rmse``, ``mse``, ``mae``, ``wql``, ``coverage`` (nominal ->
@@ -240,7 +241,7 @@ class Pipeline:
         naive = create("seasonal_naive").fit(self._panel, self.task, _context(self.seed))
         scale = season_scale(full.drop_tails(lengths), self.task.season)
         totals: dict[str, dict[str, Sums]] = {"model": {}, "naive": {}}
-        outcomes, _ = self.ensemble.roll(full, lengths, self._learned, naive)
+        outcomes, _ = self.ensemble.roll(full, lengths, self._learned, naive, learning=learning)
         for one in outcomes:
             assert one.reference is not None
             base = one.reference

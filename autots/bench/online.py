@@ -11,18 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from autots.metrics import METRICS, Sums, coverage, season_scale
-from autots.panel import Floats
-from autots.pipeline import Pipeline
 from zoo.errors import DataError
 
 __all__ = ["SETS", "Rolled", "run"]
-
-# Rows of history that are forecast from at once.
-_BATCH = 3_000_000
 
 
 @dataclass(frozen=True)
@@ -80,24 +73,21 @@ def run(data: Path, names: Sequence[str], *, budget: int, seed: int) -> Iterator
         one = SETS[name]
         train, test = _split(_read(data, one), one)
         pipeline = AutoTS(one.horizon, budget=budget, metric=one.metric, seed=seed).fit(train)
-        fixed, followed = _fixed(pipeline, test, one.metric), pipeline.evaluate(test)
+        fixed, followed = (pipeline.evaluate(test, learning=learning) for learning in (False, True))
         yield {
             "set": name,
             "horizons": one.windows,
             "metric": one.metric,
-            "fixed": {"score": _short(fixed["score"]), **{k: _short(fixed[k]) for k in ("wql", "coverage")}},
-            "followed": {
-                "score": _short(followed[one.metric]),
-                "wql": _short(followed["wql"]),
-                "coverage": _short(followed["coverage"]["0.8"]),
-            },
-            "ratio": round(followed[one.metric] / fixed["score"], 3),
+            "fixed": _shown(fixed, one.metric),
+            "followed": _shown(followed, one.metric),
+            "ratio": round(followed[one.metric] / fixed[one.metric], 3),
             "members": len(pipeline.members),
         }
 
 
-def _short(value: float) -> float:
-    return float(f"{value:.5g}")
+def _shown(found: Mapping[str, Any], metric: str) -> dict[str, float]:
+    shown = {"score": found[metric], "wql": found["wql"], "coverage": found["coverage"]["0.8"]}
+    return {name: float(f"{value:.5g}") for name, value in shown.items()}
 
 
 def _read(data: Path, one: Rolled) -> pd.DataFrame:
@@ -114,26 +104,3 @@ def _split(table: pd.DataFrame, one: Rolled) -> tuple[pd.DataFrame, pd.DataFrame
     left = groups["y"].transform("size") - groups.cumcount()
     size = one.horizon * one.windows
     return table[left > size * (one.before + 1)], table[(left <= size * (one.before + 1)) & (left > size * one.before)]
-
-
-def _fixed(pipeline: Pipeline, test: pd.DataFrame, name: str) -> dict[str, float]:
-    """Return the scores of what the ensemble forecasts if it learns nothing after the fit."""
-    from autots.evaluate.rolling import rolling_windows
-
-    more = pipeline.schema.read_more(test, panel=pipeline.panel).panel
-    full = pipeline.panel.append(more)
-    rows = np.array([int(np.flatnonzero(full.ids == id_)[0]) for id_ in more.ids], dtype=np.intp)
-    full, task = full.select(rows), pipeline.task
-    scale = season_scale(full.drop_tails(more.lengths), task.season)
-    actual: list[Floats] = []
-    made: list[Floats] = []
-    sums: dict[str, Sums] = {}
-    for batch in rolling_windows(full, more.lengths, task.horizon, most_rows=_BATCH):
-        point, quantiles = pipeline.ensemble.forecast(batch.history, batch.future, pipeline.ensemble.start())
-        for key in (name, "wql"):
-            part = METRICS[key].sums(batch.actual, point, quantiles, task.levels, scale[batch.series])
-            sums[key] = sums[key] + part if key in sums else part
-        actual.append(batch.actual)
-        made.append(quantiles)
-    covered = coverage(np.concatenate(actual), np.concatenate(made), task.levels)["0.8"]
-    return {"score": METRICS[name].report(sums[name]), "wql": METRICS["wql"].report(sums["wql"]), "coverage": covered}

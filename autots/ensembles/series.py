@@ -8,16 +8,15 @@ say nothing. Axes: M members, K windows, S series, H steps, Q levels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from autots.ensembles.average import Weight
 from autots.ensembles.select import combine
+from autots.ensembles.state import BySeries
 from autots.evaluate import Backtest, Objective, Part
 from autots.panel import Floats, Ints
 
@@ -35,7 +34,7 @@ _ENOUGH = 60_000
 
 
 @dataclass(frozen=True)
-class Leaning:
+class Leaning(BySeries):
     """Factors on the common weights.
 
     Args:
@@ -43,25 +42,11 @@ class Leaning:
         factors: (S, M) positive factors, 1 for the common weight.
     """
 
-    ids: npt.NDArray[np.object_]
     factors: npt.NDArray[np.float32]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values and an array."""
-        return {"ids": [str(id_) for id_ in self.ids], "factors": self.factors}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read what ``to_dict`` wrote."""
-        return cls(np.array(values["ids"], dtype=object), np.asarray(values["factors"]))
-
-    @cached_property
-    def _rows(self) -> dict[str, int]:
-        return {str(id_): i for i, id_ in enumerate(self.ids)}
 
     def of(self, ids: npt.NDArray[np.object_]) -> Floats:
         """Return the (M, S') factors of some series; those that were not there at the fit have the common weights."""
-        rows = np.array([self._rows.get(str(id_), -1) for id_ in ids], dtype=np.intp)
+        rows = self.rows(ids)
         out = self.factors[rows].astype(np.float64)
         out[rows < 0] = 1.0
         return np.asarray(out.T)

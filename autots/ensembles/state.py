@@ -1,4 +1,4 @@
-"""What is remembered of each series between one horizon and the next."""
+"""What an ensemble knows of each series."""
 
 from __future__ import annotations
 

@@ -114,14 +114,17 @@ class RVFL(Pooled):
 
     def most_rows(self, horizon: int) -> float:
         """See Forecaster."""
-        return float(min(self._params["effort"] * _WORK / self._params["units"] ** 2, _MOST_WINDOWS))
+        return float(min(self._allowed(self._params["units"], rounds=2), _MOST_WINDOWS))
+
+    def _allowed(self, units: int, rounds: int) -> float:
+        """Return the windows that the work allows."""
+        return float(self._params["effort"] * _WORK / (rounds * units**2 / 2))
 
     def _sizes(self, panel: Panel, task: Task, rounds: int) -> tuple[int, int]:
         """Return the units, and the windows that the work allows."""
         windows = int(np.maximum(panel.lengths - task.horizon, 0).sum())
         units = int(np.clip(min(windows, _MOST_WINDOWS) // _WINDOWS_PER_UNIT, _LEAST_UNITS, self._params["units"]))
-        most = int(self._params["effort"] * _WORK / (rounds * units**2 / 2))
-        return units, int(np.clip(most, 4 * units, _MOST_WINDOWS))
+        return units, int(np.clip(int(self._allowed(units, rounds)), 4 * units, _MOST_WINDOWS))
 
     def _draw(self, source: Windows, units: int, rng: np.random.Generator) -> None:
         """Draw the random layer, in units of how long the windows' inputs are."""
