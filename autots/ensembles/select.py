@@ -12,7 +12,10 @@ from autots.ensembles.greedy import greedy_weights
 from autots.evaluate import Backtest, Objective, Part
 from autots.panel import Floats
 
-__all__ = ["combine", "ensemble_weights"]
+__all__ = ["ENOUGH", "ROUNDS", "combine", "ensemble_weights"]
+
+#: Rounds of the forward selection, and targets on which the final weights are found.
+ROUNDS, ENOUGH = 20, 60_000
 
 # A greedy choice follows the noise of few windows; half of the weight stays with everything that is nearly as good.
 _EVEN = 0.5
@@ -25,9 +28,9 @@ def ensemble_weights(
     made: Sequence[Backtest],
     *,
     part: Part = "selection",
-    rounds: int = 20,
+    rounds: int = ROUNDS,
     most: int = 12,
-    enough: int = 120_000,
+    enough: int = ENOUGH,
     kinds: Sequence[Hashable] | None = None,
 ) -> Floats:
     """Return (M,) weights that sum to one: never worse than the best single candidate on the given windows.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autots.ensembles import Leaning, Weight, ensemble_weights, lean
+from autots.ensembles import ENOUGH, ROUNDS, Leaning, Weight, ensemble_weights, lean
 from autots.evaluate import Backtest, Objective, Part, Plan
 from autots.intervals import Conformal, fit_conformal
 from autots.metrics import metric
@@ -117,7 +117,8 @@ def reserve(search: Search, workers: int) -> float:
     members = [by_number[n] for n in weights]
     predict = sum(e.predict_seconds for e in members) / max(len(plan.cutoffs), 1)
     targets = search.board.objective.targets.actual.size
-    fixed = 1.5 + 4e-7 * search.panel.n_rows + 8e-6 * min(targets, 1_000_000) + 2 * predict
+    weigh = search.weighing * ROUNDS * min(targets, ENOUGH) * (2 if _weighs_twice(search.board.objective) else 1)
+    fixed = 1.5 + 4e-7 * search.panel.n_rows + 8e-6 * min(targets, 1_000_000) + weigh + 2 * predict
     if plan.fits[-1] <= _OLD * max(plan.horizon, *search.task.seasons):
         # What would be used as its backtest left it needs no time; nor does the last one for longer than its share.
         most = _REFIT * budget
@@ -224,11 +225,16 @@ def _weights(objective: Objective, done: list[Entry], made: list[Backtest], part
     kinds = [e.kind for e in done]
     point = ensemble_weights(objective, made, part=part, kinds=kinds)
     spread = point
-    if objective.zero_share > _MANY_ZEROS and not objective.needs_quantiles:
+    if _weighs_twice(objective):
         by_quantiles = replace(objective, metric=metric("sql"))
         spread = ensemble_weights(by_quantiles, made, part=part, kinds=kinds, most=4, enough=30_000)
     pairs = zip(point.tolist(), spread.tolist(), strict=True)
     return {e.number: pair for e, pair in zip(done, pairs, strict=True) if max(pair) > 0}
+
+
+def _weighs_twice(objective: Objective) -> bool:
+    """Return whether the quantiles have weights of their own."""
+    return objective.zero_share > _MANY_ZEROS and not objective.needs_quantiles
 
 
 def _allowed(values: int, budget: float) -> float:

@@ -6,6 +6,7 @@ told only after its file is whole. So a killed driver loses nothing that was fin
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -44,6 +45,8 @@ _FRESH = 0.2
 _LONGEST = 0.45
 # Share of the budget by which a trial's deadline precedes the end of the search: the reserve may yet grow.
 _MARGIN = 0.02
+# Rounds and targets that weigh the ensemble after each trial.
+_ROUNDS, _ENOUGH = 10, 15_000
 _FAILURES = {"timeout": FailureKind.TIME_LIMIT, "memory": FailureKind.MEMORY, "lost": FailureKind.LOST}
 
 
@@ -96,6 +99,7 @@ class Search:
     _stale: int = 0
     _best_loss: float = np.inf
     _weights: dict[int, float] = field(default_factory=dict)
+    _weighing: float = 0.0
     _final: dict[int, float] = field(default_factory=dict)
     _waiting: list[_Job] = field(default_factory=list)
 
@@ -345,22 +349,32 @@ class Search:
 
     def _reweigh(self) -> None:
         """Weigh the ensemble anew on a part of the targets: it decides where the budget flows and when to end."""
+        begin = time.perf_counter()
         done = self.board.complete
         made = [e.made for e in done if e.made is not None]
         kinds = [e.kind for e in done]
-        weights = ensemble_weights(self.board.objective, made, rounds=10, enough=15_000, kinds=kinds)
+        weights = ensemble_weights(self.board.objective, made, rounds=_ROUNDS, enough=_ENOUGH, kinds=kinds)
         self._weights = _positive(done, weights)
-        members, loss = self.board.objective.stack(made, "selection", 15_000)
+        members, loss = self.board.objective.stack(made, "selection", _ENOUGH)
         value = loss(np.sum([w * m for w, m in zip(weights, members, strict=True)], axis=0))
         # All windows decide what is fitted at the end, and so how much time that needs.
         self._final = self._weights
         if self.board.objective.has_final:
-            every = ensemble_weights(self.board.objective, made, part="all", rounds=10, enough=15_000, kinds=kinds)
+            every = ensemble_weights(
+                self.board.objective, made, part="all", rounds=_ROUNDS, enough=_ENOUGH, kinds=kinds
+            )
             self._final = _positive(done, every)
+        targets = min(self.board.objective.targets.actual.size, _ENOUGH)
+        self._weighing = (time.perf_counter() - begin) / (_ROUNDS * max(targets, 1))
         if value < self._best_loss * 0.9995:
             self._best_loss, self._stale = value, 0
         else:
             self._stale += 1
+
+    @property
+    def weighing(self) -> float:
+        """Seconds that a round of weighing all complete candidates takes for each target."""
+        return self._weighing
 
     @property
     def likely_members(self) -> Mapping[int, float]:

@@ -92,7 +92,7 @@ def _cpu(call: Callable[[], object], rounds: int = 300) -> float:
 
 
 def one_series() -> Iterator[_Record]:
-    """One series of 200 points: latency with one client, throughput with eight; plain uvicorn beside it."""
+    """One series of 200 points: latency with one client, throughput with eight, and two replicas; plain uvicorn."""
     plain = _plain(_SECONDS / 2)
     for family in ("auto_theta", "linear_direct"):
         pipeline = fitted(hourly(20, 200), families=(family,))
@@ -109,12 +109,17 @@ def one_series() -> Iterator[_Record]:
             used = _replica_cpu()
             eight = measure(start(url, [body], clients=8, seconds=_SECONDS))
             used = 1e3 * (_replica_cpu() - used) / max(eight.requests, 1)
+        with _up(pipeline, replicas=2) as endpoint:
+            url = f"{endpoint.url}/v1/forecast"
+            measure(start(url, [body], clients=8, seconds=_WARM))
+            two = measure(start(url, [body], clients=8, seconds=_SECONDS))
         yield {
             "family": family,
             "proxy": endpoint.proxy,
             "model_cpu_ms": round(model, 2),
             "one_client": _shown(one),
             "eight_clients": _shown(eight),
+            "eight_clients_two_replicas": _shown(two),
             "replica_cpu_ms": round(used, 2),
             "not_the_model_ms": round(one.p50 - model, 2),
             "uvicorn_fastapi": plain,

@@ -36,6 +36,9 @@ def prepare() -> str:
     """
     if "ray" in sys.modules and sys.modules["ray"].is_initialized():
         return proxy()
+    # Ray starts its workers, replicas and HAProxy among them, at 15: whoever computes on the same core is then given
+    # thirty times their share, and their callers wait.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     folder = os.environ.get("ZOO_SERVE_DIR") or _folder()
     os.environ["ZOO_SERVE_DIR"] = folder
     counters = Path(folder) / "metrics"

@@ -59,6 +59,11 @@ def test_the_endpoint_answers_as_predict_does(endpoint, pipeline):
 
 
 @pytest.mark.ray
+def test_replicas_run_at_the_priority_of_who_started_them(endpoint):
+    assert {process.nice() for process in replicas()} == {psutil.Process().nice()}  # Ray's default is 15
+
+
+@pytest.mark.ray
 def test_what_one_replica_observes_all_know(endpoint):
     rows = [{"id": "H0", "time": "2024-01-09T08:00:00", "y": 21.0}]
     with httpx.Client(base_url=endpoint.url) as client:
