@@ -238,10 +238,10 @@ def _offsets(
         j = next((j for j, high in enumerate(levels) if abs(high - (1 - low)) < 1e-9), None)
         if low >= 0.5 or j is None:
             continue
-        bottom, top, share = np.maximum(out[i], floor), float(out[j]), 1 - 2 * low
+        bottom, top, share = float(out[i]), float(out[j]), 1 - 2 * low
 
-        def covered(factor: float, bottom: Floats = bottom, top: float = top) -> float:
-            inside = (residual >= factor * bottom) & (residual <= factor * top)
+        def covered(factor: float, bottom: float = bottom, top: float = top) -> float:
+            inside = (residual >= np.maximum(factor * bottom, floor)) & (residual <= factor * top)
             return float(weight[inside].sum()) / total
 
         if covered(1.0) > share + _TOLERANCE:

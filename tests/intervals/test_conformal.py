@@ -110,6 +110,25 @@ def test_counts_with_many_zeros_are_covered_near_the_nominal_share(rate):
     assert covered(actual[k:], made) == pytest.approx(0.8, abs=0.08)
 
 
+def test_intervals_are_drawn_in_as_far_as_their_share_allows():
+    """The lower end at zero is drawn in only where it leaves zero, as it does when it is applied."""
+    rng = np.random.default_rng(0)
+    rate = rng.uniform(0.5, 1.5, (1, 600, 1))
+    y = np.where(rng.random((4, 600, 6)) < 0.45, 0.0, rng.gamma(2.0, rate, (4, 600, 6)))
+    centre = np.broadcast_to(0.6 * rate, y.shape)
+    quantiles = np.stack([centre - 2 * rate, centre, centre + 3 * rate], axis=-1)
+    scale = np.ones((4, 600))
+    fitted = fit_conformal(y, quantiles, scale, (0.1, 0.5, 0.9), non_negative=True)
+
+    def held(table):
+        made = np.stack(
+            [dataclasses.replace(fitted, table=table).apply(q, s) for q, s in zip(quantiles, scale, strict=True)]
+        )
+        return covered(y, made)
+
+    assert held(fitted.table) > 0.8 > held(0.99 * fitted.table)
+
+
 @st.composite
 def odd(draw):
     """Targets and forecasts with holes, absent series, constants, zero widths and undefined scales."""
