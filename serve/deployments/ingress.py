@@ -7,6 +7,7 @@ and verify beside their work, then switch.
 from __future__ import annotations
 
 import asyncio
+import gc
 import secrets
 import threading
 from typing import Any
@@ -43,6 +44,7 @@ class Ingress:
 
         self._app = FrontApp(echo_id=False)  # Ray writes X-Request-Id, too
         self._turn = asyncio.Lock()
+        self._settled = False
 
     def __serve_build_asgi_app__(self) -> Any:
         """Return what answers."""
@@ -54,9 +56,17 @@ class Ingress:
         async with self._turn:
             plan = await asyncio.to_thread(self._app.store.plan, config)
             self._app.commit(plan)
-        rest = threading.Timer(_LATER, self._app.store.import_rest)
+        rest = threading.Timer(_LATER, self._settle)
         rest.daemon = True
         rest.start()
+
+    def _settle(self) -> None:
+        """Import the rest, and take it out of the garbage collector's sight, as Ray does with what was there before."""
+        self._app.store.import_rest()
+        if not self._settled:
+            self._settled = True
+            gc.collect()
+            gc.freeze()
 
 
 def build(arguments: dict[str, Any]) -> Any:
