@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from serve.bench.load import Load, measure, start
+from serve.bench.load import WARM, Load, measure, start
 from serve.client import Client
 from serve.runtime.config import ServingConfig
 from serve.testing.pipelines import fitted, hourly
@@ -146,7 +146,7 @@ def overload_figures(up: _Up, shown: Callable[[Load], _Record], *, seconds: floa
     body = json.dumps({"series": [{"id": "H1"}]}).encode()
     with up(pipeline) as endpoint:
         url = f"{endpoint.url}/v1/forecast"
-        measure(start(url, [body], clients=8, seconds=3))
+        measure(start(url, [body], clients=8, seconds=WARM))
         capacity = measure(start(url, [body], clients=32, seconds=seconds / 2))
         over = measure(start(url, [body], clients=500, seconds=2 * seconds, rate=5 * capacity.rate, settle=2.0))
         after = measure(start(url, [body], clients=8, seconds=seconds / 2))

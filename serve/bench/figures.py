@@ -20,7 +20,7 @@ import pandas as pd
 from autots.api import Pipeline
 from autots.panel.build import read_panel
 from serve.bench.faults import canary_figures, kill_figures, overload_figures
-from serve.bench.load import Load, measure, start
+from serve.bench.load import WARM, Load, measure, start
 from serve.bench.queue import queue_figures
 from serve.bench.routing import routing_figures
 from serve.deployments.deploy import Endpoint, deploy
@@ -36,8 +36,6 @@ from zoo.errors import ClusterError
 __all__ = ["FIGURES", "run"]
 
 _SECONDS = 10.0
-# A replica imports the last libraries some seconds after it is ready (``Ingress.reconfigure``).
-_WARM = 8.0
 # Milliseconds within which 99 of 100 answers of a batching server must come.
 _IN_TIME = 50.0
 _Record = dict[str, Any]
@@ -104,14 +102,14 @@ def one_series() -> Iterator[_Record]:
         model = _cpu(lambda: served.forecast(panel, future))  # noqa: B023  # called right here
         with _up(pipeline) as endpoint:
             url = f"{endpoint.url}/v1/forecast"
-            measure(start(url, [body], clients=8, seconds=_WARM))
+            measure(start(url, [body], clients=8, seconds=WARM))
             one = measure(start(url, [body], clients=1, seconds=_SECONDS))
             used = _replica_cpu()
             eight = measure(start(url, [body], clients=8, seconds=_SECONDS))
             used = 1e3 * (_replica_cpu() - used) / max(eight.requests, 1)
         with _up(pipeline, replicas=2) as endpoint:
             url = f"{endpoint.url}/v1/forecast"
-            measure(start(url, [body], clients=8, seconds=_WARM))
+            measure(start(url, [body], clients=8, seconds=WARM))
             two = measure(start(url, [body], clients=8, seconds=_SECONDS))
         yield {
             "family": family,
@@ -191,7 +189,7 @@ def _loaded(folder: str, most: int, bodies: list[bytes], *, checked: bool) -> li
     made = []
     with _up(config, checked=checked) as endpoint:
         url = f"{endpoint.url}/v1/forecast"
-        measure(start(url, bodies, clients=8, seconds=3))
+        measure(start(url, bodies, clients=8, seconds=WARM))
         for clients in (4, 8, 16, 32):
             used = _replica_cpu()
             load = measure(start(url, bodies, clients=clients, seconds=_SECONDS / 2))
@@ -246,7 +244,7 @@ def winners() -> Iterator[_Record]:
     del pipeline
     with _up(folder) as endpoint:
         url = f"{endpoint.url}/v1/forecast"
-        measure(start(url, bodies, clients=4, seconds=2))
+        measure(start(url, bodies, clients=4, seconds=WARM))
         used = _replica_cpu()
         load = measure(start(url, bodies, clients=4, seconds=_SECONDS))
         used = 1e3 * (_replica_cpu() - used) / max(load.requests, 1)

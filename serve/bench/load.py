@@ -18,7 +18,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["Load", "measure", "start"]
+__all__ = ["WARM", "Load", "measure", "start"]
+
+#: Seconds of load before a measurement: a replica imports the last libraries some seconds after it is ready.
+WARM = 8.0
 
 
 @dataclass(frozen=True)
