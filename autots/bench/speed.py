@@ -65,9 +65,11 @@ def _forecast() -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         pipeline = AutoTS(48, budget=60, seed=0, out=Path(folder) / "run").fit(frame)
         pipeline.predict()
-        started = time.perf_counter()
-        pipeline.predict()
-        warm = time.perf_counter() - started
+        warm = []
+        for _ in range(5):
+            started = time.perf_counter()
+            pipeline.predict()
+            warm.append(time.perf_counter() - started)
         saved = pipeline.save(Path(folder) / "saved")
         code = f"from autots import load; load({str(saved)!r}).predict()"
         started = time.perf_counter()
@@ -76,7 +78,7 @@ def _forecast() -> dict[str, Any]:
     return {
         "figure": "forecast, 414 series x 48 steps",
         "members": [m.family for m in pipeline.members],
-        "warm_seconds": round(warm, 3),
+        "warm_seconds": round(float(np.median(warm)), 3),
         "load_and_first_seconds": round(cold, 2),
         "must": {"warm_seconds": 0.5, "load_and_first_seconds": 3.0},
     }
