@@ -79,6 +79,11 @@ class Search:
         progress: Told of each trial.
         most_trials: Bound on the number of trials, for tests.
         interrupt: Whether the user wants an early end.
+
+    Attributes:
+        interrupted: Whether the user did.
+        weighing: Seconds that a round of weighing all complete candidates takes for each target.
+        messages: For the report.
     """
 
     panel: Panel
@@ -94,12 +99,12 @@ class Search:
     most_trials: int | None = None
     interrupt: Interrupt = field(default_factory=Interrupt)
     interrupted: bool = False
+    weighing: float = 0.0
     messages: list[str] = field(default_factory=list)
     _jobs: dict[str, _Job] = field(default_factory=dict)
     _stale: int = 0
     _best_loss: float = np.inf
     _weights: dict[int, float] = field(default_factory=dict)
-    _weighing: float = 0.0
     _final: dict[int, float] = field(default_factory=dict)
     _waiting: list[_Job] = field(default_factory=list)
 
@@ -365,16 +370,11 @@ class Search:
             )
             self._final = _positive(done, every)
         targets = min(self.board.objective.targets.actual.size, _ENOUGH)
-        self._weighing = (time.perf_counter() - begin) / (_ROUNDS * max(targets, 1))
+        self.weighing = (time.perf_counter() - begin) / (_ROUNDS * max(targets, 1))
         if value < self._best_loss * 0.9995:
             self._best_loss, self._stale = value, 0
         else:
             self._stale += 1
-
-    @property
-    def weighing(self) -> float:
-        """Seconds that a round of weighing all complete candidates takes for each target."""
-        return self._weighing
 
     @property
     def likely_members(self) -> Mapping[int, float]:

@@ -233,9 +233,9 @@ def test_time_is_kept_for_weighing_what_was_found(tmp_path):
     """Found on car_parts: 5 s of weighing 55 candidates were in no reserve, and the fit ended 0.4 s late."""
     search = run(tmp_path, budget=20.0)
     assert search.weighing > 0
-    search._weighing = 0.0
+    search.weighing = 0.0
     before = reserve(search, 2)
-    search._weighing = 1e-3
+    search.weighing = 1e-3
     targets = search.board.objective.targets.actual.size
     assert reserve(search, 2) - before == pytest.approx(1e-3 * ROUNDS * targets)
 
