@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel.columns import IdStyle, TimeStyle, read_covariate, read_ids, read_numbers, read_times
+from autots.panel.columns import IdStyle, read_covariate, read_ids, read_numbers
 from autots.panel.frequency import Frequency, Times
 from autots.panel.grid import JITTER
 from autots.panel.layouts import ID_NAMES, Layout
 from autots.panel.panel import Floats, Future, Panel
 from autots.panel.repair import DataReport, repair
 from autots.panel.table import flatten, read_static
+from autots.panel.times import TimeStyle, read_times
 from zoo.errors import DataError
 from zoo.tables.source import read
 

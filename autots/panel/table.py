@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel.columns import IdStyle, TimeStyle, read_covariate, read_ids, read_numbers, read_times
+from autots.panel.columns import IdStyle, read_covariate, read_ids, read_numbers
 from autots.panel.frequency import Times
 from autots.panel.layouts import Layout, is_number
 from autots.panel.panel import Floats, Ints
+from autots.panel.times import TimeStyle, read_times
 from zoo.errors import DataError
 from zoo.tables.source import Table
 

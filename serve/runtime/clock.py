@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from autots.panel import Ints, Times
-from autots.panel.columns import read_times
 from autots.panel.grid import JITTER
 from autots.panel.schema import Schema
+from autots.panel.times import read_times
 from serve.protocol.errors import RequestError
 from zoo.errors import DataError
 
