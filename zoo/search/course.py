@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -63,6 +64,8 @@ class Course:
         #: Trials that have ended and whose checkpoint is kept.
         self._ended_with: set[int] = set()
         self._stagnates: bool | None = None
+        #: How many configurations the space has, once somebody wants to know.
+        self._size: float | None = None
         self._restore()
 
     @property
@@ -92,6 +95,21 @@ class Course:
                 last = done[-5 * dimension :]
                 self._stagnates = len(done) > len(last) and not any(record.number in best for record in last)
         return self._stagnates
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every configuration of a finite space was tried, and no trial says that its value is noise."""
+        if self._size is None:
+            listed = self.settings.space.configurations()
+            self._size = math.inf if listed is None else len(listed)
+        if self.asked < self._size:
+            return False
+        from zoo.search.samplers.encoding import Encoding
+        from zoo.search.samplers.untried import Tried, tells_noise
+
+        tried = Tried(Encoding(self.settings.space))
+        tried.update(self.storage.trials, skip=-1)
+        return not tells_noise(self.storage.trials) and not len(tried.left())
 
     def checkpoint(self, number: int) -> Path | None:
         """Return where a trial's last checkpoint is, if it is kept."""

@@ -75,6 +75,10 @@ class Domain(ABC):
             ConfigError: The default or the prior lies outside of the bounds.
         """
 
+    @abstractmethod
+    def values(self, most: int) -> tuple[Any, ...] | None:
+        """Return all values in their order, or None if there are more than ``most``."""
+
     @property
     @abstractmethod
     def has_prior(self) -> bool:
@@ -173,6 +177,10 @@ class Float(_Numeric):
             raise ConfigError(f"{name} must be a finite number, but got {value!r}", f"choose within {self}")
         return min(max(float(cast(float, value)), self.low), self.high)
 
+    def values(self, most: int) -> tuple[float, ...] | None:
+        """Return the one value of an empty range; all others hold more than can be counted."""
+        return (float(self.low),) if self.low == self.high and most >= 1 else None
+
     def suggest(self, name: str, trial: Suggester) -> float:
         """Ask ``trial`` for a number."""
         return trial.suggest_float(name, self.low, self.high, log=self.log)
@@ -215,6 +223,10 @@ class Int(_Numeric):
         if not isinstance(value, int) or isinstance(value, bool):
             raise ConfigError(f"{name} must be a whole number, but got {value!r}", f"choose within {self}")
         return min(max(value, self.low), self.high)
+
+    def values(self, most: int) -> tuple[int, ...] | None:
+        """Return the whole numbers, or None if there are more than ``most``."""
+        return tuple(range(self.low, self.high + 1)) if self.high - self.low < most else None
 
     def suggest(self, name: str, trial: Suggester) -> int:
         """Ask ``trial`` for a whole number."""
@@ -270,6 +282,10 @@ class _Listed(Domain):
     def contains(self, value: object) -> bool:
         """Whether ``value`` is one of the choices."""
         return any(_same(value, choice) for choice in self.choices)
+
+    def values(self, most: int) -> tuple[Choice, ...] | None:
+        """Return the choices, or None if there are more than ``most``."""
+        return self.choices if len(self.choices) <= most else None
 
     def suggest(self, name: str, trial: Suggester) -> Choice:
         """Ask ``trial`` for a choice."""

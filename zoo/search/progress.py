@@ -54,6 +54,8 @@ class Progress:
         ended = sum(state in ("complete", "stopped", "failed") for state in states)
         budget = study.settings.budget
         parts = [f"{ended}" + (f" of {budget.trials}" if budget.trials is not None else "") + " trials"]
+        if study.exhausted:
+            parts.append("all configurations tried")
         parts += [f"{states.count(state)} {state}" for state in ("failed", "paused", "running") if state in states]
         best = None if len(study.metrics.objectives) > 1 else study.best
         if best is not None:

@@ -123,6 +123,34 @@ class Space:
             for parent, wanted in self._domains[name].when.items()
         )
 
+    def configurations(self, most: int = 10_000) -> list[Params] | None:
+        """Return every point that exists and is allowed, in the order of declaration.
+
+        >>> Space(model=Categorical("tree", "linear"), depth=Int(1, 2, when={"model": "tree"})).configurations()
+        [{'model': 'tree', 'depth': 1}, {'model': 'tree', 'depth': 2}, {'model': 'linear'}]
+
+        Args:
+            most: Give up beyond so many, allowed or not.
+
+        Returns:
+            The points, or None if there are more than ``most``, as there are wherever a number is real.
+        """
+        found: list[Params] = [{}]
+        for name in self._order:
+            grown: list[Params] = []
+            for params in found:
+                if not self._exists(name, list(params), params):
+                    grown.append(params)
+                    continue
+                values = self._domains[name].values(most - len(grown))
+                if values is None:
+                    return None
+                grown += [{**params, name: value} for value in values]
+            if len(grown) > most:
+                return None
+            found = grown
+        return [params for params in found if self.allows(params)]
+
     def contains(self, params: Mapping[str, Any]) -> bool:
         """Whether ``params`` has a valid value for each existing parameter, and nothing else."""
         return (

@@ -550,6 +550,16 @@ class Study:
             return self._course.converged
 
     @property
+    def exhausted(self) -> bool:
+        """Whether all configurations of a finite space were tried: the study ends, as there is nothing new to learn.
+
+        Never where a trial has told a standard error, as a second look at the same configuration then says more, nor
+        where the sampler is one that goes on from checkpoints ("population") or was made by somebody else.
+        """
+        with self._lock:
+            return not getattr(self._sampler, "repeats", True) and self._course.exhausted
+
+    @property
     def done(self) -> bool:
         """Whether nothing runs, and nothing may start any more."""
         with self._lock:
@@ -596,6 +606,8 @@ class Study:
         """Whether no further configuration may be tried."""
         budget = self.settings.budget
         if self.settings.options.converge and self._course.converged:
+            return True
+        if self.exhausted and not self._course.queued:
             return True
         return (budget.trials is not None and self._course.asked >= budget.trials) or (
             budget.cost is not None and self._course.cost >= budget.cost

@@ -116,11 +116,45 @@ class SamplerConformance(ABC):
 
     def test_equal_values_and_a_single_point_are_survived(self) -> None:
         """Nothing can be learnt, and there is little to choose."""
-        study = self.study(Space(x=Int(1, 2), fixed=Float(1.0, 1.0), y=Categorical("a")))
+        study = self.study(Space(x=Float(0, 1), fixed=Float(1.0, 1.0), y=Categorical("a")))
         for number in range(30):
             trial = study.ask()
             assert trial is not None
             study.tell(number, 1.0, seconds=1.0)
+
+    def test_a_finite_space_is_walked_through_once_and_ends_the_study(self) -> None:
+        """Whatever comes of them: good, failed, stopped and pending configurations are known ones."""
+        space = Space(
+            kind=Categorical("a", "b", "c"),
+            depth=Int(1, 6, when={"kind": "b"}),
+            size=Ordinal(1, 2, 4, 8, when={"kind": "c"}),
+            flag=Categorical(True, False, when={"size": (4, 8)}),
+            constraints=["depth != 3"],
+        )
+        study = self.study(space)
+        if study._sampler.repeats:
+            return
+        seen = []
+        while (trial := study.ask()) is not None:
+            seen.append(str(dict(trial.params)))
+            if trial.number % 4 == 1:
+                study.fail(trial.number, FailureKind.EXCEPTION, "no")
+            elif trial.number % 4 == 2:
+                study.report(trial.number, 1, 2.0)
+                study.stop(trial.number, "enough")
+            elif trial.number % 4 != 3:
+                study.tell(trial.number, float(len(trial.params)), seconds=1.0)
+        assert len(seen) == len(set(seen)) == len(space.configurations() or []) == 1 + 5 + 6
+        assert study.exhausted
+
+    def test_what_tells_its_noise_may_come_again(self) -> None:
+        """A second look at the same configuration says more where a value is an estimate."""
+        study = self.study(Space(x=Int(1, 2)))
+        for number in range(6):
+            trial = study.ask()
+            assert trial is not None
+            study.tell(number, 1.0, stderr={"value": 0.1}, seconds=1.0)
+        assert not study.exhausted
 
     def test_queued_points_are_completed(self) -> None:
         """What the user gave stays, the rest is chosen with it."""

@@ -9,6 +9,8 @@ An implementer guarantees:
 3. Trials are read as ``history`` says: a stopped or paused trial is an observation at its fidelity, never a final
    value; a failed one marks a region to keep away from; a lost one teaches nothing.
 4. It writes nothing into the study.
+5. What the study has tried is not suggested again as long as something else is left, unless trials tell standard errors
+   (``Sampler`` sees to it; see ``untried``).
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from optuna.trial import FrozenTrial
 
 from zoo.search.samplers.encoding import Array, Encoding
 from zoo.search.samplers.history import Violations
+from zoo.search.samplers.untried import Tried, tells_noise
 from zoo.search.space import Params, Space
 
 __all__ = ["Request", "Sampler"]
@@ -71,6 +74,8 @@ class Sampler(optuna.samplers.BaseSampler):  # type: ignore[misc]  # optuna is n
     """
 
     name: ClassVar[str] = ""
+    #: Whether the same parameters may be trained again: a population goes on from checkpoints.
+    repeats: ClassVar[bool] = False
 
     def __init__(
         self, space: Space, *, seed: int = 0, violations: Violations | None = None, max_step: int | None = None
@@ -82,10 +87,15 @@ class Sampler(optuna.samplers.BaseSampler):  # type: ignore[misc]  # optuna is n
         self.encoding = Encoding(space)
         self._drawn: Params | None = None
         self._others: Any = None
+        self._tried = Tried(self.encoding)
 
     @abstractmethod
     def propose(self, request: Request) -> Params:
         """Return params in the space, allowed by its constraints."""
+
+    def rate(self, points: Array, request: Request) -> Array | None:
+        """Return how much each of some points promises, more is better, after ``propose``; None: no opinion."""
+        return None
 
     def resume(self, study: Study, *, last: bool = False) -> int | None:
         """Return the number of a paused trial that shall go on rather than a new one begin; None for a new one.
@@ -142,7 +152,24 @@ class Sampler(optuna.samplers.BaseSampler):  # type: ignore[misc]  # optuna is n
         trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
         fixed = dict(trial.system_attrs.get("fixed_params", {}))
         rng = np.random.default_rng(np.random.SeedSequence([self.seed, max(trial.number, 0)]))
-        return self.propose(Request(study, trials, trial.number, fixed, rng))
+        return self._untried(Request(study, trials, trial.number, fixed, rng))
+
+    def _untried(self, request: Request) -> Params:
+        """Return what is proposed, or something near that the study does not know."""
+        params = self.propose(request)
+        if self.repeats or len(self.encoding) == 0 or tells_noise(request.trials):
+            return params
+        self._tried.update(request.trials, skip=request.number)
+        if params not in self._tried:
+            return params
+        others = self._tried.near(params, request.fixed, request.rng)
+        if not len(others):
+            return params
+        worth = self.rate(others, request)
+        if worth is None:
+            here = self.encoding.features(self.encoding.point(params)[None])
+            worth = -np.abs(self.encoding.features(others) - here).sum(1)
+        return self.encoding.params(others[int(np.argmax(worth))])
 
     # for implementers
 

@@ -97,6 +97,11 @@ class Encoding:
                 out[:, index] = _ratio(np.log(number) if log else number, low, high)
         return out
 
+    def canonical(self, points: Array) -> Array:
+        """Return the points such that equal params are equal points: snapped, what does not exist in the middle."""
+        snapped = self.snap(points)
+        return np.where(self.present(snapped), snapped, 0.5)
+
     def present(self, points: Array) -> NDArray[np.bool_]:
         """Return which parameters exist at each point."""
         out = np.ones(points.shape, dtype=bool)

@@ -104,6 +104,12 @@ class GPSampler(Sampler):
         worth = self.worth(points, self.encoding.features(points), believed=self._believes(request))
         return self.encoding.params(self._best_of(points, worth, request))
 
+    def rate(self, points: Array, request: Request) -> Array | None:
+        """Return the logarithm of the expected improvement per second."""
+        if self._objective.process is None:
+            return None
+        return self.worth(points, self.encoding.features(points))
+
     def _look(self, study: Study, trials: Sequence[FrozenTrial], *, skip: int | None = None) -> None:
         self.history.update(trials, study.directions, skip=skip)
 
@@ -324,11 +330,13 @@ class GPSampler(Sampler):
     def _best_of(self, points: Array, worth: Array, request: Request) -> Array:
         """Return the best point that is allowed and was not tried yet."""
         history = self.history
-        tried = {row.tobytes() for row in self.encoding.snap(history.points[history.standing != Standing.SILENT])}
+        begun = (history.standing != Standing.SILENT) & (history.numbers >= 0)
+        tried = {row.tobytes() for row in self.encoding.canonical(history.points[begun])}
+        keys = [row.tobytes() for row in self.encoding.canonical(points)]
         order = np.argsort(-worth)
         for index in order:
             point = points[index]
-            if point.tobytes() not in tried and self.space.allows(self.encoding.params(point)):
+            if keys[index] not in tried and self.space.allows(self.encoding.params(point)):
                 return cast(Array, point)
         # All tried, or none allowed: a small space, or a thin one.
         for index in order:

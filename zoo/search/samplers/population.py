@@ -49,6 +49,7 @@ class PopulationSampler(Sampler):
     """Fills the places of those who were stopped with changed copies of the best, and all others at random."""
 
     name: ClassVar[str] = "population"
+    repeats: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -94,6 +94,24 @@ class TPESampler(Sampler):
                 return self.encoding.params(point)
         return self.encoding.params(self.walk(point, request))
 
+    def rate(self, points: Array, request: Request) -> Array | None:
+        """Return how much denser good trials are than bad ones, over the groups that exist at each point."""
+        standing = self.history.standing
+        finished = int(np.count_nonzero(standing >= Standing.PAUSED))
+        if finished < self.options.startup:
+            return None
+        good, bad = self._split(request.study, request.trials, finished)
+        known, there = self.encoding.present(self.encoding.snap(self.history.points)), self.encoding.present(points)
+        worth = np.zeros(len(points))
+        for group in self._groups:
+            columns, here = list(group), there[:, group[0]]
+            if here.any():
+                below = self._estimator(columns, good[known[good, group[0]]])
+                above = self._estimator(columns, bad[known[bad, group[0]]])
+                drawn = points[here][:, columns]
+                worth[here] += below.log_density(drawn) - above.log_density(drawn)
+        return worth
+
     # which trials are good
 
     def _split(self, study: Study, trials: Sequence[FrozenTrial], finished: int) -> tuple[Array, Array]:
