@@ -136,6 +136,9 @@ def written(draw, media=("frame", "csv", "parquet", "arrow")):
         "seed": int(rng.integers(2**31)),
         "covariate": draw(st.booleans()),
     }  # fmt: skip
+    if not how["given"]:
+        # Two columns of numbers without a usual name are two series: what the reading rules say, and no fault.
+        how["covariate"] &= target_name in ("y", "target")
     return Written(times, freq, keys, names, time_name, target_name, frame, how)
 
 
