@@ -22,7 +22,7 @@ from zoo.errors import ConfigError, DataError
 from zoo.tables.versioned import AsOf, is_table
 from zoo.tables.versioned import Table as Versioned
 
-__all__ = ["Table", "read"]
+__all__ = ["Table", "decisions", "read"]
 
 #: What pandas users hold: many columns, or one.
 Table: TypeAlias = "pd.DataFrame | pd.Series[Any]"
@@ -33,6 +33,7 @@ _ACCEPTED = (
     "give a pandas frame or series, a pyarrow table, a polars frame, a Ray dataset, a Spark frame, or the path of a "
     "CSV or Parquet file, of a folder of them, of a versioned table, or a pattern such as 'data/*.parquet'"
 )
+_DECISIONS = "zoo.tables.source"  # in a frame's attrs
 _PEEK = 1 << 18  # bytes of a CSV file that are looked at before it is read
 
 
@@ -68,6 +69,11 @@ def read(source: Any, *, text: Collection[str] = (), as_of: AsOf | None = None) 
         if isinstance(table, pd.DataFrame | pd.Series):
             return table
     raise DataError(f"a source must be a table or a path, but got {type(source).__name__}", _ACCEPTED)
+
+
+def decisions(table: Table) -> tuple[tuple[str, str], ...]:
+    """Return what was decided when files became this table, such as their encoding: what, and how."""
+    return tuple((str(what), str(how)) for what, how in table.attrs.get(_DECISIONS, ()))
 
 
 def _from_spark(frame: Any) -> pd.DataFrame:
