@@ -17,8 +17,8 @@ from autots.panel.layouts import names_of
 from autots.panel.repair import repair
 from autots.panel.schema import Ingested, Schema, id_columns
 from autots.panel.table import flatten, read_static
-from autots.panel.tidy import Tidied, tidied, tidy, turned
-from zoo.tables.source import Table, decisions, read
+from autots.panel.tidy import Tidied, tidied, tidy, turned, without_partitions
+from zoo.tables.source import Table, decisions, partitions, read
 
 __all__ = ["Ingested", "read_panel"]
 
@@ -88,7 +88,9 @@ def read_panel(
         report = report.with_finding("static_missing", rows.without, lacking, "kept as missing")
         report = report.with_remarks(rows.remarks)
     schema = Schema(layout, flat.ids, flat.clock, panel.freq, kinds, of_table, fills, numbers, decisions(table))
-    return Ingested(panel, schema, replace(report, reading=tuple(schema.describe())))
+    (series, how), *others = schema.describe()
+    several = f"{how}, {panel.n_series} series" if layout.kind != "series" else how
+    return Ingested(panel, schema, replace(report, reading=((series, several), *others)))
 
 
 def _tidy(table: Table, id_col: Any, named: Sequence[Any], known: Sequence[Any], static: Sequence[Any]) -> Tidied:
@@ -96,7 +98,10 @@ def _tidy(table: Table, id_col: Any, named: Sequence[Any], known: Sequence[Any],
     if not isinstance(table, pd.DataFrame):
         return Tidied(table)
     key = key_of(id_col, names_of(table))
-    made = tidy(table, [name for name in (*key, *named) if name is not None])
+    given = [name for name in (*key, *named) if name is not None]
+    lake = without_partitions(table, partitions(table), given)
+    made = tidy(lake.table, given)
+    made = replace(made, remarks=(*lake.remarks, *made.remarks), dropped=(*lake.dropped, *made.dropped))
     long = None if known else turned(made.table, named=key, kept=static)
     if long is None:
         return made

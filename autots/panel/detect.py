@@ -75,13 +75,16 @@ def _in_text(layout: Layout, table: pd.DataFrame) -> Layout:
         raise DataError(
             f"column names must differ as text, but {both[0]!r} and {original[both[0]]!r} do not", "rename one of them"
         )
-    names: dict[str, Any] = {
-        role: tuple(map(as_text, value)) if isinstance(value, tuple) else value if value is None else as_text(value)
-        for role, value in vars(columns).items()
-        if role != "id"
-    }
-    id_ = columns.id if columns.id is None or not columns.key else " | ".join(map(as_text, columns.key))
-    columns = Columns(id=id_ if id_ is None else as_text(id_), **names)
+    one = as_text(columns.id) if columns.id is not None else None
+    columns = Columns(
+        id=" | ".join(map(as_text, columns.key)) if columns.key else one,
+        time=as_text(columns.time),
+        target=as_text(columns.target),
+        known=tuple(map(as_text, columns.known)),
+        past=tuple(map(as_text, columns.past)),
+        static=tuple(map(as_text, columns.static)),
+        key=tuple(map(as_text, columns.key)),
+    )
     notes = layout.notes
     if original:
         words = ", ".join(repr(name) for name in original.values())
@@ -254,7 +257,8 @@ class _Search:
         raise DataError(
             f"a table must have a clock, but no column of {shown(self.table.columns)} holds dates or has a usual name "
             f"({', '.join(TIME_NAMES[:5])}, ...)",
-            "give time_col=..., a column of dates or integers",
+            "give time_col=..., a column of dates or integers"
+            + ("; if each row is a series, melt it first: frame.melt(id_vars=[...], ...)" if len(columns) > 20 else ""),
         )
 
     def _id(self, time: Any) -> tuple[Any, ...]:

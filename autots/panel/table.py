@@ -15,7 +15,7 @@ from autots.panel.frequency import Times
 from autots.panel.ids import IdStyle, KeyStyle, read_ids, read_key
 from autots.panel.layouts import Layout, as_text, shown
 from autots.panel.looks import is_number, some
-from autots.panel.numerals import NumberStyle
+from autots.panel.numerals import PLAIN, NumberStyle
 from autots.panel.panel import Floats, Ints
 from autots.panel.times import TimeStyle, read_times
 from zoo.errors import DataError
@@ -82,7 +82,7 @@ def flatten(
     names = layout.columns
     times, style, said = read_times(layout.get(table, "time"), names.time, clock)
     notes: list[str | Remark] = [*said]
-    known = _Known(categories, numbers, _decimal(table) if numbers is None else None)
+    known = _Known(categories, numbers, _decimal(table, numbers))
     covariates: dict[str, dict[str, Floats]] = {"known": {}, "past": {}, "static": {}}
     found: dict[str, tuple[str, ...]] = {}
     for role, values in covariates.items():
@@ -149,9 +149,9 @@ class _Known:
         return got
 
 
-def _decimal(table: Table) -> str | None:
-    """Return the decimal mark that some column of the table shows beyond doubt, if all that do show the same."""
-    marks = set()
+def _decimal(table: Table, numbers: Mapping[str, NumberStyle] | None) -> str | None:
+    """Return the decimal mark that some column shows beyond doubt, here or in the first table, if all show the same."""
+    marks = {style.decimal for style in (numbers or {}).values() if style != PLAIN}
     for name in table.columns if isinstance(table, pd.DataFrame) else ():
         column = table[name]
         if pd.api.types.is_float_dtype(column.dtype):
@@ -244,7 +244,7 @@ def read_static(
     row_of = np.argsort(codes)
     values: dict[str, Floats] = {}
     found: dict[str, tuple[str, ...]] = {}
-    how = _Known(categories, numbers, _decimal(table) if numbers is None else None)
+    how = _Known(categories, numbers, _decimal(table, numbers))
     remarks: list[Remark] = []
     for covariate in categories if categories is not None else rest:
         got = how.covariate(table[covariate], covariate)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from autots.panel.looks import is_moment, is_number
 from autots.panel.numerals import BLANKS
 from zoo.errors import DataError
 
-__all__ = ["Tidied", "tidied", "tidy", "turned"]
+__all__ = ["Tidied", "tidied", "tidy", "turned", "without_partitions"]
 
 _COUNTER = re.compile(r"(Unnamed: \d+(\.\d+)?|__index_level_\d+__|level_\d+|index|rownames|)", re.IGNORECASE)
 _NAMELESS = re.compile(r"(Unnamed: \d+(\.\d+)?|nan|None|)")
@@ -31,6 +31,16 @@ _DATE = re.compile(
     r"\d{4}([-/.]\d{1,2}){1,2}([ T]\d{2}:\d{2}(:\d{2})?)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{4}[- ]?[QWM]\d{1,2}|"
     r"([A-Z][a-z]{2}[- ]?\d{2,4}|\d{4}[- ][A-Z][a-z]{2})|(18|19|20)\d\d"
 )
+_PARTS: dict[str, Callable[[Any], Any]] = {
+    "year": lambda times: times.dt.year,
+    "month": lambda times: times.dt.month,
+    "day": lambda times: times.dt.day,
+    "hour": lambda times: times.dt.hour,
+    "quarter": lambda times: times.dt.quarter,
+    "week": lambda times: times.dt.isocalendar().week.astype(float),
+    **{name: lambda times: times.dt.strftime("%Y-%m-%d") for name in ("date", "dt", "ds", "day_date")},
+}
+_SAME = 0.9  # share of rows: folders may be named in another zone than the times
 _TAIL = 10  # last rows that may be a footer
 _LEAST_ACROSS = 3
 
@@ -83,6 +93,30 @@ def tidy(table: pd.DataFrame, named: Collection[Any] = ()) -> Tidied:
     if dropped and kept:
         table = table.iloc[:, kept]
     return Tidied(table, tuple(remarks), tuple(dropped) if kept else ())
+
+
+def without_partitions(table: Any, keys: Sequence[str], named: Collection[Any] = ()) -> Tidied:
+    """Leave out columns of folder names (``year=2024/month=1``) that repeat parts of a column of times.
+
+    Args:
+        table: The user's table.
+        keys: Columns that stand in the names of folders.
+        named: Columns that the user names: they stay.
+    """
+    parts = [key for key in keys if key not in named and key.lower() in _PARTS and key in table.columns]
+    clocks = [c for c in table.columns if c not in keys and is_moment(table[c], named=False)] if parts else []
+    dropped: dict[str, str] = {}
+    for clock in clocks:
+        times = pd.to_datetime(table[clock], errors="coerce", format="mixed")
+        if not pd.api.types.is_datetime64_any_dtype(times.dtype):  # several zones
+            continue
+        for key in parts:
+            of_clock = _PARTS[key.lower()](times)
+            own = table[key].astype(str) if of_clock.dtype.kind == "O" else pd.to_numeric(table[key], errors="coerce")
+            if (own.to_numpy() == of_clock.to_numpy()).mean() > _SAME:
+                dropped.setdefault(key, clock)
+    remarks = [Remark("partition", 1, f"the folders {k}=... repeat {c!r}", "left out") for k, c in dropped.items()]
+    return Tidied(table.drop(columns=list(dropped)) if dropped else table, tuple(remarks), tuple(dropped))
 
 
 def _blank(column: Any) -> npt.NDArray[np.bool_]:

@@ -77,7 +77,7 @@ def test_a_folder_is_read_in_the_order_of_names_with_its_partitions(tmp_path, fr
         frame.to_parquet(tmp_path / f"year={year}" / "part-0.parquet")
     (tmp_path / "_SUCCESS").write_text("")
     got = read(tmp_path)
-    assert got["year"].tolist() == ["2020"] * 3 + ["2021"] * 3
+    assert got["year"].tolist() == [2020] * 3 + [2021] * 3
     same(got[["shop", "day", "sold"]].iloc[:3], frame)
 
 
