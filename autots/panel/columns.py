@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -157,9 +157,8 @@ def read_numbers(
     known = style is not None
     if style is None:
         style = _plain(cells) or cells.style(name, decimal)[0]
-    elif style == PLAIN and not _readable(cells, cells.read(PLAIN)):
-        # Numbers at first, text in another writing now.
-        style = cells.style(name, decimal)[0]
+    elif not _readable(cells, cells.read(style)):
+        style = _continued(cells, style, name, decimal)
     numbers = cells.read(style)
     wrong = np.isnan(numbers) & (cells.odd | np.array([text is not None for text in cells.texts], dtype=bool))
     counts = cells.counts
@@ -174,6 +173,18 @@ def read_numbers(
     # The last entry is what the code -1, a missing value, points to.
     values = np.append(numbers, np.nan)[cells.codes]
     return Values(values, style, None, tuple(_remarks(cells, wrong | cells.unknown, style, name)))
+
+
+def _continued(cells: _Cells, style: NumberStyle, name: object, decimal: str | None) -> NumberStyle:
+    """Return how later cells are written that the first table's style does not read, or that style."""
+    if not style.thousands:
+        # Below 1000 there was no mark to see; the decimal mark is none.
+        for mark in {".": ",", ",": "."}[style.decimal], " ", "'":
+            grouped = replace(style, thousands=mark)
+            if _readable(cells, cells.read(grouped)):
+                return grouped
+    # Numbers at first may be text in another writing now.
+    return cells.style(name, decimal)[0] if style == PLAIN else style
 
 
 def _plain(cells: _Cells) -> NumberStyle | None:
