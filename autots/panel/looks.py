@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import Any
 
@@ -42,6 +43,8 @@ def is_moment(values: Any, *, named: bool) -> bool:
         return True
     if kind == "integer":
         return named
+    if kind == "mixed" and np.mean([isinstance(v, dt.date | pd.Period) for v in seen]) >= _MOST:
+        return True  # dates, and a word below them
     if kind != "string" or not len(seen):
         return False
     if named and all(re.fullmatch(r"-?\d+", v) for v in seen):

@@ -21,6 +21,7 @@ from zoo.errors import DataError
 __all__ = ["Tidied", "tidied", "tidy", "turned", "without_partitions"]
 
 _COUNTER = re.compile(r"(Unnamed: \d+(\.\d+)?|__index_level_\d+__|level_\d+|index|rownames|)", re.IGNORECASE)
+_SURE_COUNTER = re.compile(r"(Unnamed: \d+(\.\d+)?|__index_level_\d+__|level_\d+|)")
 _NAMELESS = re.compile(r"(Unnamed: \d+(\.\d+)?|nan|None|)")
 _FOOT = re.compile(
     r"\s*\(?(grand |sub)?(total|sum|summe|gesamt|average|avg|mean|source|quelle|notes?|footnote|updated|last updated|"
@@ -82,7 +83,7 @@ def tidy(table: pd.DataFrame, named: Collection[Any] = ()) -> Tidied:
     for at, name in enumerate(table.columns):
         column = table.iloc[:, at]
         stays = name in named
-        if not stays and _COUNTER.fullmatch(as_text(name)) and _counts(column):
+        if not stays and _COUNTER.fullmatch(as_text(name)) and _counts(as_text(name), column):
             remarks.append(Remark("index_column", 1, f"column {as_text(name)!r} numbers the rows", "left out"))
         elif not stays and _says_nothing(name, column):
             remarks.append(Remark("empty_column", 1, f"column {as_text(name)!r} is empty", "left out"))
@@ -126,9 +127,15 @@ def _blank(column: Any) -> npt.NDArray[np.bool_]:
     return missing
 
 
+def _says_no_more_than_order(index: Any) -> bool:
+    if index.nlevels > 1 or index.name is not None or not pd.api.types.is_integer_dtype(index.dtype):
+        return False
+    return isinstance(index, pd.RangeIndex) or bool((np.asarray(index) == np.arange(len(index))).all())
+
+
 def _without_empty_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    index = table.index
-    if not isinstance(index, pd.RangeIndex) or index.name is not None or not table.shape[1]:
+    # The rows of a lone column are its clock.
+    if not _says_no_more_than_order(table.index) or table.shape[1] < 2:
         return table, 0
     # Most tables have a column without holes, so most of this never looks at a second one.
     empty = np.ones(len(table), dtype=bool)
@@ -147,7 +154,7 @@ def _without_empty_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     return table, int(empty.sum())
 
 
-def _counts(column: Any) -> bool:
+def _counts(name: str, column: Any) -> bool:
     """Whether values number the rows: one by one, or anew for each part of a table that was put together."""
     if not pd.api.types.is_integer_dtype(column.dtype):
         if not pd.api.types.is_float_dtype(column.dtype) or not np.isfinite(column).all():
@@ -155,13 +162,17 @@ def _counts(column: Any) -> bool:
         if (column != np.floor(column)).any():
             return False
     values = np.asarray(column, dtype=np.int64)
-    ordered = np.sort(values)
-    if (np.diff(ordered) == 1).all():  # in whatever order the rows come
+    ordered, counts = np.unique(values, return_counts=True)
+    if (np.diff(ordered) != 1).any():
+        return False
+    if counts.max() == 1:  # in whatever order the rows come
         return True
-    steps = np.diff(values)
-    restart = values[1:][steps != 1]
-    parts = len(restart) + 1
-    return bool(set(restart) <= {values[0]} and values[0] in (0, 1) and parts <= len(values) / 2)
+    # Parts that each count from the start: no number is there more often than a smaller one.
+    parts = ordered[0] in (0, 1) and counts.max() <= len(values) / 2 and bool((np.diff(counts) <= 0).all())
+    if not parts or _SURE_COUNTER.fullmatch(name):
+        return bool(parts)
+    restart = values[1:][np.diff(values) != 1]
+    return set(restart) <= {values[0]}
 
 
 def _says_nothing(name: Any, column: Any) -> bool:
@@ -181,7 +192,11 @@ def tidied(table: pd.DataFrame, layout: Layout) -> Tidied:
     if layout.kind == "wide":
         # A later table may have a row counter though the first one had none.
         mine = {layout.columns.time, *layout.columns.known}
-        counters = [c for c in table.columns if c not in mine and _COUNTER.fullmatch(as_text(c)) and _counts(table[c])]
+        counters = [
+            c
+            for c in table.columns
+            if c not in mine and _COUNTER.fullmatch(as_text(c)) and _counts(as_text(c), table[c])
+        ]
         gone = {*counters, *(c for c in table.columns if as_text(c) in layout.dropped)}
         table = table[[c for c in table.columns if c not in gone]] if gone else table
     time = layout.columns.time
