@@ -287,19 +287,24 @@ def _one_name(name: str, value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def _several(value: Any) -> list[Any]:
+    """Return the values in a list, an array, a set; of anything else itself alone."""
+    if isinstance(value, np.ndarray | np.generic | pd.Index | pd.Series):
+        return list(np.atleast_1d(np.asarray(value)).ravel())
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+
+
 def _seasons(value: Any) -> tuple[int, ...] | None:
     if value is None:
         return None
-    if isinstance(value, str) or not (np.ndim(value) <= 1 and (np.isscalar(value) or isinstance(value, Iterable))):
+    if isinstance(value, str):
         raise ConfigError(f"season must be a whole number or several, but got {value!r}", "for example season=12")
-    several = [value] if np.ndim(value) == 0 and not isinstance(value, set | frozenset) else list(value)
+    several = _several(value)
     return tuple(sorted({_whole("season", m) for m in several})) or None
 
 
 def _levels(values: Any) -> tuple[float, ...]:
-    several = list(values) if isinstance(values, Iterable) and np.ndim(values) != 0 else [values]
-    if isinstance(values, set | frozenset):
-        several = sorted(values)
+    several = _several(values)
     numbers = [_number(q) for q in several]
     levels = tuple(sorted({round(q, 6) for q in numbers if q is not None and 0 < round(q, 6) < 1}))
     if not levels or not all(q is not None and 0 < round(q, 6) < 1 for q in numbers):

@@ -13,6 +13,7 @@ from autots.eligibility.report import Eligibility, Verdict
 from autots.eligibility.revisions import judge_revisions
 from autots.eligibility.sample import sample_of
 from autots.eligibility.target import judge_target
+from autots.panel.columns import read_numbers
 from autots.panel.layouts import Columns
 from autots.panel.schema import Ingested
 from zoo.tables.source import Table, read
@@ -96,8 +97,12 @@ def _own(table: Table, read_as: Ingested, name: str, role: str) -> Verdict:
     columns = read_as.schema.layout.columns
     if not isinstance(table, pd.DataFrame) or name not in table.columns:
         return Verdict(name, role)
+    column, style = table[name], read_as.schema.numbers.get(name)
+    if style is not None and not pd.api.types.is_numeric_dtype(column.dtype):
+        # Numbers that were written as text are judged as numbers.
+        column = pd.Series(read_numbers(column, name, style=style).values, index=column.index)
     return judge_values(
-        table[name],
+        column,
         name,
         role,
         target=table[columns.target] if columns.target in table.columns else None,
