@@ -282,7 +282,7 @@ def _key(name: str, value: Any) -> Any:
 
 
 def _one_name(name: str, value: Any) -> Any:
-    if not isinstance(value, Hashable) or isinstance(value, pd.Series | pd.DataFrame):
+    if not isinstance(value, Hashable):
         raise ConfigError(f"{name} must name one column, but got {type(value).__name__}", f"for example {name}='date'")
     return value.item() if isinstance(value, np.generic) else value
 

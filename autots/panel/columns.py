@@ -278,13 +278,25 @@ def read_covariate(
         if share >= 0.5:
             message = f"only {share:.0%} of {name!r} are numbers"
             remarks = (Remark("note", 1, message, "all of it read as categories"),)
-    labels = np.array([str(v) for v in values], dtype=object)
+    labels = np.array([_label(v, name) for v in values], dtype=object)
     used = np.unique(codes[codes >= 0])
     categories = tuple(known) if known is not None else tuple(sorted(set(labels[used])))
     place = {label: i for i, label in enumerate(categories)}
     # The last entry is what the code -1, a missing value, points to.
     lookup = np.array([*(place.get(label, -1) for label in labels), -1], dtype=np.float64)
     return Values(lookup[codes], None, categories, remarks)
+
+
+def _label(value: Any, name: object) -> str:
+    if not isinstance(value, bytes):
+        return str(value)
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"categories must be text, but column {name!r} holds the bytes {_short(value)}",
+            f"decode them: frame[{name!r}] = frame[{name!r}].str.decode('latin-1'), or what they are written in",
+        ) from error
 
 
 def decimal_mark(column: Any) -> str | None:

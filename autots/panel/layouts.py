@@ -208,6 +208,8 @@ def as_text(name: Any) -> str:
     """
     if isinstance(name, tuple):
         return " ".join(as_text(part) for part in name)
+    if isinstance(name, bytes):
+        return name.decode(errors="replace")
     if isinstance(name, pd.Timestamp | dt.datetime):
         return str(name)[:10] if str(name)[10:] in ("", " 00:00:00") else str(name)
     return str(name)
