@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from autots.metrics import metric as known_metric
 from autots.models.base import DEFAULT_LEVELS
@@ -42,7 +45,7 @@ class AutoTS:
         season: Season length(s) in rows; found if None.
         known: Columns whose future is known when forecasting.
         static: Columns, or a table (or its path) with one row per series.
-        id_col: Column that names the series.
+        id_col: Column that names the series, or a list of columns that only together do (``["store", "item"]``).
         time_col: Column of the clock.
         target_col: Column to forecast.
         folds: Backtest windows that choose; decided by the length of the series if None.
@@ -71,15 +74,15 @@ class AutoTS:
         *,
         budget: float | str = "5min",
         metric: str = "mase",
-        quantiles: Sequence[float] = DEFAULT_LEVELS,
+        quantiles: float | Sequence[float] = DEFAULT_LEVELS,
         seed: int = 0,
         freq: str | int | None = None,
         season: int | Sequence[int] | None = None,
-        known: Sequence[str] = (),
+        known: Sequence[Any] = (),
         static: Any = None,
-        id_col: str | None = None,
-        time_col: str | None = None,
-        target_col: str | None = None,
+        id_col: Any = None,
+        time_col: Any = None,
+        target_col: Any = None,
         folds: int | None = None,
         workers: int | None = None,
         out: str | Path | None = None,
@@ -103,20 +106,17 @@ class AutoTS:
             workers=None if workers is None else _whole("workers", workers),
             address=address,
         )
-        if isinstance(known, str):
-            raise ConfigError(
-                f"known must be a list of columns, but got the text {known!r}", f"write known=[{known!r}]"
-            )
+        listed = _listed("known", known)
         self._columns = {
-            "freq": freq,
-            "id_col": id_col,
-            "time_col": time_col,
-            "target_col": target_col,
-            "known": tuple(known),
-            "static": static,
+            "freq": freq.item() if isinstance(freq, np.integer) else freq,
+            "id_col": _key("id_col", id_col),
+            "time_col": _one_name("time_col", time_col),
+            "target_col": _one_name("target_col", target_col),
+            "known": listed,
+            "static": _listed("static", static) if _is_list(static) else static,
         }
         names = [name for name, given in self._columns.items() if name not in ("freq", "known") and given is not None]
-        given = [*names, *(["known"] if known else [])]
+        given = [*names, *(["known"] if listed else [])]
         if features is not None and given:
             raise ConfigError(
                 f"a feature pipeline must be the only one to name columns, but {given[0]} is given, too",
@@ -164,9 +164,13 @@ class AutoTS:
             else:
                 table = read_table(data, text=id_columns(columns["id_col"]))
             read = read_panel(table, horizon=self.settings.horizon, **columns)
+            read.schema.refuse_names(self.settings.levels)
             progress.stage("checking the columns")
             found = examine(
-                table, read, horizon=self.settings.horizon, before=None if made is not None else earlier_version(data)
+                read.schema.inside(table)[0],
+                read,
+                horizon=self.settings.horizon,
+                before=None if made is not None else earlier_version(data),
             )
             if self.strict if strict is None else strict:
                 found.refuse()
@@ -253,16 +257,56 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _seasons(value: int | Sequence[int] | None) -> tuple[int, ...] | None:
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple | set | frozenset | np.ndarray | pd.Index)
+
+
+def _listed(name: str, value: Any) -> tuple[Any, ...]:
+    """Return the names in a list, an array or an index of them."""
+    if not _is_list(value) and not isinstance(value, pd.Series):
+        example = [value] if isinstance(value, str) else ["price", "holiday"]
+        said = f"the text {value!r}" if isinstance(value, str) else repr(value)[:60]
+        raise ConfigError(f"{name} must be a list of columns, but got {said}", f"write {name}={example}")
+    names = value.tolist() if isinstance(value, np.ndarray | pd.Index | pd.Series) else list(value)
+    wrong = next((one for one in names if not isinstance(one, Hashable)), None)
+    if wrong is not None:
+        raise ConfigError(f"{name} must list columns, but one is {wrong!r}", f"write {name}=['price', 'holiday']")
+    return tuple(names)
+
+
+def _key(name: str, value: Any) -> Any:
+    """Return one name, or a list of several; a tuple may be either, which the table decides."""
+    if isinstance(value, tuple):
+        return value
+    return list(_listed(name, value)) if _is_list(value) or isinstance(value, pd.Series) else _one_name(name, value)
+
+
+def _one_name(name: str, value: Any) -> Any:
+    if not isinstance(value, Hashable):
+        raise ConfigError(f"{name} must name one column, but got {type(value).__name__}", f"for example {name}='date'")
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _several(value: Any) -> list[Any]:
+    """Return the values in a list, an array, a set; of anything else itself alone."""
+    if isinstance(value, np.ndarray | np.generic | pd.Index | pd.Series):
+        return list(np.atleast_1d(np.asarray(value)).ravel())
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+
+
+def _seasons(value: Any) -> tuple[int, ...] | None:
     if value is None:
         return None
-    several = [value] if isinstance(value, int) else list(value)
+    if isinstance(value, str):
+        raise ConfigError(f"season must be a whole number or several, but got {value!r}", "for example season=12")
+    several = _several(value)
     return tuple(sorted({_whole("season", m) for m in several})) or None
 
 
-def _levels(values: Sequence[float]) -> tuple[float, ...]:
-    numbers = [_number(q) for q in values]
+def _levels(values: Any) -> tuple[float, ...]:
+    several = _several(values)
+    numbers = [_number(q) for q in several]
     levels = tuple(sorted({round(q, 6) for q in numbers if q is not None and 0 < round(q, 6) < 1}))
     if not levels or not all(q is not None and 0 < round(q, 6) < 1 for q in numbers):
-        raise ConfigError(f"quantiles must lie between 0 and 1, but got {list(values)}", "for example (0.1, 0.5, 0.9)")
+        raise ConfigError(f"quantiles must lie between 0 and 1, but got {several}", "for example (0.1, 0.5, 0.9)")
     return levels

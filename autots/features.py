@@ -109,7 +109,9 @@ class Features:
             return None
         source = self.pipeline.spec.source
         times = panel.future_times(horizon)
-        rows: dict[str, Any] = {} if self.id is None else {self.id: schema.ids.write(np.repeat(panel.ids, horizon))}
+        rows: dict[str, Any] = (
+            {} if self.id is None else {self.id: schema.ids.columns(np.repeat(panel.ids, horizon))[0]}
+        )
         rows |= {source.time: schema.clock.write(times.ravel()), source.target: np.nan}
         steps = [step for step in self.pipeline.steps if isinstance(step, Calendar | Fourier)]
         grid = [step for step in self.pipeline.steps if isinstance(step, Resample)][-1:]

@@ -21,6 +21,7 @@ from autots.metrics import METRICS, Sums, coverage, season_scale
 from autots.models.base import State, Task
 from autots.models.catalog import create
 from autots.panel import Floats, Future, Panel
+from autots.panel.ids import joined
 from autots.panel.repair import NothingNewError
 from autots.panel.schema import Schema
 from zoo.errors import ConfigError
@@ -286,17 +287,18 @@ class Pipeline:
             Path(path).write_text(page, encoding="utf-8")
         return page
 
-    def plot(self, series: str | None = None, future: Any = None) -> Figure:
+    def plot(self, series: Any = None, future: Any = None) -> Figure:
         """Draw the recent history and the forecast of one series.
 
         Args:
-            series: Its id; the first one by default.
+            series: Its id (of a key of several columns, a list of their values); the first one by default.
             future: As in ``predict``.
         """
         from autots.report.plot import plot
 
         ids = [str(i) for i in self._panel.ids]
-        name = ids[0] if series is None else str(series)
+        key = [str(part) for part in series] if isinstance(series, list | tuple) else None
+        name = ids[0] if series is None else str(series) if key is None else joined(key)
         if name not in ids:
             raise ConfigError(f"a series must be in the history, but {name!r} is not", f"for example {ids[0]!r}")
         one = self._panel.select([ids.index(name)])

@@ -18,6 +18,18 @@ __all__ = [
 ]
 
 
+_LONGEST = 600  # characters of a line that a person reads
+
+
+def _cut(text: str) -> str:
+    """Return a text whose lines have an end in sight: a message may list all columns of a table."""
+    lines = text.split("\n")
+    return "\n".join(
+        line if len(line) <= _LONGEST else f"{line[:450]} ... ({len(line) - 550:,} characters more) ... {line[-100:]}"
+        for line in lines
+    )
+
+
 class ZooError(Exception):
     """Base of all errors that this project raises on purpose.
 
@@ -29,6 +41,7 @@ class ZooError(Exception):
     retryable: bool = False
 
     def __init__(self, message: str, hint: str = "") -> None:
+        message, hint = _cut(message), _cut(hint)
         super().__init__(message, hint)
         self.message = message
         self.hint = hint

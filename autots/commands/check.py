@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from autots.commands.options import names, whole_or_text
+from autots.commands.options import name_or_names, names, whole_or_text
 from zoo.commands import Outcome
 
 __all__ = ["check"]
@@ -16,7 +16,9 @@ def check(
     data: Annotated[str, typer.Argument(help="CSV, Parquet, or a versioned table.")],
     horizon: Annotated[int, typer.Option(min=1, help="Steps that will be forecast.")] = 1,
     known: Annotated[str, typer.Option(help="Columns whose future is known, such as price,holiday.")] = "",
-    id_col: Annotated[str | None, typer.Option(help="Column that names the series.")] = None,
+    id_col: Annotated[
+        str | None, typer.Option(help="Column that names the series; store,item where only both do.")
+    ] = None,
     time_col: Annotated[str | None, typer.Option(help="Column of the clock.")] = None,
     target_col: Annotated[str | None, typer.Option(help="Column to forecast.")] = None,
     freq: Annotated[str | None, typer.Option(help="pandas alias, or the step of an integer clock.")] = None,
@@ -33,7 +35,8 @@ def check(
     from zoo.tables.source import read
     from zoo.tables.versioned import is_table
 
-    text = id_columns(id_col)
+    key = name_or_names(id_col)
+    text = id_columns(key)
     table = read(data, text=text, as_of=as_of)
     if before is None:
         older = earlier_version(data)
@@ -44,11 +47,11 @@ def check(
     panel = read_panel(
         table,
         freq=whole_or_text(freq),
-        id_col=id_col,
+        id_col=key,
         time_col=time_col,
         target_col=target_col,
         known=names(known),
         horizon=horizon,
     )
-    found = examine(table, panel, horizon=horizon, before=older)
+    found = examine(panel.schema.inside(table)[0], panel, horizon=horizon, before=older)
     return Outcome(found.to_dict(), found.summary(), code=1 if found.ineligible else 0)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from autots.commands.options import levels, names, whole_numbers, whole_or_text
+from autots.commands.options import levels, name_or_names, names, whole_numbers, whole_or_text
 from autots.commands.run import default_run, fit_run
 from zoo.commands import Outcome
 from zoo.errors import ConfigError
@@ -22,7 +22,9 @@ def fit(
         str | None, typer.Option(help="pandas alias (h, D, W-SUN, MS), or the step of an integer clock.")
     ] = None,
     season: Annotated[str | None, typer.Option(help="Season length(s) in rows, such as 24,168.")] = None,
-    id_col: Annotated[str | None, typer.Option(help="Column that names the series.")] = None,
+    id_col: Annotated[
+        str | None, typer.Option(help="Column that names the series; store,item where only both do.")
+    ] = None,
     time_col: Annotated[str | None, typer.Option(help="Column of the clock.")] = None,
     target_col: Annotated[str | None, typer.Option(help="Column to forecast.")] = None,
     known: Annotated[str, typer.Option(help="Columns whose future is known, such as price,holiday.")] = "",
@@ -49,7 +51,7 @@ def fit(
         "horizon": horizon,
         "freq": whole_or_text(freq),
         "season": whole_numbers("season", season),
-        "id_col": id_col,
+        "id_col": name_or_names(id_col),
         "time_col": time_col,
         "target_col": target_col,
         "known": names(known),

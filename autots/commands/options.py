@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zoo.errors import ConfigError
 
-__all__ = ["levels", "names", "whole_numbers", "whole_or_text"]
+__all__ = ["levels", "name_or_names", "names", "whole_numbers", "whole_or_text"]
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -14,6 +14,17 @@ def names(text: str) -> tuple[str, ...]:
     ('price', 'holiday')
     """
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def name_or_names(text: str | None) -> str | list[str] | None:
+    """Return a name, or a list where the text has commas.
+
+    >>> name_or_names("store"), name_or_names("store,item")
+    ('store', ['store', 'item'])
+    """
+    if text is None or "," not in text:
+        return text
+    return list(names(text))
 
 
 def levels(text: str) -> tuple[float, ...]:

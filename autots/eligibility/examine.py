@@ -13,6 +13,8 @@ from autots.eligibility.report import Eligibility, Verdict
 from autots.eligibility.revisions import judge_revisions
 from autots.eligibility.sample import sample_of
 from autots.eligibility.target import judge_target
+from autots.panel.columns import read_numbers
+from autots.panel.layouts import Columns
 from autots.panel.schema import Ingested
 from zoo.tables.source import Table, read
 from zoo.tables.versioned import Table as Versioned
@@ -27,7 +29,7 @@ def examine(table: Table, read_as: Ingested, *, horizon: int, before: Table | No
     At most 48 series and 1200 rows of each are looked at for leads, 100,000 rows for the rest.
 
     Args:
-        table: The user's table.
+        table: The user's table, with the names used inside (``Schema.inside``).
         read_as: What ``read_panel`` made of it.
         horizon: Steps H that are to be forecast.
         before: An earlier version of the table, to see what was changed after the fact.
@@ -56,8 +58,10 @@ def examine(table: Table, read_as: Ingested, *, horizon: int, before: Table | No
                 found[name] = found[name].worse(judged)
     target = Verdict(columns.target, "target")
     if before is not None and isinstance(table, pd.DataFrame) and isinstance(before, pd.DataFrame):
-        key = [name for name in (columns.id, columns.time) if name is not None]
+        before, _ = read_as.schema.inside(before)
+        key = [*columns.ids, columns.time]
         if all(name in table.columns for name in key):
+            assert isinstance(before, pd.DataFrame)
             for verdict in judge_revisions(table, before, key=key, roles={**roles, columns.target: "target"}):
                 if verdict.role == "target":
                     target = verdict
@@ -79,15 +83,28 @@ def earlier_version(data: Any) -> Table | None:
     return None
 
 
+def _series(table: pd.DataFrame, columns: Columns) -> Any:
+    """Return what names the series of each row, or None where the table has no column for it."""
+    if not columns.ids or not all(name in table.columns for name in columns.ids):
+        return None
+    if not columns.key:
+        return table[columns.ids[0]]
+    return table.groupby(list(columns.key), sort=False, dropna=False, observed=True).ngroup()
+
+
 def _own(table: Table, read_as: Ingested, name: str, role: str) -> Verdict:
     """Judge a column by its own values, if the table has it as a column (an index or a static table may hold it)."""
     columns = read_as.schema.layout.columns
     if not isinstance(table, pd.DataFrame) or name not in table.columns:
         return Verdict(name, role)
+    column, style = table[name], read_as.schema.numbers.get(name)
+    if style is not None and not pd.api.types.is_numeric_dtype(column.dtype):
+        # Numbers that were written as text are judged as numbers.
+        column = pd.Series(read_numbers(column, name, style=style).values, index=column.index)
     return judge_values(
-        table[name],
+        column,
         name,
         role,
         target=table[columns.target] if columns.target in table.columns else None,
-        series=table[columns.id] if columns.id in table.columns else None,
+        series=_series(table, columns),
     )

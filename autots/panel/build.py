@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
+from autots.panel.columns import Remark
+from autots.panel.detect import detect
 from autots.panel.frequency import Frequency
-from autots.panel.layouts import detect
+from autots.panel.keys import key_of
+from autots.panel.layouts import names_of
 from autots.panel.repair import repair
 from autots.panel.schema import Ingested, Schema, id_columns
 from autots.panel.table import flatten, read_static
-from zoo.tables.source import read
+from autots.panel.tidy import Tidied, tidied, tidy, turned, without_partitions
+from zoo.tables.source import Table, decisions, partitions, read
 
 __all__ = ["Ingested", "read_panel"]
 
@@ -21,10 +27,10 @@ def read_panel(
     data: Any,
     *,
     freq: str | int | None = None,
-    id_col: str | None = None,
-    time_col: str | None = None,
-    target_col: str | None = None,
-    known: Sequence[str] = (),
+    id_col: Any = None,
+    time_col: Any = None,
+    target_col: Any = None,
+    known: Sequence[Any] = (),
     static: Any = None,
     horizon: int = 1,
 ) -> Ingested:
@@ -32,9 +38,9 @@ def read_panel(
 
     Args:
         data: A frame, a series, a path, or anything else that ``zoo.tables.source.read`` takes, in any layout that
-            ``autots.panel.layouts.detect`` knows.
+            ``autots.panel.detect`` knows.
         freq: A pandas alias, or the step of an integer clock; None to infer it.
-        id_col: The column that names the series; None to find it.
+        id_col: The column that names the series, or a list of those that only together do; None to find it.
         time_col: The clock; None to find it.
         target_col: What is to be forecast; None to find it.
         known: Covariates whose future is known.
@@ -52,30 +58,53 @@ def read_panel(
     """
     parsed = None if freq is None else Frequency.parse(freq)
     table = read(data, text=id_columns(id_col))
-    of_columns = isinstance(static, list | tuple | set | frozenset)
-    layout = detect(
-        table,
-        id_col=id_col,
-        time_col=time_col,
-        target_col=target_col,
-        known=known,
-        static=tuple(static) if of_columns else (),
-    )
-    flat = flatten(table, layout)
-    flat = replace(flat, notes=(*layout.notes, *flat.notes))
+    of_columns = isinstance(static, list | tuple | set | frozenset | np.ndarray | pd.Index)
+    known = (known,) if isinstance(known, str) else tuple(known)
+    in_data = tuple(static) if of_columns else ()
+    made = _tidy(table, id_col, [time_col, target_col, *known, *in_data], known, in_data)
+    layout = detect(made.table, id_col=id_col, time_col=time_col, target_col=target_col, known=known, static=in_data)
+    layout = replace(layout, dropped=made.dropped, across=made.across)
+    inside, remarks = layout.inside(made.table), made.remarks
+    if isinstance(inside, pd.DataFrame):
+        trimmed = tidied(inside, layout)
+        inside, remarks = trimmed.table, (*remarks, *trimmed.remarks)
+    flat = flatten(inside, layout)
+    said = [f"{what}: {how}" for what, how in decisions(table)]
+    flat = replace(flat, notes=(*said, *remarks, *layout.notes, *flat.notes))
     panel, report, fills = repair(flat, freq=parsed, horizon=horizon)
     names = layout.columns
     covariates = (*names.known, *names.past, *names.static)
     kinds: dict[str, tuple[str, ...] | None] = {name: flat.categories.get(name) for name in covariates}
     of_table: tuple[str, ...] = ()
+    numbers = dict(flat.numbers)
     if static is not None and not of_columns:
-        source = read(static, text=id_columns(names.id)) if isinstance(static, str | Path) else read(static)
-        values, found, unknown = read_static(source, layout, panel.ids)
-        of_table = tuple(values)
-        kinds.update({name: found.get(name) for name in values})
-        panel = replace(panel, static={**panel.static, **values}, categorical=panel.categorical | set(found))
-        report = report.with_finding(
-            "static_missing", unknown, f"{len(unknown)} series have no row in the static table", "kept as missing"
-        )
-    schema = Schema(layout, flat.ids, flat.clock, panel.freq, kinds, of_table, fills)
-    return Ingested(panel, schema, report)
+        rows = read_static(read(static, text=id_columns(names.ids)), layout, panel.ids)
+        of_table = tuple(rows.values)
+        kinds.update({name: rows.categories.get(name) for name in rows.values})
+        numbers.update(rows.numbers)
+        coded = panel.categorical | set(rows.categories)
+        panel = replace(panel, static={**panel.static, **rows.values}, categorical=coded)
+        lacking = f"{len(rows.without)} series have no row in the static table"
+        report = report.with_finding("static_missing", rows.without, lacking, "kept as missing")
+        report = report.with_remarks(rows.remarks)
+    schema = Schema(layout, flat.ids, flat.clock, panel.freq, kinds, of_table, fills, numbers, decisions(table))
+    (series, how), *others = schema.describe()
+    several = f"{how}, {panel.n_series} series" if layout.kind != "series" else how
+    return Ingested(panel, schema, replace(report, reading=((series, several), *others)))
+
+
+def _tidy(table: Table, id_col: Any, named: Sequence[Any], known: Sequence[Any], static: Sequence[Any]) -> Tidied:
+    """Return the table without what surrounds it, and turned if its columns are times."""
+    if not isinstance(table, pd.DataFrame):
+        return Tidied(table)
+    key = key_of(id_col, names_of(table))
+    given = [name for name in (*key, *named) if name is not None]
+    lake = without_partitions(table, partitions(table), given)
+    made = tidy(lake.table, given)
+    made = replace(made, remarks=(*lake.remarks, *made.remarks), dropped=(*lake.dropped, *made.dropped))
+    long = None if known else turned(made.table, named=key, kept=static)
+    if long is None:
+        return made
+    message = f"the names of {made.table.shape[1] - long.shape[1] + 2} columns are times"
+    remark = Remark("turned", len(made.table), message, "read as one row per series and time")
+    return replace(made, table=long, remarks=(*made.remarks, remark), across=True)

@@ -1,16 +1,15 @@
-"""Which column is the clock, which names the series, which is to be forecast.
+"""How a table is laid out: the names of its columns, and where they are.
 
-One series or many, long or wide, in columns or in the index: all are accepted unchanged. Names given by the user
-decide; then names that people commonly use; then what the values look like. Where two readings remain, the error says
-which columns were seen and which argument settles it.
+Inside, all names are text. A user may name columns by anything that can be a key (0, a date, a tuple); such names are
+made text at once and given back as they were.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
-import re
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import pandas as pd
@@ -18,7 +17,7 @@ import pandas as pd
 from zoo.errors import DataError
 from zoo.tables.source import Table
 
-__all__ = ["ID_NAMES", "TARGET_NAMES", "TIME_NAMES", "Columns", "Layout", "detect", "is_number"]
+__all__ = ["ID_NAMES", "TARGET_NAMES", "TIME_NAMES", "Columns", "Layout", "as_text", "names_of", "shown", "unknown"]
 
 #: Names that identify series, in lower case, the surest first.
 ID_NAMES = ("unique_id", "item_id", "series_id", "ts_id", "id", "series", "item", "series_name")
@@ -63,21 +62,21 @@ TARGET_NAMES: tuple[str, ...] = (
     "sold",
 )
 
-_SETTLED = 2
-_LOOK = 50  # values of a column that are looked at
+_NAMED = 12  # columns that a message lists
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The user's names. Columns without a name (an unnamed index, one series) have the names given in answers.
+    """The user's names, as text. Columns without a name (an unnamed index, one series) have those given in answers.
 
     Args:
-        id: What names the series, or None for a single series.
+        id: What names the series, or None for a single series; of a key the names of its columns, joined.
         time: The clock.
         target: What is forecast.
         known: Covariates whose future is known.
         past: Covariates known only up to now.
         static: Columns with one value per series.
+        key: The columns that only together name the series; empty where one does.
     """
 
     id: str | None = None
@@ -86,6 +85,12 @@ class Columns:
     known: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The columns that name the series: none, one or several."""
+        return self.key or (() if self.id is None else (self.id,))
 
 
 @dataclass(frozen=True)
@@ -94,17 +99,23 @@ class Layout:
 
     Args:
         kind: ``"long"`` (rows are moments of series), ``"wide"`` (columns are series) or ``"series"`` (one series).
-        columns: The names.
+        columns: The names, as text.
         levels: The index's levels that hold ``"id"`` or ``"time"``, as pairs of that word and the level.
         index_names: The names of the index's levels, to give the same index back; empty if it says nothing.
         notes: What was read into the table, in words.
+        original: Text -> the user's own name, where that is no text.
+        across: Whether times were the names of columns, one row per series, before the table was turned.
+        dropped: Columns that say nothing, such as the index that a program wrote with the table.
     """
 
     kind: str
     columns: Columns
     levels: tuple[tuple[str, int], ...] = ()
-    index_names: tuple[str | None, ...] = ()
+    index_names: tuple[Any, ...] = ()
     notes: tuple[str, ...] = field(default=(), compare=False)
+    original: Mapping[str, Any] = field(default_factory=dict)
+    across: bool = False
+    dropped: tuple[str, ...] = ()
 
     def get(self, table: Table, role: str) -> Any:
         """Return the column that plays ``"id"``, ``"time"`` or ``"target"``, wherever the table keeps it.
@@ -125,11 +136,51 @@ class Layout:
         level = dict(self.levels).get(role)
         if level is not None and table.index.nlevels == len(self.index_names):
             return table.index.get_level_values(level)
-        raise _unknown(name, _names(table), f"the {role} column")
+        raise unknown(name, names_of(table), f"the {role} column")
+
+    def ids(self, table: Table) -> list[Any]:
+        """Return the columns that name the series, wherever the table keeps them.
+
+        Raises:
+            DataError: One is not there.
+        """
+        if not self.columns.key:
+            return [self.get(table, "id")]
+        found: list[Any] = []
+        for name in self.columns.key:
+            if isinstance(table, pd.DataFrame) and name in table.columns:
+                found.append(table[name])
+            elif name in table.index.names:
+                found.append(table.index.get_level_values(name))
+            else:
+                raise unknown(name, names_of(table), "each column of the key")
+        return found
+
+    def outside(self, name: str) -> Any:
+        """Return the user's own name of a column."""
+        return self.original.get(name, name)
+
+    def inside(self, table: Table) -> Table:
+        """Return the user's table with the names used inside."""
+        if not self.original:
+            return table
+        text = {_hashed(name): shown_ for shown_, name in self.original.items()}
+        index = table.index.set_names([text.get(_hashed(n), n) for n in table.index.names])
+        if isinstance(table, pd.Series):
+            return table.set_axis(index)
+        names = pd.Index([text.get(_hashed(n), n) for n in table.columns], dtype=object, name=table.columns.name)
+        renamed = table.copy(deep=False)
+        renamed.columns, renamed.index = names, index
+        return renamed
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
-        return asdict(self)
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return values | {
+            "columns": {f.name: getattr(self.columns, f.name) for f in fields(Columns)},
+            "index_names": [_packed(name) for name in self.index_names],
+            "original": [[name, _packed(value)] for name, value in self.original.items()],
+        }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Layout:
@@ -141,332 +192,84 @@ class Layout:
             values["kind"],
             Columns(**columns),
             tuple((role, level) for role, level in values["levels"]),
-            tuple(values["index_names"]),
+            tuple(_unpacked(name) for name in values["index_names"]),
             tuple(values["notes"]),
+            {name: _unpacked(value) for name, value in values.get("original", ())},
+            bool(values.get("across", False)),
+            tuple(values.get("dropped", ())),
         )
 
 
-def detect(
-    table: Table,
-    *,
-    id_col: str | None = None,
-    time_col: str | None = None,
-    target_col: str | None = None,
-    known: Sequence[str] = (),
-    static: Sequence[str] = (),
-) -> Layout:
-    """Find out how a table is laid out.
+def as_text(name: Any) -> str:
+    """Return a column's name as text.
 
-    Args:
-        table: A pandas frame or series.
-        id_col: What names the series.
-        time_col: The clock.
-        target_col: What is to be forecast.
-        known: Covariates whose future is known.
-        static: Columns with one value per series.
-
-    Raises:
-        DataError: A given name is unknown, or more than one reading is possible.
+    >>> as_text(0), as_text(pd.Timestamp("2024-01-01")), as_text(("sales", 7))
+    ('0', '2024-01-01', 'sales 7')
     """
-    known = (known,) if isinstance(known, str) else tuple(known)
-    if len(table) == 0:
-        raise DataError("a table must have rows, but it is empty", "check the query or file that it came from")
-    if isinstance(table, pd.Series):
-        return _of_series(table, time_col, target_col)
-    _check(table, [id_col, time_col, target_col, *known, *static])
-    search = _Search(table, id_col, time_col, target_col, known, tuple(static))
-    return search.layout()
+    if isinstance(name, tuple):
+        return " ".join(as_text(part) for part in name)
+    if isinstance(name, bytes):
+        return name.decode(errors="replace")
+    if isinstance(name, pd.Timestamp | dt.datetime):
+        return str(name)[:10] if str(name)[10:] in ("", " 00:00:00") else str(name)
+    return str(name)
 
 
-def _of_series(table: Any, time_col: str | None, target_col: str | None) -> Layout:
-    if table.index.nlevels > 1:
-        name = str(table.name) if table.name is not None else target_col or "y"
-        found = detect(table.to_frame(name), time_col=time_col, target_col=name)
-        return found
-    names = (table.index.name,)
-    columns = Columns(time=time_col or names[0] or "ds", target=target_col or table.name or "y")
-    return Layout("series", columns, (("time", 0),), names)
+def _hashed(name: Any) -> Any:
+    # 1, 1.0 and True are one key; True names no column that 1 names.
+    return (type(name) is bool, name)
 
 
-def _names(table: Table) -> list[Any]:
+def _packed(name: Any) -> Any:
+    """Return a name as JSON: text and None as they are, others with their type."""
+    if name is None or isinstance(name, str):
+        return name
+    if isinstance(name, tuple):
+        return {"tuple": [_packed(part) for part in name]}
+    if isinstance(name, bool):
+        return {"bool": name}
+    if pd.api.types.is_integer(name):
+        return {"int": int(name)}
+    if pd.api.types.is_float(name):
+        return {"float": float(name)}
+    if isinstance(name, pd.Timestamp | dt.datetime):
+        return {"time": pd.Timestamp(name).isoformat()}
+    if isinstance(name, dt.date):
+        return {"date": name.isoformat()}
+    return as_text(name)
+
+
+def _unpacked(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    ((kind, inner),) = value.items()
+    if kind == "tuple":
+        return tuple(_unpacked(part) for part in inner)
+    if kind == "time":
+        return pd.Timestamp(inner)
+    return dt.date.fromisoformat(inner) if kind == "date" else inner
+
+
+def names_of(table: Table) -> list[Any]:
+    """Return the names of a table's columns, and of the levels of its index."""
     columns = list(table.columns) if isinstance(table, pd.DataFrame) else []
     return [*columns, *(name for name in table.index.names if name is not None)]
 
 
-def _unknown(name: Any, seen: Sequence[Any], what: str) -> DataError:
+def shown(names: Iterable[Any]) -> str:
+    """Return a list of names for a message, not more than a dozen of them.
+
+    >>> shown(["a", "b"]), shown(range(500))
+    ("['a', 'b']", '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ... and 488 more]')
+    """
+    names = list(names)
+    if len(names) <= _NAMED:
+        return str(names)
+    return f"{str(names[:_NAMED])[:-1]}, ... and {len(names) - _NAMED:,} more]"
+
+
+def unknown(name: Any, seen: Sequence[Any], what: str) -> DataError:
+    """Return the error for a name that the table does not have."""
     close = difflib.get_close_matches(str(name), [str(s) for s in seen], n=1, cutoff=0.5)
     guess = f"did you mean {close[0]!r}?" if close else "check the spelling"
-    return DataError(f"{what} must be in the table, but got {name!r} and the table has {list(seen)}", guess)
-
-
-def _check(table: pd.DataFrame, given: Sequence[str | None]) -> None:
-    if table.columns.nlevels > 1:
-        raise DataError(
-            f"column names must have one level, but got {table.columns.nlevels}",
-            "flatten them: frame.columns = ['_'.join(map(str, c)) for c in frame.columns]",
-        )
-    twice = table.columns[table.columns.duplicated()]
-    if len(twice):
-        raise DataError(f"column names must differ, but {twice[0]!r} occurs more than once", "rename one of them")
-    seen = _names(table)
-    if not seen and table.shape[1] == 0:
-        raise DataError("a table must have columns, but it has none", "check the query or file that it came from")
-    for name in given:
-        if name is not None and name not in seen:
-            raise _unknown(name, seen, "a column that is named")
-    named = [name for name in given if name is not None]
-    twice_given = {name for name in named if named.count(name) > 1}
-    if twice_given:
-        raise DataError(f"a column must play one role, but {sorted(twice_given)} were given two", "name it once")
-
-
-def _speaks(index: pd.Index[Any]) -> bool:
-    """Whether the index holds data, rather than counting rows."""
-    if index.nlevels > 1:
-        return True
-    return not isinstance(index, pd.RangeIndex) or index.name is not None
-
-
-def _is_moment(values: Any, *, named: bool) -> bool:
-    """Whether values can be a clock; numbers only where the column's name says so."""
-    dtype = values.dtype
-    if isinstance(dtype, pd.CategoricalDtype):
-        return _is_moment(dtype.categories, named=named)
-    if pd.api.types.is_datetime64_any_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):
-        return True
-    if pd.api.types.is_bool_dtype(dtype):
-        return False
-    if pd.api.types.is_numeric_dtype(dtype):
-        return named and not pd.api.types.is_complex_dtype(dtype)
-    some = pd.Series(values).dropna().head(_LOOK)
-    kind = pd.api.types.infer_dtype(some)
-    if kind in ("date", "datetime", "datetime64", "period"):
-        return True
-    if kind == "integer":
-        return named
-    if kind != "string" or not len(some):
-        return False
-    if named and all(re.fullmatch(r"-?\d+", v) for v in some):
-        return True
-    # "13:00" and "A4" also parse as dates: a year is asked for, or two separators.
-    if not all(re.search(r"\d{4}|\d{1,2}[/.-]\d{1,2}[/.-]\d{2}", v) for v in some):
-        return False
-    return bool(pd.to_datetime(some, errors="coerce", format="mixed", utc=True).notna().mean() > 0.5)
-
-
-def is_number(values: Any) -> bool:
-    """Whether a column can be a target: numbers, or mostly numbers written as text."""
-    dtype = values.dtype
-    if pd.api.types.is_numeric_dtype(dtype):
-        return not pd.api.types.is_complex_dtype(dtype)
-    if not (pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype)):
-        return False
-    some = pd.Series(values).dropna().head(_LOOK)
-    if pd.api.types.infer_dtype(some) in ("decimal", "integer", "floating", "mixed-integer-float"):
-        return True
-    texts = some.map(lambda v: isinstance(v, str | int | float))
-    if not len(some) or not texts.all():
-        return False
-    return bool(pd.to_numeric(some, errors="coerce").notna().mean() > 0.5)
-
-
-def _first(names: Sequence[Any], wanted: Sequence[str]) -> list[Any]:
-    """Return the names that are among the wanted ones, in the order of the latter."""
-    lower: dict[str, Any] = {}
-    for name in names:
-        lower.setdefault(str(name).strip().lower(), name)
-    return [lower[w] for w in wanted if w in lower]
-
-
-@dataclass
-class _Search:
-    """One search for the roles of a frame's columns."""
-
-    table: pd.DataFrame
-    id_col: Any
-    time_col: Any
-    target_col: Any
-    known: tuple[Any, ...]
-    static: tuple[Any, ...]
-    levels: dict[str, int] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-    def layout(self) -> Layout:
-        index: Any = self.table.index
-        if index.nlevels > 2:
-            raise DataError(f"an index must have one or two levels, but got {index.nlevels}", "use reset_index()")
-        time = self._time()
-        found_id = self._id(time)
-        free = [c for c in self.table.columns if c not in {time, found_id, *self.known, *self.static}]
-        if found_id is None and "id" not in self.levels:
-            found_id = self._hidden_id(time, free)
-            free = [c for c in free if c != found_id]
-        long = found_id is not None or "id" in self.levels
-        numbers = [c for c in free if is_number(self.table[c])]
-        target = self._target(free, numbers, long=long)
-        names = tuple(index.names) if self.levels else ()
-        shown_time = time if time is not None else (index.names[self.levels["time"]] or "ds")
-        if target is None:
-            return self._wide(shown_time, free, numbers, names)
-        if long and found_id is None:
-            found_id = index.names[self.levels["id"]] or "unique_id"
-        past = tuple(c for c in free if c != target and self._covariate(c))
-        columns = Columns(found_id if long else None, shown_time, target, self.known, past, self.static)
-        return Layout("long" if long else "series", columns, tuple(self.levels.items()), names, tuple(self.notes))
-
-    def _covariate(self, name: Any) -> bool:
-        column = self.table[name]
-        if pd.api.types.is_datetime64_any_dtype(column.dtype) or column.dtype.kind == "m":
-            self.notes.append(f"column {name!r} holds dates and is left out")
-            return False
-        return True
-
-    def _wide(self, time: Any, free: list[Any], numbers: list[Any], names: tuple[Any, ...]) -> Layout:
-        for name in free:
-            if name not in numbers:
-                self.notes.append(f"column {name!r} holds no numbers and is left out")
-        over: Any = self.table.columns.name
-        columns = Columns(over or "unique_id", time, "y", self.known)
-        if self.static:
-            raise DataError(
-                f"a wide table has no room for static columns, but got {list(self.static)}",
-                "give static= as a table with one row per series",
-            )
-        return Layout("wide", columns, tuple(self.levels.items()), names, tuple(self.notes))
-
-    def _level(self, name: Any) -> int | None:
-        return None if name in self.table.columns else list(self.table.index.names).index(name)
-
-    def _time(self) -> Any:
-        """Return the clock's column, or None where it is a level of the index (then noted in ``levels``)."""
-        index, table = self.table.index, self.table
-        if self.time_col is not None:
-            level = self._level(self.time_col)
-            if level is not None:
-                self.levels["time"] = level
-                return None
-            return self.time_col
-        given = {self.id_col, self.target_col, *self.known, *self.static} - {None}
-        if index.nlevels == 2:
-            values = [index.get_level_values(k) for k in (0, 1)]
-            sure = [k for k in (0, 1) if index.names[k] not in given and _is_moment(values[k], named=False)]
-            likely = [k for k in (0, 1) if str(index.names[k]).lower() in TIME_NAMES and index.names[k] not in given]
-            whole = [
-                k for k in (0, 1) if pd.api.types.is_integer_dtype(values[k].dtype) and index.names[k] not in given
-            ]
-            for found in (sure, likely, whole):
-                if len(found) == 1:
-                    self.levels["time"] = found[0]
-                    return None
-            raise self._ambiguous("time", list(index.names), "time_col")
-        if _speaks(index) and index.name not in given and _is_moment(index, named=False):
-            self.levels["time"] = 0
-            return None
-        columns = [c for c in table.columns if c not in given]
-        named = [c for c in _first(columns, TIME_NAMES) if _is_moment(table[c], named=True)]
-        if named:
-            moments = [c for c in named if _is_moment(table[c], named=False)]
-            return (moments or named)[0]
-        found_columns = [c for c in columns if _is_moment(table[c], named=False)]
-        if len(found_columns) == 1:
-            return found_columns[0]
-        if len(found_columns) > 1:
-            raise self._ambiguous("time", found_columns, "time_col")
-        return self._row_clock(columns)
-
-    def _row_clock(self, columns: list[Any]) -> None:
-        """Accept an integer index as the clock where it says something, or where there is just one column."""
-        index = self.table.index
-        whole = pd.api.types.is_integer_dtype(index.dtype)
-        if whole and index.nlevels == 1 and (_speaks(index) or (len(columns) == 1 and self.id_col is None)):
-            self.levels["time"] = 0
-            return
-        raise DataError(
-            f"a table must have a clock, but no column of {list(self.table.columns)} holds dates or has a usual name "
-            f"({', '.join(TIME_NAMES[:5])}, ...)",
-            "give time_col=..., a column of dates or integers",
-        )
-
-    def _id(self, time: Any) -> Any:
-        index, table = self.table.index, self.table
-        if self.id_col is not None:
-            level = self._level(self.id_col)
-            if level is not None:
-                self.levels["id"] = level
-                return None
-            return self.id_col
-        if index.nlevels == 2:
-            self.levels["id"] = 1 - self.levels["time"] if "time" in self.levels else 0
-            return None
-        columns = [c for c in table.columns if c not in {time, self.target_col, *self.known, *self.static}]
-        if _speaks(index) and "time" not in self.levels and str(index.name).lower() in ID_NAMES:
-            self.levels["id"] = 0
-            return None
-        # An "id" that differs in every row counts rows; it names no series.
-        found = [c for c in _first(columns, ID_NAMES) if len(table) == 1 or not _all_differ(table[c])]
-        return found[0] if found else None
-
-    def _hidden_id(self, time: Any, free: list[Any]) -> Any:
-        """Return the one text column that tells apart rows with equal times; None where times do not repeat."""
-        clock = pd.Series(self.table.index if time is None else self.table[time].to_numpy())
-        repeated = clock.duplicated()
-        if not repeated.any():
-            return None
-        # Beside a date, a column "time" or "month" is the rest of the clock and no series.
-        names = [c for c in free if c != self.target_col and str(c).strip().lower() not in TIME_NAMES]
-        texts = [c for c in names if not is_number(self.table[c])]
-        able = [c for c in texts if not self._clashes(clock, c)]
-        if len(able) == 1:
-            self.notes.append(f"column {able[0]!r} was read as the name of the series")
-            return able[0]
-        integers = [c for c in names if pd.api.types.is_integer_dtype(self.table[c].dtype)]
-        whole = [c for c in integers if not self._clashes(clock, c)]
-        if able or whole or repeated.mean() > 0.2:
-            raise DataError(
-                f"times repeat in {int(repeated.sum())} of {len(clock)} rows, so a column must name the series, but it "
-                f"could be any of {able or whole or free}",
-                "give id_col=... (several columns joined where it takes several), or join the parts of the clock",
-            )
-        return None
-
-    def _clashes(self, clock: Any, name: Any) -> bool:
-        column = self.table[name].reset_index(drop=True)
-        try:
-            return bool(pd.DataFrame({"t": clock, "c": column}).duplicated().any())
-        except TypeError:  # lists cannot name a series
-            return True
-
-    def _target(self, free: list[Any], numbers: list[Any], *, long: bool) -> Any:
-        """Return the target, or None for a wide table."""
-        if self.target_col is not None:
-            return self.target_col
-        usual = _first(free, TARGET_NAMES)
-        settled = [c for c in usual if str(c).strip().lower() in TARGET_NAMES[:_SETTLED]]
-        if settled:
-            return settled[0]
-        likely = [c for c in usual if c in numbers] or usual
-        if len(likely) == 1:
-            return likely[0]
-        if not numbers:
-            raise DataError(
-                f"a table must have a column of numbers to forecast, but got {list(self.table.columns)}",
-                "give target_col=..., and check how the numbers are written",
-            )
-        if len(numbers) == 1:
-            return numbers[0]
-        if long or likely:
-            raise self._ambiguous("target", likely or numbers, "target_col")
-        return None
-
-    def _ambiguous(self, role: str, found: Sequence[Any], argument: str) -> DataError:
-        return DataError(
-            f"one column must be the {role}, but it could be any of {list(found)} (the table has {_names(self.table)})",
-            f"give {argument}=...",
-        )
-
-
-def _all_differ(column: Any) -> bool:
-    try:
-        return bool(column.is_unique)
-    except TypeError:
-        return True
+    return DataError(f"{what} must be in the table, but got {name!r} and the table has {shown(seen)}", guess)

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from autots.panel.columns import Remark
 from autots.panel.frequency import Frequency, Times
 from autots.panel.grid import Grid, infer_frequency, place
 from autots.panel.panel import Floats, Ints, Panel
@@ -63,6 +64,7 @@ class DataReport:
         missing: Share of rows without a target.
         zero: Share of the known targets that are 0.
         lengths: Shortest, median and longest series, in rows.
+        reading: How the table was read: what, and how (see ``Schema.describe``).
     """
 
     findings: tuple[Finding, ...]
@@ -75,6 +77,7 @@ class DataReport:
     missing: float
     zero: float
     lengths: tuple[int, float, int]
+    reading: tuple[tuple[str, str], ...] = ()
 
     def find(self, kind: str) -> Finding | None:
         """Return the finding of a kind, if there is one."""
@@ -86,6 +89,11 @@ class DataReport:
             return self
         finding = Finding(kind, len(series), message, action, tuple(series[:_SHOWN]))
         return replace(self, findings=(*self.findings, finding))
+
+    def with_remarks(self, remarks: Sequence[Remark]) -> DataReport:
+        """Return the report with findings about columns."""
+        more = [Finding(found.kind, found.count, found.message, found.action) for found in remarks]
+        return replace(self, findings=(*self.findings, *more)) if more else self
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values: what comes back from JSON is equal."""
@@ -146,7 +154,8 @@ def repair(
     """
     log = _Log(table.labels)
     for note in table.notes:
-        log.add("note", 1, note, "read so")
+        found = Remark("note", 1, note, "read so") if isinstance(note, str) else note
+        log.add(found.kind, found.count, found.message, found.action)
     y = _finite(table.y, log, "infinite_target", "targets are infinite", "counted as missing")
     guessed = freq is None
     if freq is None:

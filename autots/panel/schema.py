@@ -1,4 +1,4 @@
-"""What the user's first table looked like: enough to read more of it, and to answer in the same names and dtypes."""
+"""How the user's first table was read: what reads every later one, and answers in the same names and dtypes."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel.columns import IdStyle, read_covariate, read_ids, read_numbers
+from autots.panel.columns import Remark, read_covariate, read_numbers
 from autots.panel.frequency import Frequency, Times
 from autots.panel.grid import JITTER
-from autots.panel.layouts import ID_NAMES, Layout
+from autots.panel.ids import IdStyle, KeyStyle, read_key
+from autots.panel.layouts import ID_NAMES, Layout, as_text, shown
+from autots.panel.numerals import PLAIN, NumberStyle
 from autots.panel.panel import Floats, Future, Panel
 from autots.panel.repair import DataReport, repair
 from autots.panel.table import flatten, read_static
+from autots.panel.tidy import tidied, turned
 from autots.panel.times import TimeStyle, read_times
-from zoo.errors import DataError
-from zoo.tables.source import read
+from zoo.errors import ConfigError, DataError
+from zoo.tables.source import Table, read
 
 __all__ = ["Ingested", "Schema"]
 
 _NAMED = 3  # missing rows that a message shows
+_LISTED = 12  # columns of a role that a description lists
 
 
 @dataclass(frozen=True)
@@ -53,15 +57,44 @@ class Schema:
         categories: Covariate -> its categories, in the order of their codes; None for a covariate of numbers.
         static: Names of the covariates that came in a table of their own, with one row per series.
         fills: What stands for values of a covariate that are missing at the start.
+        numbers: Column -> how its numbers are written, where they are text.
+        source: What was decided about the file before it was a table, such as its encoding: what, and how.
     """
 
     layout: Layout
-    ids: IdStyle
+    ids: IdStyle | KeyStyle
     clock: TimeStyle
     freq: Frequency
     categories: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
     static: tuple[str, ...] = ()
     fills: Mapping[str, float] = field(default_factory=dict)
+    numbers: Mapping[str, NumberStyle] = field(default_factory=dict)
+    source: tuple[tuple[str, str], ...] = ()
+
+    def describe(self) -> list[tuple[str, str]]:
+        """Return how the table was read: what, and how, in the user's names.
+
+        >>> from autots.panel.layouts import Columns
+        >>> Schema(Layout("series", Columns()), IdStyle(), TimeStyle(), Frequency.parse("D")).describe()[0]
+        ('series', 'one')
+        """
+        return describe(self)
+
+    def _read(self, data: Any) -> tuple[Table, tuple[Remark, ...]]:
+        written = [name for name, style in self.numbers.items() if style != PLAIN]
+        outside = [str(self.layout.outside(name)) for name in (*self.layout.columns.ids, *written)]
+        return self.inside(read(data, text=(*ID_NAMES, *outside)))
+
+    def inside(self, table: Table) -> tuple[Table, tuple[Remark, ...]]:
+        """Return a table that was read already, in the form and with the names used inside, and what was left out."""
+        if isinstance(table, pd.DataFrame) and self.layout.across:
+            again = turned(table, self.layout.columns)
+            table = table if again is None else again
+        table = self.layout.inside(table)
+        if isinstance(table, pd.Series):
+            return table, ()
+        made = tidied(table, self.layout)
+        return made.table, made.remarks
 
     def read_more(self, data: Any, *, panel: Panel | None = None, static: Any = None) -> Ingested:
         """Read rows that came later, or another table of the same kind, with the same repairs.
@@ -75,8 +108,9 @@ class Schema:
         Raises:
             DataError: The table does not have what the first one had.
         """
-        table = read(data, text=id_columns(self.layout.columns.id))
-        flat = flatten(table, self.layout, clock=self.clock, categories=self.categories)
+        table, remarks = self._read(data)
+        flat = flatten(table, self.layout, clock=self.clock, categories=self.categories, numbers=self.numbers)
+        flat = replace(flat, notes=(*remarks, *flat.notes))
         due = None
         if panel is not None:
             begins = panel.freq.advance(panel.last_times, 1)
@@ -94,9 +128,8 @@ class Schema:
         if static is None:
             values = {n: np.full(panel.n_series, np.nan if k is None else -1.0) for n, k in kinds.items()}
         else:
-            values = read_static(read(static, text=id_columns(self.layout.columns.id)), self.layout, panel.ids, kinds)[
-                0
-            ]
+            table = read(static, text=id_columns(self.layout.columns.ids))
+            values = read_static(table, self.layout, panel.ids, kinds, self.numbers).values
         return replace(panel, static={**panel.static, **values}, categorical=categorical)
 
     def read_future(self, frame: Any, panel: Panel, horizon: int) -> Future:
@@ -121,24 +154,27 @@ class Schema:
                 f"the known covariates {list(names.known)} must be given over the horizon, but no future table came",
                 "give future=..., a table with the time, the series and these columns",
             )
-        table = read(frame, text=id_columns(names.id))
+        table, _ = self._read(frame)
         if isinstance(table, pd.Series):
-            table = table.to_frame()
+            table = self.layout.inside(table.to_frame())
+            assert isinstance(table, pd.DataFrame)
         lacking = [name for name in names.known if name not in table.columns]
         if lacking:
             raise DataError(
-                f"the future table must hold the known covariates, but {lacking} are missing from "
-                f"{list(table.columns)}",
+                f"the future table must hold the known covariates, but {shown(lacking)} are missing from "
+                f"{shown(table.columns)}",
                 "give their future values, or train without them as known",
             )
-        rows = self._future_rows(table, panel, horizon)
+        rows, doubles = self._future_rows(table, panel, horizon)
         known = {}
         for name in names.known:
             kinds = self.categories.get(name)
             if kinds is not None:
-                values = read_covariate(table[name], name, kinds)[0]
+                values = read_covariate(table[name], name, kinds).values
             else:
-                values = read_numbers(table[name], name, what="a covariate")[0]
+                style = self.numbers.get(name)
+                values = read_numbers(table[name], name, what="a covariate", style=style).values
+            self._refuse_doubles(name, values, doubles, table)
             known[name] = values[rows]
             bad = ~np.isfinite(known[name])
             if bad.any():
@@ -150,8 +186,23 @@ class Schema:
                 )
         return Future(known)
 
-    def _future_rows(self, table: pd.DataFrame, panel: Panel, horizon: int) -> npt.NDArray[np.int64]:
-        """Return the (S, H) rows of the future table."""
+    def _refuse_doubles(self, name: str, values: Floats, doubles: npt.NDArray[np.int64], table: pd.DataFrame) -> None:
+        """Raise if rows of one series and time disagree on a covariate: neither of them can be preferred."""
+        one, other = values[doubles[:, 0]], values[doubles[:, 1]]
+        differ = np.flatnonzero((one != other) & ~(np.isnan(one) & np.isnan(other)))
+        if len(differ):
+            first, second = doubles[differ[0]]
+            column = table[name]
+            raise DataError(
+                f"the future table must have one row per series and time, but rows {first} and {second} are of one and "
+                f"differ in {name!r}: {column.iloc[first]!r} and {column.iloc[second]!r} ({len(differ)} such rows)",
+                "drop the rows that do not hold",
+            )
+
+    def _future_rows(
+        self, table: pd.DataFrame, panel: Panel, horizon: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the (S, H) rows of the future table, and the (D, 2) pairs of rows of one series and time."""
         wanted = panel.future_times(horizon)
         if len(table) == 0:
             raise DataError("the future table must have rows, but it is empty", "give every step of the horizon")
@@ -163,10 +214,12 @@ class Schema:
         step = np.where(np.abs(moments - steps[left]) < np.abs(moments - steps[right]), left, right)
         on_step = np.abs(moments - steps[step]) <= JITTER * self.freq.spacing
         series, shared = self._future_series(table, panel)
-        # One table of (series, step) -> row; the last of equal rows counts.
+        # One table of (series, step) -> row.
         found = np.full((1 if shared else panel.n_series, len(steps)), -1, dtype=np.int64)
         usable = np.flatnonzero(on_step & (series >= 0))
         found[series[usable], step[usable]] = usable
+        last = found[series[usable], step[usable]]
+        doubles = np.column_stack([usable, last])[last != usable]
         owners = np.zeros(panel.n_series, dtype=np.int64) if shared else self._owners(panel)
         rows = found[owners[:, None], step_of_wanted.reshape(wanted.shape)]
         absent = np.argwhere(rows < 0)
@@ -177,17 +230,24 @@ class Schema:
                 f"missing: {shown}",
                 f"each series needs {horizon} rows right after its last known target",
             )
-        return rows
+        return rows, doubles
 
     def _future_series(self, table: pd.DataFrame, panel: Panel) -> tuple[npt.NDArray[np.int64], bool]:
         """Return the series of each row (-1 for others), and whether the rows hold for all series."""
-        try:
-            column = self.layout.get(table, "id") if self.layout.columns.id and self.layout.kind == "long" else None
-        except DataError:
-            column = None
-        if column is None:
+        names = self.layout.columns.ids
+        if self.layout.kind != "long" or not names:
             return np.zeros(len(table), dtype=np.int64), True
-        codes, labels, _ = read_ids(column, self.layout.columns.id)
+        there = [name for name in names if name in table.columns or name in table.index.names]
+        if len(names) > 1 and 0 < len(there) < len(names):
+            raise DataError(
+                f"the future table must name its series by the key {shown(names)}, but has only {shown(there)}",
+                "give all columns of the key, or none if its rows hold for all series",
+            )
+        try:
+            columns = self.layout.ids(table)
+        except DataError:
+            return np.zeros(len(table), dtype=np.int64), True
+        codes, labels, _ = read_key(columns, names)
         # The first of series that share an id stands for all of them.
         first = pd.Series(np.arange(panel.n_series), index=panel.ids)
         where = first[~first.index.duplicated()].reindex(labels).fillna(-1).to_numpy(dtype=np.int64)
@@ -222,11 +282,12 @@ class Schema:
             quantiles: (S, H, Q) quantiles.
             levels: Q levels.
         """
+        self.refuse_names(levels)
         names, horizon = self.layout.columns, times.shape[1]
-        columns: dict[str, Any] = {}
+        columns: dict[Any, Any] = {}
         if self.layout.kind != "series":
-            columns[names.id or "unique_id"] = self.ids.write(np.repeat(panel_ids, horizon))
-        columns[names.time] = self.clock.write(times.ravel())
+            columns |= self.id_columns(np.repeat(panel_ids, horizon))
+        columns[self.layout.outside(names.time)] = self.clock.write(times.ravel())
         columns["mean"] = mean.ravel()
         for q, level in enumerate(levels):
             columns[f"{level:g}"] = quantiles[:, :, q].ravel()
@@ -234,9 +295,30 @@ class Schema:
         if self.layout.kind != "long" or not self.layout.levels:
             return frame
         by_level = sorted(self.layout.levels, key=lambda pair: pair[1])
-        frame = frame.set_index([getattr(names, role) for role, _ in by_level])
+        frame = frame.set_index([self.layout.outside(getattr(names, role)) for role, _ in by_level])
         frame.index.names = list(self.layout.index_names)
         return frame
+
+    def id_columns(self, panel_ids: npt.NDArray[np.object_]) -> dict[Any, Any]:
+        """Return the columns of the user's table that name series, with the user's names and dtypes."""
+        names = self.layout.columns.ids or ("unique_id",)
+        return {self.layout.outside(n): c for n, c in zip(names, self.ids.columns(panel_ids), strict=True)}
+
+    def refuse_names(self, levels: Sequence[float]) -> None:
+        """Raise if a column of an answer would have two meanings.
+
+        Raises:
+            ConfigError: A column that names series or times is called as a column of forecasts is.
+        """
+        columns = self.layout.columns
+        made = {"mean", *(f"{level:g}" for level in levels)}
+        taken = [n for n in (*(columns.ids if self.layout.kind != "series" else ()), columns.time) if n in made]
+        if taken:
+            raise ConfigError(
+                f"columns of a forecast must have one meaning each, but {taken[0]!r} names "
+                f"{'times' if taken[0] == columns.time else 'series'} in the table, and a column of forecasts",
+                f"rename it first: frame.rename(columns={{{self.layout.outside(taken[0])!r}: 'my_{taken[0]}'}})",
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -248,6 +330,8 @@ class Schema:
             "categories": {name: None if kinds is None else list(kinds) for name, kinds in self.categories.items()},
             "static": list(self.static),
             "fills": dict(self.fills),
+            "numbers": {name: style.to_dict() for name, style in self.numbers.items()},
+            "source": [list(pair) for pair in self.source],
         }
 
     @classmethod
@@ -255,15 +339,57 @@ class Schema:
         """Read what ``to_dict`` returned, from JSON too."""
         return cls(
             Layout.from_dict(values["layout"]),
-            IdStyle.from_dict(values["ids"]),
+            KeyStyle.of(values["ids"]),
             TimeStyle.from_dict(values["clock"]),
             Frequency.parse(values["freq"]),
             {name: None if kinds is None else tuple(kinds) for name, kinds in values["categories"].items()},
             tuple(values["static"]),
             dict(values["fills"]),
+            {name: NumberStyle(**style) for name, style in values.get("numbers", {}).items()},
+            tuple((what, how) for what, how in values.get("source", ())),
         )
 
 
-def id_columns(id_col: object) -> tuple[str, ...]:
+def id_columns(id_col: Any) -> tuple[str, ...]:
     """Return the columns of CSV files that are identifiers and must stay as they are written."""
-    return ID_NAMES if id_col is None else (*ID_NAMES, str(id_col))
+    given = id_col if isinstance(id_col, list | tuple | np.ndarray | pd.Index) else () if id_col is None else (id_col,)
+    return (*ID_NAMES, *map(as_text, given))
+
+
+def describe(schema: Schema) -> list[tuple[str, str]]:
+    """Return what ``Schema.describe`` returns."""
+    layout, columns = schema.layout, schema.layout.columns
+    series = {"series": "one", "wide": "a column each", "long": " + ".join(columns.ids)}[layout.kind]
+    if layout.across:
+        series += ", a row each, times across"
+    clock = getattr(schema.clock, "describe", None)
+    time = f"{columns.time}: {clock()}" if clock is not None else _clock(schema)
+    told = [("series", series), ("time", time)]
+    if layout.kind != "wide":
+        told.append(("target", _written(schema, columns.target)))
+    for role, names in (
+        ("known", columns.known),
+        ("past", columns.past),
+        ("static", (*columns.static, *schema.static)),
+    ):
+        if names:
+            listed = [_written(schema, name) for name in names]
+            more = f", and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
+            told.append((role, ", ".join(listed[:_LISTED]) + more))
+    if layout.original:
+        told.append(("names made text", ", ".join(layout.original)))
+    if layout.dropped:
+        told.append(("left out", ", ".join(layout.dropped)))
+    return [*told, *schema.source]
+
+
+def _written(schema: Schema, name: str) -> str:
+    if schema.categories.get(name) is not None:
+        return f"{name}: categories"
+    style = schema.numbers.get(name)
+    return f"{name}: {style.describe()}" if style is not None and style.describe() else name
+
+
+def _clock(schema: Schema) -> str:
+    words = [schema.clock.kind, *([schema.clock.format] if schema.clock.format else [])]
+    return f"{schema.layout.columns.time}: {', '.join([*words, *([schema.clock.zone] if schema.clock.zone else [])])}"

@@ -10,15 +10,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel.columns import IdStyle, read_covariate, read_ids, read_numbers
+from autots.panel.columns import Remark, Values, decimal_mark, read_covariate, read_numbers
 from autots.panel.frequency import Times
-from autots.panel.layouts import Layout, is_number
+from autots.panel.ids import IdStyle, KeyStyle, read_ids, read_key
+from autots.panel.layouts import Layout, as_text, shown
+from autots.panel.looks import is_number, some
+from autots.panel.numerals import PLAIN, NumberStyle
 from autots.panel.panel import Floats, Ints
 from autots.panel.times import TimeStyle, read_times
 from zoo.errors import DataError
 from zoo.tables.source import Table
 
-__all__ = ["FlatTable", "flatten", "read_static", "wide_series"]
+__all__ = ["FlatTable", "StaticTable", "flatten", "read_static", "wide_series"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class FlatTable:
         past: Name -> (N,) covariates known up to now.
         static: Name -> (N,) columns that the user declares static.
         categories: Name -> what the codes of a categorical covariate stand for.
+        numbers: Column -> how its numbers are written, where they are text.
         notes: What was decided or converted, in words.
     """
 
@@ -43,13 +47,14 @@ class FlatTable:
     labels: npt.NDArray[np.object_]
     times: Times
     y: Floats
-    ids: IdStyle
+    ids: IdStyle | KeyStyle
     clock: TimeStyle
     known: Mapping[str, Floats] = field(default_factory=dict)
     past: Mapping[str, Floats] = field(default_factory=dict)
     static: Mapping[str, Floats] = field(default_factory=dict)
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    numbers: Mapping[str, NumberStyle] = field(default_factory=dict)
+    notes: tuple[str | Remark, ...] = ()
 
 
 def flatten(
@@ -58,6 +63,7 @@ def flatten(
     *,
     clock: TimeStyle | None = None,
     categories: Mapping[str, tuple[str, ...] | None] | None = None,
+    numbers: Mapping[str, NumberStyle] | None = None,
 ) -> FlatTable:
     """Read a table's columns into arrays.
 
@@ -66,6 +72,7 @@ def flatten(
         layout: How it is laid out.
         clock: How times were written in the table seen at first, if there was one.
         categories: The categories of its covariates (None for those that are numbers), if there was one.
+        numbers: How its columns wrote numbers, if there was one.
 
     Raises:
         DataError: A column is missing or holds something else than it should.
@@ -73,41 +80,87 @@ def flatten(
     if len(table) == 0:
         raise DataError("a table must have rows, but it is empty", "check the query or file that it came from")
     names = layout.columns
-    times, style, notes = read_times(layout.get(table, "time"), names.time, clock)
+    times, style, said = read_times(layout.get(table, "time"), names.time, clock)
+    notes: list[str | Remark] = [*said]
+    known = _Known(categories, numbers, _decimal(table, numbers))
     covariates: dict[str, dict[str, Floats]] = {"known": {}, "past": {}, "static": {}}
     found: dict[str, tuple[str, ...]] = {}
     for role, values in covariates.items():
         for name in getattr(names, role):
             if not isinstance(table, pd.DataFrame) or name not in table.columns:
                 raise DataError(
-                    f"the {role} covariate {name!r} must be in the table, but it has only {_seen(table)}",
+                    f"the {role} covariate {name!r} must be in the table, but it has only {shown(_seen(table))}",
                     "send every column that the first table had",
                 )
-            values[name], kinds = _covariate(table[name], name, categories)
-            if kinds is not None:
-                found[name] = kinds
+            got = known.covariate(table[name], name)
+            values[name] = got.values
+            notes.extend(got.remarks)
+            if got.categories is not None:
+                found[name] = got.categories
     if layout.kind == "wide":
         assert isinstance(table, pd.DataFrame)
-        return _flatten_wide(table, layout, times, style, covariates["known"], found, notes)
-    y, converted = read_numbers(layout.get(table, "target"), names.target)
-    if converted:
-        notes.append(f"{converted} numbers in {names.target!r} were written as text")
+        return _flatten_wide(table, layout, times, style, covariates["known"], found, notes, known)
+    target = known.numbers(layout.get(table, "target"), names.target)
+    y = target.values
+    notes.extend(target.remarks)
+    ids: IdStyle | KeyStyle
     if layout.kind == "series":
         codes, labels, ids = np.zeros(len(y), dtype=np.int64), np.array([str(names.target)], dtype=object), IdStyle()
     else:
-        codes, labels, ids = read_ids(layout.get(table, "id"), names.id)
-    return FlatTable(codes, labels, times, y, ids, style, **covariates, categories=found, notes=tuple(notes))
+        codes, labels, ids = read_key(layout.ids(table), names.ids)
+    return FlatTable(
+        codes, labels, times, y, ids, style, **covariates, categories=found, numbers=known.styles, notes=tuple(notes)
+    )
 
 
-def _covariate(
-    column: Any, name: str, categories: Mapping[str, tuple[str, ...] | None] | None
-) -> tuple[Floats, tuple[str, ...] | None]:
-    if categories is None or name not in categories:
-        return read_covariate(column, name)
-    known = categories[name]
-    if known is None:
-        return read_numbers(column, name, what="a covariate")[0], None
-    return read_covariate(column, name, known)
+@dataclass
+class _Known:
+    """What is known of the columns from the first table, and what is learnt of them now.
+
+    Args:
+        categories: Of its covariates; None if this is the first table.
+        written: How numbers were written there; None likewise.
+        decimal: The decimal mark of this table, if some column shows it.
+        styles: How the columns read here write numbers, where they are text.
+    """
+
+    categories: Mapping[str, tuple[str, ...] | None] | None = None
+    written: Mapping[str, NumberStyle] | None = None
+    decimal: str | None = None
+    styles: dict[str, NumberStyle] = field(default_factory=dict)
+
+    def numbers(self, column: Any, name: Any, *, what: str = "the target") -> Values:
+        """Read a column of numbers."""
+        style = None if self.written is None else self.written.get(as_text(name))
+        return self._noted(name, read_numbers(column, name, what=what, style=style, decimal=self.decimal))
+
+    def covariate(self, column: Any, name: str) -> Values:
+        """Read a covariate: as it was read at first, if it was."""
+        if self.categories is None or name not in self.categories:
+            return self._noted(name, read_covariate(column, name, decimal=self.decimal))
+        kinds = self.categories[name]
+        if kinds is None:
+            return self.numbers(column, name, what="a covariate")
+        return read_covariate(column, name, kinds)
+
+    def _noted(self, name: Any, got: Values) -> Values:
+        if got.style is not None:
+            self.styles[as_text(name)] = got.style
+        return got
+
+
+def _decimal(table: Table, numbers: Mapping[str, NumberStyle] | None) -> str | None:
+    """Return the decimal mark that some column shows beyond doubt, here or in the first table, if all show the same."""
+    marks = {style.decimal for style in (numbers or {}).values() if style != PLAIN}
+    for name in table.columns if isinstance(table, pd.DataFrame) else ():
+        column = table[name]
+        if pd.api.types.is_float_dtype(column.dtype):
+            known = some(column, 200).to_numpy(dtype=float)
+            marks |= {"."} if (known != np.floor(known)).any() else set()
+        elif pd.api.types.is_object_dtype(column.dtype) or pd.api.types.is_string_dtype(column.dtype):
+            mark = decimal_mark(some(column, 500))
+            marks |= {mark} if mark else set()
+    return marks.pop() if len(marks) == 1 else None
 
 
 def _seen(table: Table) -> list[Any]:
@@ -128,17 +181,18 @@ def _flatten_wide(
     style: TimeStyle,
     known: dict[str, Floats],
     categories: dict[str, tuple[str, ...]],
-    notes: list[str],
+    notes: list[str | Remark],
+    how: _Known,
 ) -> FlatTable:
     columns = wide_series(table, layout)
     if not columns:
-        raise DataError(f"a wide table must have columns of numbers, but got {list(table.columns)}")
+        raise DataError(f"a wide table must have columns of numbers, but got {shown(table.columns)}")
     order, labels, ids = read_ids(pd.Index(columns), layout.columns.id)
     values = np.empty((len(columns), len(table)), dtype=np.float64)
     for code, name in zip(order, columns, strict=True):
-        values[code], converted = read_numbers(table[name], name)
-        if converted:
-            notes.append(f"{converted} numbers in {name!r} were written as text")
+        got = how.numbers(table[name], name)
+        values[code] = got.values
+        notes.extend(got.remarks)
     s = len(columns)
     return FlatTable(
         np.repeat(np.arange(s, dtype=np.int64), len(table)),
@@ -149,6 +203,7 @@ def _flatten_wide(
         style,
         {name: np.tile(v, s) for name, v in known.items()},
         categories=categories,
+        numbers=how.styles,
         notes=tuple(notes),
     )
 
@@ -158,7 +213,8 @@ def read_static(
     layout: Layout,
     labels: npt.NDArray[np.object_],
     categories: Mapping[str, tuple[str, ...] | None] | None = None,
-) -> tuple[dict[str, Floats], dict[str, tuple[str, ...]], Sequence[str]]:
+    numbers: Mapping[str, NumberStyle] | None = None,
+) -> StaticTable:
     """Read a table with one row per series.
 
     Args:
@@ -166,29 +222,18 @@ def read_static(
         layout: The layout of the main table.
         labels: (S,) the series wanted.
         categories: The covariates seen at first, and their categories.
-
-    Returns:
-        Name -> (S,) values (NaN for series without a row), their categories, and the series without a row.
+        numbers: How they wrote numbers.
 
     Raises:
         DataError: The identifiers are missing or repeat, or a covariate seen at first is missing.
     """
-    name = layout.columns.id
     if not isinstance(table, pd.DataFrame):
         table = table.to_frame()
-    if name is None:
-        raise DataError("static covariates tell series apart, but the table holds one series", "leave static out")
-    column: Any
-    if name in table.columns:
-        column, rest = table[name], [c for c in table.columns if c != name]
-    elif table.index.name == name or not isinstance(table.index, pd.RangeIndex):
-        column, rest = table.index, list(table.columns)
-    else:
-        raise DataError(
-            f"the static table must name its series in column {name!r}, but it has {list(table.columns)}",
-            f"rename the column, or set_index({name!r})",
-        )
-    codes, owners, _ = read_ids(column, name)
+    table = layout.inside(table)
+    assert isinstance(table, pd.DataFrame)
+    table = table.set_axis([as_text(name) for name in table.columns], axis=1)
+    columns, rest = _static_ids(table, layout)
+    codes, owners, _ = read_key(columns, layout.columns.ids)
     if len(owners) < len(codes):
         twice = owners[np.argmax(np.bincount(codes) > 1)]
         raise DataError(f"the static table must have one row per series, but {twice!r} has more", "drop the duplicates")
@@ -199,9 +244,50 @@ def read_static(
     row_of = np.argsort(codes)
     values: dict[str, Floats] = {}
     found: dict[str, tuple[str, ...]] = {}
+    how = _Known(categories, numbers, _decimal(table, numbers))
+    remarks: list[Remark] = []
     for covariate in categories if categories is not None else rest:
-        numbers, kinds = _covariate(table[covariate], covariate, categories)
-        values[covariate] = np.where(where >= 0, numbers[row_of][where], np.nan if kinds is None else -1.0)
-        if kinds is not None:
-            found[covariate] = kinds
-    return values, found, list(labels[where < 0])
+        got = how.covariate(table[covariate], covariate)
+        missing = np.nan if got.categories is None else -1.0
+        values[covariate] = np.where(where >= 0, got.values[row_of][where], missing)
+        remarks.extend(got.remarks)
+        if got.categories is not None:
+            found[covariate] = got.categories
+    return StaticTable(values, found, how.styles, list(labels[where < 0]), tuple(remarks))
+
+
+@dataclass(frozen=True)
+class StaticTable:
+    """A table with one row per series.
+
+    Args:
+        values: Name -> (S,) values; NaN, or the code -1, for series without a row.
+        categories: Name -> what its codes stand for.
+        numbers: Name -> how its numbers are written, where they are text.
+        without: The series without a row.
+        remarks: For the report.
+    """
+
+    values: dict[str, Floats]
+    categories: dict[str, tuple[str, ...]]
+    numbers: dict[str, NumberStyle]
+    without: Sequence[str]
+    remarks: tuple[Remark, ...] = ()
+
+
+def _static_ids(table: pd.DataFrame, layout: Layout) -> tuple[list[Any], list[Any]]:
+    """Return the columns of a static table that name its series, and the others."""
+    names = layout.columns.ids
+    if not names:
+        raise DataError("static covariates tell series apart, but the table holds one series", "leave static out")
+    known = [*table.columns, *table.index.names]
+    if all(name in known for name in names):
+        columns = [table[n] if n in table.columns else table.index.get_level_values(n) for n in names]
+        return columns, [c for c in table.columns if c not in names]
+    if table.index.nlevels == len(names) and not isinstance(table.index, pd.RangeIndex):
+        return [table.index.get_level_values(k) for k in range(len(names))], list(table.columns)
+    wanted = f"column {names[0]!r}" if len(names) == 1 else f"the columns {shown(names)}"
+    raise DataError(
+        f"the static table must name its series in {wanted}, but it has {shown(table.columns)}",
+        f"rename the column, or set_index({names[0]!r})" if len(names) == 1 else "rename the columns",
+    )

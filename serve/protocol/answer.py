@@ -25,6 +25,7 @@ class Forecasts:
         times: (S, H) times, as the model's own table writes them.
         mean: (S, H).
         quantiles: (S, H, Q).
+        keys: The ids as the request gave them, where they are other than names; None for those that are not.
     """
 
     model: str
@@ -33,6 +34,14 @@ class Forecasts:
     times: Sequence[Sequence[Any]]
     mean: Floats
     quantiles: Floats
+    keys: Sequence[Any] = ()
+
+    @property
+    def shown(self) -> Sequence[Any]:
+        """The ids in the shape of the request."""
+        if not self.keys:
+            return self.ids
+        return [id_ if key is None else key for id_, key in zip(self.ids, self.keys, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ class Answer:
     levels: tuple[float, ...]
     forecasts: Sequence[Forecasts]
     separate: bool = False
-    errors: Mapping[int, tuple[str, RequestError]] = field(default_factory=dict)
+    errors: Mapping[int, tuple[Any, RequestError]] = field(default_factory=dict)
     used: tuple[str, ...] = ()
 
     @property
@@ -92,7 +101,7 @@ class Answer:
         by_level = np.ascontiguousarray(np.moveaxis(made.quantiles, 2, 1), dtype=np.float64)
         return [
             {"id": id_, "time": times, "mean": row, "quantiles": dict(zip(names, levels, strict=True))}
-            for id_, times, row, levels in zip(made.ids, made.times, mean, by_level, strict=True)
+            for id_, times, row, levels in zip(made.shown, made.times, mean, by_level, strict=True)
         ]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from autots.panel.ids import joined, parted
 from serve.protocol.answer import Answer, dumps
 from serve.protocol.errors import RequestError
 from serve.protocol.request import ForecastRequest, Limits, Series, check_limits
@@ -33,6 +34,7 @@ class Names:
         known: Covariates known ahead.
         past: Covariates of the past.
         static: One value per series.
+        key: The columns that only together name the series, if one does not.
     """
 
     id: str | None
@@ -41,6 +43,12 @@ class Names:
     known: Sequence[str] = ()
     past: Sequence[str] = ()
     static: Sequence[str] = ()
+    key: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The columns that name the series."""
+        return self.key or (() if self.id is None else (self.id,))
 
 
 def parse(fields: Mapping[str, Any], names: Names, limits: Limits) -> ForecastRequest:
@@ -94,20 +102,23 @@ def _records(form: str, value: Any) -> list[dict[str, Any]]:
 def _series(records: list[dict[str, Any]], names: Names) -> list[Series]:
     if not records:
         raise RequestError("a table must have rows, but it is empty", "send the history of the series")
-    lacking = [n for n in (names.id, names.time, names.target) if n is not None and n not in records[0]]
+    lacking = [n for n in (*names.ids, names.time, names.target) if n not in records[0]]
     if lacking:
         raise RequestError(
             f"a table must have the columns {lacking}, but has {list(records[0])}", "use the names of the fit"
         )
     groups: dict[str, list[dict[str, Any]]] = {}
     for i, row in enumerate(records):
-        id_ = "" if names.id is None else row.get(names.id)
+        parts = [row.get(name) for name in names.ids]
         time = row.get(names.time)
-        if isinstance(id_, bool) or not isinstance(id_, str | int):
-            raise RequestError(f"{names.id} must name the series, but is {id_!r} in row {i}", "", f"[{i}]")
+        for name, part in zip(names.ids, parts, strict=True):
+            if isinstance(part, bool) or not isinstance(part, str | int):
+                raise RequestError(f"{name} must name the series, but is {part!r} in row {i}", "", f"[{i}]")
+        texts = [str(part) for part in parts]
+        id_ = joined(texts) if names.key else "".join(texts)
         if isinstance(time, bool) or not isinstance(time, str | int):
             raise RequestError(f"{names.time} must be a time, but is {time!r} in row {i}", "", f"[{i}]")
-        groups.setdefault(str(id_), []).append(row)
+        groups.setdefault(id_, []).append(row)
     return [_one(id_, rows, names) for id_, rows in groups.items()]
 
 
@@ -156,7 +167,7 @@ def write(answer: Answer, names: Names) -> bytes:
     for i, id_ in enumerate(made.ids):
         mean, quantiles = made.mean[i].tolist(), made.quantiles[i].tolist()
         for time, point, levels in zip(made.times[i], mean, quantiles, strict=True):
-            row = {} if names.id is None else {names.id: id_}
+            row = dict(zip(names.ids, parted(id_) if names.key else [id_], strict=False))
             row |= {names.time: time, "mean": point}
             row |= {f"{level:g}": value for level, value in zip(answer.levels, levels, strict=True)}
             rows.append(row)

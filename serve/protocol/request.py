@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from autots.panel import Floats
+from autots.panel.ids import joined
 from serve.protocol.errors import RequestError
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Value",
     "check_limits",
     "flat_series",
+    "label_of",
     "parse_forecast",
     "parse_observe",
     "parse_options",
@@ -38,7 +40,9 @@ Parsed = TypeVar("Parsed")
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Value = Number | Annotated[str, Field(strict=True)] | None
-Id = Annotated[str, Field(strict=True, min_length=1, max_length=500)] | Annotated[int, Field(strict=True)]
+_Part = Annotated[str, Field(strict=True, max_length=500)] | Annotated[int, Field(strict=True)]
+Key = Annotated[list[_Part], Field(min_length=1, max_length=20)] | Annotated[dict[str, _Part], Field(min_length=1)]
+Id = Annotated[str, Field(strict=True, min_length=1, max_length=500)] | Annotated[int, Field(strict=True)] | Key
 Time = Annotated[int, Field(strict=True)] | Annotated[str, Field(strict=True, max_length=40)]
 Level = Annotated[float, Field(strict=True, gt=0, lt=1)]
 Combine = Literal["ensemble", "mean", "median", "weighted", "none"]
@@ -75,6 +79,7 @@ class Series:
         known: Name -> future values (H), or history and future (T + H).
         past: Name -> (T,) values.
         static: Name -> one value.
+        key: The id as it was given, where it was a list or an object: parts of a key of several columns.
     """
 
     id: str
@@ -84,6 +89,16 @@ class Series:
     known: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     past: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     static: Mapping[str, Any] = field(default_factory=dict)
+    key: list[str | int] | dict[str, str | int] | None = None
+
+
+def label_of(id_: str | int | list[str | int] | dict[str, str | int]) -> str:
+    """Return an id as text; of an object the parts in the order of its names, until the model's own is known."""
+    if isinstance(id_, dict):
+        id_ = [id_[name] for name in sorted(id_)]
+    if isinstance(id_, list):
+        return joined([str(part) for part in id_])
+    return str(id_)
 
 
 @dataclass(frozen=True)
@@ -236,10 +251,11 @@ def flat_series(ids: Sequence[Any] | None, y: Floats, sizes: Any, start: Any) ->
     if isinstance(start, list) and len(start) != n:
         raise RequestError(f"start must be one time or one per series, but got {len(start)} for {n}", "", "start")
     starts = start if isinstance(start, list) else [start] * n
-    names = [str(i) for i in ids] if ids is not None else [""] if n == 1 else [f"series_{i}" for i in range(n)]
+    names = [label_of(i) for i in ids] if ids is not None else [""] if n == 1 else [f"series_{i}" for i in range(n)]
+    keys = [i if isinstance(i, list | dict) else None for i in ids] if ids is not None else [None] * n
     ends = np.cumsum(sizes).tolist()
     begins = [0, *ends[:-1]]
-    return [Series(i, y[a:b], s) for i, a, b, s in zip(names, begins, ends, starts, strict=True)]
+    return [Series(i, y[a:b], s, key=k) for i, a, b, s, k in zip(names, begins, ends, starts, keys, strict=True)]
 
 
 def check_limits(series: Sequence[Series], limits: Limits) -> None:
@@ -263,13 +279,14 @@ def check_limits(series: Sequence[Series], limits: Limits) -> None:
 
 def _series(one: SeriesBody) -> Series:
     return Series(
-        "" if one.id is None else str(one.id),
+        "" if one.id is None else label_of(one.id),
         None if one.y is None else np.array(one.y, dtype=np.float64),
         one.start,
         one.time,
         one.known,
         one.past,
         one.static,
+        one.id if isinstance(one.id, list | dict) else None,
     )
 
 

@@ -136,11 +136,13 @@ class Engine:
         lasts = panel.last_times.view(np.int64).tolist()
         times = [served.clock.ahead(last, horizon) for last in lasts]
         ids = [str(id_) for id_ in panel.ids]
-        errors = {i: (request.series[i].id, error) for i, error in ready.errors.items()}
+        keys = [request.series[row].key for row in ready.rows]
+        keys = keys if any(key is not None for key in keys) else []
+        errors = {i: (request.series[i].key or request.series[i].id, error) for i, error in ready.errors.items()}
         used = tuple(part.name for part in parts)
         if request.combine == "none":
             made = [
-                Forecasts(part.name, part.served.version, ids, times, cut.mean, cut.quantiles)
+                Forecasts(part.name, part.served.version, ids, times, cut.mean, cut.quantiles, keys)
                 for part, cut in ((p, b.cut(horizon, levels)) for p, b in zip(parts, blocks, strict=True))
             ]
             return Answer(levels, made, True, errors, used)
@@ -151,7 +153,8 @@ class Engine:
             block = _combined(request, parts, [b.cut(horizon, b.levels) for b in blocks], levels)
             name = "+".join(dict.fromkeys(part.served.name for part in parts))
         version = "+".join(dict.fromkeys(part.served.version for part in parts))
-        return Answer(levels, [Forecasts(name, version, ids, times, block.mean, block.quantiles)], False, errors, used)
+        made = [Forecasts(name, version, ids, times, block.mean, block.quantiles, keys)]
+        return Answer(levels, made, False, errors, used)
 
     async def observe(self, body: ObserveBody) -> Counts:
         """Take in actuals.
@@ -170,7 +173,7 @@ class Engine:
             )
         rows: list[Row] = []
         for i, one in enumerate(body.observations):
-            id_ = str(one.id) if one.id is not None else served.history.single
+            id_ = served.label(one.id, f"observations[{i}].id") if one.id is not None else served.history.single
             if id_ is None:
                 raise RequestError("an actual must name its series, but has no id", "", f"observations[{i}].id")
             try:

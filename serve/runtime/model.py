@@ -14,7 +14,7 @@ from autots.api import Pipeline, load
 from autots.panel import Floats, Future, Panel
 from serve.protocol.errors import RequestError
 from serve.protocol.mlflow import Names
-from serve.protocol.request import Series
+from serve.protocol.request import Series, label_of
 from serve.runtime.clock import Clock
 from serve.runtime.foreign import declared, foreign_pipeline
 from serve.runtime.history import History
@@ -111,12 +111,37 @@ class Served:
         """The columns of the user's own table."""
         columns = self._pipeline.schema.layout.columns
         return Names(
-            columns.id, columns.time, columns.target, tuple(columns.known), tuple(columns.past), tuple(columns.static)
+            columns.id,
+            columns.time,
+            columns.target,
+            tuple(columns.known),
+            tuple(columns.past),
+            tuple(columns.static),
+            columns.key,
         )
 
     def read(self, series: Sequence[Series]) -> Ready:
         """Read a request's series, see ``Reader``, and ``RawReader`` for a pipeline with features."""
+        if any(one.key is not None for one in series):
+            series = [
+                one if one.key is None else replace(one, id=self.label(one.key, f"series[{i}].id"))
+                for i, one in enumerate(series)
+            ]
         return self._reader.read(series) if self._raw is None else self._raw.read(series)
+
+    def label(self, id_: Any, where: str) -> str:
+        """Return the name that a series has inside: of a key the parts, joined in the order of the model's columns.
+
+        Raises:
+            RequestError: The parts are not those of the model's key.
+        """
+        key = self._pipeline.schema.layout.columns.ids
+        if isinstance(id_, dict) and set(id_) == set(key):
+            id_ = [id_[name] for name in key]
+        if isinstance(id_, dict) or (isinstance(id_, list) and len(id_) != len(key)):
+            given = list(id_) if isinstance(id_, dict) else id_
+            raise RequestError(f"an id must have the parts {list(key)}, but got {given}"[:300], "see /v1/models", where)
+        return str(id_[0]) if isinstance(id_, list) and len(id_) == 1 else label_of(id_)
 
     @property
     def raw(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from autots.panel import Floats, Future, Ints, Panel
+from autots.panel.numerals import parse
 from autots.panel.schema import Schema
 from serve.protocol.errors import RequestError
 from serve.protocol.request import Series
@@ -72,6 +73,7 @@ class Reader:
             if kinds is not None
         }
         self._categorical = frozenset(self._codes)
+        self._written = schema.numbers
         self._fills, self._freq, self._horizon = schema.fills, schema.freq, horizon
         self._history, self._clock = history, clock
         self._end: int | None = None
@@ -261,6 +263,13 @@ class Reader:
         codes = self._codes.get(name)
         if codes is not None:
             return np.array([np.nan if v is None else codes.get(_label(v), np.nan) for v in values])
+        style = self._written.get(name)
+        if style is not None:
+            # The table that was learnt from wrote these numbers as text, in one writing: so may a request.
+            values = [float(parse([v], style)[0]) if isinstance(v, str) else v for v in values]
+            if any(isinstance(v, float) and np.isnan(v) for v in values):
+                raise RequestError(f"the covariate {name!r} must hold numbers as the table did, but one is not",
+                                   style.describe(), where)  # fmt: skip
         try:
             out = np.array(values, dtype=np.float64)
             if not np.isinf(out).any():

@@ -248,6 +248,7 @@ class Store:
             "past": list(names.past),
             "static": [*names.static, *served.pipeline.schema.static],
             "series": len(served.history.ids),
+            **({"key": list(names.key)} if names.key else {}),
             "example_ids": list(served.history.ids[:20]),
             "last_time": served.clock.write(max(served.history.end, served.history.newest or served.history.end)),
         }

@@ -4,11 +4,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.dataset as dataset
 import pyarrow.parquet as pq
 import pytest
 
 from zoo.errors import DataError
-from zoo.tables.source import read
+from zoo.tables.source import decisions, partitions, read
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_a_folder_is_read_in_the_order_of_names_with_its_partitions(tmp_path, fr
         frame.to_parquet(tmp_path / f"year={year}" / "part-0.parquet")
     (tmp_path / "_SUCCESS").write_text("")
     got = read(tmp_path)
-    assert got["year"].tolist() == ["2020"] * 3 + ["2021"] * 3
+    assert got["year"].tolist() == [2020] * 3 + [2021] * 3
     same(got[["shop", "day", "sold"]].iloc[:3], frame)
 
 
@@ -233,3 +234,129 @@ def test_midnights_in_one_file_and_hours_in_another_are_one_clock(tmp_path):
     (tmp_path / "a.csv").write_text("ds,y\n2020-01-01,1\n")
     (tmp_path / "b.csv").write_text("ds,y\n2020-01-01 01:00:00,2\n")
     assert read(tmp_path)["ds"].tolist() == list(pd.date_range("2020-01-01", periods=2, freq="h"))
+
+
+UMLAUTS = "Ort,Tag,Verkäufe\n" + "".join(f"{c},2024-01-0{i},{i}\n" for c in ("Köln", "München") for i in range(1, 6))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [
+        ("utf-8", None),
+        ("utf-8-sig", None),
+        ("latin-1", "cp1252 (Western European)"),
+        ("cp1252", "cp1252 (Western European)"),
+        ("utf-16", "UTF-16"),
+        ("utf-16-le", "UTF-16-LE"),
+        ("utf-16-be", "UTF-16-BE"),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_text_in_any_usual_encoding_is_decoded_and_said(tmp_path, encoding, said, packed):
+    content = UMLAUTS.encode(encoding)
+    file = tmp_path / ("t.csv.gz" if packed else "t.csv")
+    file.write_bytes(gzip.compress(content) if packed else content)
+    got = read(file)
+    assert list(got.columns) == ["Ort", "Tag", "Verkäufe"]
+    assert sorted(set(got["Ort"])) == ["Köln", "München"]
+    assert got["Verkäufe"].tolist() == [1, 2, 3, 4, 5] * 2
+    assert dict(decisions(got)).get("encoding") == said
+
+
+def test_a_byte_far_down_that_is_no_utf8_is_found(tmp_path):
+    rows = "".join(f"a,{i}\n" for i in range(100_000))
+    (tmp_path / "t.csv").write_bytes(f"id,y\n{rows}ü,1\n".encode("latin-1"))
+    assert read(tmp_path / "t.csv", text=("id",))["id"].iloc[-1] == "ü"
+    assert read(tmp_path / "t.csv")["id"].iloc[-1] == "ü"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("Москва,1\n".encode("cp1251") * 20, "neither UTF-8 nor Western European"),
+        ("Köln,1\n".encode() * 20 + b"K\xf6ln,1\n", "is no UTF-8, while most of it is"),
+    ],
+)
+def test_other_encodings_are_refused_with_the_way_to_say_them(tmp_path, content, why):
+    (tmp_path / "t.csv").write_bytes(b"id,y\n" + content)
+    with pytest.raises(DataError, match=why) as caught:
+        read(tmp_path / "t.csv")
+    assert "encoding=" in caught.value.hint
+
+
+def test_bytes_in_parquet_that_are_text_become_text(tmp_path):
+    pq.write_table(pa.table({"id": pa.array([b"K\xc3\xb6ln"], pa.binary()), "y": [1]}), tmp_path / "t.parquet")
+    assert read(tmp_path / "t.parquet")["id"].tolist() == ["Köln"]
+
+
+BODY = "".join(f"2024-01-{i:02d},{i / 2}\n" for i in range(1, 21))
+
+
+@pytest.mark.parametrize(
+    ("content", "columns", "what"),
+    [
+        (BODY, ["column_1", "column_2"], "header"),
+        ("".join(f"Köln,{line}\n" for line in BODY.split()), ["column_1", "column_2", "column_3"], "header"),
+        ("day,load\n" + BODY, ["day", "load"], None),
+        ("0,1\n" + BODY, ["0", "1"], None),
+        ("2019,2020\n1,2\n3,4\n", ["2019", "2020"], None),
+        ("Report\nmade today\n\nday,load\n" + BODY, ["day", "load"], "lines above the header"),
+        ("# by x, y\n# and z\nday,load\n" + BODY, ["day", "load"], "lines above the header"),
+        ("# day,load\n" + BODY, ["day", "load"], None),
+        ("day,load\n" + BODY.replace("\n", ",\n"), ["day", "load", "Unnamed: 2"], None),
+        (",load\n" + BODY, ["Unnamed: 0", "load"], None),
+        ("day,load\r\n" + BODY.replace("\n", "\r\n"), ["day", "load"], None),
+        ("day,load\r" + BODY.replace("\n", "\r"), ["day", "load"], None),
+        ("day;load;a, b\n" + BODY.replace("\n", ";1,5\n").replace(",", ";", 0).replace(",", ";"), None, None),
+    ],
+)
+def test_the_header_is_found_wherever_it_is(tmp_path, content, columns, what):
+    (tmp_path / "t.csv").write_text(content, encoding="utf-8", newline="")
+    if columns is None:
+        return
+    got = read(tmp_path / "t.csv")
+    assert list(got.columns) == columns
+    assert [pair[0] for pair in decisions(got)] == ([what] if what else [])
+    if "2019" not in columns:
+        assert len(got) == 20
+        moments = got[next(c for c in got.columns if got[c].dtype.kind == "M")]
+        assert moments.iloc[0] == pd.Timestamp("2024-01-01")
+
+
+def test_two_header_rows_are_joined(tmp_path):
+    rows = "".join(f"2024-01-{i:02d},{i},{i},{i},{i}\n" for i in range(1, 11))
+    (tmp_path / "t.csv").write_text("day,North,,South,\n,sales,price,sales,price\n" + rows)
+    got = read(tmp_path / "t.csv")
+    assert list(got.columns) == ["day", "North sales", "North price", "South sales", "South price"]
+    assert decisions(got) == (("header", "two rows, joined"),)
+
+
+def test_a_semicolon_between_decimal_commas_is_the_delimiter(tmp_path):
+    (tmp_path / "t.csv").write_text("day;a, in EUR;b\n2024-01-01;1,5;1.234\n2024-01-02;2,5;5.678\n")
+    got = read(tmp_path / "t.csv")
+    assert list(got.columns) == ["day", "a, in EUR", "b"]
+    assert got["b"].tolist() == ["1.234", "5.678"]  # beside decimal commas that is no fraction
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+@pytest.mark.parametrize(
+    ("values", "read_as"),
+    [
+        (["Köln", "a/b", "x=y", "50 %"], ["Köln", "a/b", "x=y", "50 %"]),
+        ([2024, 2023], [2024, 2023]),
+        (["01", "10"], ["01", "10"]),
+        (["only"], ["only"]),
+        (["a", None], ["a", None]),
+        ([7, None], [7.0, None]),
+    ],
+    ids=str,
+)
+def test_partitions_are_read_as_spark_and_pyarrow_write_them(tmp_path, kind, values, read_as):
+    table = pa.table({"y": [float(i) for i in range(len(values))], "part": values})
+    dataset.write_dataset(
+        table, tmp_path / "run=5" / "lake", format=kind, partitioning=["part"], partitioning_flavor="hive"
+    )
+    got = read(tmp_path / "run=5" / "lake").sort_values("y")
+    assert list(got.columns) == ["y", "part"]
+    assert got["part"].astype(object).where(got["part"].notna(), None).tolist() == read_as
+    assert partitions(got) == ("part",)

@@ -8,31 +8,37 @@ are read as text, and become integers again only if every value is written as an
 
 from __future__ import annotations
 
-import csv
+import contextlib
 import gzip
 import io
 import re
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import unquote
 
 import pandas as pd
 
 from zoo.errors import ConfigError, DataError
+from zoo.tables.sniff import Sniffed, decode, encoding_of, sniff
 from zoo.tables.versioned import AsOf, is_table
 from zoo.tables.versioned import Table as Versioned
 
-__all__ = ["Table", "read"]
+__all__ = ["Table", "decisions", "partitions", "read"]
 
 #: What pandas users hold: many columns, or one.
 Table: TypeAlias = "pd.DataFrame | pd.Series[Any]"
+Decisions: TypeAlias = "tuple[tuple[str, str], ...]"
 
 _CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt")
 _PARQUET = (".parquet", ".pq")
+_EXCEL = (".xls", ".xlsx", ".xlsm", ".xlsb", ".ods")
 _ACCEPTED = (
     "give a pandas frame or series, a pyarrow table, a polars frame, a Ray dataset, a Spark frame, or the path of a "
     "CSV or Parquet file, of a folder of them, of a versioned table, or a pattern such as 'data/*.parquet'"
 )
+_DECISIONS, _PARTITIONS = "zoo.tables.source", "zoo.tables.source.partitions"  # in a frame's attrs
+_NULL = "__HIVE_DEFAULT_PARTITION__"
 _PEEK = 1 << 18  # bytes of a CSV file that are looked at before it is read
 
 
@@ -70,6 +76,16 @@ def read(source: Any, *, text: Collection[str] = (), as_of: AsOf | None = None) 
     raise DataError(f"a source must be a table or a path, but got {type(source).__name__}", _ACCEPTED)
 
 
+def decisions(table: Table) -> tuple[tuple[str, str], ...]:
+    """Return what was decided when files became this table, such as their encoding: what, and how."""
+    return tuple((str(what), str(how)) for what, how in table.attrs.get(_DECISIONS, ()))
+
+
+def partitions(table: Table) -> tuple[str, ...]:
+    """Return the columns of this table that stand in the names of folders."""
+    return tuple(table.attrs.get(_PARTITIONS, ()))
+
+
 def _from_spark(frame: Any) -> pd.DataFrame:
     """Collect a Spark frame through Arrow, and leave the session's settings as they were."""
     if not hasattr(frame, "toPandas"):
@@ -85,21 +101,34 @@ def _from_spark(frame: Any) -> pd.DataFrame:
 
 
 def _from_arrow(table: Any) -> pd.DataFrame:
+    import pyarrow as pa
+
+    for i, field in enumerate(table.schema):
+        if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
+            # Some writers know no text; what is none stays bytes, and no column that is needed.
+            with contextlib.suppress(pa.ArrowInvalid):
+                table = table.set_column(i, field.name, table.column(i).cast(pa.string()))
     # Dates as datetime64, or each would become a Python object.
     return pd.DataFrame(table.to_pandas(date_as_object=False, split_blocks=True))
 
 
 def _read_path(path: str, text: frozenset[str]) -> pd.DataFrame:
     files = _files(path)
-    if len(files) == 1:
-        table = _read_file(files[0], text)
+    if len(files) == 1 and Path(path).expanduser().is_file():
+        table, said = _read_file(files[0], text)
     else:
-        table = _read_many(files, text)
+        table, said = _read_many(files, text)
     if table.num_rows == 0:
         raise DataError(
             f"{path} must hold rows, but it has only a header: {table.column_names}", "check how it was written"
         )
-    return _from_arrow(table)
+    frame = _from_arrow(table)
+    partitions = tuple(dict.fromkeys(key for file in files for key, _ in _partitions(file) if key in frame.columns))
+    if said:
+        frame.attrs[_DECISIONS] = said
+    if partitions and not Path(path).expanduser().is_file():
+        frame.attrs[_PARTITIONS] = partitions
+    return frame
 
 
 def _suffix(file: Path) -> str:
@@ -139,17 +168,18 @@ def _hidden(file: Path) -> bool:
     return any(part.startswith((".", "_")) for part in file.parts)
 
 
-def _read_file(file: Path, text: frozenset[str]) -> Any:
+def _read_file(file: Path, text: frozenset[str]) -> tuple[Any, Decisions]:
     if file.stat().st_size == 0:
         raise DataError(f"{file} must hold a table, but the file is empty (0 bytes)", "check how it was written")
     suffix = _suffix(file)
     if suffix in _PARQUET:
-        return _read_parquet(file)
+        return _read_parquet(file), ()
     if suffix in _CSV:
         return _read_csv(file, text)
+    excel = "read it with pandas.read_excel, or save it as CSV; " if file.suffix.lower() in _EXCEL else ""
     raise DataError(
         f"the kind of a file must be known from its name, but got {file.name!r}",
-        f"file names must end with one of {', '.join((*_CSV, *_PARQUET))}",
+        f"{excel}file names must end with one of {', '.join((*_CSV, *_PARQUET))}",
     )
 
 
@@ -167,16 +197,12 @@ def _read_parquet(file: Path) -> Any:
         ) from error
 
 
-def _read_many(files: Sequence[Path], text: frozenset[str]) -> Any:
+def _read_many(files: Sequence[Path], text: frozenset[str]) -> tuple[Any, Decisions]:
     import pyarrow as pa
 
-    tables = []
-    for file in files:
-        table = _read_file(file, text)
-        for key, value in _partitions(file):
-            if key not in table.column_names:
-                table = table.append_column(key, pa.array([value] * table.num_rows, pa.string()))
-        tables.append(table)
+    read_all = [_read_file(file, text) for file in files]
+    said = tuple(dict.fromkeys(pair for _, decisions in read_all for pair in decisions))
+    tables = _with_partitions([table for table, _ in read_all], files)
     first = tables[0]
     for file, table in zip(files[1:], tables[1:], strict=True):
         differing = sorted(set(first.column_names) ^ set(table.column_names))
@@ -189,7 +215,7 @@ def _read_many(files: Sequence[Path], text: frozenset[str]) -> Any:
     tables = _one_type([table.select(first.column_names) for table in tables], text)
     try:
         # The pandas note of one file (its index, say) does not describe all of them.
-        return pa.concat_tables(tables, promote_options="permissive")
+        return pa.concat_tables(tables, promote_options="permissive"), said
     except pa.ArrowException as error:
         for file, table in zip(files[1:], tables[1:], strict=True):
             clash = [
@@ -226,37 +252,126 @@ def _one_type(tables: list[Any], text: frozenset[str]) -> list[Any]:
 
 
 def _partitions(file: Path) -> list[tuple[str, str]]:
-    return [(k, v) for k, sep, v in (part.partition("=") for part in file.parent.parts) if sep and k]
+    """Return the keys and values of the ``name=value`` folders right above a file, unquoted."""
+    found = []
+    for part in reversed(file.parent.parts):
+        key, sign, value = part.partition("=")
+        if not sign or not key:
+            break
+        found.append((unquote(key), unquote(value)))
+    return found[::-1]
 
 
-def _read_csv(file: Path, text: frozenset[str]) -> Any:
+def _with_partitions(tables: Sequence[Any], files: Sequence[Path]) -> list[Any]:
+    """Return tables with the columns that stand in the names of their folders, typed by all values of each."""
     import pyarrow as pa
-    import pyarrow.csv as pc
 
-    header, delimiter, zeros = _peek(file)
-    kept = [name for name in header if name.lower() in text or name in zeros]
-    options = pc.ConvertOptions(column_types=dict.fromkeys(kept, pa.string()))
+    given = [dict(_partitions(file)) for file in files]
+    out = list(tables)
+    for key in dict.fromkeys(key for one in given for key in one):
+        values = [None if one.get(key) in (None, _NULL) else one[key] for one in given]
+        whole = all(v is None or re.fullmatch(r"0|-?[1-9]\d{0,17}", v) for v in values) and any(values)
+        kind = pa.int64() if whole else pa.string()
+        for i, (table, value) in enumerate(zip(out, values, strict=True)):
+            if key not in table.column_names and key in given[i]:
+                cell = int(value) if whole and value is not None else value
+                out[i] = table.append_column(key, pa.array([cell] * table.num_rows, kind))
+    return out
+
+
+def _read_csv(file: Path, text: frozenset[str]) -> tuple[Any, Decisions]:
+    import pyarrow as pa
+
+    head = _content(file, _PEEK + 1)
+    if not head.strip():
+        raise DataError(f"{file} must hold a table, but the file is empty", "check how it was written")
+    if encoding_of(head[:_PEEK]) == "utf-8":
+        found = _sniffed(file, head[:_PEEK].decode("utf-8-sig", errors="replace"), len(head) <= _PEEK)
+        # Bytes that are no UTF-8 make a column binary, or stop the reader; they may come far down.
+        with contextlib.suppress(UnicodeDecodeError):
+            table = _read_utf8(file, found, text, str(file))
+            if not any(pa.types.is_binary(kind) for kind in table.schema.types):
+                return table, found.decisions
+    content, encoding = decode(_content(file), file)
+    found = _sniffed(file, content[:_PEEK], len(content) <= _PEEK)
+    table = _read_utf8(file, found, text, content.encode())
+    said = ("encoding", "cp1252 (Western European)" if encoding == "cp1252" else encoding.upper())
+    return table, (said, *found.decisions)
+
+
+def _content(file: Path, size: int = -1) -> bytes:
+    opener: Callable[..., Any] = gzip.open if file.name.lower().endswith(".gz") else open
     try:
-        with pa.input_stream(str(file), compression="detect") as stream:
-            table = pc.read_csv(stream, parse_options=pc.ParseOptions(delimiter=delimiter), convert_options=options)
-    except pa.ArrowInvalid as error:
-        # Arrow fixes each column's type on the first block; a later "12.5" after whole numbers ends here.
-        table = _read_csv_slowly(file, delimiter, kept, error)
-    except OSError as error:
+        with opener(file, "rb") as stream:
+            return bytes(stream.read(size))
+    except (OSError, EOFError) as error:
         raise _damaged(file, error) from error
+
+
+def _sniffed(file: Path, head: str, whole: bool) -> Sniffed:
+    return sniff(head, whole=whole, delimiter="\t" if ".tsv" in file.name.lower() else None)
+
+
+def _read_utf8(file: Path, found: Sniffed, text: frozenset[str], source: str | bytes) -> Any:
+    """Read a file, or its content, that is UTF-8."""
+    import pyarrow as pa
+
+    kept = [name for name in found.header if name.lower() in text or name in found.zeros]
+    table = _parse(file, found, kept, source)
+    fractions = [f.name for f in table.schema if pa.types.is_floating(f.type)] if found.comma else []
+    if fractions:
+        # Beside decimal commas, "1.234" is no fraction: who reads the column decides.
+        kept += fractions
+        table = _parse(file, found, kept, source)
     if not table.column_names:
         raise DataError(f"{file} must hold a table, but it has no columns", "check how it was written")
     return _whole_numbers(table, kept)
 
 
-def _read_csv_slowly(file: Path, delimiter: str, kept: Sequence[str], cause: Exception) -> Any:
+def _parse(file: Path, found: Sniffed, kept: Sequence[str], source: str | bytes) -> Any:
+    import pyarrow as pa
+    import pyarrow.csv as pc
+
+    options = pc.ConvertOptions(column_types=dict.fromkeys(kept, pa.string()))
+    named = {} if found.skip is None else {"skip_rows": found.skip, "column_names": found.header}
+    inside: Any = io.BytesIO(source) if isinstance(source, bytes) else source
+    try:
+        with pa.input_stream(inside, compression="detect" if inside is source else None) as stream:
+            return pc.read_csv(
+                stream,
+                read_options=pc.ReadOptions(**named),
+                parse_options=pc.ParseOptions(delimiter=found.delimiter),
+                convert_options=options,
+            )
+    except pa.ArrowInvalid as error:
+        # Arrow fixes each column's type on the first block; a later "12.5" after whole numbers ends here.
+        return _parse_slowly(file, found, kept, source, error)
+    except OSError as error:
+        raise _damaged(file, error) from error
+
+
+def _parse_slowly(file: Path, found: Sniffed, kept: Sequence[str], source: str | bytes, cause: Exception) -> Any:
     import pyarrow as pa
 
+    named: dict[str, Any] = {} if found.skip is None else {"header": None, "names": found.header}
+    inside: Any = io.BytesIO(source) if isinstance(source, bytes) else file
+    types: Any = dict.fromkeys(kept, str)
     try:
-        frame = pd.read_csv(file, sep=delimiter, dtype=dict.fromkeys(kept, str), low_memory=False)
+        frame = pd.read_csv(
+            inside,
+            sep=found.delimiter,
+            dtype=types,
+            low_memory=False,
+            skiprows=found.skip or 0,
+            index_col=False,
+            **named,
+        )
+        for name in frame.select_dtypes(object):
+            if pd.api.types.infer_dtype(frame[name], skipna=True).startswith("mixed"):  # numbers, and a word far down
+                frame[name] = frame[name].map(lambda v: v if pd.isna(v) else str(v))
         return pa.Table.from_pandas(frame, preserve_index=False)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file} must be UTF-8 text, but {_first_line(error)}", "save it as UTF-8") from error
+    except UnicodeDecodeError:
+        raise
     except (ValueError, pa.ArrowException, OSError, EOFError) as error:
         raise _damaged(file, cause) from error
 
@@ -266,30 +381,6 @@ def _damaged(file: Path, error: Exception) -> DataError:
         f"{file} must be a whole table with the same number of fields in every row, but {_first_line(error)}",
         "the file is truncated, or a field holds the delimiter without quotes",
     )
-
-
-def _peek(file: Path) -> tuple[list[str], str, set[str]]:
-    """Return the header, the delimiter, and the columns whose first rows hold numbers with leading zeros."""
-    opener: Callable[..., Any] = gzip.open if file.name.lower().endswith(".gz") else open
-    try:
-        with opener(file, "rb") as stream:
-            head = stream.read(_PEEK).decode("utf-8-sig", errors="replace")
-    except (OSError, EOFError) as error:
-        raise _damaged(file, error) from error
-    lines = head.splitlines()
-    if not head.strip():
-        raise DataError(f"{file} must hold a table, but the file is empty", "check how it was written")
-    delimiter = next((sign for sign in ",\t;|" if sign in lines[0]), ",")
-    if ".tsv" in file.name.lower():
-        delimiter = "\t"
-    rows = list(csv.reader(io.StringIO("\n".join(lines[: 2000 if len(lines) > 1 else 1])), delimiter=delimiter))
-    header = rows[0]
-    zeros = {
-        name
-        for i, name in enumerate(header)
-        if any(len(row) > i and re.fullmatch(r"[+-]?0\d+", row[i].strip()) for row in rows[1:])
-    }
-    return header, delimiter, zeros
 
 
 def _whole_numbers(table: Any, kept: Sequence[str]) -> Any:
