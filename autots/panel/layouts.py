@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from autots.panel.dates import names_moment
 from zoo.errors import DataError
 from zoo.tables.source import Table
 
@@ -43,6 +44,12 @@ TIME_NAMES: tuple[str, ...] = (
     "time_idx",
     "ts",
     "when",
+    "yearmonth",
+    "year_month",
+    "yyyymm",
+    "yearweek",
+    "year_week",
+    "yyyyww",
 )
 #: Names of targets; the first two settle the matter, the others only where one of them is there.
 TARGET_NAMES: tuple[str, ...] = (
@@ -248,10 +255,10 @@ def _is_moment(values: Any, *, named: bool) -> bool:
         return False
     if named and all(re.fullmatch(r"-?\d+", v) for v in some):
         return True
-    # "13:00" and "A4" also parse as dates: a year is asked for, or two separators.
-    if not all(re.search(r"\d{4}|\d{1,2}[/.-]\d{1,2}[/.-]\d{2}", v) for v in some):
-        return False
-    return bool(pd.to_datetime(some, errors="coerce", format="mixed", utc=True).notna().mean() > 0.5)
+    # "13:00" and "A4" name no moment, but where the name says time the reader of times must tell what is wrong.
+    if named and all(re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", v.strip()) for v in some):
+        return True
+    return bool(some.map(names_moment).mean() > 0.5)
 
 
 def is_number(values: Any) -> bool:
