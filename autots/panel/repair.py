@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from autots.panel.cycles import filled
 from autots.panel.frequency import Frequency, Times
 from autots.panel.grid import Grid, infer_frequency, place
 from autots.panel.panel import Floats, Ints, Panel
@@ -21,7 +22,9 @@ __all__ = ["DataReport", "Finding", "NothingNewError", "repair"]
 
 _SHOWN = 5  # series that a finding names
 # Steps per row beyond which a clock is not one of gaps but irregular: a guessed one, and one that the user asserts.
-_SPARSE_GUESSED, _SPARSE_GIVEN = 20, 500
+_SPARSE_GUESSED, _SPARSE_GIVEN, _SLACK = 20, 500, 1000
+# A guessed clock must have half of its rows, outages aside; so few steps more are no matter.
+_HALF, _FEW = 2, 20
 _NONE = np.iinfo(np.int64).min
 
 
@@ -156,7 +159,7 @@ def repair(
     grid, first_due = place(table.codes, table.times, freq, due=begins)
     rows = _Rows(table, grid, y, log)
     rows.report_order()
-    span = rows.span(first_due, sparse=_SPARSE_GUESSED if guessed else _SPARSE_GIVEN)
+    span = rows.span(first_due, guessed=guessed)
     panel, fills = span.panel(fills or {})
     seasons = detect_seasons(panel)
     _remarks(panel, horizon, log)
@@ -203,7 +206,7 @@ class _Rows:
             who = np.unique(self.table.codes[self.grid.moved])
             self.log.add("off_grid", moved, f"{moved} times lie beside their step", "moved to the nearest step", who)
 
-    def span(self, first_due: Ints | None, *, sparse: int) -> _Span:
+    def span(self, first_due: Ints | None, *, guessed: bool) -> _Span:
         """Find where each series begins and ends.
 
         A series begins and ends with a known target. One that is continued begins where it is due instead.
@@ -247,16 +250,28 @@ class _Rows:
             keep &= ~beside
         keep &= alive[codes]
         lengths = np.where(alive, last - np.where(alive, first, 0) + 1, 0)
-        cells = int(lengths.sum())
-        if cells > sparse * len(y) + 1000:
-            worst = int(np.argmax(lengths))
-            raise DataError(
-                f"times must lie on a regular clock, but {len(y)} rows would need {cells} steps of "
-                f"{self.grid.freq.alias or self.grid.freq.step!r} (series {self.table.labels[worst]!r}: "
-                f"{lengths[worst]})",
-                "give freq=..., correct odd times, or resample first, for example frame.resample('1D').sum()",
-            )
+        self._check_cells(lengths, guessed)
         return _Span(self, keep, alive, np.where(alive, first, 0), lengths)
+
+    def _check_cells(self, lengths: Ints, guessed: bool) -> None:
+        """Refuse a clock that would invent most of its rows, unless the user asserts it or outages explain it."""
+        cells, n = int(lengths.sum()), len(self.y)
+        limit = (_SPARSE_GUESSED if guessed else _SPARSE_GIVEN) * n + _SLACK
+        if cells <= _HALF * n + _FEW or (cells <= limit and not (guessed and self._mostly_holes())):
+            return
+        worst, name = int(np.argmax(lengths)), self.grid.freq.alias or self.grid.freq.step
+        advice = f"give freq={name!r} if those steps are truly missing, " if guessed else "correct odd times, "
+        raise DataError(
+            f"times must lie on a regular clock, but {n} rows would need {cells} steps of {name!r} (series "
+            f"{str(self.table.labels[worst])[:40]!r}: {lengths[worst]}), {1 - n / cells:.0%} of them without a row",
+            f"{advice}resample first, for example frame.resample('1D').sum(), or give freq='count' to number the rows",
+        )
+
+    def _mostly_holes(self) -> bool:
+        order = np.lexsort((self.grid.ordinals, self.table.codes))
+        at, codes = self.grid.ordinals[order], self.table.codes[order]
+        fresh = np.concatenate([[True], (np.diff(at) > 0) | (np.diff(codes) > 0)])
+        return filled(at[fresh], codes[fresh]) < 1 / _HALF
 
 
 @dataclass
