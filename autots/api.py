@@ -38,7 +38,9 @@ class AutoTS:
         metric: ``mase`` (default), ``mae``, ``mse``, ``rmse``, ``smape``, ``wape``, ``wql``, ``sql`` or ``owa``.
         quantiles: Levels of the forecast's quantile columns.
         seed: Of everything random.
-        freq: pandas offset alias, or the step of an integer clock; found in the table if None.
+        freq: pandas offset alias, opening hours or days of the month (``"h[MON-SAT 10:00-20:00]"``, ``"MD-15"``), or
+            the step of an integer clock; found in the table if None; ``"count"`` numbers the rows of each series.
+        date_format: strptime format of times that are texts, such as ``"%d/%m/%Y"``; found in the table if None.
         season: Season length(s) in rows; found if None.
         known: Columns whose future is known when forecasting.
         static: Columns, or a table (or its path) with one row per series.
@@ -74,6 +76,7 @@ class AutoTS:
         quantiles: Sequence[float] = DEFAULT_LEVELS,
         seed: int = 0,
         freq: str | int | None = None,
+        date_format: str | None = None,
         season: int | Sequence[int] | None = None,
         known: Sequence[str] = (),
         static: Any = None,
@@ -109,6 +112,7 @@ class AutoTS:
             )
         self._columns = {
             "freq": freq,
+            "date_format": date_format,
             "id_col": id_col,
             "time_col": time_col,
             "target_col": target_col,

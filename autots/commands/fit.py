@@ -21,6 +21,9 @@ def fit(
     freq: Annotated[
         str | None, typer.Option(help="pandas alias (h, D, W-SUN, MS), or the step of an integer clock.")
     ] = None,
+    date_format: Annotated[
+        str | None, typer.Option(help="How dates are written, such as %d/%m/%Y; found if left out.")
+    ] = None,
     season: Annotated[str | None, typer.Option(help="Season length(s) in rows, such as 24,168.")] = None,
     id_col: Annotated[str | None, typer.Option(help="Column that names the series.")] = None,
     time_col: Annotated[str | None, typer.Option(help="Column of the clock.")] = None,
@@ -48,6 +51,7 @@ def fit(
     options: dict[str, Any] = {
         "horizon": horizon,
         "freq": whole_or_text(freq),
+        "date_format": date_format,
         "season": whole_numbers("season", season),
         "id_col": id_col,
         "time_col": time_col,

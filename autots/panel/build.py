@@ -11,7 +11,7 @@ from autots.panel.frequency import Frequency
 from autots.panel.layouts import detect
 from autots.panel.repair import repair
 from autots.panel.schema import Ingested, Schema, id_columns
-from autots.panel.table import flatten, read_static
+from autots.panel.table import COUNT, counted, flatten, read_static
 from zoo.tables.source import read
 
 __all__ = ["Ingested", "read_panel"]
@@ -21,6 +21,7 @@ def read_panel(
     data: Any,
     *,
     freq: str | int | None = None,
+    date_format: str | None = None,
     id_col: str | None = None,
     time_col: str | None = None,
     target_col: str | None = None,
@@ -33,7 +34,9 @@ def read_panel(
     Args:
         data: A frame, a series, a path, or anything else that ``zoo.tables.source.read`` takes, in any layout that
             ``autots.panel.layouts.detect`` knows.
-        freq: A pandas alias, or the step of an integer clock; None to infer it.
+        freq: A pandas alias, a name of ``autots.panel.offsets``, or the step of an integer clock; None to infer it;
+            ``"count"`` to number the rows of each series where their times make no regular clock.
+        date_format: The strptime format of times that are texts, such as ``"%d/%m/%Y"``; None to find it.
         id_col: The column that names the series; None to find it.
         time_col: The clock; None to find it.
         target_col: What is to be forecast; None to find it.
@@ -50,7 +53,7 @@ def read_panel(
     >>> got.panel.freq.alias, got.panel.n_rows
     ('MS', 3)
     """
-    parsed = None if freq is None else Frequency.parse(freq)
+    parsed = None if freq is None else Frequency.parse(1 if freq == COUNT else freq)
     table = read(data, text=id_columns(id_col))
     of_columns = isinstance(static, list | tuple | set | frozenset)
     layout = detect(
@@ -61,7 +64,8 @@ def read_panel(
         known=known,
         static=tuple(static) if of_columns else (),
     )
-    flat = flatten(table, layout)
+    flat = flatten(table, layout, date_format=date_format)
+    flat = counted(flat) if freq == COUNT else flat
     flat = replace(flat, notes=(*layout.notes, *flat.notes))
     panel, report, fills = repair(flat, freq=parsed, horizon=horizon)
     names = layout.columns

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,7 @@ import pandas as pd
 from autots.panel import offsets
 from autots.panel.offsets import Cycle, MonthDays, NthWeekday, Offset, week_of
 
-__all__ = ["find", "filled"]
+__all__ = ["filled", "find"]
 
 Ints = npt.NDArray[np.int64]
 _DAY = 86_400 * 10**9
@@ -71,6 +70,9 @@ def find(t: Ints, c: Ints, step: int | None, plain: float) -> str | None:
         # The numbers of the steps are a clock of whole numbers without holes.
         inner = np.concatenate([[True], (np.diff(at) != 0) | (np.diff(c) != 0)])
         full = filled(at[inner], c[inner])
+        steps = np.diff(at[inner])[np.diff(c[inner]) == 0]
+        if len(steps) and np.median(steps) > 1:
+            continue  # finer than what the series have, though together they may fill it
         if full > best + 1e-9:
             best, alias = full, name or rule.alias
     return alias
@@ -112,6 +114,8 @@ def _days_of_months(when: pd.DatetimeIndex) -> Iterator[tuple[Offset, str]]:
         chosen = tuple(sorted(int(v) for v in values[order[:k]]))
         if k > _MOST_DAYS or (len(chosen) > 1 and chosen[-2] > 28):
             continue
+        if chosen in ((1,), (31,)):
+            continue  # pandas names the ends of months
         rule = MonthDays(chosen, apart, int(months[0] % apart) + 1)
         name = {(1, 15): "SMS-15", (15, 31): "SME-15"}.get(chosen, "") if apart == 1 else ""
         yield rule, name

@@ -143,8 +143,10 @@ def _mixed(column: _Column, notes: list[str]) -> dict[str, tuple[pd.DatetimeInde
     for kind in np.argsort(-sizes, kind="stable"):
         at = np.flatnonzero(codes == kind)
         texts = column.values[at]
-        options = {pair for text in texts[:: max(1, len(texts) // 5)][:5] for pair in writing.formats_of(str(text))}
-        ranked = sorted(options, key=lambda pair: (pair[0] == "YDM", pair))
+        some = texts[:: max(1, len(texts) // 5)][:5]
+        ranked = sorted(
+            {pair for text in some for pair in writing.formats_of(str(text))}, key=lambda pair: (pair[0] == "YDM", pair)
+        )
         parts.append((at, [(order, form, writing.read(texts, form)) for order, form in ranked]))
     bad = [at[_nowhere(options, len(at))] for at, options in parts]
     if any(len(b) for b in bad):
@@ -165,6 +167,7 @@ def _mixed(column: _Column, notes: list[str]) -> dict[str, tuple[pd.DatetimeInde
             out[used[0] if used[0] not in out else order] = (index, tuple(dict.fromkeys(used)))
     if not out:
         raise _contradiction(column, parts)
+    used = list(next(iter(out.values()))[1])
     bases = {writing.date_part(form.replace("%-", "%").replace("%B", "%b").replace("^", "")) for form in used}
     if len(bases) > 1:
         shown = ", ".join(repr(column.values[at[0]]) for at, _ in parts[:3])
@@ -181,12 +184,7 @@ def _nowhere(options: Sequence[tuple[str, str, pd.DatetimeIndex]], n: int) -> np
 
 
 def _first_bad(column: _Column) -> int:
-    for i, value in enumerate(column.values):
-        if all(
-            writing.read(pd.Index([value], dtype=object), f).isna().any() for _, f in writing.formats_of(str(value))
-        ):
-            return i
-    return 0
+    return next((i for i, value in enumerate(column.values) if not names_moment(str(value))), 0)
 
 
 def _unreadable(column: _Column, bad: Sequence[int]) -> DataError:
@@ -201,7 +199,8 @@ def _unreadable(column: _Column, bad: Sequence[int]) -> DataError:
         hint = "by ISO 8601 that year has no week 53: name weeks by their first day instead"
     more = f", and {len(bad) - 1} other values" if len(bad) > 1 else ""
     return DataError(
-        f"column {column.name!r} must hold times, but {_short(text)} cannot be read as one (row {column.row(at)}){more}",
+        f"column {column.name!r} must hold times, but {_short(text)} cannot be read as one (row {column.row(at)})"
+        f"{more}",
         hint,
     )
 
@@ -258,7 +257,8 @@ def _chosen(
     text, a, b = column.values[at], _day(readings[won][0][at]), _day(readings[other][0][at])
     if best >= max(_CLEAR * second, 1e-9) and best >= 0.2:
         notes.append(
-            f"{text!r} in {column.name!r} was read as {a}, for {b} would leave {1 - second:.0%} of the clock's steps empty"
+            f"{text!r} in {column.name!r} was read as {a}, for {b} would leave {1 - second:.0%} of the clock's steps "
+            "empty"
         )
         return readings[won]
     if column.values[0].isdigit():
@@ -333,7 +333,25 @@ def follow(values: pd.Index[Any], name: object, reads: Sequence[str], *, row: Ca
             f"times must be {known}, but {name!r} holds {column.cell(int(left[0]))}",
             "write them in that way, or as ISO 8601 (2024-12-31)",
         )
-    return pd.DatetimeIndex(moments)
+    index = pd.DatetimeIndex(moments)
+    _check_order(index, values, name, reads)
+    return index
+
+
+def _check_order(index: pd.DatetimeIndex, values: pd.Index[Any], name: object, reads: Sequence[str]) -> None:
+    """Refuse a later table that makes a clock only if day and month change places."""
+    form = reads[0] if reads else ""
+    swapped = re.sub("%([dm])", lambda found: "%m" if found[1] == "d" else "%d", form)
+    if "%d" not in form or "%m" not in form or len(values) < 3 or index.day.max() > 12:
+        return
+    other = writing.read(values, swapped)
+    kept = regularity(index)
+    if not other.isna().any() and kept < 0.5 and regularity(other) > max(_CLEAR * kept, 0.9):
+        raise DataError(
+            f"times must be written as {writing.in_words(form)}, as in the first table, but {name!r} holds "
+            f"{values[0]!r} to {values[-1]!r}, which make a clock as {writing.in_words(swapped)} only",
+            "write them as in the first table, or as ISO 8601 (2024-12-31)",
+        )
 
 
 _KEYS = {4: (), 5: ("%Y%q",), 6: ("%Y%m", "%G%V"), 7: ("%Y%j",)}

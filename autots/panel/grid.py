@@ -16,7 +16,7 @@ from autots.panel.offsets import MONTHS, WEEKDAYS, MonthDays
 from autots.panel.panel import Ints
 from zoo.errors import ConfigError, DataError
 
-__all__ = ["JITTER", "OFF_GRID_SHARE", "Grid", "infer_frequency", "place"]
+__all__ = ["JITTER", "OFF_GRID_SHARE", "Grid", "infer_frequency", "place", "unit_hint"]
 
 #: A row that misses its step by at most this share of the step's length is moved onto it.
 JITTER = 0.1
@@ -296,7 +296,29 @@ def place(
     return grid, due_at
 
 
+_UNITS = (("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9))
+
+
+def unit_hint(numbers: npt.NDArray[Any], column: str = "frame[...]", *, dated: bool = True) -> str:
+    """Return how to convert numbers that look like a clock of computers or of Excel; nothing for others.
+
+    Args:
+        numbers: Times as numbers.
+        column: How the column is named in code.
+        dated: Whether counts such as 44197 may be days of Excel.
+    """
+    low, high = float(numbers.min()), float(numbers.max())
+    for unit, factor in _UNITS:
+        if 6e8 * factor <= low and high < 4e9 * factor:
+            return f"convert them: pd.to_datetime({column}, unit={unit!r})"
+    if dated and 25_000 <= low and high <= 75_000:
+        return f"if Excel wrote them, convert them: pd.to_datetime({column}, unit='D', origin='1899-12-30')"
+    return ""
+
+
 def _regular_hint(codes: Ints, times: Times, freq: Frequency) -> str:
+    if times.dtype.kind in "iu":
+        return unit_hint(times) or "count the steps from 0, or give dates"
     advice = "resample them first, for example frame.resample('1h').mean()"
     try:
         seen = infer_frequency(codes, times)[0]

@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from autots.panel.dates import names_moment
+from autots.panel.times import read_times
 from zoo.errors import DataError
 from zoo.tables.source import Table
 
@@ -71,6 +72,7 @@ TARGET_NAMES: tuple[str, ...] = (
 )
 
 _SETTLED = 2
+_FEW_REPEATS = 0.05  # share of rows whose time came before that are doubles, rather than other series
 _LOOK = 50  # values of a column that are looked at
 
 
@@ -277,6 +279,13 @@ def is_number(values: Any) -> bool:
     return bool(pd.to_numeric(some, errors="coerce").notna().mean() > 0.5)
 
 
+def _shown(names: Sequence[Any]) -> str:
+    """Return names as a list, the middle of a long one left out."""
+    texts = [repr(name if not isinstance(name, str) else name[:40]) for name in names]
+    texts = texts if len(texts) <= 8 else [*texts[:5], f"... ({len(texts) - 6} more)", texts[-1]]
+    return f"[{', '.join(texts)}]"
+
+
 def _first(names: Sequence[Any], wanted: Sequence[str]) -> list[Any]:
     """Return the names that are among the wanted ones, in the order of the latter."""
     lower: dict[str, Any] = {}
@@ -388,8 +397,11 @@ class _Search:
         if whole and index.nlevels == 1 and (_speaks(index) or (len(columns) == 1 and self.id_col is None)):
             self.levels["time"] = 0
             return
+        named = _first(columns, TIME_NAMES)
+        if named:
+            read_times(self.table[named[0]], named[0])  # says which value is no time
         raise DataError(
-            f"a table must have a clock, but no column of {list(self.table.columns)} holds dates or has a usual name "
+            f"a table must have a clock, but no column of {_shown(self.table.columns)} holds dates or has a usual name "
             f"({', '.join(TIME_NAMES[:5])}, ...)",
             "give time_col=..., a column of dates or integers",
         )
@@ -422,19 +434,43 @@ class _Search:
         # Beside a date, a column "time" or "month" is the rest of the clock and no series.
         names = [c for c in free if c != self.target_col and str(c).strip().lower() not in TIME_NAMES]
         texts = [c for c in names if not is_number(self.table[c])]
-        able = [c for c in texts if not self._clashes(clock, c)]
+        few = bool(repeated.mean() <= _FEW_REPEATS)
+        able = [c for c in texts if not self._clashes(clock, c) and not (few and self._alternates(clock, c))]
         if len(able) == 1:
             self.notes.append(f"column {able[0]!r} was read as the name of the series")
             return able[0]
         integers = [c for c in names if pd.api.types.is_integer_dtype(self.table[c].dtype)]
-        whole = [c for c in integers if not self._clashes(clock, c)]
-        if able or whole or repeated.mean() > 0.2:
+        if sum(is_number(self.table[c]) for c in free) == 1:
+            integers = []  # the only numbers of a table are what is to be forecast
+        whole = [c for c in integers if not self._clashes(clock, c) and not (few and self._alternates(clock, c))]
+        if able or whole:
             raise DataError(
                 f"times repeat in {int(repeated.sum())} of {len(clock)} rows, so a column must name the series, but it "
-                f"could be any of {able or whole or free}",
+                f"could be any of {able or whole}",
                 "give id_col=... (several columns joined where it takes several), or join the parts of the clock",
             )
+        if not few and (repeated & ~self._equal_rows(clock)).mean() > _FEW_REPEATS:
+            raise DataError(
+                f"times repeat in {int(repeated.sum())} of {len(clock)} rows, so a column must name the series, but no "
+                f"column beside {_shown([c for c in self.table.columns if c not in names or c in free])} does",
+                "give id_col=..., add up the rows of a time first (frame.groupby(time).sum()), or join the parts of the "
+                "clock",
+            )
         return None
+
+    def _alternates(self, clock: Any, name: Any) -> bool:
+        """Whether a column changes back and forth where times do not repeat, as measurements do and names do not."""
+        column = self.table[name].reset_index(drop=True)[clock.argsort(kind="stable")]
+        changes = int((column.to_numpy()[1:] != column.to_numpy()[:-1]).sum())
+        kinds = column.nunique()
+        return 4 * kinds > len(column) or changes > 2 * int(clock.duplicated().sum()) + kinds
+
+    def _equal_rows(self, clock: Any) -> Any:
+        """Return which rows equal an earlier one in every column."""
+        try:
+            return self.table.reset_index(drop=True).assign(**{"__clock": clock}).duplicated()
+        except TypeError:  # lists cannot be compared
+            return pd.Series(False, index=clock.index)
 
     def _clashes(self, clock: Any, name: Any) -> bool:
         column = self.table[name].reset_index(drop=True)

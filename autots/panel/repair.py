@@ -13,9 +13,12 @@ import numpy.typing as npt
 from autots.panel.cycles import filled
 from autots.panel.frequency import Frequency, Times
 from autots.panel.grid import Grid, infer_frequency, place
+from autots.panel.offsets import Cycle
 from autots.panel.panel import Floats, Ints, Panel
 from autots.panel.season import detect_seasons
+from autots.panel.shifts import clock_change
 from autots.panel.table import FlatTable
+from autots.panel.writing import in_words
 from zoo.errors import DataError
 
 __all__ = ["DataReport", "Finding", "NothingNewError", "repair"]
@@ -26,6 +29,9 @@ _SPARSE_GUESSED, _SPARSE_GIVEN, _SLACK = 20, 500, 1000
 # A guessed clock must have half of its rows, outages aside; so few steps more are no matter.
 _HALF, _FEW = 2, 20
 _NONE = np.iinfo(np.int64).min
+_DAY = 86_400 * 10**9
+_ASKED = 200  # series whose own clock is asked for before a refusal
+_LOOKED_AT = 100_000  # doubled and missing hours that are compared with the changes of clocks
 
 
 class NothingNewError(DataError):
@@ -155,8 +161,15 @@ def repair(
     if freq is None:
         freq, dissent = infer_frequency(table.codes, table.times)
         log.add("frequency", int(bool(dissent)), dissent, "laid on the majority's clock")
+        if isinstance(freq.rule, Cycle):
+            log.add("note", 1, f"times repeat in a pattern, the clock {freq.alias!r}", "read so")
     begins = None if due is None else _begins(table, due)
-    grid, first_due = place(table.codes, table.times, freq, due=begins)
+    try:
+        grid, first_due = place(table.codes, table.times, freq, due=begins)
+    except DataError:
+        if guessed:
+            _check_one_clock(table, freq)
+        raise
     rows = _Rows(table, grid, y, log)
     rows.report_order()
     span = rows.span(first_due, guessed=guessed)
@@ -164,6 +177,25 @@ def repair(
     seasons = detect_seasons(panel)
     _remarks(panel, horizon, log)
     return panel, _report(panel, seasons, log.findings), fills
+
+
+def _check_one_clock(table: FlatTable, freq: Frequency) -> None:
+    """Name a series that follows another clock, regular in itself, than most."""
+    for code in range(min(len(table.labels), _ASKED)):
+        times = table.times[table.codes == code]
+        alone = np.zeros(len(times), dtype=np.int64)
+        try:
+            own, _ = infer_frequency(alone, times)
+            place(alone, times, own, advise=False)
+        except DataError:
+            continue
+        if own != freq:
+            raise DataError(
+                f"all series must follow one clock, but most follow {freq.alias or freq.step!r} and "
+                f"{str(table.labels[code])[:40]!r} follows {own.alias or own.step!r} (from {_text(times.min())})",
+                "fit them apart, or give their periods one name, for example by "
+                "frame[time].dt.to_period('Q').dt.to_timestamp()",
+            )
 
 
 def _finite(values: Floats, log: _Log, kind: str, message: str, action: str) -> Floats:
@@ -256,6 +288,14 @@ class _Rows:
     def _check_cells(self, lengths: Ints, guessed: bool) -> None:
         """Refuse a clock that would invent most of its rows, unless the user asserts it or outages explain it."""
         cells, n = int(lengths.sum()), len(self.y)
+        form = self.table.clock.reads[0] if self.table.clock.reads and not guessed else ""
+        if "%d" in form and "%m" in form and cells > _HALF * n + _FEW and self._mostly_holes():
+            # The user's clock is known, and day and month may have changed places.
+            raise DataError(
+                f"rows must lie on the clock {self.grid.freq.alias!r}, but {n} rows, read as {in_words(form)}, would "
+                f"need {cells} of its steps",
+                f"write dates as {in_words(form)} or as ISO 8601 (2024-12-31), and add steps that have no row",
+            )
         limit = (_SPARSE_GUESSED if guessed else _SPARSE_GIVEN) * n + _SLACK
         if cells <= _HALF * n + _FEW or (cells <= limit and not (guessed and self._mostly_holes())):
             return
@@ -304,6 +344,7 @@ class _Span:
             count = doubles.count
             message = f"{count} rows repeat the time of another row of their series"
             log.add("duplicates", count, message, "merged: numbers by their mean", np.unique(codes[doubles.rows]))
+        self._clock_change(indptr, doubles, np.flatnonzero(~filled) if holes else np.zeros(0, dtype=np.int64))
         del filled
 
         def lay(values: Floats, *, category: bool = False) -> Floats:
@@ -344,6 +385,28 @@ class _Span:
             frozenset(table.categories),
         )
         return panel, used
+
+    def _clock_change(self, indptr: Ints, doubles: _Doubles | None, holes: Ints) -> None:
+        """Note that doubled and missing hours are those at which a zone changes its clocks."""
+        grid, clock = self.rows.grid, self.rows.table.clock
+        if grid.freq.is_integer or grid.freq.spacing >= _DAY or clock.zone is not None:
+            return
+        steps = np.zeros(0, dtype=np.int64) if doubles is None else np.unique(doubles.steps)
+        if not 0 < len(steps) + len(holes) <= _LOOKED_AT:
+            return
+        every = grid.times(np.arange(len(self.lengths)), self.first, self.lengths)
+        found = clock_change(np.unique(every[steps]), np.unique(every[holes]))
+        if found is None:
+            return
+        count = len(found.twice) + len(found.never)
+        shown = ", ".join(_text(time)[:16] for time in [*found.twice, *found.never][:3])
+        self.rows.log.add(
+            "clock_change",
+            count,
+            f"{len(found.twice)} times come twice and {len(found.never)} are missing where clocks change, as in "
+            f"{found.zone} ({shown}): these are local hours without their zone",
+            "averaged and kept as missing; tz_localize the times to keep each hour",
+        )
 
     def _static(self, name: str, values: Floats, codes: Ints) -> Floats:
         """Return one value per series of a column that should not vary within one."""

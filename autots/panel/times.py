@@ -14,6 +14,7 @@ import pandas as pd
 from autots.panel import writing
 from autots.panel.dates import decide, follow, key_format, suffixes
 from autots.panel.frequency import Times
+from autots.panel.grid import unit_hint
 from zoo.errors import DataError
 
 __all__ = ["TimeStyle", "read_times"]
@@ -153,9 +154,9 @@ def read_times(
     elif np.abs(times).max() > 2**60:
         raise DataError(
             f"a clock of integers must stay within 2**60, but {name!r} holds {np.abs(times).max()}",
-            _unit_hint(times, name) or "count steps from 0",
+            unit_hint(times, f"frame[{name!r}]") or "count steps from 0",
         )
-    elif like is None and (hint := _unit_hint(times, name)):
+    elif like is None and (hint := unit_hint(times, f"frame[{name!r}]", dated=_says_date(name))):
         notes.append(
             f"{name!r} holds numbers such as {times[0]}, which were counted as steps; if they are dates: {hint}"
         )
@@ -173,24 +174,6 @@ def read_times(
             "use tz_localize or tz_convert",
         )
     return times[codes], style, notes
-
-
-_UNITS = (("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9))
-
-
-def _unit_hint(times: npt.NDArray[Any], name: object) -> str:
-    """Return how to convert numbers that look like a clock of computers or of Excel, or nothing."""
-    low, high = int(times.min()), int(times.max())
-    for unit, factor in _UNITS:
-        if 6e8 * factor <= low and high < 4e9 * factor:
-            return f"frame[{name!r}] = pd.to_datetime(frame[{name!r}], unit={unit!r})"
-    if 25_000 <= low and high <= 75_000 and re.search("date|time|day|^ds$|datum|fecha", str(name).lower()):
-        return _excel_hint(name)
-    return ""
-
-
-def _excel_hint(name: object) -> str:
-    return f"frame[{name!r}] = pd.to_datetime(frame[{name!r}], unit='D', origin='1899-12-30'), as Excel counts days"
 
 
 @dataclass(frozen=True)
@@ -215,11 +198,10 @@ class _Source:
             odd = ~(np.isfinite(numbers) & (numbers == np.floor(numbers)))
             if odd.any():
                 at = int(np.argmax(odd))
-                excel = numbers.min() >= 10_000 and numbers.max() <= 80_000
                 raise DataError(
                     f"a clock of numbers must be of whole numbers, but {name!r} holds {float(numbers[at])!r} in row "
                     f"{self.row(at)}",
-                    f"if these are dates of Excel: {_excel_hint(name)}; else round them" if excel else "round them",
+                    unit_hint(numbers, f"frame[{name!r}]") or "round them, or give dates",
                 )
             return None if self.key(numbers.astype(np.int64)) else numbers.astype(np.int64)
         inferred = pd.api.types.infer_dtype(values)
@@ -281,6 +263,13 @@ class _Source:
             return self.keys()
         if inferred == "string":
             return self.texts()
+        texts = [i for i, value in enumerate(values) if isinstance(value, str)]
+        if texts and len(texts) < len(values):
+            raise DataError(
+                f"column {name!r} must hold times of one kind, but it holds {values[texts[0]]!r} in row "
+                f"{self.row(texts[0])} beside values that are no text",
+                "write all as text in one way, such as ISO 8601 (2024-12-31): spreadsheets turn only some into dates",
+            )
         raise DataError(
             f"column {name!r} must hold times, but it holds {inferred} values such as {values[0]!r}",
             "give time_col=..., a column of dates, datetimes, periods or integers",
@@ -323,6 +312,10 @@ class _Source:
         utc = (index - pd.TimedeltaIndex([shift[zone] for zone in zones])).tz_localize("UTC")
         index, zoned = _zoned(utc, sorted(set(names)), style, self.notes)
         return index, replace(zoned, reads=style.reads)
+
+
+def _says_date(name: object) -> bool:
+    return re.search("date|time|day|^ds$|datum|fecha", str(name).lower()) is not None
 
 
 def matching(values: pd.Index[Any], pattern: str) -> bool:
