@@ -114,10 +114,10 @@ def _days_of_months(when: pd.DatetimeIndex) -> Iterator[tuple[Offset, str]]:
         chosen = tuple(sorted(int(v) for v in values[order[:k]]))
         if k > _MOST_DAYS or (len(chosen) > 1 and chosen[-2] > 28):
             continue
-        if chosen in ((1,), (31,)):
-            continue  # pandas names the ends of months
+        if chosen in ((1,), (31,)) or (k > 1 and apart > 1):
+            continue  # pandas names the ends of months; nobody means the first days of January
         rule = MonthDays(chosen, apart, int(months[0] % apart) + 1)
-        name = {(1, 15): "SMS-15", (15, 31): "SME-15"}.get(chosen, "") if apart == 1 else ""
+        name = "SMS-15" if chosen == (1, 15) else "SME-15" if chosen == (15, 31) else ""
         yield rule, name
 
 

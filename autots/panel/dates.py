@@ -13,6 +13,7 @@ import pandas as pd
 
 from autots.panel import writing
 from autots.panel.grid import infer_frequency, place
+from autots.panel.offsets import Cycle, MonthDays
 from zoo.errors import ConfigError, DataError
 
 __all__ = ["Written", "decide", "follow", "key_format", "names_moment", "regularity", "suffixes"]
@@ -228,16 +229,21 @@ def _contradiction(column: _Column, parts: Any) -> DataError:
 
 
 def regularity(index: pd.DatetimeIndex) -> float:
-    """Return the share of the steps of a regular clock, from the first to the last moment, that have a row."""
+    """Return the share of the steps of a regular clock, from the first to the last moment, that have a row.
+
+    Clocks of several days a month or a week count half: there are so many of them that chance may find one.
+    """
     times = np.unique(np.asarray(index, dtype="datetime64[ns]"))
     if len(times) < 3:
         return 1.0
     codes = np.zeros(len(times), dtype=np.int64)
     try:
-        at = place(codes, times, infer_frequency(codes, times)[0])[0].ordinals
+        freq = infer_frequency(codes, times)[0]
+        at = place(codes, times, freq, advise=False)[0].ordinals
     except DataError:
         return 0.0
-    return len(np.unique(at)) / float(at.max() - at.min() + 1)
+    odd = isinstance(freq.rule, Cycle) or (isinstance(freq.rule, MonthDays) and len(freq.rule.days) > 1)
+    return (0.5 if odd else 1.0) * len(np.unique(at)) / float(at.max() - at.min() + 1)
 
 
 def _chosen(

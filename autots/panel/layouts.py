@@ -401,8 +401,8 @@ class _Search:
         if named:
             read_times(self.table[named[0]], named[0])  # says which value is no time
         raise DataError(
-            f"a table must have a clock, but no column of {_shown(self.table.columns)} holds dates or has a usual name "
-            f"({', '.join(TIME_NAMES[:5])}, ...)",
+            f"a table must have a clock, but no column of {_shown(list(self.table.columns))} holds dates or has a "
+            f"usual name ({', '.join(TIME_NAMES[:5])}, ...)",
             "give time_col=..., a column of dates or integers",
         )
 
@@ -453,8 +453,7 @@ class _Search:
             raise DataError(
                 f"times repeat in {int(repeated.sum())} of {len(clock)} rows, so a column must name the series, but no "
                 f"column beside {_shown([c for c in self.table.columns if c not in names or c in free])} does",
-                "give id_col=..., add up the rows of a time first (frame.groupby(time).sum()), or join the parts of the "
-                "clock",
+                "give id_col=..., add up rows of one time (frame.groupby(time).sum()), or join the parts of the clock",
             )
         return None
 
@@ -463,7 +462,7 @@ class _Search:
         column = self.table[name].reset_index(drop=True)[clock.argsort(kind="stable")]
         changes = int((column.to_numpy()[1:] != column.to_numpy()[:-1]).sum())
         kinds = column.nunique()
-        return 4 * kinds > len(column) or changes > 2 * int(clock.duplicated().sum()) + kinds
+        return bool(4 * kinds > len(column) or changes > 2 * int(clock.duplicated().sum()) + kinds)
 
     def _equal_rows(self, clock: Any) -> Any:
         """Return which rows equal an earlier one in every column."""

@@ -158,7 +158,7 @@ def read_times(
         )
     elif like is None and (hint := unit_hint(times, f"frame[{name!r}]", dated=_says_date(name))):
         notes.append(
-            f"{name!r} holds numbers such as {times[0]}, which were counted as steps; if they are dates: {hint}"
+            f"{name!r} holds numbers such as {times[0]}, which were counted as steps; if they are dates, {hint}"
         )
     if times.dtype.kind == "i" and (style.dtype == "object" or pd.api.types.is_string_dtype(column.dtype)):
         style = TimeStyle("integer", "int64")
@@ -174,6 +174,9 @@ def read_times(
             "use tz_localize or tz_convert",
         )
     return times[codes], style, notes
+
+
+_NUMBERED = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}  # by the number of digits
 
 
 @dataclass(frozen=True)
@@ -219,8 +222,7 @@ class _Source:
         if self.key(found):
             return None
         lengths = {len(str(v)) for v in (found.min(), found.max())}
-        form = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}.get(*lengths) if (
-            len(lengths) == 1) else None  # fmt: skip
+        form = _NUMBERED.get(lengths.pop()) if len(lengths) == 1 else None
         if len(found) > 1 and form and 1900 <= int(str(found.min())[:4]) and int(str(found.max())[:4]) <= 2100:
             looks = writing.read(pd.Index(found.astype(str), dtype=object), form)
             if not looks.isna().any():

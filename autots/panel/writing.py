@@ -21,9 +21,8 @@ __all__ = ["ISO", "date_part", "digits_only", "exact", "formats_of", "in_words",
 #: The name of ISO 8601 in all its forms, as a format.
 ISO = "ISO8601"
 
-_ISO = re.compile(
-    r"\d{4}-\d{1,2}(-\d{1,2}([T ]\d{1,2}(:?\d{2}(:?\d{2}([.,]\d{1,9})?)?)?)?)?|\d{8}T\d{2}(:?\d{2}(:?\d{2}(\.\d{1,9})?)?)?"
-)
+_CLOCK = r"\d{1,2}(:?\d{2}(:?\d{2}([.,]\d{1,9})?)?)?"
+_ISO = re.compile(rf"\d{{4}}-\d{{1,2}}(-\d{{1,2}}([T ]{_CLOCK})?)?|\d{{8}}T{_CLOCK}")
 _TIME = re.compile(
     r"(?P<gap>T|[-, ]*)(?P<hour>\d{1,2})"
     r"(?:(?P<colon>[:h])(?P<minute>\d{2})(?::(?P<second>\d{2})(?:(?P<point>[.,])(?P<part>\d{1,9}))?)?)?"
@@ -207,7 +206,8 @@ def _dated(text: str, clock: str) -> list[tuple[str, str]]:
     if len(pieces) > 2 and (day := _word(pieces[0], _DAYS)):
         front = ("%A" if day == "long" else "%a") + pieces[1].replace("%", "%%")
         pieces = pieces[2:]
-    marks, parts = [], []  # what stands between the parts, and the parts
+    marks: list[str] = []
+    parts: list[str] = []  # what stands between the parts, and the parts
     for piece in pieces:
         if piece.isdigit() or _word(piece, _MONTHS):
             if len(parts) > len(marks):
@@ -272,9 +272,9 @@ def _numbers(parts: list[str]) -> list[tuple[str, list[str]]]:
         orders = {"%d%m%y": "DMY", "%d%m%Y": "DMY", "%m%d%y": "MDY", "%m%d%Y": "MDY", "%y%m%d": "YMD", "%G%V": "W"}
         return [(orders.get(form, "YMD" if len(ways) > 1 else ""), [form]) for _, form in ways]
     if len(parts) == 2:
-        return [("", {(4, True): ["%Y", "%m"], (2, True): ["%m", "%Y"]}[lengths[0] if lengths[0] == 4 else 2, True])] if (
-            sorted(lengths) in ([1, 4], [2, 4])
-        ) else []  # fmt: skip
+        if sorted(lengths) not in ([1, 4], [2, 4]):
+            return []
+        return [("", ["%Y", "%m"] if lengths[0] == 4 else ["%m", "%Y"])]
     if max(lengths[1], min(lengths)) > 2:
         return []
     if lengths[0] == 4 and lengths[2] <= 2:
