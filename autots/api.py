@@ -41,7 +41,9 @@ class AutoTS:
         metric: ``mase`` (default), ``mae``, ``mse``, ``rmse``, ``smape``, ``wape``, ``wql``, ``sql`` or ``owa``.
         quantiles: Levels of the forecast's quantile columns.
         seed: Of everything random.
-        freq: pandas offset alias, or the step of an integer clock; found in the table if None.
+        freq: pandas offset alias, opening hours or days of the month (``"h[MON-SAT 10:00-20:00]"``, ``"MD-15"``), or
+            the step of an integer clock; found in the table if None; ``"count"`` numbers the rows of each series.
+        date_format: strptime format of times that are texts, such as ``"%d/%m/%Y"``; found in the table if None.
         season: Season length(s) in rows; found if None.
         known: Columns whose future is known when forecasting.
         static: Columns, or a table (or its path) with one row per series.
@@ -77,6 +79,7 @@ class AutoTS:
         quantiles: float | Sequence[float] = DEFAULT_LEVELS,
         seed: int = 0,
         freq: str | int | None = None,
+        date_format: str | None = None,
         season: int | Sequence[int] | None = None,
         known: Sequence[Any] = (),
         static: Any = None,
@@ -109,6 +112,7 @@ class AutoTS:
         listed = _listed("known", known)
         self._columns = {
             "freq": freq.item() if isinstance(freq, np.integer) else freq,
+            "date_format": date_format,
             "id_col": _key("id_col", id_col),
             "time_col": _one_name("time_col", time_col),
             "target_col": _one_name("target_col", target_col),

@@ -22,6 +22,9 @@ def check(
     time_col: Annotated[str | None, typer.Option(help="Column of the clock.")] = None,
     target_col: Annotated[str | None, typer.Option(help="Column to forecast.")] = None,
     freq: Annotated[str | None, typer.Option(help="pandas alias, or the step of an integer clock.")] = None,
+    date_format: Annotated[
+        str | None, typer.Option(help="How dates are written, such as %d/%m/%Y; found if left out.")
+    ] = None,
     as_of: Annotated[str | None, typer.Option(help="Version or time of a versioned table.")] = None,
     before: Annotated[
         str | None,
@@ -47,6 +50,7 @@ def check(
     panel = read_panel(
         table,
         freq=whole_or_text(freq),
+        date_format=date_format,
         id_col=key,
         time_col=time_col,
         target_col=target_col,

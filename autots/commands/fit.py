@@ -21,6 +21,9 @@ def fit(
     freq: Annotated[
         str | None, typer.Option(help="pandas alias (h, D, W-SUN, MS), or the step of an integer clock.")
     ] = None,
+    date_format: Annotated[
+        str | None, typer.Option(help="How dates are written, such as %d/%m/%Y; found if left out.")
+    ] = None,
     season: Annotated[str | None, typer.Option(help="Season length(s) in rows, such as 24,168.")] = None,
     id_col: Annotated[
         str | None, typer.Option(help="Column that names the series; store,item where only both do.")
@@ -50,6 +53,7 @@ def fit(
     options: dict[str, Any] = {
         "horizon": horizon,
         "freq": whole_or_text(freq),
+        "date_format": date_format,
         "season": whole_numbers("season", season),
         "id_col": name_or_names(id_col),
         "time_col": time_col,

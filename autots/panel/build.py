@@ -16,7 +16,7 @@ from autots.panel.keys import key_of
 from autots.panel.layouts import names_of
 from autots.panel.repair import repair
 from autots.panel.schema import Ingested, Schema, id_columns
-from autots.panel.table import flatten, read_static
+from autots.panel.table import COUNT, counted, flatten, read_static
 from autots.panel.tidy import Tidied, tidied, tidy, turned, without_partitions
 from zoo.tables.source import Table, decisions, partitions, read
 
@@ -27,6 +27,7 @@ def read_panel(
     data: Any,
     *,
     freq: str | int | None = None,
+    date_format: str | None = None,
     id_col: Any = None,
     time_col: Any = None,
     target_col: Any = None,
@@ -39,7 +40,9 @@ def read_panel(
     Args:
         data: A frame, a series, a path, or anything else that ``zoo.tables.source.read`` takes, in any layout that
             ``autots.panel.detect`` knows.
-        freq: A pandas alias, or the step of an integer clock; None to infer it.
+        freq: A pandas alias, a name of ``autots.panel.offsets``, or the step of an integer clock; None to infer it;
+            ``"count"`` to number the rows of each series where their times make no regular clock.
+        date_format: The strptime format of times that are texts, such as ``"%d/%m/%Y"``; None to find it.
         id_col: The column that names the series, or a list of those that only together do; None to find it.
         time_col: The clock; None to find it.
         target_col: What is to be forecast; None to find it.
@@ -56,7 +59,7 @@ def read_panel(
     >>> got.panel.freq.alias, got.panel.n_rows
     ('MS', 3)
     """
-    parsed = None if freq is None else Frequency.parse(freq)
+    parsed = None if freq is None else Frequency.parse(1 if freq == COUNT else freq)
     table = read(data, text=id_columns(id_col))
     of_columns = isinstance(static, list | tuple | set | frozenset | np.ndarray | pd.Index)
     known = (known,) if isinstance(known, str) else tuple(known)
@@ -68,7 +71,8 @@ def read_panel(
     if isinstance(inside, pd.DataFrame):
         trimmed = tidied(inside, layout)
         inside, remarks = trimmed.table, (*remarks, *trimmed.remarks)
-    flat = flatten(inside, layout)
+    flat = flatten(inside, layout, date_format=date_format)
+    flat = counted(flat) if freq == COUNT else flat
     said = [f"{what}: {how}" for what, how in decisions(table)]
     flat = replace(flat, notes=(*said, *remarks, *layout.notes, *flat.notes))
     panel, report, fills = repair(flat, freq=parsed, horizon=horizon)

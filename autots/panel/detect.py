@@ -16,6 +16,7 @@ import pandas as pd
 from autots.panel.keys import Keys, few, key_of, phrase
 from autots.panel.layouts import ID_NAMES, TARGET_NAMES, TIME_NAMES, Columns, Layout, as_text, names_of, shown, unknown
 from autots.panel.looks import is_moment, is_number
+from autots.panel.times import read_times
 from zoo.errors import DataError
 from zoo.tables.source import Table
 
@@ -254,6 +255,9 @@ class _Search:
         if whole and index.nlevels == 1 and (_speaks(index) or (len(columns) == 1 and not self.key)):
             self.levels["time"] = 0
             return
+        named = _first(columns, TIME_NAMES)
+        if named:
+            read_times(self.table[named[0]], named[0])  # says which value is no time
         raise DataError(
             f"a table must have a clock, but no column of {shown(self.table.columns)} holds dates or has a usual name "
             f"({', '.join(TIME_NAMES[:5])}, ...)",
@@ -360,8 +364,11 @@ class _Search:
         names = self._may_name(free)
         texts = [c for c in names if not is_number(self.table[c])]
         if few(repeated, n):
-            # Doubles of one series: a text that happens to differ in them names nothing.
-            return ()
+            # Doubles of one series, unless a text that keeps still where times do not repeat tells them apart.
+            still = [c for c in texts if keys.count([c]) > 1 and not keys.merged([c]) and not keys.alternates(c)]
+            if len(still) == 1:
+                self.notes.append(f"column {still[0]!r} was read as the name of the series")
+            return (still[0],) if len(still) == 1 else ()
         able = [c for c in texts if keys.count([c]) > 1 and few(keys.merged([c]), n)]
         if len(able) == 1:
             self.notes.append(f"column {able[0]!r} was read as the name of the series")

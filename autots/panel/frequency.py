@@ -1,4 +1,4 @@
-"""What one row means on the clock: a calendar step, a fixed step, or an integer step."""
+"""What one row means on the clock: a calendar step, a fixed step, an integer step, or a rule of ``offsets``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from autots.panel import offsets
 from zoo.errors import ConfigError
 
 __all__ = ["Frequency", "Times"]
@@ -43,8 +44,8 @@ class Frequency:
     """A step of the clock.
 
     Args:
-        alias: A pandas offset alias in its canonical form (``"h"``, ``"MS"``, ``"W-SUN"``), or ``""`` for an
-            integer clock.
+        alias: A pandas offset alias in its canonical form (``"h"``, ``"MS"``, ``"W-SUN"``), a name of
+            ``autots.panel.offsets`` (``"MD-15"``, ``"h[MON-SAT 10:00-20:00]"``), or ``""`` for an integer clock.
         step: The step of an integer clock; 1 for calendar clocks (their multiple is inside the alias).
 
     >>> Frequency.parse("MS").seasons
@@ -63,11 +64,17 @@ class Frequency:
         """
         if isinstance(text, Frequency):
             return text
-        hint = "for example 'h', '30min', 'D', 'W-SUN', 'MS', 'QS', 'YS', or 1 for an integer clock"
+        hint = "for example 'h', '30min', 'D', 'W-SUN', 'MS', 'MD-15', 'QS', 'YS', 'bh', or 1 for an integer clock"
         if isinstance(text, int | np.integer) and not isinstance(text, bool):
             if text < 1:
                 raise ConfigError(f"the step of an integer clock must be at least 1, but got {text}", hint)
             return cls("", int(text))
+        try:
+            own = offsets.parse(str(getattr(text, "freqstr", text)))
+        except ValueError as error:
+            raise ConfigError(f"freq must name a clock, but {text!r} does not: {error}", hint) from error
+        if own is not None:
+            return cls(own.alias)
         try:
             with warnings.catch_warnings():
                 # pandas 2.2 renamed "M", "H" and friends; people will write the old names for years.
@@ -89,13 +96,18 @@ class Frequency:
         return self.alias == ""
 
     @property
+    def rule(self) -> offsets.Offset | None:
+        """The rule of a clock that is none of pandas's, else None."""
+        return offsets.parse(self.alias)
+
+    @property
     def is_fixed(self) -> bool:
         """Whether every step has the same length: integers, days, hours and shorter."""
-        return self.is_integer or isinstance(self.offset, pd.offsets.Tick)
+        return self.is_integer or (self.rule is None and isinstance(self.offset, pd.offsets.Tick))
 
     @property
     def offset(self) -> Any:
-        """The pandas offset of a calendar clock."""
+        """The pandas offset of a calendar clock; one with a ``rule`` has none."""
         return _offset(self.alias)
 
     @property
@@ -103,6 +115,8 @@ class Frequency:
         """The typical distance of two rows: nanoseconds, or integers on an integer clock."""
         if self.is_integer:
             return self.step
+        if self.rule is not None:
+            return self.rule.spacing
         offset = self.offset
         if isinstance(offset, pd.offsets.Tick):
             return int(offset.nanos)
@@ -115,18 +129,59 @@ class Frequency:
             return np.asarray(times, dtype=np.int64) + self.step * steps
         if steps == 0:
             return np.asarray(times)
+        if self.rule is not None:
+            at = np.asarray(times, dtype="datetime64[ns]").astype(np.int64)
+            return np.asarray(self.rule.shift(at, steps).astype("datetime64[ns]"))
         offset = self.offset
         if isinstance(offset, pd.offsets.Tick):
             return np.asarray(times) + np.timedelta64(offset.nanos * steps, "ns")
         codes, distinct = pd.factorize(np.asarray(times).ravel())
-        moved = pd.DatetimeIndex(distinct) + offset * steps
+        with warnings.catch_warnings():
+            # Some of pandas's offsets move one time after the other, which the user cannot help.
+            warnings.simplefilter("ignore", pd.errors.PerformanceWarning)
+            moved = pd.DatetimeIndex(distinct) + offset * steps
         return np.asarray(moved, dtype="datetime64[ns]")[codes].reshape(np.shape(times))
+
+    def walk(self, first: Any, periods: int) -> Times:
+        """Return (T,) times from a first one on, which must lie on the clock."""
+        if self.is_integer:
+            return int(first) + self.step * np.arange(periods, dtype=np.int64)
+        start = pd.Timestamp(first)
+        if self.rule is not None:
+            below = self.rule.floor(np.array([start.value]))
+            moments = self.rule.moment(below + np.arange(periods)) + start.value - self.rule.moment(below)
+            return np.asarray(moments.astype("datetime64[ns]"))
+        return pd.date_range(start, periods=periods, freq=self.offset).to_numpy("datetime64[ns]")
+
+    def has(self, moment: Any) -> bool:
+        """Whether the day of a time (or the time, for opening hours) is a step of a calendar."""
+        at = pd.Timestamp(moment)
+        if self.rule is None:
+            return bool(self.offset.is_on_offset(at.normalize()))
+        day = np.array([at.value if self.spacing < 86_400 * 10**9 else at.normalize().value])
+        return bool((self.rule.moment(self.rule.floor(day)) == day).all())
+
+    def count(self, first: Any, now: Any) -> int:
+        """Return the rows from ``first`` to ``now``, both on the clock; negative when ``now`` is earlier."""
+        if self.is_integer:
+            return (int(now) - int(first)) // self.step
+        if self.rule is not None:
+            ends = np.array([first, now], dtype="datetime64[ns]").astype(np.int64)
+            return int(np.diff(self.rule.floor(ends))[0])
+        offset = self.offset
+        if isinstance(offset, pd.offsets.Tick):
+            return int((now - first) // np.timedelta64(offset.nanos, "ns"))
+        low, high = min(first, now), max(first, now)
+        rows = len(pd.date_range(low, high, freq=offset)) - 1
+        return rows if now >= first else -rows
 
     @property
     def seasons(self) -> tuple[int, ...]:
         """Usual season lengths in rows, shortest first; ``(1,)`` where nothing is usual."""
         if self.is_integer:
             return (1,)
+        if self.rule is not None:
+            return self.rule.seasons
         offset = self.offset
         if isinstance(offset, pd.offsets.Tick):
             seconds = offset.nanos / 1e9

@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from autots.panel import cycles
 from autots.panel.frequency import Frequency, Times
+from autots.panel.offsets import MONTHS, WEEKDAYS, MonthDays
 from autots.panel.panel import Ints
 from zoo.errors import ConfigError, DataError
 
-__all__ = ["JITTER", "OFF_GRID_SHARE", "Grid", "infer_frequency", "place"]
+__all__ = ["JITTER", "OFF_GRID_SHARE", "Grid", "infer_frequency", "place", "unit_hint"]
 
 #: A row that misses its step by at most this share of the step's length is moved onto it.
 JITTER = 0.1
@@ -23,9 +25,8 @@ OFF_GRID_SHARE = 0.05
 
 _DAY = 86_400_000_000_000
 _SAMPLE = 400_000  # rows that vote on the frequency
+_FULL = 0.9  # a plain clock that has fewer of its rows is compared with opening hours and the like
 _AGREE = 0.9  # share of a series' rows that must share a property (first of the month, a weekday)
-_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _NICE = [n * 10**9 for n in (1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10800, 14400, 21600)]
 _NICE += [n * 3600 * 10**9 for n in (8, 12, 24, 168)]
 
@@ -72,7 +73,23 @@ def infer_frequency(codes: Ints, times: Times) -> tuple[Frequency, str]:
     if alias.startswith("W-") and sum(1 for a in ballots if a.startswith("W-")) > 1:
         # Every series has its own weekday: a week after each one's own start.
         alias, won = "7D", sum(n for a, n in ballots.items() if a.startswith("W-"))
-    return Frequency.parse(alias), _dissent(ballots, won, alias)
+    freq = Frequency.parse(alias)
+    step = freq.spacing if freq.is_fixed and freq.spacing < _DAY else None
+    full = _full(t, c, freq)
+    better = cycles.find(t, c, step, full) if full < _FULL else None
+    if better is not None:
+        return Frequency.parse(better), ""
+    return freq, _dissent(ballots, won, alias)
+
+
+def _full(t: Ints, c: Ints, freq: Frequency) -> float:
+    """Return how full a plain clock is, outages aside; 0 where more rows lie between its steps than may be moved."""
+    try:
+        at = place(c, t.astype("datetime64[ns]"), freq, advise=False)[0].ordinals
+    except DataError:
+        return 0.0
+    fresh = np.concatenate([[True], (np.diff(at) > 0) | (np.diff(c) > 0)])
+    return cycles.filled(at[fresh], c[fresh])
 
 
 def _dissent(votes: Counter[Any], won: int, what: str) -> str:
@@ -155,34 +172,49 @@ def _calendar_votes(t: Ints, c: Ints, owner: Ints, gaps: Ints) -> list[str]:
     between = np.diff(months)[np.diff(c) == 0]
     by_month = _steps(owner, np.maximum(between, 1))[1]
     closest = np.minimum.reduceat(gaps, np.searchsorted(owner, owners))
+    usual_date, same_date = _dates(when, c, owners, starts, n)
     edge = np.select([shares[k] >= _AGREE for k in flags], list(range(4)), -1)
     table = np.stack(
-        [step, edge, working & friday, usual_day, same_day >= _AGREE, usual_month, by_month, closest >= 27 * _DAY],
+        [
+            *(step, edge, working & friday, usual_day, same_day >= _AGREE, usual_month, by_month, closest >= 27 * _DAY),
+            np.where(same_date >= _AGREE, usual_date, 0),
+        ],
         axis=1,
     ).astype(np.int64)
     kinds, count = np.unique(table, axis=0, return_counts=True)
     return [alias for kind, k in zip(kinds.tolist(), count.tolist(), strict=True) for alias in [_alias(kind)] * k]
 
 
+def _dates(when: pd.DatetimeIndex, c: Ints, owners: Ints, starts: Ints, n: Ints) -> tuple[Ints, npt.NDArray[Any]]:
+    """Return the usual day of the month of each series, and the share of its rows on it, or on the last day before."""
+    day, length = (np.asarray(part, dtype=np.int64) for part in (when.day, when.days_in_month))
+    usual = _modes(c, day)[1]
+    on = day == np.minimum(usual[np.searchsorted(owners, c)], length)
+    return usual, np.add.reduceat(on.astype(float), starts) / n
+
+
 def _alias(kind: list[int]) -> str:
     """Name the clock of a series from its usual gap and the days that it uses."""
-    step, edge, working, weekday, same_day, month, months, sparse = kind
+    step, edge, working, weekday, same_day, month, months, sparse, date = kind
     if sparse and edge >= 0:
         # Months differ in length, so their distance is counted in months.
         prefix = "B" if edge >= 2 else ""
         side = "S" if edge in (0, 2) else "E"
         if months == 12:
-            return f"{prefix}Y{side}-{_MONTHS[month - 1]}"
+            return f"{prefix}Y{side}-{MONTHS[month - 1]}"
         if months == 3:
             # January, April, July and October begin quarters named QS-JAN and end those named QE-OCT.
             third = month % 3
             return f"{prefix}Q{side}-{('MAR', 'JAN', 'FEB')[third] if side == 'S' else ('DEC', 'OCT', 'NOV')[third]}"
         return f"{'' if months == 1 else months}{prefix}M{side}"
+    if sparse and date and 12 % months == 0:
+        first = (month - 1) % months
+        return MonthDays((date,), months, first + 1).alias
     if step == _DAY:
         return "B" if working else "D"
     if step % (7 * _DAY) == 0 and same_day:
         weeks = step // (7 * _DAY)
-        return f"{'' if weeks == 1 else weeks}W-{_WEEKDAYS[weekday]}"
+        return f"{'' if weeks == 1 else weeks}W-{WEEKDAYS[weekday]}"
     return str(pd.tseries.frequencies.to_offset(pd.Timedelta(step, "ns")).freqstr)
 
 
@@ -221,7 +253,9 @@ class Grid:
         return out if self.freq.is_integer else np.asarray(out, dtype="datetime64[ns]")
 
 
-def place(codes: Ints, times: Times, freq: Frequency, *, due: Times | None = None) -> tuple[Grid, Ints | None]:
+def place(
+    codes: Ints, times: Times, freq: Frequency, *, due: Times | None = None, advise: bool = True
+) -> tuple[Grid, Ints | None]:
     """Lay rows on the clock.
 
     Args:
@@ -229,6 +263,7 @@ def place(codes: Ints, times: Times, freq: Frequency, *, due: Times | None = Non
         times: (N,) datetime64[ns] or int64, in any order.
         freq: The clock.
         due: (S,) the time of a known step of each series (NaT, or the smallest integer, for none).
+        advise: Whether a refusal may look for the clock that fits.
 
     Returns:
         The grid, and the (S,) ordinals of ``due`` (the smallest integer for none).
@@ -256,12 +291,34 @@ def place(codes: Ints, times: Times, freq: Frequency, *, due: Times | None = Non
         raise DataError(
             f"times must lie on a regular clock, but {int(far.sum())} of {len(t)} rows do not lie on steps of "
             f"{freq.alias or freq.step!r}, for example {times[row]}",
-            _regular_hint(codes, times, freq),
+            _regular_hint(codes, times, freq) if advise else "",
         )
     return grid, due_at
 
 
+_UNITS = (("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9))
+
+
+def unit_hint(numbers: npt.NDArray[Any], column: str = "frame[...]", *, dated: bool = True) -> str:
+    """Return how to convert numbers that look like a clock of computers or of Excel; nothing for others.
+
+    Args:
+        numbers: Times as numbers.
+        column: How the column is named in code.
+        dated: Whether counts such as 44197 may be days of Excel.
+    """
+    low, high = float(numbers.min()), float(numbers.max())
+    for unit, factor in _UNITS:
+        if 6e8 * factor <= low and high < 4e9 * factor:
+            return f"convert them: pd.to_datetime({column}, unit={unit!r})"
+    if dated and 25_000 <= low and high <= 75_000:
+        return f"if Excel wrote them, convert them: pd.to_datetime({column}, unit='D', origin='1899-12-30')"
+    return ""
+
+
 def _regular_hint(codes: Ints, times: Times, freq: Frequency) -> str:
+    if times.dtype.kind in "iu":
+        return unit_hint(times) or "count the steps from 0, or give dates"
     advice = "resample them first, for example frame.resample('1h').mean()"
     try:
         seen = infer_frequency(codes, times)[0]
@@ -310,12 +367,10 @@ def _place_calendar(codes: Ints, t: Ints, freq: Frequency, due: Ints | None) -> 
     values, inverse = np.unique(days, return_inverse=True)
     weight = np.bincount(inverse, weights=weights)
     of_day = int(values[np.argmax(weight)]) if weight.max() >= 0.5 * weight.sum() else 0
+    if freq.rule is not None and freq.spacing < _DAY:
+        of_day = 0  # opening hours say the time of the day themselves
     lowest, highest = (int(f(np.concatenate([found, given]))) - of_day for f in (np.min, np.max))
-    offset = freq.offset
-    begin = offset.rollback(pd.Timestamp(lowest).normalize())
-    steps = (
-        pd.date_range(begin, pd.Timestamp(highest) + offset * 2, freq=offset).to_numpy("datetime64[ns]").view(np.int64)
-    )
+    steps = _calendar(freq, lowest, highest)
 
     def nearest(moments: Ints) -> Ints:
         right = np.clip(np.searchsorted(steps, moments), 1, len(steps) - 1)
@@ -328,3 +383,14 @@ def _place_calendar(codes: Ints, t: Ints, freq: Frequency, due: Ints | None) -> 
         due_at = np.where(due == _NONE, _NONE, nearest(np.where(due == _NONE, steps[0], due - of_day)))
     grid = Grid(freq, at[which].astype(np.int64), (beside > 0)[which], steps=steps, time_of_day=of_day)
     return grid, beside[which], due_at
+
+
+def _calendar(freq: Frequency, lowest: int, highest: int) -> Ints:
+    """Return the times of a calendar's steps, from before a first to after a last time."""
+    if freq.rule is not None:
+        first, last = freq.rule.floor(np.array([lowest, highest])).tolist()
+        return freq.rule.moment(np.arange(first, last + 3, dtype=np.int64))
+    offset = freq.offset
+    begin = offset.rollback(pd.Timestamp(lowest).normalize())
+    index = pd.date_range(begin, pd.Timestamp(highest) + offset * 2, freq=offset)
+    return index.to_numpy("datetime64[ns]").view(np.int64)

@@ -60,7 +60,7 @@ class Keys:
 
     def __init__(self, table: pd.DataFrame, clock: Any) -> None:
         self._table = table
-        self._clock = pd.factorize(clock)[0].astype(np.int64)
+        self._clock = pd.factorize(clock, sort=True)[0].astype(np.int64)
         self._codes: dict[Any, npt.NDArray[np.int64] | None] = {}
 
     @cached_property
@@ -104,6 +104,16 @@ class Keys:
         """Return the number of series that columns name."""
         series = self.series(names)
         return 0 if series is None else int(series.max(initial=-1)) + 1
+
+    def alternates(self, name: Any) -> bool:
+        """Whether a column changes back and forth in time where times do not repeat: measurements do, names do not."""
+        codes = self.codes(name)
+        if codes is None:
+            return True
+        in_time = codes[np.argsort(self._clock, kind="stable")]
+        changes, kinds = int((np.diff(in_time) != 0).sum()), self.count([name])
+        doubles = len(self._clock) - len(np.unique(self._clock))
+        return 4 * kinds > len(codes) or changes > 2 * doubles + kinds
 
     def able(self, names: Sequence[Any]) -> bool:
         """Whether columns name series of some rows each, with few rows that share a time."""

@@ -42,6 +42,12 @@ TIME_NAMES: tuple[str, ...] = (
     "time_idx",
     "ts",
     "when",
+    "yearmonth",
+    "year_month",
+    "yyyymm",
+    "yearweek",
+    "year_week",
+    "yyyyww",
 )
 #: Names of targets; the first two settle the matter, the others only where one of them is there.
 TARGET_NAMES: tuple[str, ...] = (

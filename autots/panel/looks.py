@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from autots.panel.columns import number_share
+from autots.panel.dates import names_moment
 
 __all__ = ["is_moment", "is_number", "some"]
 
 _LOOK = 50  # values of a column that are looked at for moments
 _LOOK_NUMBERS = 500
-_LIKE_A_DATE = re.compile(r"\d{4}|\d{1,2}[/.-]\d{1,2}[/.-]\d{2}|\d{1,2}[-/. ]?[A-Za-z]{3,9}[-/. ,]+\d{2}")
 _MOST = 0.9  # share of text that must look like dates: tables end with "Total" and begin with units
 
 
@@ -52,10 +52,8 @@ def is_moment(values: Any, *, named: bool) -> bool:
         return True
     if named and np.mean([bool(re.search(r"\d", v)) for v in seen]) >= _MOST:
         return True  # whoever reads it says what it is, or why it is no time
-    # "13:00" and "A4" also parse as dates: a year is asked for, or two separators.
-    if np.mean([bool(_LIKE_A_DATE.search(v)) for v in seen]) < _MOST:
-        return False
-    return bool(pd.to_datetime(seen, errors="coerce", format="mixed", utc=True).notna().mean() > 0.5)
+    # "13:00" and "A4" name no moment; tables end with "Total" and begin with units.
+    return bool(seen.map(names_moment).mean() >= _MOST)
 
 
 def is_number(values: Any) -> bool:

@@ -11,19 +11,28 @@ import numpy as np
 import numpy.typing as npt
 
 from autots.panel.columns import Remark
+from autots.panel.cycles import filled
 from autots.panel.frequency import Frequency, Times
 from autots.panel.grid import Grid, infer_frequency, place
+from autots.panel.offsets import Cycle
 from autots.panel.panel import Floats, Ints, Panel
 from autots.panel.season import detect_seasons
+from autots.panel.shifts import clock_change
 from autots.panel.table import FlatTable
+from autots.panel.writing import in_words
 from zoo.errors import DataError
 
 __all__ = ["DataReport", "Finding", "NothingNewError", "repair"]
 
 _SHOWN = 5  # series that a finding names
 # Steps per row beyond which a clock is not one of gaps but irregular: a guessed one, and one that the user asserts.
-_SPARSE_GUESSED, _SPARSE_GIVEN = 20, 500
+_SPARSE_GUESSED, _SPARSE_GIVEN, _SLACK = 20, 500, 1000
+# A guessed clock must have half of its rows, outages aside; so few steps more are no matter.
+_HALF, _FEW = 2, 20
 _NONE = np.iinfo(np.int64).min
+_DAY = 86_400 * 10**9
+_ASKED = 200  # series whose own clock is asked for before a refusal
+_LOOKED_AT = 100_000  # doubled and missing hours that are compared with the changes of clocks
 
 
 class NothingNewError(DataError):
@@ -161,15 +170,41 @@ def repair(
     if freq is None:
         freq, dissent = infer_frequency(table.codes, table.times)
         log.add("frequency", int(bool(dissent)), dissent, "laid on the majority's clock")
+        if isinstance(freq.rule, Cycle):
+            log.add("note", 1, f"times repeat in a pattern, the clock {freq.alias!r}", "read so")
     begins = None if due is None else _begins(table, due)
-    grid, first_due = place(table.codes, table.times, freq, due=begins)
+    try:
+        grid, first_due = place(table.codes, table.times, freq, due=begins)
+    except DataError:
+        if guessed:
+            _check_one_clock(table, freq)
+        raise
     rows = _Rows(table, grid, y, log)
     rows.report_order()
-    span = rows.span(first_due, sparse=_SPARSE_GUESSED if guessed else _SPARSE_GIVEN)
+    span = rows.span(first_due, guessed=guessed)
     panel, fills = span.panel(fills or {})
     seasons = detect_seasons(panel)
     _remarks(panel, horizon, log)
     return panel, _report(panel, seasons, log.findings), fills
+
+
+def _check_one_clock(table: FlatTable, freq: Frequency) -> None:
+    """Name a series that follows another clock, regular in itself, than most."""
+    for code in range(min(len(table.labels), _ASKED)):
+        times = table.times[table.codes == code]
+        alone = np.zeros(len(times), dtype=np.int64)
+        try:
+            own, _ = infer_frequency(alone, times)
+            place(alone, times, own, advise=False)
+        except DataError:
+            continue
+        if own != freq:
+            raise DataError(
+                f"all series must follow one clock, but most follow {freq.alias or freq.step!r} and "
+                f"{str(table.labels[code])[:40]!r} follows {own.alias or own.step!r} (from {_text(times.min())})",
+                "fit them apart, or give their periods one name, for example by "
+                "frame[time].dt.to_period('Q').dt.to_timestamp()",
+            )
 
 
 def _finite(values: Floats, log: _Log, kind: str, message: str, action: str) -> Floats:
@@ -212,7 +247,7 @@ class _Rows:
             who = np.unique(self.table.codes[self.grid.moved])
             self.log.add("off_grid", moved, f"{moved} times lie beside their step", "moved to the nearest step", who)
 
-    def span(self, first_due: Ints | None, *, sparse: int) -> _Span:
+    def span(self, first_due: Ints | None, *, guessed: bool) -> _Span:
         """Find where each series begins and ends.
 
         A series begins and ends with a known target. One that is continued begins where it is due instead.
@@ -256,16 +291,36 @@ class _Rows:
             keep &= ~beside
         keep &= alive[codes]
         lengths = np.where(alive, last - np.where(alive, first, 0) + 1, 0)
-        cells = int(lengths.sum())
-        if cells > sparse * len(y) + 1000:
-            worst = int(np.argmax(lengths))
-            raise DataError(
-                f"times must lie on a regular clock, but {len(y)} rows would need {cells} steps of "
-                f"{self.grid.freq.alias or self.grid.freq.step!r} (series {self.table.labels[worst]!r}: "
-                f"{lengths[worst]})",
-                "give freq=..., correct odd times, or resample first, for example frame.resample('1D').sum()",
-            )
+        self._check_cells(lengths, guessed)
         return _Span(self, keep, alive, np.where(alive, first, 0), lengths)
+
+    def _check_cells(self, lengths: Ints, guessed: bool) -> None:
+        """Refuse a clock that would invent most of its rows, unless the user asserts it or outages explain it."""
+        cells, n = int(lengths.sum()), len(self.y)
+        form = self.table.clock.reads[0] if self.table.clock.reads and not guessed else ""
+        if "%d" in form and "%m" in form and cells > _HALF * n + _FEW and self._mostly_holes():
+            # The user's clock is known, and day and month may have changed places.
+            raise DataError(
+                f"rows must lie on the clock {self.grid.freq.alias!r}, but {n} rows, read as {in_words(form)}, would "
+                f"need {cells} of its steps",
+                f"write dates as {in_words(form)} or as ISO 8601 (2024-12-31), and add steps that have no row",
+            )
+        limit = (_SPARSE_GUESSED if guessed else _SPARSE_GIVEN) * n + _SLACK
+        if cells <= _HALF * n + _FEW or (cells <= limit and not (guessed and self._mostly_holes())):
+            return
+        worst, name = int(np.argmax(lengths)), self.grid.freq.alias or self.grid.freq.step
+        advice = f"give freq={name!r} if those steps are truly missing, " if guessed else "correct odd times, "
+        raise DataError(
+            f"times must lie on a regular clock, but {n} rows would need {cells} steps of {name!r} (series "
+            f"{str(self.table.labels[worst])[:40]!r}: {lengths[worst]}), {1 - n / cells:.0%} of them without a row",
+            f"{advice}resample first, for example frame.resample('1D').sum(), or give freq='count' to number the rows",
+        )
+
+    def _mostly_holes(self) -> bool:
+        order = np.lexsort((self.grid.ordinals, self.table.codes))
+        at, codes = self.grid.ordinals[order], self.table.codes[order]
+        fresh = np.concatenate([[True], (np.diff(at) > 0) | (np.diff(codes) > 0)])
+        return filled(at[fresh], codes[fresh]) < 1 / _HALF
 
 
 @dataclass
@@ -298,6 +353,7 @@ class _Span:
             count = doubles.count
             message = f"{count} rows repeat the time of another row of their series"
             log.add("duplicates", count, message, "merged: numbers by their mean", np.unique(codes[doubles.rows]))
+        self._clock_change(indptr, doubles, np.flatnonzero(~filled) if holes else np.zeros(0, dtype=np.int64))
         del filled
 
         def lay(values: Floats, *, category: bool = False) -> Floats:
@@ -338,6 +394,28 @@ class _Span:
             frozenset(table.categories),
         )
         return panel, used
+
+    def _clock_change(self, indptr: Ints, doubles: _Doubles | None, holes: Ints) -> None:
+        """Note that doubled and missing hours are those at which a zone changes its clocks."""
+        grid, clock = self.rows.grid, self.rows.table.clock
+        if grid.freq.is_integer or grid.freq.spacing >= _DAY or clock.zone is not None:
+            return
+        steps = np.zeros(0, dtype=np.int64) if doubles is None else np.unique(doubles.steps)
+        if not 0 < len(steps) + len(holes) <= _LOOKED_AT:
+            return
+        every = grid.times(np.arange(len(self.lengths)), self.first, self.lengths)
+        found = clock_change(np.unique(every[steps]), np.unique(every[holes]))
+        if found is None:
+            return
+        count = len(found.twice) + len(found.never)
+        shown = ", ".join(_text(time)[:16] for time in [*found.twice, *found.never][:3])
+        self.rows.log.add(
+            "clock_change",
+            count,
+            f"{len(found.twice)} times come twice and {len(found.never)} are missing where clocks change, as in "
+            f"{found.zone} ({shown}): these are local hours without their zone",
+            "averaged and kept as missing; tz_localize the times to keep each hour",
+        )
 
     def _static(self, name: str, values: Floats, codes: Ints) -> Floats:
         """Return one value per series of a column that should not vary within one."""

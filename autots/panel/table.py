@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,10 @@ from autots.panel.times import TimeStyle, read_times
 from zoo.errors import DataError
 from zoo.tables.source import Table
 
-__all__ = ["FlatTable", "StaticTable", "flatten", "read_static", "wide_series"]
+__all__ = ["COUNT", "FlatTable", "StaticTable", "counted", "flatten", "read_static", "wide_series"]
+
+#: The frequency of a table whose rows are numbered rather than dated.
+COUNT = "count"
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ def flatten(
     clock: TimeStyle | None = None,
     categories: Mapping[str, tuple[str, ...] | None] | None = None,
     numbers: Mapping[str, NumberStyle] | None = None,
+    date_format: str | None = None,
 ) -> FlatTable:
     """Read a table's columns into arrays.
 
@@ -73,6 +77,7 @@ def flatten(
         clock: How times were written in the table seen at first, if there was one.
         categories: The categories of its covariates (None for those that are numbers), if there was one.
         numbers: How its columns wrote numbers, if there was one.
+        date_format: The strptime format of times that are texts; None to find it.
 
     Raises:
         DataError: A column is missing or holds something else than it should.
@@ -80,7 +85,7 @@ def flatten(
     if len(table) == 0:
         raise DataError("a table must have rows, but it is empty", "check the query or file that it came from")
     names = layout.columns
-    times, style, said = read_times(layout.get(table, "time"), names.time, clock)
+    times, style, said = read_times(layout.get(table, "time"), names.time, clock, date_format=date_format)
     notes: list[str | Remark] = [*said]
     known = _Known(categories, numbers, _decimal(table, numbers))
     covariates: dict[str, dict[str, Floats]] = {"known": {}, "past": {}, "static": {}}
@@ -291,3 +296,16 @@ def _static_ids(table: pd.DataFrame, layout: Layout) -> tuple[list[Any], list[An
         f"the static table must name its series in {wanted}, but it has {shown(table.columns)}",
         f"rename the column, or set_index({names[0]!r})" if len(names) == 1 else "rename the columns",
     )
+
+
+def counted(table: FlatTable) -> FlatTable:
+    """Return a table whose clock numbers the distinct times of each series, from 0: the user has no regular clock."""
+    order = np.lexsort((table.times, table.codes))
+    times, codes = table.times[order], table.codes[order]
+    fresh = np.concatenate([[True], (times[1:] != times[:-1]) | (codes[1:] != codes[:-1])])
+    number = np.cumsum(fresh) - 1
+    first = np.concatenate([[True], codes[1:] != codes[:-1]])
+    numbers = np.empty(len(number), dtype=np.int64)
+    numbers[order] = number - np.maximum.accumulate(np.where(first, number, 0))
+    note = f"times were replaced by the number of the row within its series, as freq={COUNT!r} says"
+    return replace(table, times=numbers, clock=TimeStyle("integer", "int64"), notes=(*table.notes, note))

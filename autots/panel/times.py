@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-import warnings
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from autots.panel import writing
+from autots.panel.dates import decide, follow, key_format, suffixes
 from autots.panel.frequency import Times
+from autots.panel.grid import unit_hint
 from zoo.errors import DataError
 
 __all__ = ["TimeStyle", "read_times"]
@@ -20,6 +22,7 @@ __all__ = ["TimeStyle", "read_times"]
 _DAY = 86_400_000_000_000
 # Nanoseconds since 1970 reach from 1678 to 2262; forecasts and grids need some room.
 _FIRST_YEAR, _LAST_YEAR = 1680, 2250
+_EXAMPLE = pd.DatetimeIndex(["2026-01-31"])
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,13 @@ class TimeStyle:
     """How the user writes the clock.
 
     Args:
-        kind: ``"datetime"``, ``"date"`` (Python objects), ``"text"``, ``"period"`` or ``"integer"``.
+        kind: ``"datetime"``, ``"date"`` (Python objects), ``"text"``, ``"period"``, ``"key"`` (whole numbers that name
+            periods, such as 202012) or ``"integer"`` (whole numbers that count).
         dtype: The pandas dtype of the column.
         zone: The time zone of aware times, or None.
         wall: Whether the inside clock is the zone's wall clock (days and longer), rather than UTC (hours and shorter).
-        format: The strftime format of dates written as text, if they all have one.
+        format: The format (see ``autots.panel.writing``) that writes texts and keys as they came, if there is one.
+        reads: The formats by which texts were read, the most frequent first; later tables are read by them.
     """
 
     kind: str = "datetime"
@@ -39,6 +44,7 @@ class TimeStyle:
     zone: str | None = None
     wall: bool = False
     format: str | None = None
+    reads: tuple[str, ...] = ()
 
     def write(self, times: Times) -> Any:
         """Return the inside clock as a pandas array in the user's style."""
@@ -51,8 +57,10 @@ class TimeStyle:
             index = index.tz_localize(self.zone, ambiguous=np.ones(len(index), bool), nonexistent="shift_forward")
         elif self.zone:
             index = index.tz_localize("UTC").tz_convert(self.zone)
+        if self.kind == "key":
+            return pd.Series(writing.write(index, self.format or "%Y%m")).astype("int64").astype(dtype).array
         if self.kind == "text":
-            written: Any = index.strftime(self.format) if self.format else index
+            written: Any = writing.write(index, self.format) if self.format else index
             return pd.Series(written).astype(dtype if self.format else written.dtype).array
         if self.kind == "date":
             return pd.Series(index.date, dtype=object)
@@ -63,27 +71,53 @@ class TimeStyle:
             return pd.Series(list(index.to_pydatetime()), dtype=object)
         return index.astype(dtype).array
 
+    def describe(self) -> str:
+        """Return in words how times are written, and in which zone.
+
+        >>> TimeStyle("text", "object", format="%d/%m/%Y", reads=("%d/%m/%Y",)).describe()
+        "dates as day/month/year, e.g. '31/01/2026'"
+        """
+        if self.kind == "integer":
+            return "whole numbers that count steps"
+        if self.kind == "key":
+            shown = writing.write(_EXAMPLE, self.format or "%Y%m")[0]
+            return f"periods as whole numbers, {writing.in_words(self.format or '%Y%m')}, e.g. {shown}"
+        kinds = {"datetime": "datetimes", "date": "dates", "period": f"periods ({self.dtype[7:-1]})"}
+        words = kinds.get(self.kind, "dates written as text")
+        form = self.format or (self.reads[0] if self.reads else None)
+        if self.kind == "text" and form:
+            shown = f", e.g. {writing.write(_EXAMPLE, form)[0]!r}" if form != writing.ISO else ""
+            words = f"dates as {writing.in_words(form)}{shown}"
+        if not self.zone:
+            return words
+        return f"{words}, zone {self.zone}"
+
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
-        return asdict(self)
+        return {**asdict(self), "reads": list(self.reads)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TimeStyle:
-        """Read what ``to_dict`` returned."""
-        return cls(**values)
+        """Read what ``to_dict`` returned; also what it returned before formats of reading were kept."""
+        reads = values.get("reads") or ([values["format"]] if values.get("format") else [])
+        return cls(**{**values, "reads": tuple(reads)})
 
 
-def read_times(column: Any, name: object, like: TimeStyle | None = None) -> tuple[Times, TimeStyle, list[str]]:
+def read_times(
+    column: Any, name: object, like: TimeStyle | None = None, *, date_format: str | None = None
+) -> tuple[Times, TimeStyle, list[str]]:
     """Return the inside clock ((N,) datetime64[ns] without zone, or int64), its style, and what was decided.
 
     Aware times become the zone's wall clock if they all show one time of the day (days and longer must not wander
     with daylight saving), else UTC. Several zones in one column are compared in UTC. Integers are an integer clock,
-    never seconds since 1970. Dates as text are read month first unless that is impossible.
+    never seconds since 1970, unless they name months, weeks or quarters. The writing of texts is decided once, as the
+    data prove it (``autots.panel.dates``).
 
     Args:
         column: The user's clock.
         name: Its name, for messages.
-        like: The style of the table seen at first, which decides on zone and wall clock.
+        like: The style of the table seen at first, which decides on the writing, the zone and the wall clock.
+        date_format: The strptime format of texts; None to find it.
 
     Raises:
         DataError: A time is missing or cannot be read, aware and naive times are mixed, or the style changed.
@@ -101,9 +135,10 @@ def read_times(column: Any, name: object, like: TimeStyle | None = None) -> tupl
     codes, found = pd.factorize(column)
     values: pd.Index[Any] = pd.Index(found, dtype=found.dtype)
     notes: list[str] = []
-    times, style = _integers(values, column.dtype, name), TimeStyle("integer", str(column.dtype))
+    source = _Source(values, str(column.dtype), name, notes, lambda i: int(np.argmax(codes == i)), like, date_format)
+    times, style = source.integers(), TimeStyle("integer", str(column.dtype))
     if times is None:
-        index, style = _moments(values, column.dtype, name, notes)
+        index, style = source.moments()
         if index.tz is not None:
             index, style = _naive(index, style, like)
             inside = "its wall clock" if style.wall else "UTC"
@@ -117,11 +152,21 @@ def read_times(column: Any, name: object, like: TimeStyle | None = None) -> tupl
             )
         times = np.asarray(index, dtype="datetime64[ns]")
     elif np.abs(times).max() > 2**60:
-        raise DataError(f"a clock of integers must stay within 2**60, but {name!r} holds {np.abs(times).max()}")
+        raise DataError(
+            f"a clock of integers must stay within 2**60, but {name!r} holds {np.abs(times).max()}",
+            unit_hint(times, f"frame[{name!r}]") or "count steps from 0",
+        )
+    elif like is None and (hint := unit_hint(times, f"frame[{name!r}]", dated=_says_date(name))):
+        notes.append(
+            f"{name!r} holds numbers such as {times[0]}, which were counted as steps; if they are dates, {hint}"
+        )
     if times.dtype.kind == "i" and (style.dtype == "object" or pd.api.types.is_string_dtype(column.dtype)):
         style = TimeStyle("integer", "int64")
     if like is not None and (like.kind == "integer") != (style.kind == "integer"):
-        raise DataError(f"the clock must stay of one kind, but {name!r} is {style.kind} after {like.kind}")
+        raise DataError(
+            f"the clock must stay of one kind, but {name!r} is {style.kind} after {like.kind}",
+            "write times as in the first table" + (", by the number of the step" if like.kind == "integer" else ""),
+        )
     if like is not None and bool(like.zone) != bool(style.zone):
         have = style.zone or "none"
         raise DataError(
@@ -131,58 +176,171 @@ def read_times(column: Any, name: object, like: TimeStyle | None = None) -> tupl
     return times[codes], style, notes
 
 
-def _integers(values: pd.Index[Any], dtype: Any, name: object) -> npt.NDArray[np.int64] | None:
-    """Return an integer clock, or None if the values are moments."""
-    if pd.api.types.is_bool_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):
-        return None
-    if pd.api.types.is_float_dtype(dtype):
-        numbers = np.asarray(values, dtype=float)
-        if not (np.isfinite(numbers).all() and (numbers == np.floor(numbers)).all()):
-            raise DataError(f"a clock of numbers must be of whole numbers, but {name!r} holds {numbers[0]!r}")
-        return numbers.astype(np.int64)
-    inferred = pd.api.types.infer_dtype(values)
-    if inferred == "string" and all(re.fullmatch(r"-?\d+", v) and len(v) not in (4, 6, 8) for v in values):
-        return np.array([int(v) for v in values], dtype=np.int64)
-    if inferred != "integer":
-        return None
-    found = np.asarray(values, dtype=np.int64)
-    if len(found) > 1 and found.min() >= 19000101 and found.max() <= 21001231:
-        looks = pd.to_datetime(pd.Series(found), format="%Y%m%d", errors="coerce")
-        if looks.notna().all():
-            raise DataError(
-                f"a clock of integers must count steps, but {name!r} looks like dates ({found[0]})",
-                f"convert it: frame[{name!r}] = pd.to_datetime(frame[{name!r}], format='%Y%m%d')",
+_NUMBERED = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}  # by the number of digits
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The distinct values of a column that is to be read as the clock."""
+
+    values: pd.Index[Any]
+    dtype: str
+    name: object
+    notes: list[str]
+    row: Callable[[int], int]
+    like: TimeStyle | None
+    given: str | None
+
+    def integers(self) -> npt.NDArray[np.int64] | None:
+        """Return an integer clock, or None if the values are moments."""
+        values, name = self.values, self.name
+        if pd.api.types.is_bool_dtype(values.dtype) or isinstance(values.dtype, pd.PeriodDtype):
+            return None
+        if pd.api.types.is_float_dtype(values.dtype):
+            numbers = np.asarray(values, dtype=float)
+            odd = ~(np.isfinite(numbers) & (numbers == np.floor(numbers)))
+            if odd.any():
+                at = int(np.argmax(odd))
+                raise DataError(
+                    f"a clock of numbers must be of whole numbers, but {name!r} holds {float(numbers[at])!r} in row "
+                    f"{self.row(at)}",
+                    unit_hint(numbers, f"frame[{name!r}]") or "round them, or give dates",
+                )
+            return None if self.key(numbers.astype(np.int64)) else numbers.astype(np.int64)
+        inferred = pd.api.types.infer_dtype(values)
+        if inferred == "string" and self.given is None and matching(values, r"-?\d+"):
+            known = self.like is not None and self.like.kind != "integer"
+            lengths = {len(v) for v in values}
+            # Texts of one length that can be dates are dates; all others count.
+            if not known and not (len(lengths) == 1 and lengths <= {4, 6, 8, 10, 12, 14} and writing_fits(values)):
+                found = np.array([int(v) for v in values], dtype=np.int64)
+                return None if self.key(found) else found
+            return None
+        if inferred != "integer":
+            return None
+        found = np.asarray(values, dtype=np.int64)
+        if self.key(found):
+            return None
+        lengths = {len(str(v)) for v in (found.min(), found.max())}
+        form = _NUMBERED.get(lengths.pop()) if len(lengths) == 1 else None
+        if len(found) > 1 and form and 1900 <= int(str(found.min())[:4]) and int(str(found.max())[:4]) <= 2100:
+            looks = writing.read(pd.Index(found.astype(str), dtype=object), form)
+            if not looks.isna().any():
+                raise DataError(
+                    f"a clock of integers must count steps, but {name!r} looks like dates ({found[0]})",
+                    f"convert it: frame[{name!r}] = pd.to_datetime(frame[{name!r}], format={form!r})",
+                )
+        return found
+
+    def key(self, numbers: npt.NDArray[np.int64]) -> str | None:
+        """Return the format of whole numbers that name periods, or None."""
+        if self.like is None:
+            return key_format(numbers, self.name)
+        return None if self.like.kind == "integer" else self.like.format or "%Y%m"
+
+    def moments(self) -> tuple[pd.DatetimeIndex, TimeStyle]:
+        """Return the moments of the distinct values, and how they are written."""
+        values, name, dtype = self.values, self.name, self.dtype
+        if isinstance(values, pd.DatetimeIndex):
+            return values, TimeStyle("datetime", dtype, None if values.tz is None else str(values.tz))
+        if isinstance(values, pd.PeriodIndex):
+            return values.to_timestamp(how="start"), TimeStyle("period", str(values.dtype))
+        inferred = pd.api.types.infer_dtype(values)
+        if inferred == "period":
+            index = pd.PeriodIndex(values)
+            return index.to_timestamp(how="start"), TimeStyle("period", str(index.dtype))
+        if inferred == "date":
+            return pd.DatetimeIndex(pd.to_datetime(values)), TimeStyle("date", dtype)
+        if inferred in ("datetime", "datetime64"):
+            aware = {v.tzinfo is not None for v in values}
+            if len(aware) > 1:
+                raise _mixed(name)
+            if aware == {False}:
+                return pd.DatetimeIndex(pd.to_datetime(values)), TimeStyle("datetime", dtype)
+            zones = sorted({str(v.tzinfo) for v in values})
+            return _zoned(
+                pd.DatetimeIndex(pd.to_datetime(values, utc=True)), zones, TimeStyle("datetime", dtype), self.notes
             )
-    return found
-
-
-def _moments(values: pd.Index[Any], dtype: Any, name: object, notes: list[str]) -> tuple[pd.DatetimeIndex, TimeStyle]:
-    if isinstance(values, pd.DatetimeIndex):
-        return values, TimeStyle("datetime", str(dtype), None if values.tz is None else str(values.tz))
-    if isinstance(values, pd.PeriodIndex):
-        return values.to_timestamp(how="start"), TimeStyle("period", str(values.dtype))
-    inferred = pd.api.types.infer_dtype(values)
-    if inferred == "period":
-        index = pd.PeriodIndex(values)
-        return index.to_timestamp(how="start"), TimeStyle("period", str(index.dtype))
-    if inferred == "date":
-        return pd.DatetimeIndex(pd.to_datetime(values)), TimeStyle("date", str(dtype))
-    if inferred in ("datetime", "datetime64"):
-        aware = {v.tzinfo is not None for v in values}
-        if len(aware) > 1:
-            raise _mixed(name)
-        if aware == {False}:
-            return pd.DatetimeIndex(pd.to_datetime(values)), TimeStyle("datetime", str(dtype))
-        zones = sorted({str(v.tzinfo) for v in values})
-        return _zoned(
-            pd.DatetimeIndex(pd.to_datetime(values, utc=True)), zones, TimeStyle("datetime", str(dtype)), notes
+        if inferred in ("integer", "floating"):
+            return self.keys()
+        if inferred == "string":
+            return self.texts()
+        texts = [i for i, value in enumerate(values) if isinstance(value, str)]
+        if texts and len(texts) < len(values):
+            raise DataError(
+                f"column {name!r} must hold times of one kind, but it holds {values[texts[0]]!r} in row "
+                f"{self.row(texts[0])} beside values that are no text",
+                "write all as text in one way, such as ISO 8601 (2024-12-31): spreadsheets turn only some into dates",
+            )
+        raise DataError(
+            f"column {name!r} must hold times, but it holds {inferred} values such as {values[0]!r}",
+            "give time_col=..., a column of dates, datetimes, periods or integers",
         )
-    if inferred == "string":
-        return _parsed(values, str(dtype), name, notes)
-    raise DataError(
-        f"column {name!r} must hold times, but it holds {inferred} values such as {values[0]!r}",
-        "give time_col=..., a column of dates, datetimes, periods or integers",
-    )
+
+    def keys(self) -> tuple[pd.DatetimeIndex, TimeStyle]:
+        """Read whole numbers that name periods."""
+        numbers = np.asarray(self.values, dtype=np.int64)
+        form = str(self.key(numbers))
+        texts = pd.Index(numbers.astype(str), dtype=object)
+        if self.like is None:
+            self.notes.append(f"numbers such as {numbers[0]} in {self.name!r} were read as {writing.in_words(form)}")
+            return writing.read(texts, form), TimeStyle("key", self.dtype, format=form, reads=(form,))
+        if not any(writing.digits_only(f) for f in self.like.reads):
+            raise DataError(
+                f"the clock must stay of one kind, but {self.name!r} is integer after {self.like.kind}",
+                "write times as in the first table",
+            )
+        return follow(texts, self.name, self.like.reads, row=self.row), self.like
+
+    def texts(self) -> tuple[pd.DatetimeIndex, TimeStyle]:
+        """Read dates written as text."""
+        stripped = pd.Index([v.strip() for v in self.values], dtype=object)
+        bare, zones, some = suffixes(stripped)
+        if some:
+            raise _mixed(self.name)
+        if self.like is not None and (self.like.reads or self.like.kind != "text"):
+            index = follow(bare, self.name, self.like.reads, row=self.row)
+            style = TimeStyle("text", self.dtype, None, False, self.like.format, self.like.reads)
+        else:
+            # Digits that no date has, such as 20204, were found to be keys.
+            key = self.key(np.array([int(v) for v in bare])) if matching(bare, r"\d{5}|\d{7}") else None
+            read = decide(bare, self.name, self.notes, row=self.row, given=self.given or key)
+            form = read.format if zones is None and bool((stripped == self.values).all()) else None
+            index, style = read.index, TimeStyle("text", self.dtype, None, False, form, read.reads)
+        if zones is None:
+            return index, style
+        names = ["UTC" if zone in ("Z", "UTC", "GMT") else f"UTC{_colon(zone)}" for zone in zones]
+        shift = {zone: _offset(zone) for zone in set(zones)}
+        utc = (index - pd.TimedeltaIndex([shift[zone] for zone in zones])).tz_localize("UTC")
+        index, zoned = _zoned(utc, sorted(set(names)), style, self.notes)
+        return index, replace(zoned, reads=style.reads)
+
+
+def _says_date(name: object) -> bool:
+    return re.search("date|time|day|^ds$|datum|fecha", str(name).lower()) is not None
+
+
+def matching(values: pd.Index[Any], pattern: str) -> bool:
+    """Whether all texts match a pattern as a whole."""
+    return all(re.fullmatch(pattern, value) for value in values)
+
+
+def writing_fits(values: pd.Index[Any]) -> bool:
+    """Whether texts of digits can all be dates, by one of the usual formats."""
+    return any(not writing.read(values, form).isna().any() for _, form in writing.formats_of(str(values[0])))
+
+
+def _colon(zone: str) -> str:
+    """Return "+0130" and "+01" as "+01:30" and "+01:00"."""
+    digits = zone[1:].replace(":", "").ljust(4, "0")
+    return f"{zone[0]}{digits[:2]}:{digits[2:]}"
+
+
+def _offset(zone: str) -> pd.Timedelta:
+    if zone in ("Z", "UTC", "GMT"):
+        return pd.Timedelta(0)
+    text = _colon(zone)
+    return pd.Timedelta(f"{text[1:]}:00") * (-1 if text[0] == "-" else 1)
 
 
 def _zoned(
@@ -195,7 +353,7 @@ def _zoned(
         index = index.tz_convert(zone)
     except (KeyError, ValueError, TypeError):  # a zone object whose name pandas cannot look up
         zone = "UTC"
-    return index, TimeStyle(style.kind, style.dtype, zone, False, style.format)
+    return index, replace(style, zone=zone, wall=False)
 
 
 def _mixed(name: object) -> DataError:
@@ -205,61 +363,9 @@ def _mixed(name: object) -> DataError:
     )
 
 
-def _parsed(values: pd.Index[Any], dtype: str, name: object, notes: list[str]) -> tuple[pd.DatetimeIndex, TimeStyle]:
-    """Read dates written as text: one format for all, ISO 8601, or day first, whichever fits."""
-    offsets = [re.search(r"(Z|[+-]\d{2}:?\d{2})$", v.strip()) for v in values]
-    aware = {bool(found) and ":" in v for found, v in zip(offsets, values, strict=True)}
-    if len(aware) > 1:
-        raise _mixed(name)
-    utc = aware == {True}
-    lengths = {len(v) for v in values if v.isdigit()}
-    digits = {4: "%Y", 6: "%Y%m", 8: "%Y%m%d"}.get(next(iter(lengths))) if len(lengths) == 1 else None
-    tries: list[dict[str, Any]] = [{"format": digits}] if digits else [{}, {"format": "ISO8601"}, {"dayfirst": True}]
-    index, error = None, None
-    for options in tries:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)
-                index = pd.DatetimeIndex(pd.to_datetime(values, utc=utc, **options))
-            break
-        except (ValueError, TypeError, OverflowError) as failed:
-            error = failed
-    if index is None:
-        parsed = pd.to_datetime(values, errors="coerce", utc=True, format="mixed")
-        bad = values[np.asarray(parsed.isna())]
-        shown = bad[0] if len(bad) else values[0]
-        raise DataError(
-            f"column {name!r} must hold times, but {shown!r} cannot be read as one",
-            "convert it with pd.to_datetime(frame[...], format=...)",
-        ) from error
-    slashed = [re.match(r"(\d{1,2})[/.-](\d{1,2})[/.-]\d{2,4}", v) for v in values]
-    parts = [(int(m[1]), int(m[2])) for m in slashed if m]
-    if parts and max(max(p) for p in parts) <= 12 and any(a != b for a, b in parts):
-        notes.append(f"dates such as {values[0]!r} were read month first")
-    style = TimeStyle("text", dtype, None, False, _format_of(values, index))
-    if utc:
-        zones = sorted({"UTC" if m[1] == "Z" else f"UTC{m[1]}" for m in offsets if m})
-        return _zoned(index, zones, TimeStyle("text", dtype), notes)
-    return index, style
-
-
-def _format_of(values: pd.Index[Any], index: pd.DatetimeIndex) -> str | None:
-    """Return the strftime format that writes these times exactly as they were, if there is one."""
-    first = str(values[0])
-    guesses = {4: "%Y", 6: "%Y%m", 8: "%Y%m%d"} if first.isdigit() else {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        plain = pd.tseries.api.guess_datetime_format(first)
-        swapped = pd.tseries.api.guess_datetime_format(first, dayfirst=True)
-    for guess in (guesses.get(len(first)), plain, swapped):
-        if guess and bool((index.strftime(guess) == values).all()):
-            return str(guess)
-    return None
-
-
 def _naive(index: pd.DatetimeIndex, style: TimeStyle, like: TimeStyle | None) -> tuple[pd.DatetimeIndex, TimeStyle]:
     zone = (like.zone if like else None) or style.zone or "UTC"
     local = index.tz_convert(zone).tz_localize(None)
     wall = like.wall if like else len(np.unique(np.asarray(local, dtype="datetime64[ns]").astype(np.int64) % _DAY)) == 1
     inside = local if wall else index.tz_convert("UTC").tz_localize(None)
-    return inside, TimeStyle(style.kind, style.dtype, zone, wall, style.format)
+    return inside, replace(style, zone=zone, wall=wall)

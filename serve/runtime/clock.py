@@ -59,7 +59,7 @@ class Clock:
             if isinstance(text, int) and abs(text) < 2**60:
                 return text
             raise RequestError(f"times of this model must be whole numbers, but got {text!r}", "its clock counts")
-        if isinstance(text, int):
+        if isinstance(text, int) and self._style.kind != "key":
             raise RequestError(f"times of this model must be dates, but got {text}", "write ISO 8601")
         try:
             return int(read_times(pd.Series([text]), "time", self._style)[0].view(np.int64)[0])
@@ -90,25 +90,26 @@ class Clock:
 
     def on_step(self, moment: int) -> bool:
         """Whether a moment lies on a calendar's step."""
-        return bool(self.freq.offset.is_on_offset(pd.Timestamp(moment).normalize()))
+        return self.freq.has(moment)
 
     def _grid(self, first: int, length: int) -> Ints:
         """Return (T,) moments from a first one on."""
         if self._fixed:
             return first + self._spacing * np.arange(length, dtype=np.int64)
-        index = pd.date_range(pd.Timestamp(first), periods=length, freq=self.freq.offset)
-        return index.to_numpy("datetime64[ns]").view(np.int64)
+        return self.freq.walk(first, length).view(np.int64)
 
     def back(self, last: int, steps: int) -> int:
         """Return the moment ``steps`` rows before another."""
         if self._fixed:
             return last - self._spacing * steps
-        return int((pd.Timestamp(last) - self.freq.offset * steps).value) if steps else last
+        return self.forth(last, -steps)
 
     def forth(self, moment: int, steps: int) -> int:
         """Return the moment ``steps`` rows after another."""
         if self._fixed:
             return moment + self._spacing * steps
+        if self.freq.rule is not None:
+            return int(self.freq.rule.shift(np.array([moment]), steps)[0])
         return int((pd.Timestamp(moment) + self.freq.offset * steps).value) if steps else moment
 
     def steps(self, moments: Ints) -> tuple[Ints, int]:
@@ -161,7 +162,10 @@ class Clock:
             return [int(value) for value in moments]
         if self._style.zone is None and self._style.kind in ("datetime", "date", "period"):
             return [str(text) for text in np.datetime_as_string(moments, unit="auto" if self._fine(moments) else "s")]
-        return [value if isinstance(value, str) else value.isoformat() for value in list(self._style.write(moments))]
+        written = list(self._style.write(moments))
+        if self._style.kind == "key":
+            return [int(value) for value in written]
+        return [value if isinstance(value, str) else value.isoformat() for value in written]
 
     @staticmethod
     def _fine(moments: Times) -> bool:
@@ -176,12 +180,17 @@ class Clock:
                 return np.asarray(texts.astype("datetime64[ns]").view(np.int64))
             if kind in "iu" and self.freq.is_integer:
                 return texts.astype(np.int64)
+            if kind in "iu" and self._style.kind == "key":
+                return self._read(texts)
             texts = [value if isinstance(value, int) else str(value) for value in texts.tolist()] if kind != "M" else [
                 f"{value}Z" for value in np.datetime_as_string(texts)]  # fmt: skip
         if self.freq.is_integer or len(texts) < 50:
             return np.array([self.moment(text) for text in texts], dtype=np.int64)
-        if any(isinstance(text, int) for text in texts):
+        if any(isinstance(text, int) for text in texts) and self._style.kind != "key":
             raise RequestError("times of this model must be dates, but some are numbers", "write ISO 8601", "time")
+        return self._read(texts)
+
+    def _read(self, texts: Sequence[str | int] | npt.NDArray[Any]) -> Ints:
         try:
             return np.asarray(read_times(pd.Series(list(texts)), "time", self._style)[0]).view(np.int64)
         except DataError as error:

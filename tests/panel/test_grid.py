@@ -81,11 +81,17 @@ def test_small_jitter_is_moved_onto_the_clock():
     )
 
 
-def test_the_middle_of_months_is_refused_with_the_conversion():
-    codes, times = series(pd.date_range("2020", periods=24, freq="MS") + pd.Timedelta("14D"))
+def test_the_middle_of_months_is_a_clock_and_days_around_it_are_refused_with_the_conversion():
+    months = pd.date_range("2020", periods=24, freq="MS")
+    codes, times = series(months + pd.Timedelta("14D"))
+    freq, _ = infer_frequency(codes, times)
+    assert freq.alias == "MD-15"
+    assert not place(codes, times, freq)[0].moved.any()
+    rng = np.random.default_rng(0)
+    codes, times = series(months + pd.to_timedelta(rng.integers(10, 18, 24), unit="D"))
     with pytest.raises(DataError, match="do not lie on steps") as caught:
-        place(codes, times, infer_frequency(codes, times)[0])
-    assert "to_period('M')" in caught.value.hint
+        place(codes, times, Frequency.parse("MS"))
+    assert "resample" in caught.value.hint
 
 
 def test_one_point_series_need_a_frequency():
