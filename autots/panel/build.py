@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from autots.panel.aware import laid, local_clock
 from autots.panel.frequency import Frequency
 from autots.panel.layouts import detect
 from autots.panel.repair import repair
@@ -62,8 +63,12 @@ def read_panel(
         static=tuple(static) if of_columns else (),
     )
     flat = flatten(table, layout)
-    flat = replace(flat, notes=(*layout.notes, *flat.notes))
+    flat = laid(replace(flat, notes=(*layout.notes, *flat.notes)), parsed)
     panel, report, fills = repair(flat, freq=parsed, horizon=horizon)
+    if flat.clock.zone is not None and not flat.clock.wall:
+        clock, told = local_clock(panel, flat.clock.zone)
+        panel = replace(panel, freq=replace(panel.freq, local=clock))
+        report = replace(report, findings=(*report.findings, *told))
     names = layout.columns
     covariates = (*names.known, *names.past, *names.static)
     kinds: dict[str, tuple[str, ...] | None] = {name: flat.categories.get(name) for name in covariates}

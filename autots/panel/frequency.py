@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from autots.panel.zones import LocalClock
 from zoo.errors import ConfigError
 
 __all__ = ["Frequency", "Times"]
@@ -46,6 +47,7 @@ class Frequency:
         alias: A pandas offset alias in its canonical form (``"h"``, ``"MS"``, ``"W-SUN"``), or ``""`` for an
             integer clock.
         step: The step of an integer clock; 1 for calendar clocks (their multiple is inside the alias).
+        local: The clock on the wall that models see, where times are kept in UTC.
 
     >>> Frequency.parse("MS").seasons
     (12,)
@@ -53,6 +55,7 @@ class Frequency:
 
     alias: str
     step: int = 1
+    local: LocalClock | None = None
 
     @classmethod
     def parse(cls, text: str | int | Frequency) -> Frequency:

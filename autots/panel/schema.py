@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from autots.panel.panel import Floats, Future, Panel
 from autots.panel.repair import DataReport, repair
 from autots.panel.table import flatten, read_static
 from autots.panel.times import TimeStyle, read_times
+from autots.panel.zones import LocalClock
 from zoo.errors import DataError
 from zoo.tables.source import read
 
@@ -245,6 +246,7 @@ class Schema:
             "ids": self.ids.to_dict(),
             "clock": self.clock.to_dict(),
             "freq": self.freq.alias or self.freq.step,
+            "local": None if self.freq.local is None else asdict(self.freq.local),
             "categories": {name: None if kinds is None else list(kinds) for name, kinds in self.categories.items()},
             "static": list(self.static),
             "fills": dict(self.fills),
@@ -253,11 +255,13 @@ class Schema:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Schema:
         """Read what ``to_dict`` returned, from JSON too."""
+        local = values.get("local")  # what was saved without it was fitted in UTC
+        freq = replace(Frequency.parse(values["freq"]), local=None if local is None else LocalClock(**local))
         return cls(
             Layout.from_dict(values["layout"]),
             IdStyle.from_dict(values["ids"]),
             TimeStyle.from_dict(values["clock"]),
-            Frequency.parse(values["freq"]),
+            freq,
             {name: None if kinds is None else tuple(kinds) for name, kinds in values["categories"].items()},
             tuple(values["static"]),
             dict(values["fills"]),

@@ -13,11 +13,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from autots.panel.frequency import Times
+from autots.panel.zones import wall_clock, zone_name
 from zoo.errors import DataError
 
 __all__ = ["TimeStyle", "read_times"]
 
-_DAY = 86_400_000_000_000
 # Nanoseconds since 1970 reach from 1678 to 2262; forecasts and grids need some room.
 _FIRST_YEAR, _LAST_YEAR = 1680, 2250
 
@@ -32,6 +32,8 @@ class TimeStyle:
         zone: The time zone of aware times, or None.
         wall: Whether the inside clock is the zone's wall clock (days and longer), rather than UTC (hours and shorter).
         format: The strftime format of dates written as text, if they all have one.
+        step: Distance of the rows on the wall clock, at most a day, in nanoseconds; 0 if it was not kept.
+        phase: Where in a step they lie: what a time means that the wall clock skips.
     """
 
     kind: str = "datetime"
@@ -39,6 +41,8 @@ class TimeStyle:
     zone: str | None = None
     wall: bool = False
     format: str | None = None
+    step: int = 0
+    phase: int = 0
 
     def write(self, times: Times) -> Any:
         """Return the inside clock as a pandas array in the user's style."""
@@ -76,9 +80,9 @@ class TimeStyle:
 def read_times(column: Any, name: object, like: TimeStyle | None = None) -> tuple[Times, TimeStyle, list[str]]:
     """Return the inside clock ((N,) datetime64[ns] without zone, or int64), its style, and what was decided.
 
-    Aware times become the zone's wall clock if they all show one time of the day (days and longer must not wander
-    with daylight saving), else UTC. Several zones in one column are compared in UTC. Integers are an integer clock,
-    never seconds since 1970. Dates as text are read month first unless that is impossible.
+    Aware times become UTC, or what ``like`` says (see ``autots.panel.aware``, which decides for a first table). Several
+    zones in one column are compared in UTC. Integers are an integer clock, never seconds since 1970. Dates as text are
+    read month first unless that is impossible.
 
     Args:
         column: The user's clock.
@@ -106,8 +110,6 @@ def read_times(column: Any, name: object, like: TimeStyle | None = None) -> tupl
         index, style = _moments(values, column.dtype, name, notes)
         if index.tz is not None:
             index, style = _naive(index, style, like)
-            inside = "its wall clock" if style.wall else "UTC"
-            notes.append(f"times have the zone {style.zone}, and are kept as {inside} inside")
         outside = (index.year < _FIRST_YEAR) | (index.year > _LAST_YEAR)
         if outside.any():
             raise DataError(
@@ -158,7 +160,10 @@ def _integers(values: pd.Index[Any], dtype: Any, name: object) -> npt.NDArray[np
 
 def _moments(values: pd.Index[Any], dtype: Any, name: object, notes: list[str]) -> tuple[pd.DatetimeIndex, TimeStyle]:
     if isinstance(values, pd.DatetimeIndex):
-        return values, TimeStyle("datetime", str(dtype), None if values.tz is None else str(values.tz))
+        if values.tz is None:
+            return values, TimeStyle("datetime", str(dtype))
+        zone = zone_name(values.tz)
+        return values, TimeStyle("datetime", f"datetime64[{values.unit}, {zone}]", zone)
     if isinstance(values, pd.PeriodIndex):
         return values.to_timestamp(how="start"), TimeStyle("period", str(values.dtype))
     inferred = pd.api.types.infer_dtype(values)
@@ -173,7 +178,7 @@ def _moments(values: pd.Index[Any], dtype: Any, name: object, notes: list[str]) 
             raise _mixed(name)
         if aware == {False}:
             return pd.DatetimeIndex(pd.to_datetime(values)), TimeStyle("datetime", str(dtype))
-        zones = sorted({str(v.tzinfo) for v in values})
+        zones = sorted({zone_name(v.tzinfo) for v in values})
         return _zoned(
             pd.DatetimeIndex(pd.to_datetime(values, utc=True)), zones, TimeStyle("datetime", str(dtype)), notes
         )
@@ -191,11 +196,7 @@ def _zoned(
     zone = zones[0] if len(zones) == 1 else "UTC"
     if len(zones) > 1:
         notes.append(f"times in several zones ({', '.join(zones[:5])}) were converted to UTC")
-    try:
-        index = index.tz_convert(zone)
-    except (KeyError, ValueError, TypeError):  # a zone object whose name pandas cannot look up
-        zone = "UTC"
-    return index, TimeStyle(style.kind, style.dtype, zone, False, style.format)
+    return index.tz_convert(zone), TimeStyle(style.kind, style.dtype, zone, False, style.format)
 
 
 def _mixed(name: object) -> DataError:
@@ -259,7 +260,9 @@ def _format_of(values: pd.Index[Any], index: pd.DatetimeIndex) -> str | None:
 
 def _naive(index: pd.DatetimeIndex, style: TimeStyle, like: TimeStyle | None) -> tuple[pd.DatetimeIndex, TimeStyle]:
     zone = (like.zone if like else None) or style.zone or "UTC"
-    local = index.tz_convert(zone).tz_localize(None)
-    wall = like.wall if like else len(np.unique(np.asarray(local, dtype="datetime64[ns]").astype(np.int64) % _DAY)) == 1
-    inside = local if wall else index.tz_convert("UTC").tz_localize(None)
-    return inside, TimeStyle(style.kind, style.dtype, zone, wall, style.format)
+    inside = index.tz_convert("UTC").tz_localize(None)
+    if like is None or not like.wall:
+        return inside, TimeStyle(style.kind, style.dtype, zone, False, style.format)
+    moments = np.asarray(inside, dtype="datetime64[ns]").view(np.int64)
+    walls = wall_clock(moments, zone, like.step, like.phase).view("datetime64[ns]")
+    return pd.DatetimeIndex(walls), TimeStyle(style.kind, style.dtype, zone, True, style.format, like.step, like.phase)
