@@ -305,9 +305,9 @@ class Pipeline:
         point, quantiles = self.forecast(one, known)
         recent = one.tail(max(5 * self.horizon, 3 * self.task.season, 60))
         return plot(
-            recent.times,
+            self.schema.clock.shown(recent.times),
             recent.y,
-            one.future_times(self.horizon)[0],
+            self.schema.clock.shown(one.future_times(self.horizon)[0]),
             quantiles[0],
             self.task.levels,
             point[0],

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from autots.panel.aware import laid, local_clock
 from autots.panel.frequency import Frequency
 from autots.panel.layouts import detect
@@ -68,7 +70,9 @@ def read_panel(
     if flat.clock.zone is not None and not flat.clock.wall:
         clock, told = local_clock(panel, flat.clock.zone)
         panel = replace(panel, freq=replace(panel.freq, local=clock))
-        report = replace(report, findings=(*report.findings, *told))
+        ends = flat.clock.shown(np.array([panel.times.min(), panel.times.max()]))
+        start, end = (str(moment)[:19] for moment in ends)
+        report = replace(report, findings=(*report.findings, *told), start=start, end=end)
     names = layout.columns
     covariates = (*names.known, *names.past, *names.static)
     kinds: dict[str, tuple[str, ...] | None] = {name: flat.categories.get(name) for name in covariates}

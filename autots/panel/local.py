@@ -8,6 +8,7 @@ Axes: S series, N rows, H horizon, K steps on the wall.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -170,7 +171,7 @@ def grown(panel: Panel, y: Floats, known: dict[str, Floats]) -> Panel:
     old[behind] = False
     last = panel.indptr[1:] - 1
 
-    def joined(values: npt.NDArray[np.generic], new: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    def joined(values: npt.NDArray[Any], new: npt.NDArray[Any]) -> npt.NDArray[Any]:
         out = np.empty(len(old), dtype=values.dtype)
         out[old], out[behind] = values, new.ravel()
         return out

@@ -201,7 +201,11 @@ class Schema:
         return first[codes].astype(np.int64)
 
     def _where(self, panel: Panel, series: int, time: Any) -> str:
-        when = str(time)[:19] if self.clock.kind != "integer" else str(time)
+        if self.clock.zone is not None:
+            written = self.clock.write(np.array([time], dtype="datetime64[ns]"))[0]
+            when = written if isinstance(written, str) else str(written)
+        else:
+            when = str(time)[:19] if self.clock.kind != "integer" else str(time)
         return f"at {when}" if self.layout.kind == "series" else f"{panel.ids[series]!r} at {when}"
 
     def write(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from autots.panel.frequency import Times
-from autots.panel.zones import wall_clock, zone_name
+from autots.panel.zones import changes_of, wall_clock, zone_name
 from zoo.errors import DataError
 
 __all__ = ["TimeStyle", "read_times"]
@@ -66,6 +66,16 @@ class TimeStyle:
             # A Series, or the frame that it goes into would infer datetime64 again.
             return pd.Series(list(index.to_pydatetime()), dtype=object)
         return index.astype(dtype).array
+
+    def shown(self, times: Times) -> Times:
+        """Return ascending times of the inside clock as a chart shows them: by the clock on the wall.
+
+        An hour that repeats has no place of its own there: its rows lie at its end.
+        """
+        if self.zone is None or self.wall:
+            return times
+        walls = changes_of(self.zone).wall(np.asarray(times, dtype="datetime64[ns]").view(np.int64))
+        return np.maximum.accumulate(walls).view("datetime64[ns]")
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""

@@ -44,7 +44,7 @@ class Changes:
             return moments
         low, high = np.searchsorted(self.starts, [moments.min(), moments.max()], side="right")
         if low == high:  # no change among them, as in most requests: no look at each
-            return moments + self.offsets[low]
+            return np.asarray(moments + self.offsets[low])
         return np.asarray(moments + self.offsets[np.searchsorted(self.starts, moments, side="right")])
 
     def between(self, first: int, last: int) -> slice:

@@ -222,9 +222,16 @@ def _pipeline(read: Ingested, settings: Settings, ensemble: Ensemble, facts: Fac
         ensemble,
         levels=settings.levels,
         metric_name=settings.metric,
-        facts=facts,
+        facts=_shown(facts, read),
         seed=settings.seed,
     )
+
+
+def _shown(facts: Facts, read: Ingested) -> Facts:
+    """Return the facts with the times of their charts as the user's clock shows them."""
+    shown = read.schema.clock.shown
+    windows = tuple(replace(w, history_times=shown(w.history_times), times=shown(w.times)) for w in facts.windows)
+    return replace(facts, windows=windows)
 
 
 def _described(settings: Settings, panel: Panel, task: Task) -> dict[str, Any]:

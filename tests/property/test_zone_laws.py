@@ -61,7 +61,7 @@ def table(times, seed=0):
 @quick
 @given(moments(SHORT))
 def test_models_see_an_aware_table_as_the_same_table_with_local_times(made):
-    zone, freq, n, begin = made
+    _zone, freq, n, begin = made
     times = pd.date_range(begin, periods=n, freq=freq)
     aware = read_panel(table(times), freq=freq, known=["x"])
     naive = read_panel(table(times.tz_localize(None)), freq=freq, known=["x"])
@@ -145,7 +145,7 @@ def _head(panel, n):
 @quick
 @given(moments(SHORT), st.integers(1, 100))
 def test_the_steps_of_a_view_are_those_that_the_wall_shows(made, horizon):
-    zone, freq, n, begin = made
+    _zone, freq, n, begin = made
     times = pd.date_range(begin, periods=n + horizon, freq=freq)
     read = read_panel(table(times[:n]), freq=freq, known=["x"])
     future = read.schema.read_future(table(times[n:]), read.panel, horizon)
