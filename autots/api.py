@@ -45,6 +45,7 @@ class AutoTS:
         id_col: Column that names the series.
         time_col: Column of the clock.
         target_col: Column to forecast.
+        zone: Time zone whose local hours and days count, where times are in another one (UTC, say) or have offsets.
         folds: Backtest windows that choose; decided by the length of the series if None.
         workers: Worker processes; all CPUs of the machine or cluster if None.
         out: Run directory (study, out-of-fold forecasts, pipeline, report); a temporary one if None.
@@ -80,6 +81,7 @@ class AutoTS:
         id_col: str | None = None,
         time_col: str | None = None,
         target_col: str | None = None,
+        zone: str | None = None,
         folds: int | None = None,
         workers: int | None = None,
         out: str | Path | None = None,
@@ -114,8 +116,11 @@ class AutoTS:
             "target_col": target_col,
             "known": tuple(known),
             "static": static,
+            "zone": zone,
         }
-        names = [name for name, given in self._columns.items() if name not in ("freq", "known") and given is not None]
+        names = [
+            name for name, given in self._columns.items() if name not in ("freq", "known", "zone") and given is not None
+        ]
         given = [*names, *(["known"] if known else [])]
         if features is not None and given:
             raise ConfigError(

@@ -19,6 +19,7 @@ def check(
     id_col: Annotated[str | None, typer.Option(help="Column that names the series.")] = None,
     time_col: Annotated[str | None, typer.Option(help="Column of the clock.")] = None,
     target_col: Annotated[str | None, typer.Option(help="Column to forecast.")] = None,
+    zone: Annotated[str | None, typer.Option(help="Zone whose local hours count, for times with offsets.")] = None,
     freq: Annotated[str | None, typer.Option(help="pandas alias, or the step of an integer clock.")] = None,
     as_of: Annotated[str | None, typer.Option(help="Version or time of a versioned table.")] = None,
     before: Annotated[
@@ -49,6 +50,7 @@ def check(
         target_col=target_col,
         known=names(known),
         horizon=horizon,
+        zone=zone,
     )
     found = examine(table, panel, horizon=horizon, before=older)
     return Outcome(found.to_dict(), found.summary(), code=1 if found.ineligible else 0)

@@ -7,6 +7,7 @@ clock on the wall shows them (``autots.panel.local``), for people sleep and work
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -17,15 +18,37 @@ from autots.panel.frequency import Frequency
 from autots.panel.panel import Floats, Ints, Panel
 from autots.panel.repair import Finding
 from autots.panel.table import FlatTable
-from autots.panel.zones import LocalClock, changes_of, wall_clock
+from autots.panel.zones import ADVICE, LocalClock, changes_of, wall_clock, zone_name
+from zoo.errors import ConfigError, DataError
 
-__all__ = ["laid", "local_clock"]
+__all__ = ["in_zone", "laid", "local_clock"]
 
 _HOUR, _DAY, _YEAR = 3_600_000_000_000, 86_400_000_000_000, 366 * 86_400_000_000_000
 _SAMPLE = 400_000  # rows that decide
 _BINS = 48  # of a step, in which times must fall together to count as the same
 _SERIES, _CHANGES = 50, 20  # that tell by which clock a pattern goes
 _BETTER = 0.95  # of the error that UTC's pattern may leave to be preferred to that of the clock on the wall
+
+
+def in_zone(table: FlatTable, zone: str) -> FlatTable:
+    """Return a first table's rows as those of a zone that the user names; the moments stay what they are.
+
+    Raises:
+        ConfigError: There is no such zone.
+        DataError: The times have no zone or offset, so that their moments are not known.
+    """
+    name = zone_name(zone)
+    if name == "UTC" and zone != "UTC":
+        raise ConfigError(f"zone must be a time zone, but got {zone!r}", "for example 'Europe/Berlin'")
+    clock = table.clock
+    if clock.zone is None:
+        raise DataError(
+            "zone= needs times that name a moment, but they have no zone or offset",
+            f"leave zone out, or give them theirs: frame[time].dt.tz_localize({zone!r}, ambiguous='infer')",
+        )
+    dtype = re.sub(r"^datetime64\[(\w+), .*\]$", rf"datetime64[\1, {name}]", clock.dtype)
+    notes = tuple(note for note in table.notes if not note.startswith(ADVICE))
+    return replace(table, clock=replace(clock, zone=name, dtype=dtype), notes=notes)
 
 
 def laid(table: FlatTable, freq: Frequency | None) -> FlatTable:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from autots.panel.aware import laid, local_clock
+from autots.panel.aware import in_zone, laid, local_clock
 from autots.panel.frequency import Frequency
 from autots.panel.layouts import detect
 from autots.panel.repair import repair
@@ -30,6 +30,7 @@ def read_panel(
     known: Sequence[str] = (),
     static: Any = None,
     horizon: int = 1,
+    zone: str | None = None,
 ) -> Ingested:
     """Read a table of one or many series.
 
@@ -43,6 +44,8 @@ def read_panel(
         known: Covariates whose future is known.
         static: A table (or its path) with one row per series, or the names of columns of the data.
         horizon: Steps that will be forecast, for the report's list of short series.
+        zone: Whose local time counts, such as ``"Europe/Berlin"``, where times have another zone or offsets; answers
+            are in it. None for the zone of the times.
 
     Raises:
         DataError: The table cannot be used; the message says where, the hint what to do.
@@ -65,6 +68,8 @@ def read_panel(
         static=tuple(static) if of_columns else (),
     )
     flat = flatten(table, layout)
+    if zone is not None:
+        flat = in_zone(flat, zone)
     flat = laid(replace(flat, notes=(*layout.notes, *flat.notes)), parsed)
     panel, report, fills = repair(flat, freq=parsed, horizon=horizon)
     if flat.clock.zone is not None and not flat.clock.wall:

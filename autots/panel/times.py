@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from autots.panel.frequency import Times
-from autots.panel.zones import changes_of, wall_clock, zone_name
+from autots.panel.zones import ADVICE, changes_of, wall_clock, zone_name, zones_like
 from zoo.errors import DataError
 
 __all__ = ["TimeStyle", "read_times"]
@@ -188,9 +188,9 @@ def _moments(values: pd.Index[Any], dtype: Any, name: object, notes: list[str]) 
             raise _mixed(name)
         if aware == {False}:
             return pd.DatetimeIndex(pd.to_datetime(values)), TimeStyle("datetime", str(dtype))
-        zones = sorted({zone_name(v.tzinfo) for v in values})
+        each = [zone_name(v.tzinfo) for v in values]
         return _zoned(
-            pd.DatetimeIndex(pd.to_datetime(values, utc=True)), zones, TimeStyle("datetime", str(dtype)), notes
+            pd.DatetimeIndex(pd.to_datetime(values, utc=True)), each, TimeStyle("datetime", str(dtype)), notes
         )
     if inferred == "string":
         return _parsed(values, str(dtype), name, notes)
@@ -201,11 +201,16 @@ def _moments(values: pd.Index[Any], dtype: Any, name: object, notes: list[str]) 
 
 
 def _zoned(
-    index: pd.DatetimeIndex, zones: Sequence[str], style: TimeStyle, notes: list[str]
+    index: pd.DatetimeIndex, each: Sequence[str], style: TimeStyle, notes: list[str]
 ) -> tuple[pd.DatetimeIndex, TimeStyle]:
+    """Return times in UTC in the zone that ``each`` of them names, if that is one."""
+    zones = sorted(set(each))
     zone = zones[0] if len(zones) == 1 else "UTC"
     if len(zones) > 1:
         notes.append(f"times in several zones ({', '.join(zones[:5])}) were converted to UTC")
+        alike = zones_like(index, each)
+        if alike:
+            notes.append(f"{ADVICE}{', '.join(alike)}, where others do, too: zone={alike[0]!r} gives local hours")
     return index.tz_convert(zone), TimeStyle(style.kind, style.dtype, zone, False, style.format)
 
 
@@ -249,8 +254,8 @@ def _parsed(values: pd.Index[Any], dtype: str, name: object, notes: list[str]) -
         notes.append(f"dates such as {values[0]!r} were read month first")
     style = TimeStyle("text", dtype, None, False, _format_of(values, index))
     if utc:
-        zones = sorted({"UTC" if m[1] == "Z" else f"UTC{m[1]}" for m in offsets if m})
-        return _zoned(index, zones, TimeStyle("text", dtype), notes)
+        each = ["UTC" if m[1] == "Z" else f"UTC{m[1]}" for m in offsets if m]
+        return _zoned(index, each, TimeStyle("text", dtype), notes)
     return index, style
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -11,10 +12,35 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["Changes", "LocalClock", "changes_of", "wall_clock", "zone_name"]
+__all__ = ["ADVICE", "Changes", "LocalClock", "changes_of", "wall_clock", "zone_name", "zones_like"]
 
 Ints = npt.NDArray[np.int64]
 
+#: How a note begins that advises to name a zone.
+ADVICE = "their offsets change as in "
+
+# Zones that change their clocks by a rule of their own, named in advice.
+_USUAL = (
+    "Europe/Berlin",
+    "Europe/London",
+    "Europe/Helsinki",
+    "America/New_York",
+    "America/Chicago",
+    "America/Denver",
+    "America/Los_Angeles",
+    "America/Halifax",
+    "America/St_Johns",
+    "America/Sao_Paulo",
+    "America/Santiago",
+    "Australia/Sydney",
+    "Australia/Adelaide",
+    "Australia/Lord_Howe",
+    "Pacific/Auckland",
+    "Africa/Cairo",
+    "Africa/Casablanca",
+    "Asia/Beirut",
+    "Asia/Jerusalem",
+)
 _SECOND, _DAY = 10**9, 86_400 * 10**9
 # The years that the inside clock reaches (see times.py).
 _FIRST, _LAST = pd.Timestamp(1680, 1, 1).value, pd.Timestamp(2251, 1, 1).value
@@ -107,6 +133,26 @@ def zone_name(zone: Any) -> str:
     except (KeyError, ValueError, TypeError):
         return "UTC"
     return text
+
+
+def zones_like(index: pd.DatetimeIndex, names: Sequence[str]) -> tuple[str, ...]:
+    """Return usual zones whose clock changes when the offsets in ``names`` do (``UTC+01:00``), for advice.
+
+    Several zones always do, so none may be taken for the one that is meant.
+    """
+    among = np.unique(np.linspace(0, len(index) - 1, 2000).astype(np.intp))
+    some, said = index[among], [re.fullmatch(r"UTC(?:([+-])(\d\d):?(\d\d))?", names[i]) for i in among]
+    if not all(said):
+        return ()
+    ahead = [0 if m is None or m[1] is None else int(m[1] + m[2]) * 60 + int(m[1] + m[3]) for m in said]
+    wanted = np.array(ahead, dtype=np.int64) * 60 * _SECOND
+    utc = some.tz_convert("UTC").tz_localize(None)
+
+    def fits(zone: str) -> bool:
+        ahead = some.tz_convert(zone).tz_localize(None) - utc
+        return bool((np.asarray(ahead, dtype="timedelta64[ns]").view(np.int64) == wanted).all())
+
+    return tuple(zone for zone in _USUAL if fits(zone))
 
 
 def wall_clock(moments: Ints, zone: str, step: int = 0, phase: int = 0, *, strict: bool = False) -> Ints:

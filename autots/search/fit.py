@@ -330,6 +330,8 @@ def _claim(folder: Path, panel: Panel, settings: Settings, task: Task, *, resume
     for array in (panel.indptr, panel.times.view(np.int64), panel.y, *panel.known.values(), *panel.past.values()):
         digest.update(np.ascontiguousarray(array).data)
     digest.update("\x00".join(map(str, panel.ids)).encode())
+    if panel.freq.local is not None:
+        digest.update(repr(panel.freq.local).encode())
     asked = {k: v for k, v in asdict(settings).items() if k not in ("budget", "workers", "address", "most_trials")}
     digest.update(json.dumps({**asked, "task": task.to_dict()}, sort_keys=True, default=list).encode())
     fingerprint = digest.hexdigest()

@@ -13,6 +13,7 @@ from autots.models.local import fit_local, predict_local
 from autots.panel import Frequency, Future, Schema, read_panel
 from autots.panel.local import local_panel
 from autots.panel.zones import LocalClock, changes_of, wall_clock, zone_name
+from zoo.errors import ConfigError, DataError
 
 HOUR, DAY = 3_600_000_000_000, 86_400_000_000_000
 
@@ -234,3 +235,40 @@ def test_a_regular_clock_is_laid_over_the_wall():
         "2018-11-05T00:00:00.000000000",
         "2018-11-06T00:00:00.000000000",
     ]
+
+
+def offsets(times):
+    return [t.isoformat() for t in times]
+
+
+def test_text_with_offsets_is_utc_with_advice_or_the_zone_that_is_named():
+    times = pd.date_range("2024-03-01", periods=1000, freq="h", tz="Europe/Berlin")
+    plain = read_panel(table(offsets(times)))
+    notes = [f.message for f in plain.report.findings if f.kind == "note"]
+    assert any("Europe/Berlin" in note and "zone=" in note for note in notes)
+    assert plain.schema.clock.zone == "UTC" and plain.panel.freq.local is None
+    named = read_panel(table(offsets(times), people(times)), zone="Europe/Berlin")
+    assert not any("zone=" in f.message for f in named.report.findings)
+    np.testing.assert_array_equal(named.panel.times, plain.panel.times)
+    assert named.panel.freq.local == LocalClock("Europe/Berlin")
+    assert list(named.schema.clock.write(named.panel.times)) == list(times)
+    later = pd.date_range(times[-1], periods=4, freq="h")[1:]
+    more = named.schema.read_more(table(offsets(later.tz_convert("UTC"))), panel=named.panel)
+    assert list(named.schema.clock.write(more.panel.times)) == list(later)
+
+
+def test_a_zone_may_be_named_for_moments_in_utc():
+    times = pd.date_range("2024-03-01", periods=1000, freq="h", tz="UTC")
+    got = read_panel(table(times.as_unit("us")), zone="America/New_York")
+    written = pd.Series(got.schema.clock.write(got.panel.times))
+    assert str(written.dtype) == "datetime64[us, America/New_York]" and list(written) == list(times)
+    days = daily("America/New_York", "2024-03-01", 30).tz_convert("UTC")
+    assert read_panel(table(days), zone="America/New_York").schema.clock.wall
+
+
+def test_zones_that_are_none_or_mean_nothing_are_refused():
+    times = pd.date_range("2024-03-01", periods=50, freq="h")
+    with pytest.raises(DataError, match="no zone or offset"):
+        read_panel(table(times), zone="Europe/Berlin")
+    with pytest.raises(ConfigError, match="Europe/Berln"):
+        read_panel(table(times.tz_localize("UTC")), zone="Europe/Berln")
