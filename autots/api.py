@@ -50,6 +50,7 @@ class AutoTS:
         id_col: Column that names the series, or a list of columns that only together do (``["store", "item"]``).
         time_col: Column of the clock.
         target_col: Column to forecast.
+        zone: Time zone whose local hours and days count, where times are in another one (UTC, say) or have offsets.
         folds: Backtest windows that choose; decided by the length of the series if None.
         workers: Worker processes; all CPUs of the machine or cluster if None.
         out: Run directory (study, out-of-fold forecasts, pipeline, report); a temporary one if None.
@@ -86,6 +87,7 @@ class AutoTS:
         id_col: Any = None,
         time_col: Any = None,
         target_col: Any = None,
+        zone: str | None = None,
         folds: int | None = None,
         workers: int | None = None,
         out: str | Path | None = None,
@@ -118,8 +120,10 @@ class AutoTS:
             "target_col": _one_name("target_col", target_col),
             "known": listed,
             "static": _listed("static", static) if _is_list(static) else static,
+            "zone": zone,
         }
-        names = [name for name, given in self._columns.items() if name not in ("freq", "known") and given is not None]
+        free = ("freq", "known", "zone")
+        names = [name for name, given in self._columns.items() if name not in free and given is not None]
         given = [*names, *(["known"] if listed else [])]
         if features is not None and given:
             raise ConfigError(

@@ -20,7 +20,9 @@ from autots.intervals import Conformal, Tracker
 from autots.metrics import season_scale
 from autots.models.base import Forecast, Forecaster, Task
 from autots.models.catalog import fit_here
+from autots.models.local import ask, predict_local
 from autots.panel import Floats, Future, Ints, Panel
+from autots.panel.local import LocalView
 
 if TYPE_CHECKING:
     from autots.evaluate.rolling import Rolled
@@ -142,7 +144,9 @@ class Ensemble:
                 point, quantiles, online = self._followed(batch, online)
             else:
                 point, quantiles = self.forecast(batch.history, batch.future, learned)
-            base = None if reference is None else reference.predict(batch.history, batch.future)
+            base = (
+                None if reference is None else predict_local(reference, batch.history, batch.future, self.task.horizon)
+            )
             made.append(Outcome(batch.series, batch.block, batch.actual, point, quantiles, base))
         return made, Learned(online, self._tracked(made, learned.tracker)) if learning else learned
 
@@ -155,13 +159,15 @@ class Ensemble:
 
     def _made(self, history: Panel, future: Future) -> list[Forecast]:
         """Return each member's forecast; of large panels several at a time, since most of the work leaves Python."""
-        small = len(self.members) == 1 or history.n_series * self.task.horizon < _WORTH_THREADS
+        horizon = self.task.horizon
+        view = LocalView.of(history, future, horizon)
+        small = len(self.members) == 1 or history.n_series * horizon < _WORTH_THREADS
         # Counting the processors takes a tenth of a small forecast's time.
         threads = 1 if small else min(os.cpu_count() or 1, len(self.members))
         if threads < 2:
-            return [m.model.predict(history, future) for m in self.members]
+            return [ask(m.model, view, horizon) for m in self.members]
         with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(lambda m: m.model.predict(history, future), self.members))
+            return list(pool.map(lambda m: ask(m.model, view, horizon), self.members))
 
     def _averaged(self, made: Sequence[Forecast], factors: Floats | None) -> tuple[Floats, Floats]:
         weights = [m.weight for m in self.members]

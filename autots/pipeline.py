@@ -19,7 +19,7 @@ from autots.ensembles import Leaning, Online
 from autots.intervals import Conformal, Tracker
 from autots.metrics import METRICS, Sums, coverage, season_scale
 from autots.models.base import State, Task
-from autots.models.catalog import create
+from autots.models.catalog import create, fit_here
 from autots.panel import Floats, Future, Panel
 from autots.panel.ids import joined
 from autots.panel.repair import NothingNewError
@@ -239,7 +239,7 @@ class Pipeline:
         full = self._panel.append(more)
         kept = np.array([self._index_of(full, id_) for id_ in more.ids], dtype=np.intp)
         full, lengths = full.select(kept), more.lengths
-        naive = create("seasonal_naive").fit(self._panel, self.task, _context(self.seed))
+        naive = fit_here("seasonal_naive", {}, self._panel, self.task, self.seed)
         scale = season_scale(full.drop_tails(lengths), self.task.season)
         totals: dict[str, dict[str, Sums]] = {"model": {}, "naive": {}}
         outcomes, _ = self.ensemble.roll(full, lengths, self._learned, naive, learning=learning)
@@ -307,9 +307,9 @@ class Pipeline:
         point, quantiles = self.forecast(one, known)
         recent = one.tail(max(5 * self.horizon, 3 * self.task.season, 60))
         return plot(
-            recent.times,
+            self.schema.clock.shown(recent.times),
             recent.y,
-            one.future_times(self.horizon)[0],
+            self.schema.clock.shown(one.future_times(self.horizon)[0]),
             quantiles[0],
             self.task.levels,
             point[0],
@@ -400,9 +400,3 @@ def _features(path: str | Path, head: Any) -> Features | None:
     from autots.features import Features
 
     return Features.load(Path(path) / _FEATURES, head)
-
-
-def _context(seed: int) -> Any:
-    from autots.models.base import Context
-
-    return Context(seed)

@@ -21,6 +21,7 @@ def check(
     ] = None,
     time_col: Annotated[str | None, typer.Option(help="Column of the clock.")] = None,
     target_col: Annotated[str | None, typer.Option(help="Column to forecast.")] = None,
+    zone: Annotated[str | None, typer.Option(help="Zone whose local hours count, for times with offsets.")] = None,
     freq: Annotated[str | None, typer.Option(help="pandas alias, or the step of an integer clock.")] = None,
     date_format: Annotated[
         str | None, typer.Option(help="How dates are written, such as %d/%m/%Y; found if left out.")
@@ -56,6 +57,7 @@ def check(
         target_col=target_col,
         known=names(known),
         horizon=horizon,
+        zone=zone,
     )
     found = examine(panel.schema.inside(table)[0], panel, horizon=horizon, before=older)
     return Outcome(found.to_dict(), found.summary(), code=1 if found.ineligible else 0)

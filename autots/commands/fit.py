@@ -30,6 +30,9 @@ def fit(
     ] = None,
     time_col: Annotated[str | None, typer.Option(help="Column of the clock.")] = None,
     target_col: Annotated[str | None, typer.Option(help="Column to forecast.")] = None,
+    zone: Annotated[
+        str | None, typer.Option(help="Zone whose local hours count, such as Europe/Berlin, for times with offsets.")
+    ] = None,
     known: Annotated[str, typer.Option(help="Columns whose future is known, such as price,holiday.")] = "",
     static: Annotated[str | None, typer.Option(help="Table with one row per series.", metavar="FILE")] = None,
     metric: Annotated[str, typer.Option(help="mase, mae, mse, rmse, smape, wape, wql, sql or owa.")] = "mase",
@@ -58,6 +61,7 @@ def fit(
         "id_col": name_or_names(id_col),
         "time_col": time_col,
         "target_col": target_col,
+        "zone": zone,
         "known": names(known),
         "static": static,
         "metric": metric,

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from autots.models.base import Context, Forecaster, Task
+from autots.models.local import fit_local
 from autots.panel import Panel
 from zoo.errors import ConfigError
 
@@ -88,7 +89,7 @@ def create(name: str, **params: Any) -> Forecaster:
 
 def fit_here(name: str, params: Mapping[str, Any], panel: Panel, task: Task, seed: int) -> Forecaster:
     """Return a forecaster of a family that is fitted on all rows, in this process and with all its cores."""
-    return create(name, **params).fit(panel, task, Context(seed, threads=os.cpu_count() or 1))
+    return fit_local(create(name, **params), panel, task, Context(seed, threads=os.cpu_count() or 1))
 
 
 def _suggest(given: str, known: Iterable[str]) -> str:

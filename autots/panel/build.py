@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from autots.panel.aware import in_zone, laid, local_clock
 from autots.panel.columns import Remark
 from autots.panel.detect import detect
 from autots.panel.frequency import Frequency
@@ -34,6 +35,7 @@ def read_panel(
     known: Sequence[Any] = (),
     static: Any = None,
     horizon: int = 1,
+    zone: str | None = None,
 ) -> Ingested:
     """Read a table of one or many series.
 
@@ -49,6 +51,8 @@ def read_panel(
         known: Covariates whose future is known.
         static: A table (or its path) with one row per series, or the names of columns of the data.
         horizon: Steps that will be forecast, for the report's list of short series.
+        zone: Whose local time counts, such as ``"Europe/Berlin"``, where times have another zone or offsets; answers
+            are in it. None for the zone of the times.
 
     Raises:
         DataError: The table cannot be used; the message says where, the hint what to do.
@@ -75,7 +79,16 @@ def read_panel(
     flat = counted(flat) if freq == COUNT else flat
     said = [f"{what}: {how}" for what, how in decisions(table)]
     flat = replace(flat, notes=(*said, *remarks, *layout.notes, *flat.notes))
+    if zone is not None:
+        flat = in_zone(flat, zone)
+    flat = laid(flat, parsed)
     panel, report, fills = repair(flat, freq=parsed, horizon=horizon)
+    if flat.clock.zone is not None and not flat.clock.wall:
+        clock, told = local_clock(panel, flat.clock.zone)
+        panel = replace(panel, freq=replace(panel.freq, local=clock))
+        ends = flat.clock.shown(np.array([panel.times.min(), panel.times.max()]))
+        start, end = (str(moment)[:19] for moment in ends)
+        report = replace(report, findings=(*report.findings, *told), start=start, end=end)
     names = layout.columns
     covariates = (*names.known, *names.past, *names.static)
     kinds: dict[str, tuple[str, ...] | None] = {name: flat.categories.get(name) for name in covariates}

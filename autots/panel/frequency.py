@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from autots.panel import offsets
+from autots.panel.zones import LocalClock
 from zoo.errors import ConfigError
 
 __all__ = ["Frequency", "Times"]
@@ -47,6 +48,7 @@ class Frequency:
         alias: A pandas offset alias in its canonical form (``"h"``, ``"MS"``, ``"W-SUN"``), a name of
             ``autots.panel.offsets`` (``"MD-15"``, ``"h[MON-SAT 10:00-20:00]"``), or ``""`` for an integer clock.
         step: The step of an integer clock; 1 for calendar clocks (their multiple is inside the alias).
+        local: The clock on the wall that models see, where times are kept in UTC.
 
     >>> Frequency.parse("MS").seasons
     (12,)
@@ -54,6 +56,7 @@ class Frequency:
 
     alias: str
     step: int = 1
+    local: LocalClock | None = None
 
     @classmethod
     def parse(cls, text: str | int | Frequency) -> Frequency:

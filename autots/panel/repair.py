@@ -20,6 +20,7 @@ from autots.panel.season import detect_seasons
 from autots.panel.shifts import clock_change
 from autots.panel.table import FlatTable
 from autots.panel.writing import in_words
+from autots.panel.zones import changes_of
 from zoo.errors import DataError
 
 __all__ = ["DataReport", "Finding", "NothingNewError", "repair"]
@@ -346,8 +347,9 @@ class _Span:
         filled[at] = True
         holes = total - int(filled.sum())
         if holes:
-            who = np.unique(np.searchsorted(indptr, np.flatnonzero(~filled), side="right") - 1)
-            log.add("gaps", holes, f"{holes} steps have no row", "added, with a missing target", who)
+            empty = self._lacking(np.flatnonzero(~filled))
+            who = np.unique(np.searchsorted(indptr, empty, side="right") - 1)
+            log.add("gaps", len(empty), f"{len(empty)} steps have no row", "added, with a missing target", who)
         doubles = _Doubles.find(at, total) if len(at) > total - holes else None
         if doubles is not None:
             count = doubles.count
@@ -416,6 +418,18 @@ class _Span:
             f"{found.zone} ({shown}): these are local hours without their zone",
             "averaged and kept as missing; tz_localize the times to keep each hour",
         )
+
+    def _lacking(self, empty: Ints) -> Ints:
+        """Return those of the rows without data that the user's clock shows; it skips the others, who lack nothing."""
+        clock, alive = self.rows.table.clock, np.flatnonzero(self.alive)
+        if clock.zone is None or not clock.wall:
+            return empty
+        times = self.rows.grid.times(alive, self.first[alive], self.lengths[alive])
+        skipped = changes_of(clock.zone).skipped(times[empty].view(np.int64))
+        count = int(skipped.sum())
+        message = f"{count} steps are skipped by the clock in {clock.zone}"
+        self.rows.log.add("clock_change", count, message, "added, with a missing target")
+        return empty[~skipped]
 
     def _static(self, name: str, values: Floats, codes: Ints) -> Floats:
         """Return one value per series of a column that should not vary within one."""

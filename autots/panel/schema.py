@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from autots.panel.repair import DataReport, repair
 from autots.panel.table import flatten, read_static
 from autots.panel.tidy import tidied, turned
 from autots.panel.times import TimeStyle, read_times
+from autots.panel.zones import LocalClock
 from zoo.errors import ConfigError, DataError
 from zoo.tables.source import Table, read
 
@@ -260,7 +261,11 @@ class Schema:
         return first[codes].astype(np.int64)
 
     def _where(self, panel: Panel, series: int, time: Any) -> str:
-        when = str(time)[:19] if self.clock.kind != "integer" else str(time)
+        if self.clock.zone is not None:
+            written = self.clock.write(np.array([time], dtype="datetime64[ns]"))[0]
+            when = written if isinstance(written, str) else str(written)
+        else:
+            when = str(time)[:19] if self.clock.kind != "integer" else str(time)
         return f"at {when}" if self.layout.kind == "series" else f"{panel.ids[series]!r} at {when}"
 
     def write(
@@ -327,6 +332,7 @@ class Schema:
             "ids": self.ids.to_dict(),
             "clock": self.clock.to_dict(),
             "freq": self.freq.alias or self.freq.step,
+            "local": None if self.freq.local is None else asdict(self.freq.local),
             "categories": {name: None if kinds is None else list(kinds) for name, kinds in self.categories.items()},
             "static": list(self.static),
             "fills": dict(self.fills),
@@ -337,11 +343,13 @@ class Schema:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Schema:
         """Read what ``to_dict`` returned, from JSON too."""
+        local = values.get("local")  # what was saved without it was fitted in UTC
+        freq = replace(Frequency.parse(values["freq"]), local=None if local is None else LocalClock(**local))
         return cls(
             Layout.from_dict(values["layout"]),
             KeyStyle.of(values["ids"]),
             TimeStyle.from_dict(values["clock"]),
-            Frequency.parse(values["freq"]),
+            freq,
             {name: None if kinds is None else tuple(kinds) for name, kinds in values["categories"].items()},
             tuple(values["static"]),
             dict(values["fills"]),

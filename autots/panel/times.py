@@ -15,11 +15,11 @@ from autots.panel import writing
 from autots.panel.dates import decide, follow, key_format, suffixes
 from autots.panel.frequency import Times
 from autots.panel.grid import unit_hint
+from autots.panel.zones import ADVICE, changes_of, wall_clock, zone_name, zones_like
 from zoo.errors import DataError
 
 __all__ = ["TimeStyle", "read_times"]
 
-_DAY = 86_400_000_000_000
 # Nanoseconds since 1970 reach from 1678 to 2262; forecasts and grids need some room.
 _FIRST_YEAR, _LAST_YEAR = 1680, 2250
 _EXAMPLE = pd.DatetimeIndex(["2026-01-31"])
@@ -37,6 +37,8 @@ class TimeStyle:
         wall: Whether the inside clock is the zone's wall clock (days and longer), rather than UTC (hours and shorter).
         format: The format (see ``autots.panel.writing``) that writes texts and keys as they came, if there is one.
         reads: The formats by which texts were read, the most frequent first; later tables are read by them.
+        step: Distance of the rows on the wall clock, at most a day, in nanoseconds; 0 if it was not kept.
+        phase: Where in a step they lie: what a time means that the wall clock skips.
     """
 
     kind: str = "datetime"
@@ -45,6 +47,8 @@ class TimeStyle:
     wall: bool = False
     format: str | None = None
     reads: tuple[str, ...] = ()
+    step: int = 0
+    phase: int = 0
 
     def write(self, times: Times) -> Any:
         """Return the inside clock as a pandas array in the user's style."""
@@ -92,6 +96,16 @@ class TimeStyle:
             return words
         return f"{words}, zone {self.zone}"
 
+    def shown(self, times: Times) -> Times:
+        """Return ascending times of the inside clock as a chart shows them: by the clock on the wall.
+
+        An hour that repeats has no place of its own there: its rows lie at its end.
+        """
+        if self.zone is None or self.wall:
+            return times
+        walls = changes_of(self.zone).wall(np.asarray(times, dtype="datetime64[ns]").view(np.int64))
+        return np.maximum.accumulate(walls).view("datetime64[ns]")
+
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
         return {**asdict(self), "reads": list(self.reads)}
@@ -108,10 +122,9 @@ def read_times(
 ) -> tuple[Times, TimeStyle, list[str]]:
     """Return the inside clock ((N,) datetime64[ns] without zone, or int64), its style, and what was decided.
 
-    Aware times become the zone's wall clock if they all show one time of the day (days and longer must not wander
-    with daylight saving), else UTC. Several zones in one column are compared in UTC. Integers are an integer clock,
-    never seconds since 1970, unless they name months, weeks or quarters. The writing of texts is decided once, as the
-    data prove it (``autots.panel.dates``).
+    Aware times become UTC, or what ``like`` says (see ``autots.panel.aware``, which decides for a first table). Several
+    zones in one column are compared in UTC. Integers are an integer clock, never seconds since 1970, unless they name
+    months, weeks or quarters. The writing of texts is decided once, as the data prove it (``autots.panel.dates``).
 
     Args:
         column: The user's clock.
@@ -141,8 +154,6 @@ def read_times(
         index, style = source.moments()
         if index.tz is not None:
             index, style = _naive(index, style, like)
-            inside = "its wall clock" if style.wall else "UTC"
-            notes.append(f"times have the zone {style.zone}, and are kept as {inside} inside")
         outside = (index.year < _FIRST_YEAR) | (index.year > _LAST_YEAR)
         if outside.any():
             raise DataError(
@@ -242,7 +253,10 @@ class _Source:
         """Return the moments of the distinct values, and how they are written."""
         values, name, dtype = self.values, self.name, self.dtype
         if isinstance(values, pd.DatetimeIndex):
-            return values, TimeStyle("datetime", dtype, None if values.tz is None else str(values.tz))
+            if values.tz is None:
+                return values, TimeStyle("datetime", dtype)
+            zone = zone_name(values.tz)
+            return values, TimeStyle("datetime", f"datetime64[{values.unit}, {zone}]", zone)
         if isinstance(values, pd.PeriodIndex):
             return values.to_timestamp(how="start"), TimeStyle("period", str(values.dtype))
         inferred = pd.api.types.infer_dtype(values)
@@ -257,9 +271,9 @@ class _Source:
                 raise _mixed(name)
             if aware == {False}:
                 return pd.DatetimeIndex(pd.to_datetime(values)), TimeStyle("datetime", dtype)
-            zones = sorted({str(v.tzinfo) for v in values})
+            each = [zone_name(v.tzinfo) for v in values]
             return _zoned(
-                pd.DatetimeIndex(pd.to_datetime(values, utc=True)), zones, TimeStyle("datetime", dtype), self.notes
+                pd.DatetimeIndex(pd.to_datetime(values, utc=True)), each, TimeStyle("datetime", dtype), self.notes
             )
         if inferred in ("integer", "floating"):
             return self.keys()
@@ -312,7 +326,7 @@ class _Source:
         names = ["UTC" if zone in ("Z", "UTC", "GMT") else f"UTC{_colon(zone)}" for zone in zones]
         shift = {zone: _offset(zone) for zone in set(zones)}
         utc = (index - pd.TimedeltaIndex([shift[zone] for zone in zones])).tz_localize("UTC")
-        index, zoned = _zoned(utc, sorted(set(names)), style, self.notes)
+        index, zoned = _zoned(utc, names, style, self.notes)
         return index, replace(zoned, reads=style.reads)
 
 
@@ -344,16 +358,17 @@ def _offset(zone: str) -> pd.Timedelta:
 
 
 def _zoned(
-    index: pd.DatetimeIndex, zones: Sequence[str], style: TimeStyle, notes: list[str]
+    index: pd.DatetimeIndex, each: Sequence[str], style: TimeStyle, notes: list[str]
 ) -> tuple[pd.DatetimeIndex, TimeStyle]:
+    """Return times in UTC in the zone that ``each`` of them names, if that is one."""
+    zones = sorted(set(each))
     zone = zones[0] if len(zones) == 1 else "UTC"
     if len(zones) > 1:
         notes.append(f"times in several zones ({', '.join(zones[:5])}) were converted to UTC")
-    try:
-        index = index.tz_convert(zone)
-    except (KeyError, ValueError, TypeError):  # a zone object whose name pandas cannot look up
-        zone = "UTC"
-    return index, replace(style, zone=zone, wall=False)
+        alike = zones_like(index, each)
+        if alike:
+            notes.append(f"{ADVICE}{', '.join(alike)}, where others do, too: zone={alike[0]!r} gives local hours")
+    return index.tz_convert(zone), replace(style, zone=zone, wall=False)
 
 
 def _mixed(name: object) -> DataError:
@@ -365,7 +380,9 @@ def _mixed(name: object) -> DataError:
 
 def _naive(index: pd.DatetimeIndex, style: TimeStyle, like: TimeStyle | None) -> tuple[pd.DatetimeIndex, TimeStyle]:
     zone = (like.zone if like else None) or style.zone or "UTC"
-    local = index.tz_convert(zone).tz_localize(None)
-    wall = like.wall if like else len(np.unique(np.asarray(local, dtype="datetime64[ns]").astype(np.int64) % _DAY)) == 1
-    inside = local if wall else index.tz_convert("UTC").tz_localize(None)
-    return inside, replace(style, zone=zone, wall=wall)
+    inside = index.tz_convert("UTC").tz_localize(None)
+    if like is None or not like.wall:
+        return inside, replace(style, zone=zone, wall=False)
+    moments = np.asarray(inside, dtype="datetime64[ns]").view(np.int64)
+    walls = wall_clock(moments, zone, like.step, like.phase).view("datetime64[ns]")
+    return pd.DatetimeIndex(walls), replace(style, zone=zone, wall=True, step=like.step, phase=like.phase)

@@ -222,9 +222,16 @@ def _pipeline(read: Ingested, settings: Settings, ensemble: Ensemble, facts: Fac
         ensemble,
         levels=settings.levels,
         metric_name=settings.metric,
-        facts=facts,
+        facts=_shown(facts, read),
         seed=settings.seed,
     )
+
+
+def _shown(facts: Facts, read: Ingested) -> Facts:
+    """Return the facts with the times of their charts as the user's clock shows them."""
+    shown = read.schema.clock.shown
+    windows = tuple(replace(w, history_times=shown(w.history_times), times=shown(w.times)) for w in facts.windows)
+    return replace(facts, windows=windows)
 
 
 def _described(settings: Settings, panel: Panel, task: Task) -> dict[str, Any]:
@@ -323,6 +330,8 @@ def _claim(folder: Path, panel: Panel, settings: Settings, task: Task, *, resume
     for array in (panel.indptr, panel.times.view(np.int64), panel.y, *panel.known.values(), *panel.past.values()):
         digest.update(np.ascontiguousarray(array).data)
     digest.update("\x00".join(map(str, panel.ids)).encode())
+    if panel.freq.local is not None:
+        digest.update(repr(panel.freq.local).encode())
     asked = {k: v for k, v in asdict(settings).items() if k not in ("budget", "workers", "address", "most_trials")}
     digest.update(json.dumps({**asked, "task": task.to_dict()}, sort_keys=True, default=list).encode())
     fingerprint = digest.hexdigest()

@@ -12,6 +12,7 @@ import numpy as np
 from autots.evaluate import Backtest, Plan, backtest
 from autots.models.base import Context, Forecaster, State, Task
 from autots.models.catalog import create, family
+from autots.models.local import fit_local
 from autots.panel import Panel
 from zoo.clock import Deadline
 
@@ -73,7 +74,7 @@ def answer(request: Request, panel: Panel, plan: Plan | None, task: Task, thread
 
     if request.kind == "fit":
         started = time.perf_counter()
-        state = fresh().fit(panel, task, context).state()
+        state = fit_local(fresh(), panel, task, context).state()
         return Fitted(state, time.perf_counter() - started)
     assert plan is not None
     chosen = panel if request.rows is None else panel.select(np.asarray(request.rows, dtype=np.intp))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autots.api import Pipeline, load
+from autots.models.local import predict_local
 from autots.panel import Floats, Future, Panel
 from serve.protocol.errors import RequestError
 from serve.protocol.mlflow import Names
@@ -182,7 +183,7 @@ class Served:
         """Forecast from the end of a panel: the whole pipeline, or one member without calibration."""
         if member is None:
             return Block(*self._pipeline.forecast(panel, future), self.all_levels)
-        made = self._members[member].predict(panel, future)
+        made = predict_local(self._members[member], panel, future, self.horizon)
         return Block(made.mean, made.quantiles, self.all_levels)
 
     def check(self, horizon: int | None, levels: tuple[float, ...] | None) -> tuple[int, tuple[float, ...]]:

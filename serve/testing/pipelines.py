@@ -16,6 +16,7 @@ from autots.intervals import Conformal, fit_conformal
 from autots.metrics import season_scale
 from autots.models.base import DEFAULT_LEVELS, Task
 from autots.models.catalog import fit_here
+from autots.models.local import predict_local
 from autots.panel import Panel
 from autots.panel.build import read_panel
 from autots.report import Facts
@@ -92,7 +93,7 @@ def _calibrated(members: Sequence[Member], panel: Panel, task: Task) -> Conforma
     if int(panel.lengths.min()) <= task.horizon:
         return None
     history, future, actual = panel.cutoff(task.horizon, task.horizon)
-    made = [m.model.predict(history, future) for m in members]
+    made = [predict_local(m.model, history, future, task.horizon) for m in members]
     weights = [m.weight for m in members]
     _, quantiles = average([f.mean for f in made], [f.quantiles for f in made], weights, task.levels.index(0.5))
     scale = season_scale(history, task.season)
