@@ -22,7 +22,6 @@ __all__ = ["Tidied", "tidied", "tidy", "turned", "without_partitions"]
 
 _COUNTER = re.compile(r"(Unnamed: \d+(\.\d+)?|__index_level_\d+__|level_\d+|index|rownames|)", re.IGNORECASE)
 _SURE_COUNTER = re.compile(r"(Unnamed: \d+(\.\d+)?|__index_level_\d+__|level_\d+|)")
-_NAMELESS = re.compile(r"(Unnamed: \d+(\.\d+)?|nan|None|)")
 _FOOT = re.compile(
     r"\s*\(?(grand |sub)?(total|sum|summe|gesamt|average|avg|mean|source|quelle|notes?|footnote|updated|last updated|"
     r"as of|stand|generated|created|copyright|\*|©|#)",
@@ -80,12 +79,17 @@ def tidy(table: pd.DataFrame, named: Collection[Any] = ()) -> Tidied:
     if lost:
         remarks.append(Remark("dropped_rows", lost, f"{lost} rows are empty", "left out"))
     kept, dropped = [], []
+    # Of thousands of columns few begin with a hole.
+    holes = table.iloc[: 1 + len(table) // 100].isna().any().to_numpy()
     for at, name in enumerate(table.columns):
+        stays = name in named or not (holes[at] or _COUNTER.fullmatch(as_text(name)) or _maybe_blank(table, at))
+        if stays:
+            kept.append(at)
+            continue
         column = table.iloc[:, at]
-        stays = name in named
-        if not stays and _COUNTER.fullmatch(as_text(name)) and _counts(as_text(name), column):
+        if _COUNTER.fullmatch(as_text(name)) and _counts(as_text(name), column):
             remarks.append(Remark("index_column", 1, f"column {as_text(name)!r} numbers the rows", "left out"))
-        elif not stays and _says_nothing(name, column):
+        elif _says_nothing(name, column):
             remarks.append(Remark("empty_column", 1, f"column {as_text(name)!r} is empty", "left out"))
         else:
             kept.append(at)
@@ -94,6 +98,11 @@ def tidy(table: pd.DataFrame, named: Collection[Any] = ()) -> Tidied:
     if dropped and kept:
         table = table.iloc[:, kept]
     return Tidied(table, tuple(remarks), tuple(dropped) if kept else ())
+
+
+def _maybe_blank(table: pd.DataFrame, at: int) -> bool:
+    first = table.iat[0, at]
+    return isinstance(first, str) and not first.strip()
 
 
 def without_partitions(table: Any, keys: Sequence[str], named: Collection[Any] = ()) -> Tidied:
@@ -137,10 +146,11 @@ def _without_empty_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     # The rows of a lone column are its clock.
     if not _says_no_more_than_order(table.index) or table.shape[1] < 2:
         return table, 0
-    # Most tables have a column without holes, so most of this never looks at a second one.
+    # Most tables have a column without holes, so most of this never looks at a second one; text comes last.
     empty = np.ones(len(table), dtype=bool)
-    for at in range(table.shape[1]):
-        empty &= _blank(table.iloc[:, at])
+    for at in sorted(range(table.shape[1]), key=lambda at: table.dtypes.iloc[at].kind == "O"):
+        rows = np.flatnonzero(empty)
+        empty[rows] = _blank(table.iloc[:, at] if len(rows) == len(table) else table.iloc[rows, at])
         if not empty.any():
             return table, 0
     if empty.all():
@@ -177,10 +187,7 @@ def _counts(name: str, column: Any) -> bool:
 
 def _says_nothing(name: Any, column: Any) -> bool:
     usual = str(name).strip().lower() in {*ID_NAMES, *TIME_NAMES, *TARGET_NAMES}
-    if usual or pd.api.types.is_bool_dtype(column.dtype) or not column.iloc[: 1 + len(column) // 100].isna().any():
-        if not _NAMELESS.fullmatch(as_text(name)):
-            return False
-    return bool(_blank(column).all())
+    return not usual and bool(_blank(column).all())
 
 
 def tidied(table: pd.DataFrame, layout: Layout) -> Tidied:
