@@ -40,6 +40,14 @@ _PARTS: dict[str, Callable[[Any], Any]] = {
     "week": lambda times: times.dt.isocalendar().week.astype(float),
     **{name: lambda times: times.dt.strftime("%Y-%m-%d") for name in ("date", "dt", "ds", "day_date")},
 }
+_MONTHS = {
+    name: i % 12 + 1
+    for i, name in enumerate(
+        "jan feb mar apr may jun jul aug sep oct nov dec january february march april may june july august september "
+        "october november december jan feb mär apr mai jun jul aug sep okt nov dez januar februar märz april mai juni "
+        "juli august september oktober november dezember".split()
+    )
+}
 _SAME = 0.9  # share of rows: folders may be named in another zone than the times
 _TAIL = 10  # last rows that may be a footer
 _LEAST_ACROSS = 3
@@ -293,8 +301,12 @@ def turned(
     >>> turned(pd.DataFrame({"page": ["a"], "2024-01-01": [1], "2024-01-02": [2], "2024-01-03": [3]})).columns.tolist()
     ['page', 'ds', 'y']
     """
-    if table.columns.nlevels > 1 or not isinstance(table.index, pd.RangeIndex):
+    index = table.index
+    if table.columns.nlevels > 1 or index.nlevels > 1 or not pd.api.types.is_integer_dtype(index.dtype):
         return None
+    calendar = _of_months(table, columns)
+    if calendar is not None:
+        return calendar
     across = [name for name in table.columns if _names_time(name)]
     rest = [name for name in table.columns if name not in across]
     if len(across) < _LEAST_ACROSS or len(across) < len(rest) or not table.columns.is_unique:
@@ -318,6 +330,25 @@ def turned(
     if all(isinstance(c, dt.date) for c in across):
         long[time] = pd.to_datetime(pd.Series(np.repeat(pd.Index(across), len(table))))
     return long
+
+
+def _of_months(table: pd.DataFrame, columns: Columns | None) -> pd.DataFrame | None:
+    """Return a long table of one with a row per year and a column per month; None for any other table."""
+    months = {name: _MONTHS.get(str(name).strip().lower().rstrip(".")) for name in table.columns}
+    across = [name for name, month in months.items() if month is not None and is_number(table[name])]
+    rest = [name for name in table.columns if name not in across and not _FOOT.match(str(name))]
+    years = [n for n in rest if str(n).strip().lower() in ("year", "jahr", "année", "año", "anno", "ano", "")]
+    years = years or [n for n in rest if _COUNTER.fullmatch(as_text(n))]
+    if len(across) < 12 or len({months[name] for name in across}) < len(across) or len(years) != 1:
+        return None
+    year = pd.to_numeric(table[years[0]], errors="coerce")
+    if not year.between(1800, 2099).all() or any(is_number(table[n]) for n in rest if n != years[0]):
+        return None
+    time, target = (columns.time, columns.target) if columns is not None else ("ds", "y")
+    long = table.melt(id_vars=rest, value_vars=across, var_name=time, value_name=target)
+    number = long[time].map(months).astype(int)
+    long[time] = [f"{int(y)}-{m:02d}" for y, m in zip(np.tile(year, len(across)), number, strict=True)]
+    return long[[*(name for name in rest if name != years[0]), time, target]]
 
 
 def _names_time(name: Any) -> bool:
