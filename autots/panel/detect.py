@@ -294,13 +294,17 @@ class _Search:
         # An "id" that differs in every row counts rows; it names no series.
         found = _first(columns, ID_NAMES)
         usable = [c for c in found if len(table) == 1 or not _all_differ(table[c])]
+        if len(usable) > 1:
+            # Several usual names: one that tells rows of equal time apart, if there is one.
+            keys = Keys(table, self._clock(time))
+            usable = [c for c in usable if few(keys.merged([c]), keys.n)] or usable
         if found and not usable and is_number(table[found[0]]):
             self._refuse_one_row_each(time, found[0])
         return (usable[0],) if usable else ()
 
     def _refuse_one_row_each(self, time: Any, name: Any) -> None:
         keys = Keys(self.table, self._clock(time))
-        if not few(keys.merged([]), len(self.table)):
+        if not few(keys.merged([]), keys.n):
             raise DataError(
                 f"a series must have several rows, but {name!r} differs in all {len(self.table)} rows, while their "
                 "times repeat",
@@ -318,11 +322,12 @@ class _Search:
         Raises:
             DataError: The usual name alone would merge many rows, and nothing clearly tells them apart.
         """
-        keys, n = Keys(self.table, self._clock(time)), len(self.table)
-        merged = keys.merged(key)
-        if few(merged, n):
+        keys = Keys(self.table, self._clock(time))
+        if few(keys.merged(key), keys.n):
             return key
         longer = keys.longer(key, self._may_name(free))
+        keys, n = Keys(self.table, self._clock(time), exact=True), len(self.table)
+        merged = keys.merged(key)
         alone = f"{key[0]!r} alone names {keys.count(key)} series, and {merged} of {n} rows share series and time"
         if len(longer) == 1:
             found = tuple(c for c in self.table.columns if c in longer[0])
@@ -357,8 +362,8 @@ class _Search:
         Raises:
             DataError: Times repeat in many rows, and it is not clear what names the series.
         """
-        keys, n = Keys(self.table, self._clock(time)), len(self.table)
-        repeated = keys.merged([])
+        keys = Keys(self.table, self._clock(time))
+        repeated, n = keys.merged([]), keys.n
         if not repeated:
             return ()
         names = self._may_name(free)
@@ -377,12 +382,13 @@ class _Search:
         longer = [] if able or whole else keys.longer((), names)
         if len(longer) == 1 and all(c in texts for c in longer[0]):
             found = tuple(c for c in self.table.columns if c in longer[0])
-            self.notes.append(f"{phrase(found)} were read as the key of {keys.count(found)} series")
+            self.notes.append(f"{phrase(found)} were read as the key of the series")
             return found
         could = able or whole or [list(key) for key in longer] or [c for c in free if c != self.target_col]
+        repeated = Keys(self.table, self._clock(time), exact=True).merged([])
         raise DataError(
-            f"times repeat in {repeated} of {n} rows, so a column must name the series, but it could be any of "
-            f"{shown(could)}",
+            f"times repeat in {repeated} of {len(self.table)} rows, so a column must name the series, but it could be "
+            f"any of {shown(could)}",
             f"give id_col={list(longer[0]) if longer else '...'}, or a list of columns that name a series together; or "
             "join the parts of the clock",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import combinations
@@ -18,6 +19,7 @@ __all__ = ["Keys", "few", "key_of", "phrase"]
 _LEAST_ROWS = 3  # rows of a series on average, or a column describes rows rather than series
 _MOST_TRIED = 10  # columns that may be part of a key
 _LARGEST = 3
+_LOOKED_AT = 300_000  # rows
 
 
 def key_of(given: Any, seen: Sequence[Any]) -> tuple[Any, ...]:
@@ -56,11 +58,20 @@ class Keys:
     Args:
         table: The user's table.
         clock: (N,) its times.
+        exact: Whether all rows of a large table are looked at.
     """
 
-    def __init__(self, table: pd.DataFrame, clock: Any) -> None:
-        self._table = table
-        self._clock = pd.factorize(clock, sort=True)[0].astype(np.int64)
+    def __init__(self, table: pd.DataFrame, clock: Any, *, exact: bool = False) -> None:
+        # Of millions of rows those of some times are looked at, all of theirs.
+        self.step = 1 if exact else max(1, len(table) // _LOOKED_AT)
+        codes, found = pd.factorize(clock)
+        codes = codes.astype(np.int64)
+        with contextlib.suppress(TypeError):  # times with and without zone; whoever reads them says so
+            codes = np.argsort(np.argsort(found))[codes]
+        some = codes % self.step == 0 if self.step > 1 else slice(None)
+        self._table = table if self.step == 1 else table[some]
+        self._clock = codes[some]
+        self.n = len(self._clock)
         self._codes: dict[Any, npt.NDArray[np.int64] | None] = {}
 
     @cached_property
@@ -117,15 +128,15 @@ class Keys:
 
     def able(self, names: Sequence[Any]) -> bool:
         """Whether columns name series of some rows each, with few rows that share a time."""
-        n = len(self._clock)
-        return 1 < self.count(names) <= n / _LEAST_ROWS and few(self.merged(names), n)
+        most = self.n * self.step / _LEAST_ROWS
+        return 1 < self.count(names) <= most and few(self.merged(names), self.n)
 
     def longer(self, base: Sequence[Any], candidates: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Return the shortest keys that begin with ``base``, one of those that name the same series.
 
         Of two keys of which one splits the series of the other, only the other is returned.
         """
-        usable = [c for c in candidates if self.codes(c) is not None and 1 < self.count([c]) < len(self._clock)]
+        usable = [c for c in candidates if self.codes(c) is not None and 1 < self.count([c]) < self.n]
         usable = usable[:_MOST_TRIED]
         for size in range(1, _LARGEST + 1 - bool(base)):
             keys = [(*base, *more) for more in combinations(usable, size)]

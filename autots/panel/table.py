@@ -157,12 +157,16 @@ class _Known:
 def _decimal(table: Table, numbers: Mapping[str, NumberStyle] | None) -> str | None:
     """Return the decimal mark that some column shows beyond doubt, here or in the first table, if all show the same."""
     marks = {style.decimal for style in (numbers or {}).values() if style != PLAIN}
-    for name in table.columns if isinstance(table, pd.DataFrame) else ():
-        column = table[name]
-        if pd.api.types.is_float_dtype(column.dtype):
+    frame = table if isinstance(table, pd.DataFrame) else table.to_frame()
+    texts = [pd.api.types.is_object_dtype(kind) or pd.api.types.is_string_dtype(kind) for kind in frame.dtypes]
+    if not any(texts):  # nobody asks
+        return None
+    for at, text in enumerate(texts):
+        column = frame.iloc[:, at]
+        if pd.api.types.is_float_dtype(column.dtype) and "." not in marks:
             known = some(column, 200).to_numpy(dtype=float)
             marks |= {"."} if (known != np.floor(known)).any() else set()
-        elif pd.api.types.is_object_dtype(column.dtype) or pd.api.types.is_string_dtype(column.dtype):
+        elif text:
             mark = decimal_mark(some(column, 500))
             marks |= {mark} if mark else set()
     return marks.pop() if len(marks) == 1 else None

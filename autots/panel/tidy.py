@@ -22,7 +22,6 @@ __all__ = ["Tidied", "tidied", "tidy", "turned", "without_partitions"]
 
 _COUNTER = re.compile(r"(Unnamed: \d+(\.\d+)?|__index_level_\d+__|level_\d+|index|rownames|)", re.IGNORECASE)
 _SURE_COUNTER = re.compile(r"(Unnamed: \d+(\.\d+)?|__index_level_\d+__|level_\d+|)")
-_NAMELESS = re.compile(r"(Unnamed: \d+(\.\d+)?|nan|None|)")
 _FOOT = re.compile(
     r"\s*\(?(grand |sub)?(total|sum|summe|gesamt|average|avg|mean|source|quelle|notes?|footnote|updated|last updated|"
     r"as of|stand|generated|created|copyright|\*|©|#)",
@@ -40,6 +39,14 @@ _PARTS: dict[str, Callable[[Any], Any]] = {
     "quarter": lambda times: times.dt.quarter,
     "week": lambda times: times.dt.isocalendar().week.astype(float),
     **{name: lambda times: times.dt.strftime("%Y-%m-%d") for name in ("date", "dt", "ds", "day_date")},
+}
+_MONTHS = {
+    name: i % 12 + 1
+    for i, name in enumerate(
+        "jan feb mar apr may jun jul aug sep oct nov dec january february march april may june july august september "
+        "october november december jan feb mär apr mai jun jul aug sep okt nov dez januar februar märz april mai juni "
+        "juli august september oktober november dezember".split()
+    )
 }
 _SAME = 0.9  # share of rows: folders may be named in another zone than the times
 _TAIL = 10  # last rows that may be a footer
@@ -80,12 +87,17 @@ def tidy(table: pd.DataFrame, named: Collection[Any] = ()) -> Tidied:
     if lost:
         remarks.append(Remark("dropped_rows", lost, f"{lost} rows are empty", "left out"))
     kept, dropped = [], []
+    # Of thousands of columns few begin with a hole.
+    holes = table.iloc[: 1 + len(table) // 100].isna().any().to_numpy()
     for at, name in enumerate(table.columns):
+        stays = name in named or not (holes[at] or _COUNTER.fullmatch(as_text(name)) or _maybe_blank(table, at))
+        if stays:
+            kept.append(at)
+            continue
         column = table.iloc[:, at]
-        stays = name in named
-        if not stays and _COUNTER.fullmatch(as_text(name)) and _counts(as_text(name), column):
+        if _COUNTER.fullmatch(as_text(name)) and _counts(as_text(name), column):
             remarks.append(Remark("index_column", 1, f"column {as_text(name)!r} numbers the rows", "left out"))
-        elif not stays and _says_nothing(name, column):
+        elif _says_nothing(name, column):
             remarks.append(Remark("empty_column", 1, f"column {as_text(name)!r} is empty", "left out"))
         else:
             kept.append(at)
@@ -94,6 +106,11 @@ def tidy(table: pd.DataFrame, named: Collection[Any] = ()) -> Tidied:
     if dropped and kept:
         table = table.iloc[:, kept]
     return Tidied(table, tuple(remarks), tuple(dropped) if kept else ())
+
+
+def _maybe_blank(table: pd.DataFrame, at: int) -> bool:
+    first = table.iat[0, at]
+    return isinstance(first, str) and not first.strip()
 
 
 def without_partitions(table: Any, keys: Sequence[str], named: Collection[Any] = ()) -> Tidied:
@@ -137,10 +154,11 @@ def _without_empty_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     # The rows of a lone column are its clock.
     if not _says_no_more_than_order(table.index) or table.shape[1] < 2:
         return table, 0
-    # Most tables have a column without holes, so most of this never looks at a second one.
+    # Most tables have a column without holes, so most of this never looks at a second one; text comes last.
     empty = np.ones(len(table), dtype=bool)
-    for at in range(table.shape[1]):
-        empty &= _blank(table.iloc[:, at])
+    for at in sorted(range(table.shape[1]), key=lambda at: table.dtypes.iloc[at].kind == "O"):
+        rows = np.flatnonzero(empty)
+        empty[rows] = _blank(table.iloc[:, at] if len(rows) == len(table) else table.iloc[rows, at])
         if not empty.any():
             return table, 0
     if empty.all():
@@ -177,10 +195,7 @@ def _counts(name: str, column: Any) -> bool:
 
 def _says_nothing(name: Any, column: Any) -> bool:
     usual = str(name).strip().lower() in {*ID_NAMES, *TIME_NAMES, *TARGET_NAMES}
-    if usual or pd.api.types.is_bool_dtype(column.dtype) or not column.iloc[: 1 + len(column) // 100].isna().any():
-        if not _NAMELESS.fullmatch(as_text(name)):
-            return False
-    return bool(_blank(column).all())
+    return not usual and bool(_blank(column).all())
 
 
 def tidied(table: pd.DataFrame, layout: Layout) -> Tidied:
@@ -286,8 +301,12 @@ def turned(
     >>> turned(pd.DataFrame({"page": ["a"], "2024-01-01": [1], "2024-01-02": [2], "2024-01-03": [3]})).columns.tolist()
     ['page', 'ds', 'y']
     """
-    if table.columns.nlevels > 1 or not isinstance(table.index, pd.RangeIndex):
+    index = table.index
+    if table.columns.nlevels > 1 or index.nlevels > 1 or not pd.api.types.is_integer_dtype(index.dtype):
         return None
+    calendar = _of_months(table, columns)
+    if calendar is not None:
+        return calendar
     across = [name for name in table.columns if _names_time(name)]
     rest = [name for name in table.columns if name not in across]
     if len(across) < _LEAST_ACROSS or len(across) < len(rest) or not table.columns.is_unique:
@@ -311,6 +330,25 @@ def turned(
     if all(isinstance(c, dt.date) for c in across):
         long[time] = pd.to_datetime(pd.Series(np.repeat(pd.Index(across), len(table))))
     return long
+
+
+def _of_months(table: pd.DataFrame, columns: Columns | None) -> pd.DataFrame | None:
+    """Return a long table of one with a row per year and a column per month; None for any other table."""
+    months = {name: _MONTHS.get(str(name).strip().lower().rstrip(".")) for name in table.columns}
+    across = [name for name, month in months.items() if month is not None and is_number(table[name])]
+    rest = [name for name in table.columns if name not in across and not _FOOT.match(str(name))]
+    years = [n for n in rest if str(n).strip().lower() in ("year", "jahr", "année", "año", "anno", "ano", "")]
+    years = years or [n for n in rest if _COUNTER.fullmatch(as_text(n))]
+    if len(across) < 12 or len({months[name] for name in across}) < len(across) or len(years) != 1:
+        return None
+    year = pd.to_numeric(table[years[0]], errors="coerce")
+    if not year.between(1800, 2099).all() or any(is_number(table[n]) for n in rest if n != years[0]):
+        return None
+    time, target = (columns.time, columns.target) if columns is not None else ("ds", "y")
+    long = table.melt(id_vars=rest, value_vars=across, var_name=time, value_name=target)
+    number = long[time].map(months).astype(int)
+    long[time] = [f"{int(y)}-{m:02d}" for y, m in zip(np.tile(year, len(across)), number, strict=True)]
+    return long[[*(name for name in rest if name != years[0]), time, target]]
 
 
 def _names_time(name: Any) -> bool:

@@ -177,3 +177,17 @@ def test_a_message_does_not_list_hundreds_of_columns():
         read_panel(table)
     assert len(str(caught.value)) < 600
     assert "melt" in caught.value.hint
+
+
+def test_a_row_for_each_year_and_a_column_for_each_month_are_turned():
+    values = np.arange(240.0).reshape(20, 12)
+    months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+    table = pd.DataFrame(values, columns=months)
+    table.insert(0, "Year", range(2000, 2020))
+    got = read_panel(table.assign(Total=values.sum(axis=1)).sample(frac=1, random_state=0))
+    np.testing.assert_array_equal(got.panel.y, np.arange(240.0))
+    assert (got.panel.n_series, got.panel.freq.alias) == (1, "MS")
+    assert got.report.find("turned") is not None
+    several = pd.concat([table.assign(place="a"), table.assign(place="b")])
+    assert list(read_panel(several).panel.ids) == ["a", "b"]
+    assert got.schema.read_more(table).panel.n_rows == 240

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 from zoo.errors import DataError
 
-__all__ = ["Sniffed", "decode", "encoding_of", "sniff"]
+__all__ = ["Sniffed", "decode", "encoding_of", "sniff", "without_foot"]
 
 _SIGNS = "\t;|,"  # where two fit equally, the comma is in the numbers
 _LOOK = 2000  # rows that are looked at
+_FOOT = 12  # lines under a table at most
 _PREAMBLE = 30  # lines above a header at most
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -161,6 +162,26 @@ def sniff(head: str, *, whole: bool, delimiter: str | None = None) -> Sniffed:
         if any(len(row) > i and re.fullmatch(r"[+-]?0\d+", row[i].strip()) for row in data)
     }
     return Sniffed(sign, named, skip if changed else None, zeros, _has_comma(data), tuple(decisions))
+
+
+def without_foot(text: str, sign: str, width: int) -> tuple[str, list[str]]:
+    """Return a file's text without the lines under its table, and these.
+
+    Lines at the end are none of its rows if they have another number of fields and hold neither date nor number.
+    """
+    ends = [found.end() for found in re.finditer(r"\r\n|\r|\n", text)]
+    starts = [0, *ends]
+    foot: list[str] = []
+    cut = len(text)
+    for start in reversed(starts[-_FOOT:]):
+        line = text[start:cut].strip("\r\n")
+        cells = next(iter(csv.reader([line], delimiter=sign)), [])
+        if cells and (len(cells) == width or any(map(_is_value, cells))):
+            break
+        if line.strip():
+            foot.insert(0, line)
+        cut = start
+    return text[:cut], foot
 
 
 def _rows(lines: Sequence[str], sign: str) -> list[tuple[int, list[str]]]:

@@ -12,6 +12,7 @@ import contextlib
 import gzip
 import io
 import re
+import warnings
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,7 +21,7 @@ from urllib.parse import unquote
 import pandas as pd
 
 from zoo.errors import ConfigError, DataError
-from zoo.tables.sniff import Sniffed, decode, encoding_of, sniff
+from zoo.tables.sniff import Sniffed, decode, encoding_of, sniff, without_foot
 from zoo.tables.versioned import AsOf, is_table
 from zoo.tables.versioned import Table as Versioned
 
@@ -289,14 +290,13 @@ def _read_csv(file: Path, text: frozenset[str]) -> tuple[Any, Decisions]:
         found = _sniffed(file, head[:_PEEK].decode("utf-8-sig", errors="replace"), len(head) <= _PEEK)
         # Bytes that are no UTF-8 make a column binary, or stop the reader; they may come far down.
         with contextlib.suppress(UnicodeDecodeError):
-            table = _read_utf8(file, found, text, str(file))
+            table, said = _read_utf8(file, found, text, str(file))
             if not any(pa.types.is_binary(kind) for kind in table.schema.types):
-                return table, found.decisions
+                return table, said
     content, encoding = decode(_content(file), file)
     found = _sniffed(file, content[:_PEEK], len(content) <= _PEEK)
-    table = _read_utf8(file, found, text, content.encode())
-    said = ("encoding", "cp1252 (Western European)" if encoding == "cp1252" else encoding.upper())
-    return table, (said, *found.decisions)
+    table, said = _read_utf8(file, found, text, content.encode())
+    return table, (("encoding", "cp1252 (Western European)" if encoding == "cp1252" else encoding.upper()), *said)
 
 
 def _content(file: Path, size: int = -1) -> bytes:
@@ -312,12 +312,22 @@ def _sniffed(file: Path, head: str, whole: bool) -> Sniffed:
     return sniff(head, whole=whole, delimiter="\t" if ".tsv" in file.name.lower() else None)
 
 
-def _read_utf8(file: Path, found: Sniffed, text: frozenset[str], source: str | bytes) -> Any:
+def _read_utf8(file: Path, found: Sniffed, text: frozenset[str], source: str | bytes) -> tuple[Any, Decisions]:
     """Read a file, or its content, that is UTF-8."""
     import pyarrow as pa
 
     kept = [name for name in found.header if name.lower() in text or name in found.zeros]
-    table = _parse(file, found, kept, source)
+    said = found.decisions
+    try:
+        table = _parse(file, found, kept, source)
+    except DataError:
+        content = (source if isinstance(source, bytes) else _content(file)).decode("utf-8-sig")
+        body, foot = without_foot(content, found.delimiter, len(found.header))
+        if not foot:
+            raise
+        source = body.encode()
+        said = (*said, ("lines under the table", f"{len(foot)} left out: {foot[0][:60]!r}"))
+        table = _parse(file, found, kept, source)
     fractions = [f.name for f in table.schema if pa.types.is_floating(f.type)] if found.comma else []
     if fractions:
         # Beside decimal commas, "1.234" is no fraction: who reads the column decides.
@@ -325,7 +335,7 @@ def _read_utf8(file: Path, found: Sniffed, text: frozenset[str], source: str | b
         table = _parse(file, found, kept, source)
     if not table.column_names:
         raise DataError(f"{file} must hold a table, but it has no columns", "check how it was written")
-    return _whole_numbers(table, kept)
+    return _whole_numbers(table, kept), said
 
 
 def _parse(file: Path, found: Sniffed, kept: Sequence[str], source: str | bytes) -> Any:
@@ -357,22 +367,25 @@ def _parse_slowly(file: Path, found: Sniffed, kept: Sequence[str], source: str |
     inside: Any = io.BytesIO(source) if isinstance(source, bytes) else file
     types: Any = dict.fromkeys(kept, str)
     try:
-        frame = pd.read_csv(
-            inside,
-            sep=found.delimiter,
-            dtype=types,
-            low_memory=False,
-            skiprows=found.skip or 0,
-            index_col=False,
-            **named,
-        )
+        with warnings.catch_warnings():
+            # Longer rows than the header would be cut to its length.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                inside,
+                sep=found.delimiter,
+                dtype=types,
+                low_memory=False,
+                skiprows=found.skip or 0,
+                index_col=False,
+                **named,
+            )
         for name in frame.select_dtypes(object):
             if pd.api.types.infer_dtype(frame[name], skipna=True).startswith("mixed"):  # numbers, and a word far down
                 frame[name] = frame[name].map(lambda v: v if pd.isna(v) else str(v))
         return pa.Table.from_pandas(frame, preserve_index=False)
     except UnicodeDecodeError:
         raise
-    except (ValueError, pa.ArrowException, OSError, EOFError) as error:
+    except (ValueError, pa.ArrowException, OSError, EOFError, pd.errors.ParserWarning) as error:
         raise _damaged(file, cause) from error
 
 
