@@ -37,13 +37,14 @@ def filled(at: Ints, c: Ints) -> float:
         c: (N,) series of each row, ascending.
     """
     best = 0.0
-    for numbers, codes in ((at, c), (np.unique(at), None)):
-        steps = np.diff(numbers)
-        steps = steps if codes is None else steps[np.diff(codes) == 0]
+    for together in (False, True):
+        steps = np.diff(np.unique(at)) if together else np.diff(at)[np.diff(c) == 0]
         if len(steps) >= 20:
             steps = np.sort(steps)[: len(steps) - max(1, int(_OUTAGES * len(steps)))]
         if len(steps):
             best = max(best, len(steps) / float(steps.sum()))
+        if best >= _PLAIN:
+            break
     return best
 
 

@@ -172,11 +172,12 @@ def _calendar_votes(t: Ints, c: Ints, owner: Ints, gaps: Ints) -> list[str]:
     between = np.diff(months)[np.diff(c) == 0]
     by_month = _steps(owner, np.maximum(between, 1))[1]
     closest = np.minimum.reduceat(gaps, np.searchsorted(owner, owners))
-    usual_date, same_date = _dates(when, c, owners, starts, n)
+    sparse = closest >= 27 * _DAY
+    usual_date, same_date = _dates(when, c, owners, starts, n) if sparse.any() else (0 * n, 0.0 * n)
     edge = np.select([shares[k] >= _AGREE for k in flags], list(range(4)), -1)
     table = np.stack(
         [
-            *(step, edge, working & friday, usual_day, same_day >= _AGREE, usual_month, by_month, closest >= 27 * _DAY),
+            *(step, edge, working & friday, usual_day, same_day >= _AGREE, usual_month, by_month, sparse),
             np.where(same_date >= _AGREE, usual_date, 0),
         ],
         axis=1,

@@ -25,7 +25,7 @@ from autots.models.baseline.last import SeasonalNaive
 from autots.models.statistical import adjust
 from autots.models.statistical.packed import FALLBACKS, Learned, Packed
 from autots.models.windows import FURTHEST, bounds
-from autots.panel import Floats, Future, Panel
+from autots.panel import Floats, Frequency, Future, Panel
 from zoo.errors import BudgetError, ConfigError, ModelError
 
 __all__ = ["SHORTEST", "PerSeries", "Sample", "finished", "normal_quantiles"]
@@ -206,7 +206,7 @@ class PerSeries(Forecaster):
                 begin = found
             else:
                 begin = max(begin, end - (self.max_history or end))
-                offset = history.freq.count(packed.first[row], history.times[begin])
+                offset = _steps(packed.first[row], history.times[begin], history.freq)
         if one is None or one.reason in _RETRIED or (one.reason == 0 and end - begin < max(SHORTEST, 2 * one.season)):
             begin, offset = max(int(history.indptr[i]), end - (self.max_history or end)), 0
             tail = history.select([i]).tail(end - begin)
@@ -346,3 +346,8 @@ def _inner(sample: Sample, adjusted: int) -> tuple[Sample, Floats | None]:
 
 def _mean_rows(known: Floats | None, horizon: int) -> Floats | None:
     return None if known is None else np.repeat(np.nan_to_num(np.nanmean(known, axis=0))[None, :], horizon, axis=0)
+
+
+def _steps(first: Any, now: Any, freq: Frequency) -> int:
+    """Return the rows from ``first`` to ``now``, negative when it is earlier."""
+    return freq.count(first, now)
