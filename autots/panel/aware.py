@@ -7,6 +7,7 @@ clock on the wall shows them (``autots.panel.local``), for people sleep and work
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -115,7 +116,7 @@ def local_clock(panel: Panel, zone: str) -> tuple[LocalClock | None, Iterable[Fi
     """Return the clock by which models see a panel in UTC, and what to tell about it.
 
     None where there is nothing to see: days and longer, or a zone that is UTC. Where a change of the clock is no whole
-    number of steps (6 hours, say), the hours of the day would move by a part of a row: one offset for all year is used.
+    number of steps (6 hours, say), it moves rows by a part of a step: see blend.py.
 
     Args:
         panel: Kept in UTC.
@@ -130,12 +131,15 @@ def local_clock(panel: Panel, zone: str) -> tuple[LocalClock | None, Iterable[Fi
     if coming.start == coming.stop:
         offset = int(changes.offsets[coming.start])
         return (LocalClock(zone) if offset else None), ()
-    if (changes.jumps[coming] % step).any():
-        offset = _usual(changes.wall(moments) - moments)
-        return (LocalClock(zone, offset) if offset else None), ()
+    whole = not (changes.jumps[coming] % step).any()
+    offsets = changes.offsets[coming.start : coming.stop + 1]
+    if not whole and int(np.ptp(offsets)) >= step:
+        return None, ()  # a zone that was moved far: nothing regular is shown by its wall
     if _follows_utc(panel, changes.starts[seen], changes.jumps[seen]):
         told = f"the daily pattern keeps to UTC through {_times(seen.stop - seen.start)} of the clock in {zone}"
         return None, [Finding("clock_change", seen.stop - seen.start, told, "models see UTC")]
+    if not whole:
+        return LocalClock(zone, int(offsets.min())), ()
     return LocalClock(zone), _told(panel, zone, changes.starts[seen], changes.jumps[seen])
 
 
@@ -177,7 +181,7 @@ def _follows_utc(panel: Panel, starts: Ints, jumps: Ints) -> bool:
         spread = float(np.nanmean(np.abs(y - np.nanmean(y)))) if not np.isnan(y).all() else 0.0
         for start, jump in zip(starts[-_CHANGES:].tolist(), jumps[-_CHANGES:].tolist(), strict=True):
             for back in (_DAY // step, 7 * _DAY // step):
-                pair = _pair(y, -((begin - start) // step), back, jump // step)
+                pair = _pair(y, -((begin - start) // step), back, jump / step)
                 if spread > 0 and pair is not None:
                     by_utc.append(pair[0] / spread)
                     by_wall.append(pair[1] / spread)
@@ -192,9 +196,14 @@ def _follows_utc(panel: Panel, starts: Ints, jumps: Ints) -> bool:
     return bool(gain.mean() > 2 * gain.std() / np.sqrt(len(gain)))
 
 
-def _pair(y: Floats, at: int, back: int, jump: int) -> tuple[Floats, Floats] | None:
+def _pair(y: Floats, at: int, back: int, jump: float) -> tuple[Floats, Floats] | None:
     """Return the errors of the values ``back`` rows ago on either clock, for rows from ``at`` on; None if too few."""
-    rows: npt.NDArray[np.intp] = np.arange(max(at, back + max(-jump, 0), 0), min(at + back - max(jump, 0), len(y)))
+    whole = math.floor(jump)
+    part, room = jump - whole, math.ceil(jump)
+    rows: npt.NDArray[np.intp] = np.arange(max(at, back + max(-whole, 0), 0), min(at + back - max(room, 0), len(y)))
     if at <= 0 or not len(rows):
         return None
-    return np.abs(y[rows] - y[rows - back]), np.abs(y[rows] - y[rows - back + jump])
+    by_wall = y[rows - back + whole]
+    if part:
+        by_wall = by_wall + part * (y[rows - back + room] - by_wall)
+    return np.abs(y[rows] - y[rows - back]), np.abs(y[rows] - by_wall)

@@ -80,11 +80,14 @@ class Changes:
 
     def repeated(self, moments: Ints) -> npt.NDArray[np.bool_]:
         """Return whether the wall shows at a moment what it showed before a change."""
-        if not len(self.starts):
-            return np.zeros(np.shape(moments), dtype=bool)
-        at = np.searchsorted(self.starts, moments, side="right") - 1
-        since = moments - self.starts[np.maximum(at, 0)]
-        return np.asarray((at >= 0) & (since < -self.jumps[np.maximum(at, 0)]))
+        out = np.zeros(np.shape(moments), dtype=bool)
+        if not out.size:
+            return out
+        back = np.flatnonzero(self.jumps < 0)
+        ends = self.starts[back] - self.jumps[back]
+        for k in back[(ends > moments.min()) & (self.starts[back] <= moments.max())]:
+            out |= (moments >= self.starts[k]) & (moments < self.starts[k] - self.jumps[k])
+        return out
 
     def skipped(self, walls: Ints) -> npt.NDArray[np.bool_]:
         """Return whether the clock on the wall never shows a time."""
@@ -194,15 +197,14 @@ class LocalClock:
 
     Args:
         zone: Where they live.
-        shift: What the clock is ahead of UTC all year, in nanoseconds; None to follow the zone's changes.
+        shift: What models' clock is ahead of UTC all year, in nanoseconds, where a change is no whole number of
+            steps (see blend.py); None where they follow the changes (see local.py).
     """
 
     zone: str
     shift: int | None = None
 
-    @cached_property
+    @property
     def changes(self) -> Changes:
-        """The zone's changes; none where the clock is ahead by the same all year."""
-        if self.shift is None:
-            return changes_of(self.zone)
-        return Changes(np.empty(0, dtype=np.int64), np.array([self.shift], dtype=np.int64))
+        """The zone's changes."""
+        return changes_of(self.zone)

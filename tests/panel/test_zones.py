@@ -119,11 +119,45 @@ def test_an_hour_that_is_skipped_is_no_gap():
 def test_rows_at_fixed_moments_stay_in_utc_with_the_hours_of_one_offset():
     times = pd.date_range("2024-03-20", periods=160, freq="6h", tz="Europe/Berlin")
     got = read_panel(table(times))
-    assert not got.schema.clock.wall and got.panel.freq.local == LocalClock("Europe/Berlin", 2 * HOUR)
+    assert not got.schema.clock.wall and got.panel.freq.local == LocalClock("Europe/Berlin", HOUR)
     assert list(got.schema.clock.write(got.panel.times)) == list(times)
     utc_days = pd.date_range("2024-02-20", periods=60, freq="24h", tz="UTC").tz_convert("America/New_York")
     got = read_panel(table(utc_days))
     assert not got.schema.clock.wall and got.panel.freq == Frequency.parse("D")
+
+
+@pytest.mark.parametrize(("freq", "season"), [("2h", 12), ("3h", 8), ("4h", 6)])
+@pytest.mark.parametrize("end", ["2024-03-30 08:00", "2024-04-02 01:00", "2024-07-02 01:00", "2024-10-26 13:00"])
+def test_long_steps_in_utc_keep_local_hours(freq, season, end):
+    """A line through two rows is right but where the pattern has an edge: at noon and midnight."""
+    times = pd.date_range("2023-09-01", end, freq=freq, tz="Europe/Berlin")
+    due = pd.date_range(times[-1], periods=2 * season + 1, freq=freq)[1:]
+
+    def day(times):
+        return np.abs(times.hour.to_numpy() - 12.0)
+
+    got = read_panel(table(times, day(times)).assign(x=day(times)), known=["x"])
+    assert got.panel.freq.local is not None
+    seen = local_panel(got.panel)
+    for y in (seen.y, seen.known["x"]):
+        hours = (times.tz_convert("UTC").hour + times[-1].utcoffset().seconds // 3600) % 24
+        edge = np.isin(hours, (0, 1, 11, 12, 13, 23))
+        np.testing.assert_allclose(y[1:][~edge[1:]], np.abs(hours - 12)[1:][~edge[1:]], atol=1e-9)
+    model = fit_local(create("seasonal_naive", season=season), got.panel, Task(len(due)), Context())
+    made = predict_local(model, got.panel, Future({"x": day(due)[None, :]}), len(due))
+    edge = np.isin(due.hour, (0, 1, 2, 10, 11, 12, 13, 14, 22, 23))
+    np.testing.assert_allclose(made.mean[0][~edge], day(due)[~edge], atol=1e-9)
+    assert (np.diff(made.quantiles, axis=2) >= -1e-12).all()
+
+
+def test_far_from_a_change_nothing_is_blended():
+    times = pd.date_range("2024-05-01", "2024-10-01", freq="6h", tz="Europe/Berlin")
+    noise = np.random.default_rng(0).normal(size=len(times))
+    rows = table(times, noise)
+    early = pd.date_range(end=times[0], periods=480, freq="6h")[:-1]
+    got = read_panel(pd.concat([table(early, np.ones(len(early))), rows], ignore_index=True))
+    assert got.panel.freq.local is not None
+    np.testing.assert_array_equal(local_panel(got.panel).y[-len(times) :], noise)
 
 
 def test_rows_that_did_not_follow_a_change_go_on():
