@@ -15,6 +15,7 @@ from autots.panel.layouts import detect
 from autots.panel.repair import repair
 from autots.panel.schema import Ingested, Schema, id_columns
 from autots.panel.table import flatten, read_static
+from autots.panel.zones import LocalClock
 from zoo.tables.source import read
 
 __all__ = ["Ingested", "read_panel"]
@@ -73,7 +74,7 @@ def read_panel(
     flat = laid(replace(flat, notes=(*layout.notes, *flat.notes)), parsed)
     panel, report, fills = repair(flat, freq=parsed, horizon=horizon)
     if flat.clock.zone is not None and not flat.clock.wall:
-        clock, told = local_clock(panel, flat.clock.zone)
+        clock, told = local_clock(panel, LocalClock(flat.clock.zone, written=flat.clock.offsets))
         panel = replace(panel, freq=replace(panel.freq, local=clock))
         ends = flat.clock.shown(np.array([panel.times.min(), panel.times.max()]))
         start, end = (str(moment)[:19] for moment in ends)

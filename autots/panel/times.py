@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from autots.panel.frequency import Times
-from autots.panel.zones import ADVICE, changes_of, wall_clock, zone_name, zones_like
+from autots.panel.zones import ADVICE, Offsets, changes_of, wall_clock, written_offsets, zone_name, zones_like
 from zoo.errors import DataError
 
 __all__ = ["TimeStyle", "read_times"]
@@ -34,6 +34,7 @@ class TimeStyle:
         format: The strftime format of dates written as text, if they all have one.
         step: Distance of the rows on the wall clock, at most a day, in nanoseconds; 0 if it was not kept.
         phase: Where in a step they lie: what a time means that the wall clock skips.
+        offsets: Those written beside the times where they changed and no zone was named, see ``LocalClock``.
     """
 
     kind: str = "datetime"
@@ -43,6 +44,7 @@ class TimeStyle:
     format: str | None = None
     step: int = 0
     phase: int = 0
+    offsets: Offsets = ()
 
     def write(self, times: Times) -> Any:
         """Return the inside clock as a pandas array in the user's style."""
@@ -84,7 +86,8 @@ class TimeStyle:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TimeStyle:
         """Read what ``to_dict`` returned."""
-        return cls(**values)
+        pairs = tuple((int(start), int(offset)) for start, offset in values.get("offsets", ()))
+        return cls(**{**values, "offsets": pairs})
 
 
 def read_times(column: Any, name: object, like: TimeStyle | None = None) -> tuple[Times, TimeStyle, list[str]]:
@@ -210,8 +213,11 @@ def _zoned(
         notes.append(f"times in several zones ({', '.join(zones[:5])}) were converted to UTC")
         alike = zones_like(index, each)
         if alike:
-            notes.append(f"{ADVICE}{', '.join(alike)}, where others do, too: zone={alike[0]!r} gives local hours")
-    return index.tz_convert(zone), TimeStyle(style.kind, style.dtype, zone, False, style.format)
+            notes.append(
+                f"{ADVICE}{', '.join(alike)}, where others do, too: zone={alike[0]!r} also gives the changes to come"
+            )
+    offsets = written_offsets(index, each) if len(zones) > 1 else ()
+    return index.tz_convert(zone), TimeStyle(style.kind, style.dtype, zone, False, style.format, offsets=offsets)
 
 
 def _mixed(name: object) -> DataError:
@@ -277,7 +283,7 @@ def _naive(index: pd.DatetimeIndex, style: TimeStyle, like: TimeStyle | None) ->
     zone = (like.zone if like else None) or style.zone or "UTC"
     inside = index.tz_convert("UTC").tz_localize(None)
     if like is None or not like.wall:
-        return inside, TimeStyle(style.kind, style.dtype, zone, False, style.format)
+        return inside, replace(style, zone=zone, wall=False)
     moments = np.asarray(inside, dtype="datetime64[ns]").view(np.int64)
     walls = wall_clock(moments, zone, like.step, like.phase).view("datetime64[ns]")
-    return pd.DatetimeIndex(walls), TimeStyle(style.kind, style.dtype, zone, True, style.format, like.step, like.phase)
+    return pd.DatetimeIndex(walls), replace(style, zone=zone, wall=True, step=like.step, phase=like.phase)

@@ -280,7 +280,11 @@ def test_text_with_offsets_is_utc_with_advice_or_the_zone_that_is_named():
     plain = read_panel(table(offsets(times)))
     notes = [f.message for f in plain.report.findings if f.kind == "note"]
     assert any("Europe/Berlin" in note and "zone=" in note for note in notes)
-    assert plain.schema.clock.zone == "UTC" and plain.panel.freq.local is None
+    assert plain.schema.clock.zone == "UTC"
+    assert Schema.from_dict(json.loads(json.dumps(plain.schema.to_dict()))) == plain.schema
+    # The hours that were written are those of the pattern, before and after the change.
+    np.testing.assert_array_equal(local_panel(plain.panel).times[[0, -1]], times[[0, -1]].tz_localize(None))
+    assert plain.report.find("clock_change").count == 1
     named = read_panel(table(offsets(times), people(times)), zone="Europe/Berlin")
     assert not any("zone=" in f.message for f in named.report.findings)
     np.testing.assert_array_equal(named.panel.times, plain.panel.times)
@@ -306,3 +310,21 @@ def test_zones_that_are_none_or_mean_nothing_are_refused():
         read_panel(table(times), zone="Europe/Berlin")
     with pytest.raises(ConfigError, match="Europe/Berln"):
         read_panel(table(times.tz_localize("UTC")), zone="Europe/Berln")
+
+
+def test_offsets_of_several_clocks_side_by_side_are_no_clock():
+    times = pd.date_range("2024-03-25", periods=200, freq="h", tz="Europe/Berlin")
+    both = [*offsets(times), *offsets(times.tz_convert("America/New_York"))]
+    rows = pd.DataFrame({"id": np.repeat(["a", "b"], 200), "time": both, "y": np.arange(400.0)})
+    got = read_panel(rows)
+    assert got.panel.freq.local is None and got.panel.lengths.tolist() == [200, 200]
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_hours_with_offsets_keep_local_hours(text):
+    times = pd.date_range("2024-02-01", "2024-04-02", freq="h", tz="Europe/Berlin")
+    due = pd.date_range(times[-1], periods=49, freq="h")[1:]
+    column = offsets(times) if text else [t.tz_convert(dt.timezone(t.utcoffset())) for t in times]
+    panel = read_panel(table(pd.Series(column, dtype=object), people(times))).panel
+    model = fit_local(create("seasonal_naive", season=168), panel, Task(48), Context())
+    np.testing.assert_array_equal(predict_local(model, panel, Future(), 48).mean[0], people(due))
