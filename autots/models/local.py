@@ -29,12 +29,15 @@ def ask(model: Forecaster, view: LocalView, horizon: int) -> Forecast:
     """Forecast H steps in UTC from what the clock on the wall shows.
 
     A repeated hour has the same forecast twice. Behind a skipped one H steps in UTC are more than H on the wall: the
-    last of them are forecast from a history that goes on with the model's own first means.
+    last of them are forecast from a history that goes on with the model's own first means. What lies between two steps
+    on the wall is between their forecasts.
     """
-    if view.steps is None:
+    if view.steps is None and view.later is None:
         return model.predict(view.history, view.future)
     made = model.predict(view.history, _next(view.future, 0, horizon))
-    room = np.maximum(view.steps.max(axis=1) + 1 - horizon, 0)
+    at = np.broadcast_to(np.arange(horizon), made.mean.shape) if view.steps is None else view.steps
+    other = at if view.later is None else np.maximum(at + np.sign(view.later).astype(np.int64), 0)
+    room = np.maximum(other.max(axis=1) + 1 - horizon, 0)
     size = horizon + int(room.max())
     mean = np.full((len(room), size), np.nan)
     quantiles = np.full((*mean.shape, made.quantiles.shape[2]), np.nan)
@@ -44,8 +47,13 @@ def ask(model: Forecaster, view: LocalView, horizon: int) -> Forecast:
         part = _beyond(model, view, rows, Forecast(made.mean[rows], made.quantiles[rows]), int(more))
         mean[rows, horizon : horizon + more] = part.mean
         quantiles[rows, horizon : horizon + more] = part.quantiles
-    at = view.steps
-    return Forecast(np.take_along_axis(mean, at, axis=1), np.take_along_axis(quantiles, at[:, :, None], axis=1))
+    found = Forecast(np.take_along_axis(mean, at, axis=1), np.take_along_axis(quantiles, at[:, :, None], axis=1))
+    if view.later is None:
+        return found
+    next_ = np.take_along_axis(mean, other, axis=1), np.take_along_axis(quantiles, other[:, :, None], axis=1)
+    share = np.abs(view.later)
+    spread = found.quantiles + share[:, :, None] * (next_[1] - found.quantiles)
+    return Forecast(found.mean + share * (next_[0] - found.mean), spread)
 
 
 def _next(future: Future, first: int, horizon: int) -> Future:

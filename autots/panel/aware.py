@@ -7,6 +7,7 @@ clock on the wall shows them (``autots.panel.local``), for people sleep and work
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -48,7 +49,7 @@ def in_zone(table: FlatTable, zone: str) -> FlatTable:
         )
     dtype = re.sub(r"^datetime64\[(\w+), .*\]$", rf"datetime64[\1, {name}]", clock.dtype)
     notes = tuple(note for note in table.notes if not note.startswith(ADVICE))
-    return replace(table, clock=replace(clock, zone=name, dtype=dtype), notes=notes)
+    return replace(table, clock=replace(clock, zone=name, dtype=dtype, offsets=()), notes=notes)
 
 
 def laid(table: FlatTable, freq: Frequency | None) -> FlatTable:
@@ -73,7 +74,8 @@ def laid(table: FlatTable, freq: Frequency | None) -> FlatTable:
     even = np.isclose(on_wall, in_utc, rtol=0.0, atol=1e-9)
     if even:
         # No change among the rows: round times tell, and the hour repeats alike on both clocks.
-        wall = step > _HOUR and (step >= _DAY or phase == 0 or _usual(some % within) != 0)
+        round_ = phase == 0 or _usual(some % within) != 0
+        wall = step >= _DAY or (step > _HOUR and round_ and bool(len(changes_of(zone).starts)))
     else:
         wall = on_wall > in_utc
     if not wall:
@@ -111,32 +113,35 @@ def _together(phases: Ints, step: int) -> float:
     return float((shares**2).sum())
 
 
-def local_clock(panel: Panel, zone: str) -> tuple[LocalClock | None, Iterable[Finding]]:
+def local_clock(panel: Panel, clock: LocalClock) -> tuple[LocalClock | None, Iterable[Finding]]:
     """Return the clock by which models see a panel in UTC, and what to tell about it.
 
     None where there is nothing to see: days and longer, or a zone that is UTC. Where a change of the clock is no whole
-    number of steps (6 hours, say), the hours of the day would move by a part of a row: one offset for all year is used.
+    number of steps (6 hours, say), it moves rows by a part of a step: see blend.py.
 
     Args:
         panel: Kept in UTC.
-        zone: Of its times.
+        clock: Of its times, followed in every change.
     """
     freq = panel.freq
     if freq.is_integer or not freq.is_fixed or freq.spacing >= _DAY:
         return None, ()
-    moments, step, changes = panel.times.view(np.int64), freq.spacing, changes_of(zone)
+    moments, step, changes = panel.times.view(np.int64), freq.spacing, clock.changes
     first, last = int(moments.min()), int(moments.max())
     seen, coming = changes.between(first, last), changes.between(first, last + _YEAR)
     if coming.start == coming.stop:
         offset = int(changes.offsets[coming.start])
-        return (LocalClock(zone) if offset else None), ()
-    if (changes.jumps[coming] % step).any():
-        offset = _usual(changes.wall(moments) - moments)
-        return (LocalClock(zone, offset) if offset else None), ()
+        return (clock if offset else None), ()
+    whole = not (changes.jumps[coming] % step).any()
+    offsets = changes.offsets[coming.start : coming.stop + 1]
+    if not whole and int(np.ptp(offsets)) >= step:
+        return None, ()  # a zone that was moved far: nothing regular is shown by its wall
     if _follows_utc(panel, changes.starts[seen], changes.jumps[seen]):
-        told = f"the daily pattern keeps to UTC through {_times(seen.stop - seen.start)} of the clock in {zone}"
+        told = f"the daily pattern keeps to UTC through {_times(seen.stop - seen.start)} of the clock in {clock.name}"
         return None, [Finding("clock_change", seen.stop - seen.start, told, "models see UTC")]
-    return LocalClock(zone), _told(panel, zone, changes.starts[seen], changes.jumps[seen])
+    if not whole:
+        return replace(clock, shift=int(offsets.min())), ()
+    return clock, _told(panel, clock.name, changes.starts[seen], changes.jumps[seen])
 
 
 def _times(count: int) -> str:
@@ -177,7 +182,7 @@ def _follows_utc(panel: Panel, starts: Ints, jumps: Ints) -> bool:
         spread = float(np.nanmean(np.abs(y - np.nanmean(y)))) if not np.isnan(y).all() else 0.0
         for start, jump in zip(starts[-_CHANGES:].tolist(), jumps[-_CHANGES:].tolist(), strict=True):
             for back in (_DAY // step, 7 * _DAY // step):
-                pair = _pair(y, -((begin - start) // step), back, jump // step)
+                pair = _pair(y, -((begin - start) // step), back, jump / step)
                 if spread > 0 and pair is not None:
                     by_utc.append(pair[0] / spread)
                     by_wall.append(pair[1] / spread)
@@ -192,9 +197,14 @@ def _follows_utc(panel: Panel, starts: Ints, jumps: Ints) -> bool:
     return bool(gain.mean() > 2 * gain.std() / np.sqrt(len(gain)))
 
 
-def _pair(y: Floats, at: int, back: int, jump: int) -> tuple[Floats, Floats] | None:
+def _pair(y: Floats, at: int, back: int, jump: float) -> tuple[Floats, Floats] | None:
     """Return the errors of the values ``back`` rows ago on either clock, for rows from ``at`` on; None if too few."""
-    rows: npt.NDArray[np.intp] = np.arange(max(at, back + max(-jump, 0), 0), min(at + back - max(jump, 0), len(y)))
+    whole = math.floor(jump)
+    part, room = jump - whole, math.ceil(jump)
+    rows: npt.NDArray[np.intp] = np.arange(max(at, back + max(-whole, 0), 0), min(at + back - max(room, 0), len(y)))
     if at <= 0 or not len(rows):
         return None
-    return np.abs(y[rows] - y[rows - back]), np.abs(y[rows] - y[rows - back + jump])
+    by_wall = y[rows - back + whole]
+    if part:
+        by_wall = by_wall + part * (y[rows - back + room] - by_wall)
+    return np.abs(y[rows] - y[rows - back]), np.abs(y[rows] - by_wall)

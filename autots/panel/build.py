@@ -19,6 +19,7 @@ from autots.panel.repair import repair
 from autots.panel.schema import Ingested, Schema, id_columns
 from autots.panel.table import COUNT, counted, flatten, read_static
 from autots.panel.tidy import Tidied, tidied, tidy, turned, without_partitions
+from autots.panel.zones import LocalClock
 from zoo.tables.source import Table, decisions, partitions, read
 
 __all__ = ["Ingested", "read_panel"]
@@ -84,7 +85,7 @@ def read_panel(
     flat = laid(flat, parsed)
     panel, report, fills = repair(flat, freq=parsed, horizon=horizon)
     if flat.clock.zone is not None and not flat.clock.wall:
-        clock, told = local_clock(panel, flat.clock.zone)
+        clock, told = local_clock(panel, LocalClock(flat.clock.zone, written=flat.clock.offsets))
         panel = replace(panel, freq=replace(panel.freq, local=clock))
         ends = flat.clock.shown(np.array([panel.times.min(), panel.times.max()]))
         start, end = (str(moment)[:19] for moment in ends)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from autots.panel.blend import blended, blended_ahead
 from autots.panel.panel import Floats, Future, Ints, Panel
 from autots.panel.zones import Changes
 
@@ -27,11 +28,13 @@ class LocalView:
         history: S series on the wall's clock.
         future: Known covariates over the next K steps on the wall.
         steps: (S, H) which of the next steps on the wall each step in UTC is, from 0; None where it is the same one.
+        later: (S, H) by which part of a step each comes later than that step (see blend.py); None for not at all.
     """
 
     history: Panel
     future: Future
     steps: Ints | None = None
+    later: Floats | None = None
 
     @classmethod
     def of(cls, history: Panel, future: Future, horizon: int) -> LocalView:
@@ -41,6 +44,9 @@ class LocalView:
             return cls(history, future)
         moments, step = history.times.view(np.int64), history.freq.spacing
         ends = moments[history.indptr[1:] - 1]
+        if local.shift is not None:
+            mixed, later = blended_ahead(history, future, horizon)
+            return cls(blended(history), mixed, None, later)
         changes = local.changes
         among = changes.between(int(ends.min()), int(ends.max()) + horizon * step)
         if among.start == among.stop:
@@ -55,11 +61,11 @@ class LocalView:
         if (steps == np.arange(horizon)).all():
             return cls(seen, future)
         room = max(horizon, int(steps.max()) + 1)
-        known = {
+        laid = {
             name: _on_wall(values, steps, seen.known[name][seen.indptr[1:] - 1], room, name in history.categorical)
             for name, values in future.known.items()
         }
-        return cls(seen, Future(known), steps)
+        return cls(seen, Future(laid), steps)
 
 
 def local_panel(panel: Panel, stop: Ints | None = None) -> Panel:
@@ -72,6 +78,8 @@ def local_panel(panel: Panel, stop: Ints | None = None) -> Panel:
     local = panel.freq.local
     if local is None or not panel.n_series:
         return panel
+    if local.shift is not None:
+        return blended(panel)
     changes, moments = local.changes, panel.times.view(np.int64)
     wall, plain = changes.wall(moments), replace(panel.freq, local=None)
     last = wall[panel.indptr[1:] - 1]

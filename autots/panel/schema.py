@@ -344,7 +344,7 @@ class Schema:
     def from_dict(cls, values: dict[str, Any]) -> Schema:
         """Read what ``to_dict`` returned, from JSON too."""
         local = values.get("local")  # what was saved without it was fitted in UTC
-        freq = replace(Frequency.parse(values["freq"]), local=None if local is None else LocalClock(**local))
+        freq = replace(Frequency.parse(values["freq"]), local=None if local is None else LocalClock.from_dict(local))
         return cls(
             Layout.from_dict(values["layout"]),
             KeyStyle.of(values["ids"]),

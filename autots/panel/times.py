@@ -15,7 +15,7 @@ from autots.panel import writing
 from autots.panel.dates import decide, follow, key_format, suffixes
 from autots.panel.frequency import Times
 from autots.panel.grid import unit_hint
-from autots.panel.zones import ADVICE, changes_of, wall_clock, zone_name, zones_like
+from autots.panel.zones import ADVICE, Offsets, changes_of, wall_clock, written_offsets, zone_name, zones_like
 from zoo.errors import DataError
 
 __all__ = ["TimeStyle", "read_times"]
@@ -39,6 +39,7 @@ class TimeStyle:
         reads: The formats by which texts were read, the most frequent first; later tables are read by them.
         step: Distance of the rows on the wall clock, at most a day, in nanoseconds; 0 if it was not kept.
         phase: Where in a step they lie: what a time means that the wall clock skips.
+        offsets: Those written beside the times where they changed and no zone was named, see ``LocalClock``.
     """
 
     kind: str = "datetime"
@@ -49,6 +50,7 @@ class TimeStyle:
     reads: tuple[str, ...] = ()
     step: int = 0
     phase: int = 0
+    offsets: Offsets = ()
 
     def write(self, times: Times) -> Any:
         """Return the inside clock as a pandas array in the user's style."""
@@ -114,7 +116,8 @@ class TimeStyle:
     def from_dict(cls, values: dict[str, Any]) -> TimeStyle:
         """Read what ``to_dict`` returned; also what it returned before formats of reading were kept."""
         reads = values.get("reads") or ([values["format"]] if values.get("format") else [])
-        return cls(**{**values, "reads": tuple(reads)})
+        pairs = tuple((int(start), int(offset)) for start, offset in values.get("offsets", ()))
+        return cls(**{**values, "reads": tuple(reads), "offsets": pairs})
 
 
 def read_times(
@@ -367,8 +370,11 @@ def _zoned(
         notes.append(f"times in several zones ({', '.join(zones[:5])}) were converted to UTC")
         alike = zones_like(index, each)
         if alike:
-            notes.append(f"{ADVICE}{', '.join(alike)}, where others do, too: zone={alike[0]!r} gives local hours")
-    return index.tz_convert(zone), replace(style, zone=zone, wall=False)
+            notes.append(
+                f"{ADVICE}{', '.join(alike)}, where others do, too: zone={alike[0]!r} also gives the changes to come"
+            )
+    offsets = written_offsets(index, each) if len(zones) > 1 else ()
+    return index.tz_convert(zone), replace(style, zone=zone, wall=False, offsets=offsets)
 
 
 def _mixed(name: object) -> DataError:

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["ADVICE", "Changes", "LocalClock", "changes_of", "wall_clock", "zone_name", "zones_like"]
+__all__ = [
+    "ADVICE",
+    "Changes",
+    "LocalClock",
+    "Offsets",
+    "changes_of",
+    "wall_clock",
+    "written_offsets",
+    "zone_name",
+    "zones_like",
+]
 
 Ints = npt.NDArray[np.int64]
+#: (moment in UTC, what the clock is ahead from then on), in nanoseconds, ascending.
+Offsets: TypeAlias = tuple[tuple[int, int], ...]
 
 #: How a note begins that advises to name a zone.
 ADVICE = "their offsets change as in "
@@ -80,11 +92,14 @@ class Changes:
 
     def repeated(self, moments: Ints) -> npt.NDArray[np.bool_]:
         """Return whether the wall shows at a moment what it showed before a change."""
-        if not len(self.starts):
-            return np.zeros(np.shape(moments), dtype=bool)
-        at = np.searchsorted(self.starts, moments, side="right") - 1
-        since = moments - self.starts[np.maximum(at, 0)]
-        return np.asarray((at >= 0) & (since < -self.jumps[np.maximum(at, 0)]))
+        out = np.zeros(np.shape(moments), dtype=bool)
+        if not out.size:
+            return out
+        back = np.flatnonzero(self.jumps < 0)
+        ends = self.starts[back] - self.jumps[back]
+        for k in back[(ends > moments.min()) & (self.starts[back] <= moments.max())]:
+            out |= (moments >= self.starts[k]) & (moments < self.starts[k] - self.jumps[k])
+        return out
 
     def skipped(self, walls: Ints) -> npt.NDArray[np.bool_]:
         """Return whether the clock on the wall never shows a time."""
@@ -141,11 +156,9 @@ def zones_like(index: pd.DatetimeIndex, names: Sequence[str]) -> tuple[str, ...]
     Several zones always do, so none may be taken for the one that is meant.
     """
     among = np.unique(np.linspace(0, len(index) - 1, 2000).astype(np.intp))
-    some, said = index[among], [re.fullmatch(r"UTC(?:([+-])(\d\d):?(\d\d))?", names[i]) for i in among]
-    if not all(said):
+    some, wanted = index[among], _offsets([names[i] for i in among])
+    if wanted is None:
         return ()
-    ahead = [0 if m is None or m[1] is None else int(m[1] + m[2]) * 60 + int(m[1] + m[3]) for m in said]
-    wanted = np.array(ahead, dtype=np.int64) * 60 * _SECOND
     utc = some.tz_convert("UTC").tz_localize(None)
 
     def fits(zone: str) -> bool:
@@ -153,6 +166,33 @@ def zones_like(index: pd.DatetimeIndex, names: Sequence[str]) -> tuple[str, ...]
         return bool((np.asarray(ahead, dtype="timedelta64[ns]").view(np.int64) == wanted).all())
 
     return tuple(zone for zone in _USUAL if fits(zone))
+
+
+def written_offsets(index: pd.DatetimeIndex, names: Sequence[str]) -> Offsets:
+    """Return the first moment of each offset in ``names`` (``UTC+01:00``), if one clock on the wall wrote them all."""
+    ahead = _offsets(names)
+    if ahead is None:
+        return ()
+    moments = np.asarray(index.tz_convert("UTC").tz_localize(None), dtype="datetime64[ns]").view(np.int64)
+    order = np.argsort(moments, kind="stable")
+    moments, ahead = moments[order], ahead[order]
+    first = np.flatnonzero(np.diff(ahead, prepend=ahead[0] - 1))
+    years = (moments[-1] - moments[0]) / (365 * _DAY)
+    if len(first) > 3 + 4 * years:  # several clocks, side by side
+        return ()
+    return tuple((int(moments[k]), int(ahead[k])) for k in first)
+
+
+def _offsets(names: Sequence[str]) -> Ints | None:
+    """Return the offsets that names such as ``UTC+01:00`` stand for, in nanoseconds; None if one is another name."""
+    known: dict[str, int] = {}
+    for name in set(names):
+        found = re.fullmatch(r"UTC(?:([+-])(\d\d):?(\d\d))?", name)
+        if found is None:
+            return None
+        minutes = 0 if found[1] is None else int(found[1] + found[2]) * 60 + int(found[1] + found[3])
+        known[name] = minutes * 60 * _SECOND
+    return np.array([known[name] for name in names], dtype=np.int64)
 
 
 def wall_clock(moments: Ints, zone: str, step: int = 0, phase: int = 0, *, strict: bool = False) -> Ints:
@@ -194,15 +234,34 @@ class LocalClock:
 
     Args:
         zone: Where they live.
-        shift: What the clock is ahead of UTC all year, in nanoseconds; None to follow the zone's changes.
+        shift: What models' clock is ahead of UTC all year, in nanoseconds, where a change is no whole number of
+            steps (see blend.py); None where they follow the changes (see local.py).
+        written: Offsets that were written beside the times where no zone is named, each with its first moment; the last
+            one goes on.
     """
 
     zone: str
     shift: int | None = None
+    written: Offsets = ()
 
-    @cached_property
+    @property
     def changes(self) -> Changes:
-        """The zone's changes; none where the clock is ahead by the same all year."""
-        if self.shift is None:
-            return changes_of(self.zone)
-        return Changes(np.empty(0, dtype=np.int64), np.array([self.shift], dtype=np.int64))
+        """The changes of its clock."""
+        return _changes_written(self.written) if self.written else changes_of(self.zone)
+
+    @property
+    def name(self) -> str:
+        """Whose clock, in words."""
+        return "the offsets of the table" if self.written else self.zone
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> LocalClock:
+        """Read what ``asdict`` returned, from JSON too."""
+        written = tuple((int(start), int(offset)) for start, offset in values.get("written", ()))
+        return cls(values["zone"], values["shift"], written)
+
+
+@lru_cache(maxsize=64)
+def _changes_written(written: Offsets) -> Changes:
+    starts, offsets = np.array(written, dtype=np.int64).T
+    return Changes(starts[1:].copy(), offsets.copy())

@@ -119,11 +119,45 @@ def test_an_hour_that_is_skipped_is_no_gap():
 def test_rows_at_fixed_moments_stay_in_utc_with_the_hours_of_one_offset():
     times = pd.date_range("2024-03-20", periods=160, freq="6h", tz="Europe/Berlin")
     got = read_panel(table(times))
-    assert not got.schema.clock.wall and got.panel.freq.local == LocalClock("Europe/Berlin", 2 * HOUR)
+    assert not got.schema.clock.wall and got.panel.freq.local == LocalClock("Europe/Berlin", HOUR)
     assert list(got.schema.clock.write(got.panel.times)) == list(times)
     utc_days = pd.date_range("2024-02-20", periods=60, freq="24h", tz="UTC").tz_convert("America/New_York")
     got = read_panel(table(utc_days))
     assert not got.schema.clock.wall and got.panel.freq == Frequency.parse("D")
+
+
+@pytest.mark.parametrize(("freq", "season"), [("2h", 12), ("3h", 8), ("4h", 6)])
+@pytest.mark.parametrize("end", ["2024-03-30 08:00", "2024-04-02 01:00", "2024-07-02 01:00", "2024-10-26 13:00"])
+def test_long_steps_in_utc_keep_local_hours(freq, season, end):
+    """A line through two rows is right but where the pattern has an edge: at noon and midnight."""
+    times = pd.date_range("2023-09-01", end, freq=freq, tz="Europe/Berlin")
+    due = pd.date_range(times[-1], periods=2 * season + 1, freq=freq)[1:]
+
+    def day(times):
+        return np.abs(times.hour.to_numpy() - 12.0)
+
+    got = read_panel(table(times, day(times)).assign(x=day(times)), known=["x"])
+    assert got.panel.freq.local is not None
+    seen = local_panel(got.panel)
+    for y in (seen.y, seen.known["x"]):
+        hours = (times.tz_convert("UTC").hour + times[-1].utcoffset().seconds // 3600) % 24
+        edge = np.isin(hours, (0, 1, 11, 12, 13, 23))
+        np.testing.assert_allclose(y[1:][~edge[1:]], np.abs(hours - 12)[1:][~edge[1:]], atol=1e-9)
+    model = fit_local(create("seasonal_naive", season=season), got.panel, Task(len(due)), Context())
+    made = predict_local(model, got.panel, Future({"x": day(due)[None, :]}), len(due))
+    edge = np.isin(due.hour, (0, 1, 2, 10, 11, 12, 13, 14, 22, 23))
+    np.testing.assert_allclose(made.mean[0][~edge], day(due)[~edge], atol=1e-9)
+    assert (np.diff(made.quantiles, axis=2) >= -1e-12).all()
+
+
+def test_far_from_a_change_nothing_is_blended():
+    times = pd.date_range("2024-05-01", "2024-10-01", freq="6h", tz="Europe/Berlin")
+    noise = np.random.default_rng(0).normal(size=len(times))
+    rows = table(times, noise)
+    early = pd.date_range(end=times[0], periods=480, freq="6h")[:-1]
+    got = read_panel(pd.concat([table(early, np.ones(len(early))), rows], ignore_index=True))
+    assert got.panel.freq.local is not None
+    np.testing.assert_array_equal(local_panel(got.panel).y[-len(times) :], noise)
 
 
 def test_rows_that_did_not_follow_a_change_go_on():
@@ -246,7 +280,11 @@ def test_text_with_offsets_is_utc_with_advice_or_the_zone_that_is_named():
     plain = read_panel(table(offsets(times)))
     notes = [f.message for f in plain.report.findings if f.kind == "note"]
     assert any("Europe/Berlin" in note and "zone=" in note for note in notes)
-    assert plain.schema.clock.zone == "UTC" and plain.panel.freq.local is None
+    assert plain.schema.clock.zone == "UTC"
+    assert Schema.from_dict(json.loads(json.dumps(plain.schema.to_dict()))) == plain.schema
+    # The hours that were written are those of the pattern, before and after the change.
+    np.testing.assert_array_equal(local_panel(plain.panel).times[[0, -1]], times[[0, -1]].tz_localize(None))
+    assert plain.report.find("clock_change").count == 1
     named = read_panel(table(offsets(times), people(times)), zone="Europe/Berlin")
     assert not any("zone=" in f.message for f in named.report.findings)
     np.testing.assert_array_equal(named.panel.times, plain.panel.times)
@@ -272,3 +310,21 @@ def test_zones_that_are_none_or_mean_nothing_are_refused():
         read_panel(table(times), zone="Europe/Berlin")
     with pytest.raises(ConfigError, match="Europe/Berln"):
         read_panel(table(times.tz_localize("UTC")), zone="Europe/Berln")
+
+
+def test_offsets_of_several_clocks_side_by_side_are_no_clock():
+    times = pd.date_range("2024-03-25", periods=200, freq="h", tz="Europe/Berlin")
+    both = [*offsets(times), *offsets(times.tz_convert("America/New_York"))]
+    rows = pd.DataFrame({"id": np.repeat(["a", "b"], 200), "time": both, "y": np.arange(400.0)})
+    got = read_panel(rows)
+    assert got.panel.freq.local is None and got.panel.lengths.tolist() == [200, 200]
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_hours_with_offsets_keep_local_hours(text):
+    times = pd.date_range("2024-02-01", "2024-04-02", freq="h", tz="Europe/Berlin")
+    due = pd.date_range(times[-1], periods=49, freq="h")[1:]
+    column = offsets(times) if text else [t.tz_convert(dt.timezone(t.utcoffset())) for t in times]
+    panel = read_panel(table(pd.Series(column, dtype=object), people(times))).panel
+    model = fit_local(create("seasonal_naive", season=168), panel, Task(48), Context())
+    np.testing.assert_array_equal(predict_local(model, panel, Future(), 48).mean[0], people(due))
