@@ -88,7 +88,8 @@ class Board:
         if entry.status == "complete" and entry.made is not None:
             entry.score = self.objective.value(entry.made)
             if not np.isfinite(entry.score):
-                entry.status, entry.made = "failed", None
+                # The forecasts of a trivial one are kept: another metric may be defined where this one is not.
+                entry.status, entry.made = "failed", entry.made if entry.number < 0 else None
                 entry.note = entry.note or f"its {self.objective.metric.name} is not a number"
         self.entries.append(entry)
         return self

@@ -46,6 +46,8 @@ def facts_of(
     if base is not None:
         final["seasonal_naive"] = objective.scores(base.mean[at], base.quantiles[at], part)
         final["seasonal_naive"][name] = objective.score(objective.metric, base.mean[at], base.quantiles[at], part)
+    if not np.isfinite(final["ensemble"][name]):
+        messages = (*messages, f"{name} is not defined on the windows that no choice saw, so nothing is said of it")
     actual = objective.targets.actual[at]
     worst = _per_series(objective, unseen, base, panel, part)
     return Facts(
@@ -64,9 +66,16 @@ def facts_of(
 
 
 def trivial_facts(
-    panel: Panel, report: DataReport, family: str, *, title: str, settings: Mapping[str, Any], message: str
+    panel: Panel,
+    report: DataReport,
+    family: str,
+    *,
+    title: str,
+    settings: Mapping[str, Any],
+    message: str,
+    before: tuple[str, ...] = (),
 ) -> Facts:
-    """Return the facts of a fit where nothing could be backtested."""
+    """Return the facts of a fit where nothing could be chosen; ``before`` are messages that come first."""
     board = pd.DataFrame(
         [
             {
@@ -85,7 +94,7 @@ def trivial_facts(
         ]
     )
     empty = pd.DataFrame({"series": [], "score": [], "skill": [], "length": []})
-    return Facts(title, settings, {"total": 0.0}, report.to_dict(), board, {}, {}, (), (), empty, (message,))
+    return Facts(title, settings, {"total": 0.0}, report.to_dict(), board, {}, {}, (), (), empty, (*before, message))
 
 
 def _leaderboard(board: Board, assembly: Assembly, final: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
