@@ -20,6 +20,7 @@ from autots.intervals import Conformal, Tracker
 from autots.metrics import season_scale
 from autots.models.base import Forecast, Forecaster, Task
 from autots.models.catalog import fit_here
+from autots.models.steady import Steady, Woken
 from autots.panel import Floats, Future, Ints, Panel
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Ensemble:
         if not online.empty:
             more = online.corrections(history.ids, history.last_times)
             point, quantiles = self._moved(point, quantiles, more)
-        return point, self._widened(quantiles, learned.tracker)
+        return self._settled(history, point, self._widened(quantiles, learned.tracker))
 
     def roll(
         self,
@@ -221,7 +222,12 @@ class Ensemble:
                 squared=self.task.squared,
                 floor=self._floor,
             )
-        return out, quantiles, online
+        return *self._settled(history, out, quantiles), online
+
+    def _settled(self, history: Panel, point: Floats, quantiles: Floats) -> tuple[Floats, Floats]:
+        """Return a forecast in which constant series go on, and those that just ceased to be have a width."""
+        quantiles = Woken.of(history, self.task.levels, self.task.horizon).apply(quantiles, self._middle)
+        return Steady.of(history).apply(point, quantiles, self._middle)
 
     def _tracked(self, made: Sequence[Outcome], tracker: Tracker) -> Tracker:
         """Adapt every interval, in place, to the outcomes before it, never to its own; return the last tracker."""

@@ -153,7 +153,12 @@ def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
                 read.report,
                 title=run.title,
                 settings={**described, "metric": board.objective.metric.name, "windows": list(plan.cutoffs[:20])},
-                seconds={"start": started, "search": searched - started, "final fit": fitted - searched, "total": fitted},
+                seconds={
+                    "start": started,
+                    "search": searched - started,
+                    "final fit": fitted - searched,
+                    "total": fitted,
+                },
                 messages=tuple(messages),
             )
         except Exception as error:
@@ -237,6 +242,10 @@ def _assembled(
     if assembly.left_out:
         names = ", ".join(assembly.left_out)
         messages.append(f"left out of the ensemble, as their final fit would have broken the budget: {names}")
+    if assembly.conformal is not None and not assembly.conformal.learned:
+        messages.append(
+            "the intervals are not calibrated, as the history was constant before every window: their width is a guess"
+        )
     return assembly
 
 

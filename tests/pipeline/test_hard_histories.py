@@ -1,4 +1,4 @@
-"""Histories that leave a search little to choose by: a fit always returns a forecaster, and says what it could not do."""
+"""Histories that leave a search little to choose by: a fit always returns a forecaster, and says what it lacks."""
 
 import numpy as np
 import pandas as pd
@@ -73,3 +73,51 @@ def test_a_fault_while_choosing_leaves_the_best_trivial_forecaster(make, monkeyp
     assert pipeline.members[0].family in ("seasonal_naive", "seasonal_mean")
     assert any("argmin" in message for message in pipeline.facts.messages)
     assert "argmin" in caplog.text  # and the way there is in the log
+
+
+def months(values, **more):
+    return pd.DataFrame({"ds": pd.date_range("2015-01-01", periods=len(values), freq="MS"), "y": values, **more})
+
+
+def airline(n=96, seed=1):
+    t = np.arange(n)
+    return 100 + 0.5 * t + 12 * np.sin(2 * np.pi * t / 12) + np.random.default_rng(seed).normal(size=n)
+
+
+@pytest.mark.parametrize("metric", ["mase", "rmse", "wql"])
+def test_constant_series_among_others_keep_their_value(make, metric):
+    flat = {"four": 4.0, "zero": 0.0, "cold": -250.0, "tenth": 0.1, "huge": 1e12}
+    parts = [months(airline(seed=i) * (1 + i), unique_id=f"s{i}") for i in range(3)]
+    parts += [months(np.full(96, value), unique_id=name) for name, value in flat.items()]
+    pipeline = make(12, metric=metric, trials=11).fit(pd.concat(parts))
+    made = pipeline.predict().set_index("unique_id")
+    for name, value in flat.items():
+        np.testing.assert_allclose(made.loc[name, ["mean", "0.1", "0.9"]], value, rtol=1e-6, atol=1e-9)
+    assert (made.loc["s0", "0.9"] > made.loc["s0", "0.1"]).all()
+    said = any("5 of 8 series do not count in mase" in message for message in pipeline.facts.messages)
+    assert said == (metric == "mase")
+    test = pd.concat([months(np.full(100, v), unique_id=k).iloc[96:] for k, v in flat.items()])
+    assert pipeline.evaluate(test)["mae"] == 0
+
+
+@pytest.mark.parametrize("tail", [[1.0, 158.0], [5.0, 0.0, 7.0], [9.0], [3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0]])
+@pytest.mark.parametrize("head", [0.0, 4.0])
+def test_what_was_constant_until_its_last_rows_has_intervals(make, head, tail):
+    pipeline = make(6, trials=10).fit(months(np.r_[np.full(30, head), tail]))
+    made = pipeline.predict()
+    assert (made["0.9"] - made["0.1"] > 0.1).all()
+    if len(tail) <= 3:
+        assert any("not calibrated" in message for message in pipeline.facts.messages)
+        assert pipeline.facts.coverage["0.8"] < 1  # what the windows show, whatever the intervals are now
+
+
+@pytest.mark.parametrize("level", [1e8, 1e9, 1e12])
+def test_a_high_level_changes_no_choice(make, level):
+    """Four bytes keep seven digits: kept with their level, out-of-fold forecasts of 1e9 had a resolution of 64."""
+    plain, high = (make(12, trials=13).fit(months(airline() + shift)) for shift in (0.0, level))
+    a, b = plain.predict(), high.predict()
+    np.testing.assert_allclose(b["mean"] - level, a["mean"], atol=1.5)
+    assert ((b["0.9"] - b["0.1"]) / (a["0.9"] - a["0.1"])).between(0.5, 2).all()
+    rank = [p.leaderboard().set_index("model")["score"].drop(index="ensemble", errors="ignore") for p in (plain, high)]
+    for name in ("seasonal_naive", "naive", "drift", "mean"):
+        assert rank[1][name] == pytest.approx(rank[0][name], rel=1e-3)
