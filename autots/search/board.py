@@ -129,8 +129,8 @@ def write_backtest(path: Path, made: Backtest, targets: Targets | None = None) -
     part = path.with_suffix(".part")
     with open(part, "wb") as file:
         seconds = np.array([made.fit_seconds, made.predict_seconds])
-        offset = {} if targets is None or targets.offset is None else {"offset": targets.offset}
-        np.savez(file, mean=made.mean, quantiles=made.quantiles, seconds=seconds, fits=made.fits, **offset)
+        offset = np.empty(0) if targets is None or targets.offset is None else targets.offset
+        np.savez(file, mean=made.mean, quantiles=made.quantiles, seconds=seconds, fits=made.fits, offset=offset)
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, path)
@@ -166,16 +166,15 @@ def read_backtest(path: Path, targets: Targets | None = None) -> Backtest:
         with np.load(path, allow_pickle=False) as file:
             fit, predict = (float(v) for v in file["seconds"])
             made = Backtest(file["mean"], file["quantiles"], fit, predict, fits=int(file["fits"]))
-            offset = file["offset"] if "offset" in file else None
+            offset = np.asarray(file["offset"]) if "offset" in file else np.empty(0)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ArtifactError(
             f"out-of-fold forecasts must be readable, but {path.name} is not: {error}",
             "start the fit anew with another run directory",
         ) from error
     if targets is not None:
-        other = (offset is None) != (targets.offset is None)
-        other = other or (offset is not None and not np.array_equal(offset, targets.offset))
-        if other or made.mean.shape != targets.actual.shape:
+        expected = np.empty(0) if targets.offset is None else targets.offset
+        if not np.array_equal(offset, expected) or made.mean.shape != targets.actual.shape:
             raise ArtifactError(
                 f"out-of-fold forecasts must be of the windows and levels of this fit, but those of {path.name} are "
                 "not: another version made them",

@@ -72,7 +72,7 @@ class DirectLinear(Pooled):
         base = fits[0] if fits else 4
         lags = int(min(max(p["lags"] * base, 8), max(usual // 3, 1), 200))
         window = norm_window(task, fits, p["norm_periods"], usual)
-        return WindowSpec(lags, seasonal, (), False, p["norm"], window)
+        return WindowSpec(lags, seasonal, (), False, self._norm, window)
 
     def most_rows(self, horizon: int) -> float:
         """See Forecaster."""

@@ -86,7 +86,7 @@ class MLP(Pooled):
 
     def _learn(self, panel: Panel, task: Task, context: Context) -> None:
         p, self._task = self._params, task
-        self._lookback, self._window = lookback_of(panel, task, p["lookback"], p["norm"], p["norm_periods"])
+        self._lookback, self._window = lookback_of(panel, task, p["lookback"], self._norm, p["norm_periods"])
         self._classes = classes_of(panel)
         table = Table(panel, task, self._window)
         at = self._origins(panel, task, np.random.default_rng(context.seed))

@@ -82,7 +82,7 @@ class RVFL(Pooled):
     def _learn(self, panel: Panel, task: Task, context: Context) -> None:
         p, rng = self._params, np.random.default_rng(context.seed)
         self._task = task
-        self._lookback, self._window = lookback_of(panel, task, p["lookback"], p["norm"], p["norm_periods"])
+        self._lookback, self._window = lookback_of(panel, task, p["lookback"], self._norm, p["norm_periods"])
         self._classes = classes_of(panel)
         table = Table(panel, task, self._window)
         rounds = 1 if task.squared else 2

@@ -91,7 +91,7 @@ class DirectTrees(Pooled):
         window = norm_window(task, fits, p["norm_periods"], usual)
         spans = {w for w in (base, *fits[1:], 4 * base) if 1 < w <= usual // 2} if p["rolling"] else set()
         lags = min(p["lags"] or int(np.clip(task.horizon, 6, 16)), max(usual // 3, 1))
-        return WindowSpec(lags, seasonal, tuple(sorted(spans)), p["calendar"], p["norm"], window)
+        return WindowSpec(lags, seasonal, tuple(sorted(spans)), p["calendar"], self._norm, window)
 
     def most_rows(self, horizon: int) -> float:
         """See Forecaster."""
@@ -135,7 +135,7 @@ class DirectTrees(Pooled):
     def _linear_part(self) -> DirectLinear:
         p = self._params
         robust = "auto" if p["objective"] == "auto" else ("yes" if p["objective"] == "l1" else "no")
-        return DirectLinear(norm=p["norm"], norm_periods=p["norm_periods"], weighted=p["weighted"], robust=robust)
+        return DirectLinear(norm=self._norm, norm_periods=p["norm_periods"], weighted=p["weighted"], robust=robust)
 
     def _forecast(self, history: Panel, future: Future) -> Forecast:
         h, at = self._task.horizon, final_origins(history)

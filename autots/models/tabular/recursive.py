@@ -68,7 +68,7 @@ class RecursiveTrees(Pooled):
         lags = int(min(max(p["lags"] * base, 4), max(usual // 3, 1), 60))
         window = norm_window(task, fits, p["norm_periods"], usual)
         rolling = tuple(w for w in (base, 4 * base) if 1 < w <= usual // 2)
-        return WindowSpec(lags, seasonal, rolling, p["calendar"], p["norm"], window)
+        return WindowSpec(lags, seasonal, rolling, p["calendar"], self._norm, window)
 
     def most_rows(self, horizon: int) -> float:
         """See Forecaster."""
