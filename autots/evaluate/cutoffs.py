@@ -9,6 +9,7 @@ import numpy as np
 
 from autots.evaluate.holes import Seen
 from autots.panel import Ints
+from autots.panel.season import usual_length
 from zoo.errors import ConfigError, DataError
 
 __all__ = ["MOST_FITS", "Plan", "plan_cutoffs"]
@@ -94,7 +95,7 @@ def plan_cutoffs(
     Raises:
         DataError: ``folds`` windows do not fit into the series.
     """
-    usual = int(np.median(lengths))
+    usual = usual_length(lengths, max(horizon + 2, 2 * season if season > 1 else 0))
     need = min(2 * season, usual // 2) if season > 1 else min(3, usual - 1)
     room = usual - max(need, 1)
     if room < horizon:

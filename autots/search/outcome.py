@@ -53,7 +53,7 @@ def facts_of(
     if name in _SCALED and (without := _without_scale(objective)):
         messages = (
             *messages,
-            f"{without} of {panel.n_series} series do not count in {name}, as they are constant",
+            f"{without} of {panel.n_series} series do not count in {name}: constant, or too short",
         )
     actual = objective.targets.actual[at]
     worst = _per_series(objective, unseen, base, panel, part)

@@ -19,6 +19,7 @@ from autots.models.windows import (
     final_origins,
     relative_weights,
     sample_origins,
+    usual_rows,
 )
 from autots.panel import Floats, Future, Panel
 from zoo.errors import ModelError
@@ -105,7 +106,7 @@ class MLP(Pooled):
         self._arrays: Arrays = train(self._shape, source, task.levels, schedule, context=context, squared=task.squared)
 
     def _origins(self, panel: Panel, task: Task, rng: np.random.Generator) -> Origins:
-        usual = int(np.median(panel.lengths))
+        usual = usual_rows(panel, task)
         at = sample_origins(
             panel,
             task.horizon,

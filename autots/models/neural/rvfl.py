@@ -16,7 +16,16 @@ from autots.models.neural.inputs import Encoding, Windows, classes_of, lookback_
 from autots.models.neural.training import Examples
 from autots.models.pooled import Pooled
 from autots.models.residuals import spread_of, with_spread
-from autots.models.windows import Origins, Table, WindowSpec, bounds, final_origins, relative_weights, sample_origins
+from autots.models.windows import (
+    Origins,
+    Table,
+    WindowSpec,
+    bounds,
+    final_origins,
+    relative_weights,
+    sample_origins,
+    usual_rows,
+)
 from autots.panel import Floats, Future, Panel
 from zoo.errors import BudgetError, ModelError
 
@@ -87,7 +96,7 @@ class RVFL(Pooled):
         table = Table(panel, task, self._window)
         rounds = 1 if task.squared else 2
         units, most = self._sizes(panel, task, rounds)
-        usual = int(np.median(panel.lengths))
+        usual = usual_rows(panel, task)
         at = sample_origins(
             panel,
             task.horizon,

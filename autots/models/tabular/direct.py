@@ -22,6 +22,7 @@ from autots.models.windows import (
     relative_weights,
     sample_origins,
     seasons_within,
+    usual_rows,
 )
 from autots.panel import Floats, Future, Ints, Panel
 from zoo.errors import ModelError
@@ -85,7 +86,7 @@ class DirectTrees(Pooled):
 
     def _spec(self, panel: Panel, task: Task) -> WindowSpec:
         p = self._params
-        usual = int(np.median(panel.lengths))
+        usual = usual_rows(panel, task)
         fits, seasonal = seasons_within(task, usual, (p["periods"], max(2, p["periods"] // 4)))
         base = fits[0] if fits else max(4, task.horizon // 2)
         window = norm_window(task, fits, p["norm_periods"], usual)
@@ -107,7 +108,7 @@ class DirectTrees(Pooled):
             task.horizon if panel.lengths.max() > task.horizon else 1,
             most=max(p["max_rows"] // many, 1),
             rng=rng,
-            min_history=min(2 * max(task.seasons), int(np.median(panel.lengths)) // 2),
+            min_history=min(2 * max(task.seasons), usual_rows(panel, task) // 2),
             halflife=p["halflife"] * task.horizon or np.inf,
         )
         if len(at) == 0:
