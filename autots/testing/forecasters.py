@@ -11,6 +11,7 @@ A factory returns a new, unfitted forecaster each time. Which laws hold is read 
 from __future__ import annotations
 
 import json
+import random
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -239,6 +240,15 @@ def the_same_seed_gives_the_same_forecasts(build: Factory) -> None:
     _same(_fitted(build, panel).predict(panel, future), first, why="with the same seed")
 
 
+def the_global_generators_are_left_alone(build: Factory) -> None:
+    """Check that neither fit nor predict moves the global generators of Python and numpy."""
+    panel = example_panel()
+    before = random.getstate(), np.random.get_state()
+    _fitted(build, panel).predict(panel, example_future(panel))
+    assert random.getstate() == before[0], "Python's global generator was used"
+    assert str(np.random.get_state()) == str(before[1]), "numpy's global generator was used"
+
+
 def saving_and_loading_changes_nothing(build: Factory) -> None:
     """Check that a forecaster restored from disk forecasts the same, for old histories and longer ones."""
     panel = example_panel()
@@ -409,6 +419,7 @@ LAWS: tuple[Law, ...] = (
     _law(series_order_does_not_matter),
     _law(other_series_do_not_matter, lambda forecaster: forecaster.local),
     _law(the_same_seed_gives_the_same_forecasts),
+    _law(the_global_generators_are_left_alone),
     _law(saving_and_loading_changes_nothing),
     _law(an_unfitted_forecaster_says_so),
     _law(odd_histories_give_finite_forecasts_or_a_model_error),

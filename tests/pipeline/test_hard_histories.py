@@ -121,3 +121,34 @@ def test_a_high_level_changes_no_choice(make, level):
     rank = [p.leaderboard().set_index("model")["score"].drop(index="ensemble", errors="ignore") for p in (plain, high)]
     for name in ("seasonal_naive", "naive", "drift", "mean"):
         assert rank[1][name] == pytest.approx(rank[0][name], rel=1e-3)
+
+
+def states():
+    import random
+
+    import torch
+
+    return random.getstate()[1], np.random.get_state()[1].tobytes(), torch.random.get_rng_state().numpy().tobytes()
+
+
+def test_a_fit_leaves_the_global_generators_as_they_were(make, monkeypatch):
+    """Ray and some imports draw from Python's; here the search does so on purpose, from all of them."""
+    import random
+
+    import torch
+
+    run = fitting.Search.run
+
+    def drawing(self, *args, **kwargs):
+        random.random(), np.random.random(), torch.rand(1)
+        return run(self, *args, **kwargs)
+
+    monkeypatch.setattr(fitting.Search, "run", drawing)
+    before = states()
+    auto = make(4, trials=10)
+    pipeline = auto.fit(months(airline()))
+    assert states() == before
+    pipeline.predict()
+    pipeline.refit()
+    pipeline.report()
+    assert states() == before
