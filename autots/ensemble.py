@@ -155,7 +155,13 @@ class Ensemble:
         return replace(self, members=members)
 
     def _made(self, history: Panel, future: Future) -> list[Forecast]:
-        """Return each member's forecast; of large panels several at a time, since most of the work leaves Python."""
+        """Return each member's forecast; of large panels several at a time, since most of the work leaves Python.
+
+        Series that a member would have to learn first, and some other does not, are left to the others.
+        """
+        ready = [m.model.ready(history) for m in self.members]
+        if not all(one is None or one.all() for one in ready):
+            return self._made_apart(history, future, ready)
         small = len(self.members) == 1 or history.n_series * self.task.horizon < _WORTH_THREADS
         # Counting the processors takes a tenth of a small forecast's time.
         threads = 1 if small else min(os.cpu_count() or 1, len(self.members))
@@ -163,6 +169,29 @@ class Ensemble:
             return [m.model.predict(history, future) for m in self.members]
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(lambda m: m.model.predict(history, future), self.members))
+
+    def _made_apart(
+        self, history: Panel, future: Future, ready: Sequence[npt.NDArray[np.bool_] | None]
+    ) -> list[Forecast]:
+        """Return each member's forecast of what it is ready for, and the average of the others for the rest."""
+        every = np.ones(history.n_series, dtype=bool)
+        able = np.stack([every if one is None else one for one in ready])
+        able |= ~able.any(axis=0)  # what nobody is ready for is learned by all
+        shape = (len(self.members), history.n_series, self.task.horizon)
+        mean, quantiles = np.zeros(shape), np.zeros((*shape, len(self.task.levels)))
+        for i, member in enumerate(self.members):
+            if len(rows := np.flatnonzero(able[i])):
+                made = member.model.predict(history.select(rows), future.select(rows))
+                mean[i, rows], quantiles[i, rows] = made.mean, made.quantiles
+        for column, values in enumerate((mean, quantiles)):
+            weight = np.array([m.weight[column] for m in self.members])[:, None] * able
+            # Members without a weight of this kind may be all that are ready.
+            weight = np.where(weight.sum(axis=0) > 0, weight, able)
+            share = (weight / weight.sum(axis=0)).reshape(able.shape + (1,) * (values.ndim - 2))
+            instead = (share * values).sum(axis=0)
+            for i in range(len(self.members)):
+                values[i, ~able[i]] = instead[~able[i]]
+        return [Forecast(m, q) for m, q in zip(mean, quantiles, strict=True)]
 
     def _averaged(self, made: Sequence[Forecast], factors: Floats | None) -> tuple[Floats, Floats]:
         weights = [m.weight for m in self.members]

@@ -29,6 +29,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from autots.panel import Floats, Future, Panel
 from zoo.clock import Deadline
@@ -123,6 +124,13 @@ class Forecaster(ABC):
     @abstractmethod
     def predict(self, history: Panel, future: Future) -> Forecast:
         """Forecast from the end of ``history``; see contract 2 to 4."""
+
+    def ready(self, history: Panel) -> npt.NDArray[np.bool_] | None:
+        """Return (S,) which series are forecast without learning them first; None for all, or where that is cheap.
+
+        An ensemble leaves the others to its other members: a forecast is waited for, and learning is not.
+        """
+        return None
 
     @property
     def params(self) -> Mapping[str, Any]:

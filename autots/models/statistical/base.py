@@ -18,6 +18,7 @@ from statistics import NormalDist
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from autots.metrics import unresolved
@@ -74,6 +75,8 @@ class PerSeries(Forecaster):
     #: Longest season in the model itself; R's forecast package draws the line at 24 too.
     longest_season: ClassVar[int] = 24
     libraries: ClassVar[tuple[str, ...]] = ("statsforecast.models",)
+    #: Whether learning a series takes so long that a forecast should not wait for it.
+    slow: ClassVar[bool] = False
     #: Whether a seasonal adjustment may divide.
     multiplicative: ClassVar[bool] = False
 
@@ -141,6 +144,16 @@ class PerSeries(Forecaster):
                 if made is not None:
                     mean[i], sigma[i], transformed[i] = made
         return self._assemble(history, (mean, sigma, transformed), task)
+
+    def ready(self, history: Panel) -> npt.NDArray[np.bool_] | None:
+        """See Forecaster: what was learned, and what is too short to be."""
+        if not self.slow or self._packed is None:
+            return None
+        where, reason = self._packed.where, self._packed.reason
+        row = np.array([where.get(str(id_), -1) for id_ in history.ids], dtype=np.intp)
+        learned = (row >= 0) & ~np.isin(reason[row], _RETRIED)
+        count = np.add.reduceat(np.isfinite(history.y), history.indptr[:-1], dtype=np.int64)
+        return np.asarray(learned | (count < SHORTEST))
 
     @property
     def fallbacks(self) -> Mapping[str, int]:
