@@ -22,6 +22,7 @@ from autots.report.terminal import Live, Progress, Silent
 from autots.search.fit import Run, Settings, fit
 from autots.search.folder import PIPELINE, check_writable, write_run
 from autots.search.interrupt import Interrupt
+from zoo.chance import untouched_chance
 from zoo.clock import Deadline, parse_duration
 from zoo.errors import ArtifactError, ConfigError
 from zoo.tables.source import read as read_table
@@ -139,6 +140,7 @@ class AutoTS:
         self._progress = progress
         self._already_spent = already_spent
 
+    @untouched_chance()
     def fit(self, data: Any = None, *, title: str | None = None, strict: bool | None = None) -> Pipeline:
         """Search, combine, calibrate and fit.
 

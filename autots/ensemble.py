@@ -21,6 +21,7 @@ from autots.metrics import season_scale
 from autots.models.base import Forecast, Forecaster, Task
 from autots.models.catalog import fit_here
 from autots.models.local import ask, predict_local
+from autots.models.steady import Steady, Woken
 from autots.panel import Floats, Future, Ints, Panel
 from autots.panel.local import LocalView
 
@@ -112,7 +113,7 @@ class Ensemble:
         if not online.empty:
             more = online.corrections(history.ids, history.last_times)
             point, quantiles = self._moved(point, quantiles, more)
-        return point, self._widened(quantiles, learned.tracker)
+        return self._settled(history, point, self._widened(quantiles, learned.tracker))
 
     def roll(
         self,
@@ -158,9 +159,15 @@ class Ensemble:
         return replace(self, members=members)
 
     def _made(self, history: Panel, future: Future) -> list[Forecast]:
-        """Return each member's forecast; of large panels several at a time, since most of the work leaves Python."""
+        """Return each member's forecast; of large panels several at a time, since most of the work leaves Python.
+
+        Series that a member would have to learn first, and some other does not, are left to the others.
+        """
         horizon = self.task.horizon
         view = LocalView.of(history, future, horizon)
+        ready = [m.model.ready(view.history) for m in self.members]
+        if not all(one is None or one.all() for one in ready):
+            return self._made_apart(history, future, ready)
         small = len(self.members) == 1 or history.n_series * horizon < _WORTH_THREADS
         # Counting the processors takes a tenth of a small forecast's time.
         threads = 1 if small else min(os.cpu_count() or 1, len(self.members))
@@ -168,6 +175,29 @@ class Ensemble:
             return [ask(m.model, view, horizon) for m in self.members]
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(lambda m: ask(m.model, view, horizon), self.members))
+
+    def _made_apart(
+        self, history: Panel, future: Future, ready: Sequence[npt.NDArray[np.bool_] | None]
+    ) -> list[Forecast]:
+        """Return each member's forecast of what it is ready for, and the average of the others for the rest."""
+        every = np.ones(history.n_series, dtype=bool)
+        able = np.stack([every if one is None else one for one in ready])
+        able |= ~able.any(axis=0)  # what nobody is ready for is learned by all
+        shape = (len(self.members), history.n_series, self.task.horizon)
+        mean, quantiles = np.zeros(shape), np.zeros((*shape, len(self.task.levels)))
+        for i, member in enumerate(self.members):
+            if len(rows := np.flatnonzero(able[i])):
+                made = predict_local(member.model, history.select(rows), future.select(rows), self.task.horizon)
+                mean[i, rows], quantiles[i, rows] = made.mean, made.quantiles
+        for column, values in enumerate((mean, quantiles)):
+            weight = np.array([m.weight[column] for m in self.members])[:, None] * able
+            # Members without a weight of this kind may be all that are ready.
+            weight = np.where(weight.sum(axis=0) > 0, weight, able)
+            share = (weight / weight.sum(axis=0)).reshape(able.shape + (1,) * (values.ndim - 2))
+            instead = (share * values).sum(axis=0)
+            for i in range(len(self.members)):
+                values[i, ~able[i]] = instead[~able[i]]
+        return [Forecast(m, q) for m, q in zip(mean, quantiles, strict=True)]
 
     def _averaged(self, made: Sequence[Forecast], factors: Floats | None) -> tuple[Floats, Floats]:
         weights = [m.weight for m in self.members]
@@ -227,7 +257,12 @@ class Ensemble:
                 squared=self.task.squared,
                 floor=self._floor,
             )
-        return out, quantiles, online
+        return *self._settled(history, out, quantiles), online
+
+    def _settled(self, history: Panel, point: Floats, quantiles: Floats) -> tuple[Floats, Floats]:
+        """Return a forecast in which constant series go on, and those that just ceased to be have a width."""
+        quantiles = Woken.of(history, self.task.levels, self.task.horizon).apply(quantiles, self._middle)
+        return Steady.of(history).apply(point, quantiles, self._middle)
 
     def _tracked(self, made: Sequence[Outcome], tracker: Tracker) -> Tracker:
         """Adapt every interval, in place, to the outcomes before it, never to its own; return the last tracker."""

@@ -58,8 +58,9 @@ def _verdict(base: Floats, errors: Floats, names: tuple[str, ...], season: int) 
     means = np.nanmean(errors, axis=(1, 2))
     best = int(np.argmin(means))
     skill = 1 - float(means[best]) / total
-    gains = np.nanmean(base - errors[best], axis=0)  # one per origin and step; neighbours are alike, so few count
-    gains = gains[np.isfinite(gains)]
+    saved = base - errors[best]
+    # One per origin and step that has a target; neighbours are alike, so few count.
+    gains = np.nanmean(saved[:, np.isfinite(saved).any(axis=0)], axis=0)
     error = float(np.std(gains) / np.sqrt(max(2.0, len(gains) / 4)))
     sure = float(np.mean(gains)) > _T * error
     if skill > _CLEAR and sure:

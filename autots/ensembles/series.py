@@ -88,7 +88,7 @@ def lean(
 
 def _losses(objective: Objective, made: Sequence[Backtest]) -> Floats:
     """Return the (M, K, S) mean absolute errors of the points, NaN where there is no target."""
-    actual = objective.targets.actual
+    actual = objective.targets.actual - objective.targets.above(slice(None))
     seen = np.isfinite(actual)
     count = np.where(seen.any(axis=-1), seen.sum(axis=-1), np.nan)
     out = []

@@ -2,6 +2,7 @@
 
 from autots.evaluate.backtest import Backtest, Targets, backtest, checked, targets_of
 from autots.evaluate.cutoffs import MOST_FITS, Plan, plan_cutoffs
+from autots.evaluate.holes import Seen
 from autots.evaluate.objective import Objective, Part
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Objective",
     "Part",
     "Plan",
+    "Seen",
     "Targets",
     "backtest",
     "checked",

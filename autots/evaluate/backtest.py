@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from autots.evaluate.cutoffs import Plan
+from autots.evaluate.offsets import offsets_of
 from autots.metrics import season_scale
 from autots.models.base import Context, Forecast, Forecaster, State, Task
 from autots.models.local import fit_local, predict_local
+from autots.models.steady import Steady
 from autots.panel import Floats, Future, Panel
 from zoo.errors import BudgetError, ModelError
 
@@ -33,8 +35,8 @@ class Backtest:
     """Out-of-fold forecasts of one candidate: K windows, S series, H steps, Q quantiles; NaN where a series was absent.
 
     Args:
-        mean: (K, S, H).
-        quantiles: (K, S, H, Q).
+        mean: (K, S, H) less the offsets of the targets, so that little memory keeps many digits.
+        quantiles: (K, S, H, Q), likewise.
         fit_seconds: All fits together.
         predict_seconds: All windows together; processor time where that is less, as a busy machine makes others wait.
         state: What the last fit learned, if it was asked for.
@@ -56,10 +58,18 @@ class Targets:
     Args:
         actual: (K, S, H), NaN where missing or absent.
         scale: (K, S) in-sample seasonal differences before each cutoff, that MASE divides by.
+        offset: (K, S) what the forecasts of backtests are kept relative to; 0 for all if None.
     """
 
     actual: Floats
     scale: Floats
+    offset: Floats | None = None
+
+    def above(self, at: slice, rows: npt.NDArray[np.intp] | slice = slice(None)) -> Floats:
+        """Return the (K', S', 1) offsets of some windows and series."""
+        if self.offset is None:
+            return np.zeros((1, 1, 1))
+        return np.asarray(self.offset[at][:, rows, None])
 
 
 def targets_of(panel: Panel, plan: Plan, season: int) -> Targets:
@@ -77,7 +87,8 @@ def targets_of(panel: Panel, plan: Plan, season: int) -> Targets:
         if len(due):
             history, _, _ = panel.select(due).cutoff(cutoff, plan.horizon)
             scale[k, due] = season_scale(history, season)
-    return Targets(actual, scale)
+    offset = offsets_of(panel, plan.cutoffs)
+    return Targets(actual, scale, offset if offset.any() else None)
 
 
 def backtest(
@@ -108,6 +119,7 @@ def backtest(
     shape = (len(plan.cutoffs), panel.n_series, plan.horizon)
     mean = np.full(shape, np.nan, dtype=np.float32)
     quantiles = np.full((*shape, len(task.levels)), np.nan, dtype=np.float32)
+    offset, middle = offsets_of(panel, plan.cutoffs), task.levels.index(0.5)
     fit_seconds = predict_seconds = 0.0
     done = 0
     for fit_at, windows in plan.groups:
@@ -130,7 +142,9 @@ def backtest(
                 if expected > _MUCH_LONGER * context.deadline.remaining:
                     raise BudgetError(f"its forecasts of all windows would take about {expected:.0f} s")
             where = np.searchsorted(-np.asarray(plan.cutoffs), -np.asarray(batch))[at]
-            mean[where, rows], quantiles[where, rows] = checked(forecast, len(rows), task)
+            made = Steady.of(known).apply(*checked(forecast, len(rows), task), middle)
+            above = offset[where, rows][:, None]
+            mean[where, rows], quantiles[where, rows] = made[0] - above, made[1] - above[..., None]
             done += len(batch)
             if progress is not None:
                 progress(done)

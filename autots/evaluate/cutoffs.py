@@ -7,7 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from autots.evaluate.holes import Seen
 from autots.panel import Ints
+from autots.panel.season import usual_length
 from zoo.errors import ConfigError, DataError
 
 __all__ = ["MOST_FITS", "Plan", "plan_cutoffs"]
@@ -32,12 +34,14 @@ class Plan:
         cutoffs: Descending rows-behind, oldest window first.
         n_selection: How many of the cutoffs choose.
         fits: Descending subset of ``cutoffs``, the first included.
+        moved: Whether windows lie elsewhere than usual, as the usual ones held hardly a target.
     """
 
     horizon: int
     cutoffs: tuple[int, ...]
     n_selection: int
     fits: tuple[int, ...]
+    moved: bool = False
 
     def __post_init__(self) -> None:
         if not self.cutoffs or any(a <= b for a, b in pairwise(self.cutoffs)) or self.cutoffs[-1] < self.horizon:
@@ -62,12 +66,19 @@ class Plan:
 
 
 def plan_cutoffs(
-    lengths: Ints, horizon: int, *, season: int, folds: int | None = None, cheap_rows: int = 50_000
+    lengths: Ints,
+    horizon: int,
+    *,
+    season: int,
+    folds: int | None = None,
+    cheap_rows: int = 50_000,
+    seen: Seen | None = None,
 ) -> Plan | None:
     """Choose the windows for series of the given lengths.
 
     Windows do not overlap while the history allows it; with short series they move closer. Nothing older than half of
-    the median series is used, so that a fit before the first cutoff resembles the final one.
+    the median series is used, so that a fit before the first cutoff resembles the final one. A window that lies in an
+    outage tells nothing: it moves back to where targets are.
 
     Args:
         lengths: (S,) rows per series.
@@ -75,14 +86,16 @@ def plan_cutoffs(
         season: Season length; a fit should have seen two of them.
         folds: Selection windows; chosen from the lengths when None.
         cheap_rows: Rows up to which candidates are fitted more than once per backtest; long horizons count for more.
+        seen: Where the targets are; None if none is missing.
 
     Returns:
-        The plan, or None where no series is longer than the horizon by one row (nothing can be backtested).
+        The plan, or None where no series is longer than the horizon by one row, or no window holds a target (nothing
+        can be backtested).
 
     Raises:
         DataError: ``folds`` windows do not fit into the series.
     """
-    usual = int(np.median(lengths))
+    usual = usual_length(lengths, max(horizon + 2, 2 * season if season > 1 else 0))
     need = min(2 * season, usual // 2) if season > 1 else min(3, usual - 1)
     room = usual - max(need, 1)
     if room < horizon:
@@ -113,11 +126,17 @@ def plan_cutoffs(
                     f"{folds} folds of {horizon} steps must fit into the series, but half have at most {usual} rows",
                     "ask for fewer folds or a shorter horizon",
                 )
-    cutoffs = tuple(horizon + k * stride for k in range(total - 1, -1, -1))
-    n_selection = max(1, total - final)
+    usual_ones = cutoffs = tuple(horizon + k * stride for k in range(total - 1, -1, -1))
+    if seen is not None:
+        cutoffs = seen.instead_of(usual_ones, stride, furthest=max(room, usual_ones[0]))
+        if not cutoffs:
+            return None
+        final = min(final, len(cutoffs) // 3 or len(cutoffs) - 1) if len(cutoffs) < total else final
+    n_selection = max(1, len(cutoffs) - final)
     # Refit while that is cheap; a large panel moves one fit forward.
     cheap = bool(lengths.sum() * np.clip(horizon, 12, 48) / 12 <= cheap_rows)
-    return Plan(horizon, cutoffs, n_selection, _spread(cutoffs, MOST_FITS if cheap else 1))
+    fits = _spread(cutoffs, MOST_FITS if cheap else 1)
+    return Plan(horizon, cutoffs, n_selection, fits, moved=cutoffs != usual_ones)
 
 
 def _spread(cutoffs: tuple[int, ...], times: int) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -67,14 +67,14 @@ class Objective:
         part: Part,
         rows: npt.NDArray[np.intp] | None = None,
     ) -> float:
-        """Return a metric of (K', S, H) means and (K', S, H, Q) quantiles of the windows of a part."""
+        """Return a metric of (K', S, H) means and (K', S, H, Q) quantiles, as backtests keep them, of a part."""
         at = self.windows(part)
-        actual, scale = self.targets.actual[at], self.targets.scale[at]
+        actual, scale, above = self.targets.actual[at], self.targets.scale[at], self.targets.above(at)
         if rows is not None:
-            actual, scale = actual[:, rows], scale[:, rows]
+            actual, scale, above = actual[:, rows], scale[:, rows], self.targets.above(at, rows)
         h = actual.shape[-1]
-        point = np.asarray(self.point(mean, quantiles), dtype=np.float64).reshape(-1, h)
-        flat = np.asarray(quantiles, dtype=np.float64).reshape(-1, h, quantiles.shape[-1])
+        point = self._raised(self.point(mean, quantiles), above).reshape(-1, h)
+        flat = self._raised(quantiles, above[..., None]).reshape(-1, h, quantiles.shape[-1])
         return metric.report(metric.sums(actual.reshape(-1, h), point, flat, self.task.levels, scale.reshape(-1)))
 
     def scores(self, mean: Floats, quantiles: Floats, part: Part) -> dict[str, float]:
@@ -82,8 +82,18 @@ class Objective:
         return {name: self.score(one, mean, quantiles, part) for name, one in METRICS.items()}
 
     def covered(self, quantiles: Floats, part: Part) -> dict[str, float]:
-        """Return nominal -> observed coverage."""
-        return coverage(self.targets.actual[self.windows(part)], quantiles, self.task.levels)
+        """Return nominal -> observed coverage of quantiles as backtests keep them."""
+        at = self.windows(part)
+        return coverage(self.targets.actual[at], self.whole(quantiles, at), self.task.levels)
+
+    def whole(self, kept: npt.NDArray[np.floating[Any]], at: slice = slice(None)) -> Floats:
+        """Return (K', S, H) points or (K', S, H, Q) quantiles with the offsets that a backtest keeps them without."""
+        above = self.targets.above(at)
+        return self._raised(kept, above if kept.ndim == 3 else above[..., None])
+
+    def _raised(self, kept: npt.NDArray[np.floating[Any]], above: Floats) -> Floats:
+        kept = np.asarray(kept, dtype=np.float64)
+        return kept if self.targets.offset is None else kept + above
 
     @property
     def middle(self) -> int:
@@ -102,9 +112,10 @@ class Objective:
         return self.metric.name in ("wql", "sql")
 
     def stack(self, made: list[Backtest], part: Part, enough: int) -> tuple[list[Floats], Callable[[Floats], float]]:
-        """Return each member's forecasts as one array, and the loss of such an array, for ``greedy_weights``.
+        """Return each member's forecasts as one array, and the loss of an average of such, for ``greedy_weights``.
 
-        Panels of more than ``enough`` targets are thinned to evenly spaced series.
+        They are without their offsets, which every average with weights that sum to one shares. Panels of more than
+        ``enough`` targets are thinned to evenly spaced series.
         """
         at = self.windows(part)
         actual, scale = self.targets.actual[at], self.targets.scale[at]
@@ -119,8 +130,11 @@ class Objective:
                 point = self.point(one.mean[at][:, ::step], one.quantiles[at][:, ::step])
                 members.append(np.asarray(point, dtype=np.float64).reshape(-1, h))
         empty = np.empty((0,))
+        above = np.broadcast_to(self.targets.above(at), (k, s, 1))[:, ::step].reshape(-1, 1)
+        above = above[..., None] if self.needs_quantiles else above
 
         def loss(forecast: Floats) -> float:
+            forecast = forecast if self.targets.offset is None else forecast + above
             quantiles = forecast if self.needs_quantiles else empty
             return self.metric.sums(actual, forecast, quantiles, self.task.levels, scale).value
 

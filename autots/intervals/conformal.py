@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any, Self
 
 import numpy as np
@@ -33,6 +34,8 @@ _UNCERTAINTY = 0.08
 # The ensemble's own quantiles count as much as so many independent residuals. Steps and series of a window share their
 # shocks: two calm weeks of twenty load curves, 6,720 residuals, narrowed intervals that held 86 % to 33 %.
 _PRIOR = 16.0
+# Residuals below this share of the spread are none.
+_TELLING = 1e-3
 # Coverage above its share by more than this is drawn in where targets pile up on a bound.
 _TOLERANCE = 0.01
 
@@ -48,6 +51,7 @@ class Conformal:
         size_edges: Bounds between the groups of relative spread.
         table: (steps groups x size groups, Q) quantiles of the scaled residuals.
         non_negative: Whether quantiles are clipped at zero.
+        learned: Whether any residual told something; without one the ensemble's own width is kept, in normal shape.
     """
 
     levels: tuple[float, ...]
@@ -56,6 +60,7 @@ class Conformal:
     size_edges: tuple[float, ...]
     table: Floats
     non_negative: bool
+    learned: bool = True
 
     def apply(self, quantiles: Floats, scale: Floats) -> Floats:
         """Return calibrated (S, H, Q) quantiles around the median of the given ones.
@@ -80,6 +85,7 @@ class Conformal:
             "size_edges": list(self.size_edges),
             "table": self.table,
             "non_negative": self.non_negative,
+            "learned": self.learned,
         }
 
     @classmethod
@@ -92,6 +98,7 @@ class Conformal:
             tuple(float(e) for e in values["size_edges"]),
             np.asarray(values["table"]),
             bool(values["non_negative"]),
+            bool(values.get("learned", True)),
         )
 
 
@@ -112,6 +119,13 @@ def fit_conformal(
     losses = [_left_out_loss(*some, levels, spread, non_negative) for spread in SPREADS]
     best = SPREADS[int(np.argmin(losses))] if np.isfinite(losses).any() else SPREADS[-1]
     return _fit(actual, quantiles, scale, levels, best, non_negative)
+
+
+def _unlearned(levels: tuple[float, ...], horizon: int, *, non_negative: bool) -> Conformal:
+    """Return what keeps the ensemble's own width: no window that came had a residual in units of a spread."""
+    normal = np.array([NormalDist().inv_cdf(level) for level in levels])
+    table = (normal / max(float((normal[-1] - normal[0]) / 2), 1e-12))[None, :]
+    return Conformal(levels, SPREADS[0], (horizon,), (), table, non_negative, learned=False)
 
 
 def _folds(actual: Floats) -> list[npt.NDArray[np.bool_]]:
@@ -146,9 +160,18 @@ def _fit(
     horizon = actual.shape[2]
     # A vanishing spread would make one miss of one series the scale of all.
     usual = float(np.median(base[base > 0])) if (base > 0).any() else 0.0
-    known = base > 1e-6 * usual
-    residual = np.where(known, actual - centre, np.nan) / np.where(known, base, 1.0)
+    # Nor may one that is next to nothing beside the usual error of its series (of their roots, as one may be a spike):
+    # it is what rounding leaves of no width at all.
+    error = actual - centre
+    there = np.isfinite(error)
+    usual_error = np.sqrt(np.where(there, np.abs(error), 0.0)).sum(axis=(0, 2)) / np.maximum(there.sum(axis=(0, 2)), 1)
+    known = (base > 1e-6 * usual) & (base > 1e-3 * usual_error[:, None] ** 2)
+    residual = np.where(known, error, np.nan) / np.where(known, base, 1.0)
     seen = np.isfinite(residual)
+    missed = there & ~known & (error != 0)
+    # All that went wrong went so where there was no width to measure it by: what is left would teach to have none.
+    if not (np.abs(residual[seen]) > _TELLING).any() and (missed.any() or not seen.any()):
+        return _unlearned(levels, horizon, non_negative=non_negative)
     weight = _ages(seen)
     n = int(seen.sum())
     groups = int(np.clip(n // (4 * _MIN_CELL), 1, min(horizon, 12)))

@@ -18,7 +18,10 @@ import numpy.typing as npt
 from autots.panel import Floats, Panel
 from zoo.errors import ConfigError
 
-__all__ = ["METRICS", "Metric", "Sums", "coverage", "metric", "pinball", "season_scale"]
+__all__ = ["METRICS", "Metric", "Sums", "coverage", "metric", "pinball", "season_scale", "unresolved"]
+
+# Differences of the last bits of a float are none.
+_BITS = 8 * float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -216,10 +219,24 @@ def metric(name: str) -> Metric:
     return found
 
 
+def unresolved(size: Floats) -> Floats:
+    """Return the largest differences that mean nothing between values of some size: the last bits of a float."""
+    return np.asarray(_BITS * size)
+
+
 def season_scale(panel: Panel, season: int) -> Floats:
-    """Return the (S,) in-sample mean absolute seasonal differences that MASE divides by; NaN where there is none."""
+    """Return the (S,) in-sample mean absolute seasonal differences that MASE divides by; NaN where there is none.
+
+    What is no more than the last bits of the values is 0: a constant has no scale, however it was computed.
+    """
     if panel.n_rows <= season:
         return np.full(panel.n_series, np.nan)
+    scale = _season_scale(panel, season)
+    low, high = (f.reduceat(panel.y, panel.indptr[:-1]) for f in (np.fmin, np.fmax))
+    return np.where(scale <= unresolved(np.maximum(np.abs(low), np.abs(high))), 0.0, scale)
+
+
+def _season_scale(panel: Panel, season: int) -> Floats:
     step = np.abs(panel.y[season:] - panel.y[:-season])
     if panel.n_series == 1:
         step = step[~np.isnan(step)]

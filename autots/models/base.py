@@ -14,7 +14,9 @@ An implementer guarantees:
 5. ``state()`` is a tree of dicts, lists, numbers, texts and numpy arrays that ``restore`` turns back into an equal
    forecaster: nothing is ever pickled.
 6. Randomness comes from ``context.seed``; the same seed on the same panel gives the same forecasts.
-7. ``fit`` looks at ``context.deadline`` between units of work and raises ``BudgetError`` soon after it has passed.
+7. What a model learns does not drown in a high level: 1e9 +- 1 is forecast as 1e6 +- 1 is, 1e9 higher, unless the class
+   says that it has no use for levels (``levelled``).
+8. ``fit`` looks at ``context.deadline`` between units of work and raises ``BudgetError`` soon after it has passed.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from autots.panel import Floats, Future, Panel
 from zoo.clock import Deadline
@@ -107,6 +110,8 @@ class Forecaster(ABC):
     name: ClassVar[str]
     #: Whether parameters are learned per series (True) or over all of them (False).
     local: ClassVar[bool] = True
+    #: Whether a high level in all targets is the same level in all forecasts, and nothing else; demand has no level.
+    levelled: ClassVar[bool] = True
     #: Kinds of covariates that are used, of "known", "past", "static".
     covariates: ClassVar[frozenset[str]] = frozenset()
     #: Modules that take long to import and are imported on first use: what a timed fit should not pay for.
@@ -114,11 +119,18 @@ class Forecaster(ABC):
 
     @abstractmethod
     def fit(self, panel: Panel, task: Task, context: Context) -> Self:
-        """Learn from a panel; see contract 1 and 7."""
+        """Learn from a panel; see contract 1 and 8."""
 
     @abstractmethod
     def predict(self, history: Panel, future: Future) -> Forecast:
         """Forecast from the end of ``history``; see contract 2 to 4."""
+
+    def ready(self, history: Panel) -> npt.NDArray[np.bool_] | None:
+        """Return (S,) which series are forecast without learning them first; None for all, or where that is cheap.
+
+        An ensemble leaves the others to its other members: a forecast is waited for, and learning is not.
+        """
+        return None
 
     @property
     def params(self) -> Mapping[str, Any]:

@@ -10,18 +10,23 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from autots.models.base import Context, Forecast, Forecaster, State, Task
+from autots.models.levels import high, levels_of, without
 from autots.models.windows import FURTHEST, bounds
-from autots.panel import Future, Panel
+from autots.panel import Floats, Future, Panel
 from zoo.errors import ModelError
 
 __all__ = ["Pooled"]
+
+# Norms that take a level off each window: adding one to a series changes nothing but the forecast's level.
+_SHIFTED = ("standard", "last")
 
 
 class Pooled(Forecaster):
     """A global model. Implementers write ``_learn``, ``_forecast``, ``_learned`` and ``_take``.
 
     With a parameter ``log`` that is true the model works on logarithms, where growth and seasons are multiplicative; on
-    a panel with a target at or below zero it works on the targets as they are.
+    a panel with a target at or below zero it works on the targets as they are. High levels are taken off first (see
+    ``levels``); what is relative to zero, such as logarithms and windows divided by their mean, means nothing there.
 
     Args:
         params: The constructor's arguments; ``locals()`` of it will do.
@@ -44,15 +49,24 @@ class Pooled(Forecaster):
         self._ready = False
         # What is drawn by chance is drawn by position, so the positions must not depend on the order of the table.
         panel = panel.select(np.argsort(panel.ids.astype(str), kind="stable"))
-        self._floor = _log_floor(panel) if self._params.get("log") else 0.0
-        self._learn(self._scaled_targets(panel), task, context)
+        far = high(panel)
+        self._floor = _log_floor(panel) if self._params.get("log") and not far else 0.0
+        self._norm = str(self._params["norm"])
+        if far and self._norm not in _SHIFTED:
+            self._norm = "standard"
+        panel = self._scaled_targets(panel)
+        self._learn(self._lowered(panel, self._levels(panel)), task, context)
         self._ready = True
         return self
 
     def predict(self, history: Panel, future: Future) -> Forecast:
         """See Forecaster."""
         self._require_fit("it predicts")
-        made = self._forecast(self._scaled_targets(history), future)
+        scaled = self._scaled_targets(history)
+        levels = self._levels(scaled)
+        made = self._forecast(self._lowered(scaled, levels), future)
+        if levels.any():
+            made = Forecast(made.mean + levels[:, None], made.quantiles + levels[:, None, None])
         if not self._floor:
             return made
         # Where logarithms jumped, a usual spread is a factor of e to the many.
@@ -66,13 +80,22 @@ class Pooled(Forecaster):
             return panel
         return replace(panel, y=np.log(np.maximum(panel.y, self._floor)))
 
+    def _levels(self, panel: Panel) -> Floats:
+        """Return the (S,) levels that are taken off; a norm that is relative to zero keeps them."""
+        return levels_of(panel) if self._norm in _SHIFTED else np.zeros(panel.n_series)
+
+    @staticmethod
+    def _lowered(panel: Panel, levels: Floats) -> Panel:
+        return replace(panel, y=without(panel.y, panel, levels)) if levels.any() else panel
+
     def state(self) -> State:
         """See Forecaster."""
         self._require_fit("it has a state")
-        return {**self._learned(), "floor": self._floor}
+        return {**self._learned(), "floor": self._floor, "norm": self._norm}
 
     def restore(self, state: State) -> Self:
         """See Forecaster."""
+        self._norm = str(state.get("norm", self._params["norm"]))
         self._take(state)
         self._floor = float(state["floor"])
         self._ready = True

@@ -19,6 +19,7 @@ from autots.models.base import Task
 from autots.models.scaling import Normaliser, Running
 from autots.panel import Floats, Future, Ints, Panel
 from autots.panel import calendar as clock_parts
+from autots.panel.season import usual_length
 
 __all__ = [
     "FURTHEST",
@@ -32,6 +33,7 @@ __all__ = [
     "relative_weights",
     "sample_origins",
     "seasons_within",
+    "usual_rows",
 ]
 
 
@@ -126,6 +128,11 @@ class WindowSpec:
         """Read what ``to_dict`` wrote."""
         tuples = {k: tuple(int(v) for v in values[k]) for k in ("seasonal_lags", "rolling")}
         return cls(**{**values, **tuples})
+
+
+def usual_rows(panel: Panel, task: Task) -> int:
+    """Return the rows of the usual series; of the long ones where the median one does not hold the seasons."""
+    return usual_length(panel.lengths, 2 * max(task.seasons))
 
 
 def seasons_within(task: Task, usual: int, periods: tuple[int, int]) -> tuple[list[int], tuple[int, ...]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from autots.panel.panel import Floats, Panel
+from autots.panel.panel import Floats, Ints, Panel
 
-__all__ = ["detect_seasons"]
+__all__ = ["detect_seasons", "usual_length"]
 
 _USUAL = (4, 5, 6, 7, 8, 10, 12, 13, 14, 24, 26, 30, 48, 52, 60, 72, 96, 144, 168, 288, 336, 365, 672, 720, 1008)
 _SERIES = 60  # series that are looked at
@@ -17,13 +17,15 @@ _CLEAR = 0.25  # share of the detrended variance that a season must explain out 
 _FEW = 0.6  # added to that, divided by the number of cycles seen: three cycles may agree by chance
 _ODD = 0.1  # added for lengths that are not usual
 _NEAR = 0.95  # a shorter season wins unless the longer one explains more than this allows
+_LONG = 1 / 3  # share of all rows that long series must hold to stand for the panel
 _PART = 0.4  # share of the best that a shorter season inside it must explain to be named too
 
 
 def detect_seasons(panel: Panel) -> tuple[int, ...]:
     """Return season lengths in rows, shortest first; ``(1,)`` if nothing is clear.
 
-    On a calendar: the usual ones of the frequency that fit twice into the median series. On an integer clock each
+    On a calendar: the usual ones of the frequency that fit twice into the median series, or into long ones that hold a
+    third of the rows: what is new has no say in the season of what is old. On an integer clock each
     candidate (usual lengths, and peaks of the pooled autocorrelation) is tried on up to 60 series: a moving average of
     the candidate's length is taken off, and each cycle is predicted by the mean of the other cycles. The share of
     variance explained that way cannot be had by chance or by a trend, so a random walk has no season.
@@ -31,8 +33,31 @@ def detect_seasons(panel: Panel) -> tuple[int, ...]:
     if not panel.n_series:
         return (1,)
     if not panel.freq.is_integer:
-        fitting = tuple(s for s in panel.freq.seasons if 2 * s <= float(np.median(panel.lengths)))
+        fitting = tuple(s for s in panel.freq.seasons if 2 * s <= usual_length(panel.lengths, 2 * s))
         return fitting or (1,)
+    found = _detected(panel)
+    long = np.flatnonzero(panel.lengths >= usual_length(panel.lengths, int(panel.lengths.max())) / 2)
+    return _detected(panel.select(long)) if found == (1,) and len(long) < panel.n_series else found
+
+
+def usual_length(lengths: Ints, least: int) -> int:
+    """Return the rows of the usual series: the median, or that of long ones where the median has less than ``least``.
+
+    Five series of eight years beside six new ones are a panel of eight years with six short series. Long are those
+    that hold a third of all rows.
+
+    >>> usual_length(np.array([96] * 5 + [10] * 6), 24), usual_length(np.array([96] * 5 + [10] * 6), 6)
+    (96, 10)
+    """
+    usual = int(np.median(lengths))
+    if usual >= least:
+        return usual
+    longest = np.sort(lengths)[::-1]
+    held = np.cumsum(longest) / max(int(longest.sum()), 1)
+    return max(usual, int(longest[np.searchsorted(held, _LONG)]))
+
+
+def _detected(panel: Panel) -> tuple[int, ...]:
     chosen = np.unique(np.linspace(0, panel.n_series - 1, min(_SERIES, panel.n_series)).astype(np.intp))
     sample = panel.select(chosen).tail(_ROWS)
     filled = sample.filled()

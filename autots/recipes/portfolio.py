@@ -13,6 +13,7 @@ import numpy as np
 
 from autots.models.base import Task
 from autots.panel import Panel
+from autots.panel.season import usual_length
 
 __all__ = ["Candidate", "Portfolio", "baselines", "portfolio"]
 
@@ -57,7 +58,7 @@ def zero_share(panel: Panel) -> float:
 
 def baselines(panel: Panel, task: Task) -> tuple[Candidate, ...]:
     """Return the trivial forecasters that belong into every search; seasonal naive comes first."""
-    usual = int(np.median(panel.lengths))
+    usual = usual_length(panel.lengths, 2 * max(task.seasons))
     out = [Candidate("seasonal_naive")]
     out += [Candidate("seasonal_naive", {"season": m}) for m in task.seasons[1:] if 2 * m <= usual]
     out += [Candidate("naive"), Candidate("drift"), Candidate("mean"), Candidate("zero")]
@@ -76,7 +77,7 @@ def portfolio(panel: Panel, task: Task, *, seconds: float) -> Portfolio:
         task: Horizon and seasons.
         seconds: The budget; it decides on the sizes of the learners.
     """
-    usual = int(np.median(panel.lengths))
+    usual = usual_length(panel.lengths, 2 * max(task.seasons))
     fixed = _fixed(panel, task, seconds)
     size = _tree_size(panel.n_rows, seconds)
     learned = usual > task.horizon + 3

@@ -204,16 +204,13 @@ def _calibrated(
 ) -> tuple[dict[int, Floats] | None, Conformal]:
     factors, made = _lean(objective, by_number, weights, "all")
     targets, levels = objective.targets, objective.task.levels
-    return factors, fit_conformal(targets.actual, _floats(made), targets.scale, levels, non_negative=non_negative)
+    quantiles = objective.whole(made.quantiles)
+    return factors, fit_conformal(targets.actual, quantiles, targets.scale, levels, non_negative=non_negative)
 
 
 def _made(entry: Entry) -> Backtest:
     assert entry.made is not None
     return entry.made
-
-
-def _floats(made: Backtest) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    return np.asarray(made.quantiles, dtype=np.float64)
 
 
 def _weights(objective: Objective, done: list[Entry], made: list[Backtest], part: Part) -> dict[int, Weight]:
@@ -360,15 +357,15 @@ def _rescue(
 def _unseen(objective: Objective, made: Backtest, levels: tuple[float, ...], non_negative: bool) -> Backtest:
     """Return the calibrated forecasts of the windows that nothing was chosen or calibrated on."""
     selection = objective.windows("selection")
-    targets = objective.targets
+    targets, quantiles = objective.targets, objective.whole(made.quantiles)
     conformal = fit_conformal(
         targets.actual[selection],
-        _floats(made)[selection],
+        quantiles[selection],
         targets.scale[selection],
         levels,
         non_negative=non_negative,
     )
     part = objective.windows("final") if objective.has_final else selection
-    raw = _floats(made)[part]
-    calibrated = np.stack([conformal.apply(q, s) for q, s in zip(raw, targets.scale[part], strict=True)])
+    pairs = zip(quantiles[part], targets.scale[part], strict=True)
+    calibrated = np.stack([conformal.apply(q, s) for q, s in pairs]) - targets.above(part)[..., None]
     return Backtest(made.mean[part], calibrated.astype(np.float32), made.fit_seconds, made.predict_seconds)

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from autots.evaluate import Backtest, Objective
+from autots.evaluate import Backtest, Objective, Targets
 from autots.models.base import State
 from autots.models.state import dump, load
 from zoo.errors import ArtifactError
@@ -88,7 +88,8 @@ class Board:
         if entry.status == "complete" and entry.made is not None:
             entry.score = self.objective.value(entry.made)
             if not np.isfinite(entry.score):
-                entry.status, entry.made = "failed", None
+                # The forecasts of a trivial one are kept: another metric may be defined where this one is not.
+                entry.status, entry.made = "failed", entry.made if entry.number < 0 else None
                 entry.note = entry.note or f"its {self.objective.metric.name} is not a number"
         self.entries.append(entry)
         return self
@@ -114,15 +115,22 @@ class Board:
         return 1.0 - score / self.reference if self.reference > 0 else float("nan")
 
 
-def write_backtest(path: Path, made: Backtest) -> None:
-    """Write out-of-fold forecasts, the state before them; a killed process leaves the whole file or none."""
+def write_backtest(path: Path, made: Backtest, targets: Targets | None = None) -> None:
+    """Write out-of-fold forecasts, the state before them; a killed process leaves the whole file or none.
+
+    Args:
+        path: Of the file.
+        made: The forecasts.
+        targets: What they are kept relative to; to zero if None.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     if made.state is not None:
         dump(made.state, path.parent, path.stem)
     part = path.with_suffix(".part")
     with open(part, "wb") as file:
         seconds = np.array([made.fit_seconds, made.predict_seconds])
-        np.savez(file, mean=made.mean, quantiles=made.quantiles, seconds=seconds, fits=made.fits)
+        offset = np.empty(0) if targets is None or targets.offset is None else targets.offset
+        np.savez(file, mean=made.mean, quantiles=made.quantiles, seconds=seconds, fits=made.fits, offset=offset)
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, path)
@@ -144,21 +152,35 @@ def drop_states(folder: Path, keep: Collection[int]) -> None:
             file.unlink(missing_ok=True)
 
 
-def read_backtest(path: Path) -> Backtest:
+def read_backtest(path: Path, targets: Targets | None = None) -> Backtest:
     """Read what ``write_backtest`` wrote.
 
+    Args:
+        path: Of the file.
+        targets: Those of the windows that the forecasts must be of; not looked at if None.
+
     Raises:
-        ArtifactError: The file is missing or damaged.
+        ArtifactError: The file is missing, damaged, or of other windows.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             fit, predict = (float(v) for v in file["seconds"])
-            return Backtest(file["mean"], file["quantiles"], fit, predict, fits=int(file["fits"]))
+            made = Backtest(file["mean"], file["quantiles"], fit, predict, fits=int(file["fits"]))
+            offset = np.asarray(file["offset"]) if "offset" in file else np.empty(0)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ArtifactError(
             f"out-of-fold forecasts must be readable, but {path.name} is not: {error}",
             "start the fit anew with another run directory",
         ) from error
+    if targets is not None:
+        expected = np.empty(0) if targets.offset is None else targets.offset
+        if not np.array_equal(offset, expected) or made.mean.shape != targets.actual.shape:
+            raise ArtifactError(
+                f"out-of-fold forecasts must be of the windows and levels of this fit, but those of {path.name} are "
+                "not: another version made them",
+                "start the fit anew with another run directory",
+            )
+    return made
 
 
 def short(params: Mapping[str, Any]) -> str:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from autots.ensembles import ensemble_weights
 from autots.evaluate import MOST_FITS, Backtest, Plan
@@ -161,7 +163,7 @@ class Search:
             family, params = self._resolve(record.params) if record.params else ("", {})
             if record.state == "complete":
                 try:
-                    made = read_backtest(self._file(record.number))
+                    made = read_backtest(self._file(record.number), self.board.objective.targets)
                 except ArtifactError as error:
                     self.messages.append(
                         f"trial {record.number} could not be read back and does not count: {error.message}"
@@ -206,8 +208,16 @@ class Search:
         rows = None
         if self.panel.n_series >= _PART * _LEAST:
             count = min(self.panel.n_series // _PART, _SAMPLE)
-            rows = tuple(np.linspace(0, self.panel.n_series - 1, count).astype(int).tolist())
+            telling = self._telling
+            rows = tuple(telling[np.linspace(0, len(telling) - 1, min(count, len(telling))).astype(int)].tolist())
         return _Job(number, family, params, rows, MOST_FITS)
+
+    @cached_property
+    def _telling(self) -> npt.NDArray[np.intp]:
+        """The series that the windows that choose hold targets of; all of them where none does."""
+        actual = self.board.objective.targets.actual[self.board.objective.windows("selection")]
+        found = np.flatnonzero(np.isfinite(actual).any(axis=(0, 2)))
+        return found if len(found) else np.arange(self.panel.n_series)
 
     def _submit(self, driver: Driver, left: float) -> bool:
         """Give a worker something to do; False where nothing is worth starting."""
@@ -298,7 +308,7 @@ class Search:
         if entry.status == "failed":
             self.study.fail(job.number, FailureKind.NAN, entry.note, seconds=event.seconds)
             return
-        write_backtest(self._file(job.number), made)
+        write_backtest(self._file(job.number), made, self.board.objective.targets)
         entry.made = replace(made, state=None)  # on disk it costs no memory
         self.study.tell(job.number, entry.score, seconds=event.seconds, attrs={"status": "complete"})
         self._reweigh()

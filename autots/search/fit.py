@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from autots.ensemble import Ensemble, Member
-from autots.evaluate import Objective, Plan, plan_cutoffs, targets_of
+from autots.evaluate import Objective, Plan, Seen, plan_cutoffs, targets_of
 from autots.metrics import metric
 from autots.metrics.metrics import Owa
 from autots.models.base import DEFAULT_LEVELS, Task
@@ -26,7 +27,7 @@ from autots.pipeline import Pipeline
 from autots.recipes import baselines, portfolio, search_space
 from autots.report import Facts
 from autots.report.terminal import Progress
-from autots.search.assemble import assemble, reserve
+from autots.search.assemble import Assembly, assemble, reserve
 from autots.search.board import Board, drop_states
 from autots.search.engine import Search, first_entries
 from autots.search.interrupt import Interrupt
@@ -36,6 +37,8 @@ from zoo.errors import ConfigError
 from zoo.search.drivers import Driver
 
 __all__ = ["Run", "Settings", "fit"]
+
+_log = logging.getLogger(__name__)
 
 # Ray needs about four seconds to start and a worker three to import the learners.
 _START_SECONDS = 9.0
@@ -118,48 +121,52 @@ def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
         season=task.season,
         folds=settings.folds,
         cheap_rows=int(_ROWS_PER_SECOND * settings.budget),
+        seen=Seen.of(panel, settings.horizon),
     )
     described = _described(settings, panel, task)
     fingerprint = _claim(run.folder, panel, settings, task, resume=run.resume)
     if plan is None:
-        return _trivial(read, settings, task, run.title, described)
-    messages: list[str] = []
+        messages = [f"no series is long enough, or has the targets, to backtest {settings.horizon} steps"]
+        return _trivial(read, settings, task, run.title, described, messages)
+    messages = [_moved(plan)] if plan.moved else []
     with ExitStack() as stack:
         run.progress.stage("starting workers")
         driver = _driver(stack, panel, plan, task, settings, run.deadline)
         run.progress.stage("trivial forecasters")
         board = _first_board(panel, plan, task, settings, messages)
         run.interrupt.arm()
-        search = (
-            None if driver is None else _searched(stack, driver, panel, board, settings, run, fingerprint, messages)
-        )
-        interrupted = search is not None and search.interrupted
-        if not any(e.number >= 0 and e.status == "complete" for e in board.entries):
-            messages.append(_too_small(settings, board, interrupted=interrupted))
-        searched = run.deadline.elapsed
-        run.progress.stage("final fit")
-        kept = (lambda _: None) if search is None else search.backtested
-        assembly = assemble(board, panel, driver, run.deadline, seed=settings.seed, backtested=kept)
+        if board.best is None:
+            messages.append("no window of the history tells forecasters apart, so none was chosen")
+            return _trivial(read, settings, task, run.title, described, messages, board)
+        search = None if driver is None else _search(stack, panel, board, settings, run, fingerprint, messages)
+        try:
+            if search is not None and driver is not None:
+                run.progress.stage("search")
+                search.run(driver, reserve=reserve)
+            searched = run.deadline.elapsed
+            assembly = _assembled(board, panel, driver, search, settings, run, messages)
+            fitted = run.deadline.elapsed
+            facts = facts_of(
+                board,
+                assembly,
+                panel,
+                read.report,
+                title=run.title,
+                settings={**described, "metric": board.objective.metric.name, "windows": list(plan.cutoffs[:20])},
+                seconds={
+                    "start": started,
+                    "search": searched - started,
+                    "final fit": fitted - searched,
+                    "total": fitted,
+                },
+                messages=tuple(messages),
+            )
+        except Exception as error:
+            # A fault of ours must not cost the user all of the time that he gave: he gets less, and is told.
+            _log.exception("choosing failed")
+            messages.append(f"choosing failed, which is a fault to report ({type(error).__name__}: {error})")
+            return _trivial(read, settings, task, run.title, described, messages, board)
     drop_states(run.folder / _OOF, [m.number for m in assembly.members])
-    if assembly.aged:
-        messages.append(
-            "used as they were backtested, as their final fit on all rows would have broken the budget (refit makes up "
-            f"for it): {', '.join(assembly.aged)}"
-        )
-    if assembly.left_out:
-        names = ", ".join(assembly.left_out)
-        messages.append(f"left out of the ensemble, as their final fit would have broken the budget: {names}")
-    fitted = run.deadline.elapsed
-    facts = facts_of(
-        board,
-        assembly,
-        panel,
-        read.report,
-        title=run.title,
-        settings={**described, "windows": list(plan.cutoffs[:20])},
-        seconds={"start": started, "search": searched - started, "final fit": fitted - searched, "total": fitted},
-        messages=tuple(messages),
-    )
     members = tuple(Member(m.family, m.model, m.weight) for m in assembly.members)
     return _pipeline(read, settings, Ensemble(task, members, assembly.conformal, assembly.leaning), facts)
 
@@ -179,9 +186,8 @@ def _first_board(panel: Panel, plan: Plan, task: Task, settings: Settings, messa
     return _rescored(board, _with_reference(objective, board, messages))
 
 
-def _searched(
+def _search(
     stack: ExitStack,
-    driver: Driver,
     panel: Panel,
     board: Board,
     settings: Settings,
@@ -189,13 +195,13 @@ def _searched(
     fingerprint: str,
     messages: list[str],
 ) -> Search:
-    """Fill the board until the time is needed for the final fit."""
+    """Return what fills the board until the time is needed for the final fit, with its study open."""
     from zoo.search import Study
 
     journal = run.folder / "study.journal"
     study = stack.enter_context(Study.open(journal, search_space(), seed=settings.seed, fingerprint=fingerprint))
     objective = board.objective
-    search = Search(
+    return Search(
         panel,
         objective.task,
         objective.plan,
@@ -210,9 +216,37 @@ def _searched(
         interrupt=run.interrupt,
         messages=messages,
     )
-    run.progress.stage("search")
-    search.run(driver, reserve=reserve)
-    return search
+
+
+def _assembled(
+    board: Board,
+    panel: Panel,
+    driver: Driver | None,
+    search: Search | None,
+    settings: Settings,
+    run: Run,
+    messages: list[str],
+) -> Assembly:
+    """Return the ensemble of what was found, and say what it lacks."""
+    interrupted = search is not None and search.interrupted
+    if not any(e.number >= 0 and e.status == "complete" for e in board.entries):
+        messages.append(_too_small(settings, board, interrupted=interrupted))
+    run.progress.stage("final fit")
+    kept = (lambda _: None) if search is None else search.backtested
+    assembly = assemble(board, panel, driver, run.deadline, seed=settings.seed, backtested=kept)
+    if assembly.aged:
+        messages.append(
+            "used as they were backtested, as their final fit on all rows would have broken the budget (refit makes up "
+            f"for it): {', '.join(assembly.aged)}"
+        )
+    if assembly.left_out:
+        names = ", ".join(assembly.left_out)
+        messages.append(f"left out of the ensemble, as their final fit would have broken the budget: {names}")
+    if assembly.conformal is not None and not assembly.conformal.learned:
+        messages.append(
+            "the intervals are not calibrated, as the history was constant before every window: their width is a guess"
+        )
+    return assembly
 
 
 def _pipeline(read: Ingested, settings: Settings, ensemble: Ensemble, facts: Facts) -> Pipeline:
@@ -313,14 +347,39 @@ def _too_small(settings: Settings, board: Board, *, interrupted: bool = False) -
     return f"the budget of {settings.budget:g} s is too small for one trial: {made}"
 
 
-def _trivial(read: Ingested, settings: Settings, task: Task, title: str, described: Mapping[str, Any]) -> Pipeline:
-    family = "seasonal_naive" if task.season > 1 and read.panel.lengths.min() > task.season else "naive"
-    model = fit_here(family, {}, read.panel, task, settings.seed)
-    message = (
-        f"no series is long enough to backtest {settings.horizon} steps: "
-        f"{family} is returned, its intervals are uncalibrated"
+def _moved(plan: Plan) -> str:
+    ends = ", ".join(str(c) for c in plan.cutoffs[-3:])
+    return (
+        f"the usual windows to choose on hold hardly a target, so others were taken: {len(plan.cutoffs)} of them, the "
+        f"newest begin {ends} rows before the end of the series"
     )
-    facts = trivial_facts(read.panel, read.report, family, title=title, settings=described, message=message)
+
+
+def _trivial(
+    read: Ingested,
+    settings: Settings,
+    task: Task,
+    title: str,
+    described: Mapping[str, Any],
+    messages: list[str],
+    board: Board | None = None,
+) -> Pipeline:
+    """Return a pipeline with one trivial forecaster: the best one known, or seasonal naive where nothing is."""
+    season = task.season > 1 and read.panel.lengths.min() > task.season
+    family, params = ("seasonal_naive" if season else "naive"), dict[str, Any]()
+    best = next((e for e in board.complete if e.number < 0), None) if board is not None else None
+    if best is not None:
+        family, params = best.family, dict(best.params)
+    model = fit_here(family, params, read.panel, task, settings.seed)
+    facts = trivial_facts(
+        read.panel,
+        read.report,
+        family,
+        title=title,
+        settings=described,
+        message=f"{family} is returned, its intervals are uncalibrated",
+        before=tuple(messages),
+    )
     return _pipeline(read, settings, Ensemble(task, (Member(family, model, (1.0, 1.0)),)), facts)
 
 

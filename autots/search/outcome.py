@@ -19,6 +19,8 @@ __all__ = ["facts_of", "trivial_facts"]
 
 _TYPICAL, _WORST = 4, 4
 _SCORED_SERIES = 2000
+# Metrics in units of a series' own changes.
+_SCALED = ("mase", "sql", "owa")
 
 
 def facts_of(
@@ -46,6 +48,13 @@ def facts_of(
     if base is not None:
         final["seasonal_naive"] = objective.scores(base.mean[at], base.quantiles[at], part)
         final["seasonal_naive"][name] = objective.score(objective.metric, base.mean[at], base.quantiles[at], part)
+    if not np.isfinite(final["ensemble"][name]):
+        messages = (*messages, f"{name} is not defined on the windows that no choice saw, so nothing is said of it")
+    if name in _SCALED and (without := _without_scale(objective)):
+        messages = (
+            *messages,
+            f"{without} of {panel.n_series} series do not count in {name}: constant, or too short",
+        )
     actual = objective.targets.actual[at]
     worst = _per_series(objective, unseen, base, panel, part)
     return Facts(
@@ -56,17 +65,32 @@ def facts_of(
         leaderboard=_leaderboard(board, assembly, final),
         final=final,
         coverage=objective.covered(unseen.quantiles, part),
-        calibration=_calibration(actual, unseen.quantiles, objective.task.levels),
+        calibration=_calibration(actual, objective.whole(unseen.quantiles, at), objective.task.levels),
         windows=_windows(objective, unseen, panel, worst, part),
         worst=worst.head(50).reset_index(drop=True),
         messages=messages,
     )
 
 
+def _without_scale(objective: Objective) -> int:
+    """Return how many series with targets have no scale in any window; 0 where none has one."""
+    scale = objective.targets.scale
+    there = np.isfinite(objective.targets.actual).any(axis=(0, 2))
+    scaled = (np.isfinite(scale) & (scale > 0)).any(axis=0)
+    return int((there & ~scaled).sum()) if scaled.any() else 0
+
+
 def trivial_facts(
-    panel: Panel, report: DataReport, family: str, *, title: str, settings: Mapping[str, Any], message: str
+    panel: Panel,
+    report: DataReport,
+    family: str,
+    *,
+    title: str,
+    settings: Mapping[str, Any],
+    message: str,
+    before: tuple[str, ...] = (),
 ) -> Facts:
-    """Return the facts of a fit where nothing could be backtested."""
+    """Return the facts of a fit where nothing could be chosen; ``before`` are messages that come first."""
     board = pd.DataFrame(
         [
             {
@@ -85,7 +109,7 @@ def trivial_facts(
         ]
     )
     empty = pd.DataFrame({"series": [], "score": [], "skill": [], "length": []})
-    return Facts(title, settings, {"total": 0.0}, report.to_dict(), board, {}, {}, (), (), empty, (message,))
+    return Facts(title, settings, {"total": 0.0}, report.to_dict(), board, {}, {}, (), (), empty, (*before, message))
 
 
 def _leaderboard(board: Board, assembly: Assembly, final: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
@@ -173,7 +197,8 @@ def _windows(
     typical = [scored.iloc[round(q * (len(scored) - 1))] for q in middle]
     rows = dict.fromkeys(int(r["row"]) for r in typical)
     rows |= dict.fromkeys(int(r) for r in scored["row"].head(_WORST))
-    cutoffs = objective.plan.cutoffs[objective.windows(part)]
+    at = objective.windows(part)
+    cutoffs = objective.plan.cutoffs[at]
     out = []
     for i in rows:
         k = len(cutoffs) - 1
@@ -182,8 +207,9 @@ def _windows(
         if end <= start:
             continue
         recent = max(start, end - max(4 * h, 2 * objective.task.season, 40))
-        quantiles = np.asarray(unseen.quantiles[k, i], dtype=np.float64)
-        point = objective.point(np.asarray(unseen.mean[k, i], dtype=np.float64), quantiles)
+        above = np.broadcast_to(objective.targets.above(at), (len(cutoffs), panel.n_series, 1))[k, i]
+        quantiles = np.asarray(unseen.quantiles[k, i], dtype=np.float64) + above
+        point = objective.point(np.asarray(unseen.mean[k, i], dtype=np.float64) + above, quantiles)
         score = float(scored.loc[scored["row"] == i, "score"].iloc[0])
         times = panel.times[end : end + h]
         out.append(

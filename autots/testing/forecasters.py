@@ -11,6 +11,7 @@ A factory returns a new, unfitted forecaster each time. Which laws hold is read 
 from __future__ import annotations
 
 import json
+import random
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +26,17 @@ from autots.panel import Floats, Frequency, Future, Panel
 from zoo.clock import Deadline, ManualClock
 from zoo.errors import BudgetError, ModelError
 
-__all__ = ["LAWS", "Factory", "Law", "example_future", "example_panel", "laws_of", "odd_histories", "panel_of"]
+__all__ = [
+    "LAWS",
+    "Factory",
+    "Law",
+    "example_future",
+    "example_panel",
+    "law_named",
+    "laws_of",
+    "odd_histories",
+    "panel_of",
+]
 
 Factory: TypeAlias = Callable[[], Forecaster]
 
@@ -52,6 +63,11 @@ class Law:
 def laws_of(forecaster: Forecaster) -> tuple[Law, ...]:
     """Return the laws that bind a forecaster, by what its class declares."""
     return tuple(law for law in LAWS if law.applies(forecaster))
+
+
+def law_named(name: str) -> Law:
+    """Return the law of a name."""
+    return next(law for law in LAWS if law.name == name)
 
 
 def panel_of(
@@ -224,6 +240,15 @@ def the_same_seed_gives_the_same_forecasts(build: Factory) -> None:
     _same(_fitted(build, panel).predict(panel, future), first, why="with the same seed")
 
 
+def the_global_generators_are_left_alone(build: Factory) -> None:
+    """Check that neither fit nor predict moves the global generators of Python and numpy."""
+    panel = example_panel()
+    before = random.getstate(), np.random.get_state()
+    _fitted(build, panel).predict(panel, example_future(panel))
+    assert random.getstate() == before[0], "Python's global generator was used"
+    assert str(np.random.get_state()) == str(before[1]), "numpy's global generator was used"
+
+
 def saving_and_loading_changes_nothing(build: Factory) -> None:
     """Check that a forecaster restored from disk forecasts the same, for old histories and longer ones."""
     panel = example_panel()
@@ -342,6 +367,21 @@ def a_passed_deadline_is_a_budget_error_or_the_whole_fit(build: Factory) -> None
     )
 
 
+def a_high_level_costs_no_precision(build: Factory) -> None:
+    """Check that series on a level of 1e9, or of -1e9, are forecast as on one of 1e6, but for the level."""
+    panel = example_panel()
+    future = example_future(panel)
+
+    def made(level: float) -> Forecast:
+        raised = replace(panel, y=panel.y + level)
+        found = _fitted(build, raised).predict(raised, future)
+        return Forecast(found.mean - level, found.quantiles - level)
+
+    expected = made(1e6)
+    for level in (1e9, -1e9):
+        _same(made(level), expected, rtol=0.01, why=f"on a level of {level:g}")
+
+
 def known_covariates_move_the_forecast(build: Factory) -> None:
     """Check that a declared use of known covariates is one: the series rise with "x", so the forecast must."""
     panel = example_panel(lengths=(60, 60, 60, 60))
@@ -379,6 +419,7 @@ LAWS: tuple[Law, ...] = (
     _law(series_order_does_not_matter),
     _law(other_series_do_not_matter, lambda forecaster: forecaster.local),
     _law(the_same_seed_gives_the_same_forecasts),
+    _law(the_global_generators_are_left_alone),
     _law(saving_and_loading_changes_nothing),
     _law(an_unfitted_forecaster_says_so),
     _law(odd_histories_give_finite_forecasts_or_a_model_error),
@@ -387,6 +428,7 @@ LAWS: tuple[Law, ...] = (
     _law(repeated_ids_are_forecast_one_by_one),
     _law(ids_never_seen_are_forecast),
     _law(a_passed_deadline_is_a_budget_error_or_the_whole_fit),
+    _law(a_high_level_costs_no_precision, lambda forecaster: forecaster.levelled),
     _law(known_covariates_move_the_forecast, lambda forecaster: "known" in forecaster.covariates),
     _law(undeclared_covariates_do_not_matter, lambda forecaster: "known" not in forecaster.covariates),
 )

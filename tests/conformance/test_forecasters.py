@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
 import pytest
 
 from autots.models.base import Forecast
@@ -83,6 +84,12 @@ class Stale(Learned):
         return getattr(self, "kept", None) or super().predict(history, future)
 
 
+class Coarse(Learned):
+    def predict(self, history, future):
+        made = super().predict(history, future)
+        return Forecast(made.mean.astype(np.float32).astype(float), made.quantiles)
+
+
 class Deaf(Learned):
     covariates = frozenset({"known"})
 
@@ -95,6 +102,7 @@ class Deaf(Learned):
         (Forgetful, "saving_and_loading_changes_nothing"),
         (Remembering, "predicting_changes_nothing"),
         (Stale, "a_longer_history_is_taken_into_account"),
+        (Coarse, "a_high_level_costs_no_precision"),
         (Deaf, "known_covariates_move_the_forecast"),
     ],
 )

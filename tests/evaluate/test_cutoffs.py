@@ -93,3 +93,9 @@ def test_folds_must_be_positive():
 def test_a_plan_that_contradicts_itself_is_refused(cutoffs, n_selection, fits):
     with pytest.raises(ConfigError):
         Plan(5, cutoffs, n_selection, fits)
+
+
+def test_long_series_choose_where_the_median_one_is_too_short():
+    """Three windows of one step's difference chose for five series of nine years and six new ones."""
+    plan = plan_cutoffs(np.array([108] * 5 + [10] * 6), 12, season=12)
+    assert plan.cutoffs == plan_cutoffs(np.full(5, 108), 12, season=12).cutoffs

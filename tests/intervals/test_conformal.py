@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autots.intervals import fit_conformal
+from autots.intervals import Conformal, fit_conformal
 from autots.intervals.conformal import SPREADS
 from autots.models.state import dump, load
 
@@ -242,3 +242,29 @@ def test_recent_windows_weigh_more():
         )
         widths.append((out[..., -1] - out[..., 0]).mean())
     assert widths[0] > 1.1 * widths[1]
+
+
+def test_forecasts_without_width_teach_nothing_and_keep_the_width_of_the_ensemble():
+    """Thirty zeros, then 1, 158: no window before had a spread to measure its errors by, and intervals had none."""
+    levels = (0.1, 0.5, 0.9)
+    actual, scale = np.zeros((3, 1, 6)), np.zeros((3, 1))
+    actual[-1, 0, -2:] = 1.0, 158.0
+    flat = np.zeros((3, 1, 6, 3))
+    for rounding in (0.0, 1e-6):
+        made = fit_conformal(actual, flat + rounding * np.array([-1.0, 0.0, 1.0]), scale, levels, non_negative=False)
+        assert not made.learned
+        again = Conformal.from_dict(made.to_dict())
+        own = 24.0 + np.broadcast_to(np.array([-5.0, 0.0, 5.0]), (1, 6, 3))
+        np.testing.assert_allclose(again.apply(own, np.array([8.0])), own)
+        # Where even that has none, the scale of the history stands in.
+        assert (np.diff(again.apply(np.full((1, 6, 3), 24.0), np.array([8.0])), axis=-1) > 0).all()
+
+
+def test_an_exact_forecast_needs_no_width():
+    """A width that is never used is drawn in; it is not taken for one that could not be measured."""
+    rng = np.random.default_rng(0)
+    actual = rng.normal(size=(20, 1, 6))
+    quantiles = actual[..., None] + np.array([-1.0, 0.0, 1.0])
+    made = fit_conformal(actual, quantiles, np.ones((20, 1)), (0.1, 0.5, 0.9), non_negative=False)
+    assert made.learned
+    assert np.ptp(made.apply(quantiles[0], np.ones(1)), axis=-1).max() < 0.7

@@ -165,3 +165,16 @@ def test_logarithms_do_not_explode(family):
     highest = np.array([max(one) for one in series])[:, None]
     assert (made.mean <= 3 * highest).all()
     assert (made.quantiles <= 11 * highest[..., None]).all()
+
+
+@pytest.mark.parametrize("family", ["linear_direct", "trees_direct", "trees_recursive", "rvfl", "mlp", "smoothing"])
+def test_new_series_do_not_cost_old_ones_their_season(family):
+    """The median series was asked whether a season fits: six new ones, and five old ones had none."""
+    t, rng = np.arange(96), np.random.default_rng(0)
+    old = [100 + 12 * np.sin(2 * np.pi * t / 12) + rng.normal(size=96) for _ in range(5)]
+    new = [100 + 12 * np.sin(2 * np.pi * t[-10:] / 12) + rng.normal(size=10) for _ in range(6)]
+    panel, task = panel_of([*old, *new]), Task(horizon=12, seasons=(12,))
+    made = create(family).fit(panel, task, Context(1)).predict(panel, Future()).mean
+    expected = 100 + 12 * np.sin(2 * np.pi * np.arange(96, 108) / 12)
+    assert np.abs(made[:5] - expected).mean() < 3
+    assert np.isfinite(made).all()

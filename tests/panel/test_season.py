@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from autots.panel import Frequency, Panel
-from autots.panel.season import detect_seasons
+from autots.panel.season import detect_seasons, usual_length
 
 
 def panel(rows, freq=None):
@@ -69,3 +69,27 @@ def test_a_calendar_season_must_fit_twice_into_the_median_series():
     assert detect_seasons(panel([np.arange(300.0)], "h")) == (24,)
     assert detect_seasons(panel([np.arange(30.0)], "h")) == (1,)
     assert detect_seasons(panel([np.arange(30.0)], "MS")) == (12,)
+
+
+def test_new_series_have_no_say_in_the_season_of_old_ones():
+    t, rng = np.arange(96), np.random.default_rng(4)
+    old = [np.sin(2 * np.pi * t / 12) + 0.2 * rng.normal(size=96) for _ in range(5)]
+    new = [rng.normal(size=10) for _ in range(6)]
+    for freq in ("MS", None):
+        assert detect_seasons(panel(old + new, freq)) == (12,)
+        assert detect_seasons(panel(new, freq)) == (1,)
+    # Many new ones with most of the rows are the panel.
+    assert detect_seasons(panel(old[:1] + 40 * new[:1], "MS")) == (1,)
+
+
+@pytest.mark.parametrize("n", [20, 24, 96, 500])
+def test_series_of_one_length_have_the_usual_seasons_that_fit_twice(n):
+    assert detect_seasons(panel([np.arange(n)] * 7, "MS")) == ((12,) if n >= 24 else (1,))
+
+
+def test_the_usual_length_is_the_median_unless_that_holds_too_little():
+    lengths = np.array([96] * 5 + [10] * 6)
+    assert usual_length(lengths, 10) == 10
+    assert usual_length(lengths, 11) == 96
+    assert usual_length(np.full(9, 7), 100) == 7
+    assert usual_length(np.array([1000] + 400 * [10]), 24) == 10

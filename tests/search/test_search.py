@@ -409,3 +409,38 @@ def test_the_facts_tell_what_happened(tmp_path):
     assert facts.final["ensemble"]["mae"] == pytest.approx(board["final_score"].iloc[0])
     assert len(facts.windows) > 0
     assert facts.messages == ("hello",)
+
+
+def test_forecasts_of_other_windows_or_levels_are_not_read_back(tmp_path):
+    """Versions before 1 December kept whole levels in four bytes, and laid windows into outages."""
+    high = dataclasses.replace(PANEL, y=PANEL.y + 1e9)
+    boards = {"low": board_of(), "high": board_of(high)}
+    for name, board in boards.items():
+        targets = board.objective.targets
+        made = board.entries[0].made
+        write_backtest(tmp_path / f"{name}.npz", made, targets)
+        np.testing.assert_array_equal(read_backtest(tmp_path / f"{name}.npz", targets).mean, made.mean)
+    assert boards["low"].objective.targets.offset is None
+    for name, other in (("low", "high"), ("high", "low")):
+        with pytest.raises(ArtifactError, match="another version"):
+            read_backtest(tmp_path / f"{name}.npz", boards[other].objective.targets)
+    fewer = dataclasses.replace(boards["low"].objective.targets, actual=boards["low"].objective.targets.actual[1:])
+    with pytest.raises(ArtifactError, match="windows"):
+        read_backtest(tmp_path / "low.npz", fewer)
+
+
+@pytest.mark.parametrize("metric", ["mae", "mse", "mase", "sql"])
+@pytest.mark.parametrize("level", [1e6, 1e9, 1e12])
+def test_scores_do_not_depend_on_the_level(metric, level):
+    # From a level on at which no quantile touches zero.
+    plain, high = (board_of(dataclasses.replace(PANEL, y=PANEL.y + c), metric) for c in (1e4, level))
+    last = [slice(-1, None)] * 2
+    for pair in zip(plain.entries, high.entries, strict=True):
+        if pair[0].family != "zero":
+            assert pair[1].score == pytest.approx(pair[0].score, rel=2e-4)
+            made = [e.made for e in pair]
+            final = [
+                board.objective.scores(m.mean[at], m.quantiles[at], "final")["mae"]
+                for board, m, at in zip((plain, high), made, last, strict=True)
+            ]
+            assert final[1] == pytest.approx(final[0], rel=2e-4)

@@ -74,6 +74,7 @@ class Zero(Baseline):
     """Zero; quantiles away from the median are those of the last observed values, on their own side of zero."""
 
     name: ClassVar[str] = "zero"
+    levelled: ClassVar[bool] = False
 
     def __init__(self, *, window: int = 100) -> None:
         self.window = positive("window", window) or 1

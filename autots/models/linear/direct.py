@@ -20,6 +20,7 @@ from autots.models.windows import (
     relative_weights,
     sample_origins,
     seasons_within,
+    usual_rows,
 )
 from autots.panel import Floats, Future, Ints, Panel
 from zoo.errors import BudgetError, ModelError
@@ -67,12 +68,12 @@ class DirectLinear(Pooled):
 
     def _spec(self, panel: Panel, task: Task) -> WindowSpec:
         p = self._params
-        usual = int(np.median(panel.lengths))
+        usual = usual_rows(panel, task)
         fits, seasonal = seasons_within(task, usual, (p["periods"], max(2, p["periods"] // 2)))
         base = fits[0] if fits else 4
         lags = int(min(max(p["lags"] * base, 8), max(usual // 3, 1), 200))
         window = norm_window(task, fits, p["norm_periods"], usual)
-        return WindowSpec(lags, seasonal, (), False, p["norm"], window)
+        return WindowSpec(lags, seasonal, (), False, self._norm, window)
 
     def most_rows(self, horizon: int) -> float:
         """See Forecaster."""
@@ -82,7 +83,7 @@ class DirectLinear(Pooled):
         rng = np.random.default_rng(context.seed)
         self._task, self._window = task, self._spec(panel, task)
         reach = task.horizon if panel.lengths.max() > task.horizon else 1
-        history = min(max(self._window.lags, 2 * max(task.seasons)), int(np.median(panel.lengths)) // 2)
+        history = min(max(self._window.lags, 2 * max(task.seasons)), usual_rows(panel, task) // 2)
         at = sample_origins(panel, reach, most=self._most_windows(task), rng=rng, min_history=history)
         if len(at) == 0:
             raise ModelError("a linear model needs a series longer than the horizon, but none is")

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from autots.models.base import Task
 from autots.models.neural.training import Examples
-from autots.models.windows import Origins, Table, WindowSpec, norm_window, seasons_within
+from autots.models.windows import Origins, Table, WindowSpec, norm_window, seasons_within, usual_rows
 from autots.panel import Floats, Future, Ints, Panel
 from zoo.errors import ModelError
 
@@ -82,7 +82,7 @@ def lookback_of(panel: Panel, task: Task, lookback: float, norm: str, norm_perio
         norm: See scaling.Normaliser.
         norm_periods: See ``norm_window``.
     """
-    usual = int(np.median(panel.lengths))
+    usual = usual_rows(panel, task)
     seasons, _ = seasons_within(task, usual, (1, 1))
     base = max(2 * task.horizon, 2 * min(seasons, default=1), max(seasons, default=1))
     rows = int(np.clip(lookback * base, min(8, usual), max(min(usual // 2, 400), 1)))

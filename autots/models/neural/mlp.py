@@ -19,6 +19,7 @@ from autots.models.windows import (
     final_origins,
     relative_weights,
     sample_origins,
+    usual_rows,
 )
 from autots.panel import Floats, Future, Panel
 from zoo.errors import ModelError
@@ -86,7 +87,7 @@ class MLP(Pooled):
 
     def _learn(self, panel: Panel, task: Task, context: Context) -> None:
         p, self._task = self._params, task
-        self._lookback, self._window = lookback_of(panel, task, p["lookback"], p["norm"], p["norm_periods"])
+        self._lookback, self._window = lookback_of(panel, task, p["lookback"], self._norm, p["norm_periods"])
         self._classes = classes_of(panel)
         table = Table(panel, task, self._window)
         at = self._origins(panel, task, np.random.default_rng(context.seed))
@@ -105,7 +106,7 @@ class MLP(Pooled):
         self._arrays: Arrays = train(self._shape, source, task.levels, schedule, context=context, squared=task.squared)
 
     def _origins(self, panel: Panel, task: Task, rng: np.random.Generator) -> Origins:
-        usual = int(np.median(panel.lengths))
+        usual = usual_rows(panel, task)
         at = sample_origins(
             panel,
             task.horizon,

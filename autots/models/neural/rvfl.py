@@ -16,7 +16,16 @@ from autots.models.neural.inputs import Encoding, Windows, classes_of, lookback_
 from autots.models.neural.training import Examples
 from autots.models.pooled import Pooled
 from autots.models.residuals import spread_of, with_spread
-from autots.models.windows import Origins, Table, WindowSpec, bounds, final_origins, relative_weights, sample_origins
+from autots.models.windows import (
+    Origins,
+    Table,
+    WindowSpec,
+    bounds,
+    final_origins,
+    relative_weights,
+    sample_origins,
+    usual_rows,
+)
 from autots.panel import Floats, Future, Panel
 from zoo.errors import BudgetError, ModelError
 
@@ -82,12 +91,12 @@ class RVFL(Pooled):
     def _learn(self, panel: Panel, task: Task, context: Context) -> None:
         p, rng = self._params, np.random.default_rng(context.seed)
         self._task = task
-        self._lookback, self._window = lookback_of(panel, task, p["lookback"], p["norm"], p["norm_periods"])
+        self._lookback, self._window = lookback_of(panel, task, p["lookback"], self._norm, p["norm_periods"])
         self._classes = classes_of(panel)
         table = Table(panel, task, self._window)
         rounds = 1 if task.squared else 2
         units, most = self._sizes(panel, task, rounds)
-        usual = int(np.median(panel.lengths))
+        usual = usual_rows(panel, task)
         at = sample_origins(
             panel,
             task.horizon,

@@ -29,6 +29,7 @@ class AutoARIMA(PerSeries):
     """
 
     name: ClassVar[str] = "auto_arima"
+    slow: ClassVar[bool] = True
 
     def __init__(
         self,

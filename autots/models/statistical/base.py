@@ -18,10 +18,13 @@ from statistics import NormalDist
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 
+from autots.metrics import unresolved
 from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
 from autots.models.baseline.base import positive
 from autots.models.baseline.last import SeasonalNaive
+from autots.models.levels import level_of
 from autots.models.statistical import adjust
 from autots.models.statistical.packed import FALLBACKS, Learned, Packed
 from autots.models.windows import FURTHEST, bounds
@@ -71,6 +74,8 @@ class PerSeries(Forecaster):
     #: Longest season in the model itself; R's forecast package draws the line at 24 too.
     longest_season: ClassVar[int] = 24
     libraries: ClassVar[tuple[str, ...]] = ("statsforecast.models",)
+    #: Whether learning a series takes so long that a forecast should not wait for it.
+    slow: ClassVar[bool] = False
     #: Whether a seasonal adjustment may divide.
     multiplicative: ClassVar[bool] = False
 
@@ -139,6 +144,16 @@ class PerSeries(Forecaster):
                     mean[i], sigma[i], transformed[i] = made
         return self._assemble(history, (mean, sigma, transformed), task)
 
+    def ready(self, history: Panel) -> npt.NDArray[np.bool_] | None:
+        """See Forecaster: what was learned, and what is too short to be."""
+        if not self.slow or self._packed is None:
+            return None
+        where, reason = self._packed.where, self._packed.reason
+        row = np.array([where.get(str(id_), -1) for id_ in history.ids], dtype=np.intp)
+        learned = (row >= 0) & ~np.isin(reason[row], _RETRIED)
+        count = np.add.reduceat(np.isfinite(history.y), history.indptr[:-1], dtype=np.int64)
+        return np.asarray(learned | (count < SHORTEST))
+
     @property
     def fallbacks(self) -> Mapping[str, int]:
         """How many fitted series have no model of their own: "short", "constant", "failed" or "absurd" -> number."""
@@ -161,14 +176,16 @@ class PerSeries(Forecaster):
         y = np.ascontiguousarray(panel.filled()[at])
         if np.count_nonzero(~np.isnan(panel.y[at])) < SHORTEST:
             return _fallback("short")
-        if np.ptp(y) <= 1e-12 * max(1e-300, float(np.abs(y).max())):
+        if np.ptp(y) <= unresolved(np.abs(y).max()):
             return _fallback("constant")
+        level = level_of(y)
+        y = y - level if level else y
         season = self.season or task.season
         season = season if 2 * season <= len(y) else 1
         transformed = self.transform is not None and (y.min() > 0 or (self.transform == "sqrt" and y.min() >= 0))
         shaped = self._forth(y) if transformed else y
         adjusted = self._adjustment(shaped, season)
-        one = Learned(np.zeros(0), season, adjusted, transformed)
+        one = Learned(np.zeros(0), season, adjusted, transformed, level=level)
         sample = Sample(shaped, season, 0, self._columns(panel.known, at))
         try:
             one = replace(one, values=np.asarray(self._learn(_inner(sample, adjusted)[0]), dtype=np.float64))
@@ -214,6 +231,7 @@ class PerSeries(Forecaster):
         if one.reason:
             return None
         y = np.ascontiguousarray(history.filled()[begin:end])
+        y = y - one.level if one.level else y
         if one.transformed:
             if y.min() < 0 or (self.transform == "log" and y.min() <= 0):
                 return None
@@ -225,7 +243,7 @@ class PerSeries(Forecaster):
         except Exception as error:  # as in _learn_one
             _log.debug("%s failed to continue series %r: %r", self.name, history.ids[i], error)
             return None
-        return None if made is None else (*made, one.transformed)
+        return None if made is None else (made[0] + one.level, made[1], one.transformed)
 
     def _continue_one(self, sample: Sample, one: Learned, task: Task) -> tuple[Floats, Floats] | None:
         """Return means and standard deviations on the transformed scale, None when they are absurd."""

@@ -32,6 +32,7 @@ class AutoETS(PerSeries):
     """
 
     name: ClassVar[str] = "auto_ets"
+    slow: ClassVar[bool] = True
 
     def __init__(
         self,

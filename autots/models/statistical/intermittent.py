@@ -31,6 +31,7 @@ class _Intermittent(Baseline):
     """
 
     libraries: ClassVar[tuple[str, ...]] = ("statsforecast.models",)
+    levelled: ClassVar[bool] = False
 
     @abstractmethod
     def _rate(self, y: Floats) -> tuple[float, float]:

@@ -29,6 +29,7 @@ class Learned:
         adjusted: 0, or whether a seasonal component is taken off first: 1 subtracted, 2 divided.
         transformed: Whether the values were transformed first.
         reason: 0, or 1 + the place in ``FALLBACKS``.
+        level: What was taken off the values before all else.
     """
 
     values: Floats
@@ -36,6 +37,7 @@ class Learned:
     adjusted: int = 0
     transformed: bool = False
     reason: int = 0
+    level: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Packed:
         reason: (S,) codes of the fallback.
         values: (K,) the models' numbers, one series after the other.
         indptr: (S + 1,) offsets into ``values``.
+        level: (S,) levels that were taken off.
     """
 
     ids: npt.NDArray[np.object_]
@@ -61,6 +64,7 @@ class Packed:
     reason: Ints
     values: Floats
     indptr: Ints
+    level: Floats
 
     @classmethod
     def of(cls, ids: npt.NDArray[np.object_], first: Times, learned: Sequence[Learned]) -> Packed:
@@ -75,6 +79,7 @@ class Packed:
             reason=np.array([one.reason for one in learned], dtype=np.int64),
             values=np.concatenate([np.zeros(0), *(one.values for one in learned)]),
             indptr=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+            level=np.array([one.level for one in learned]),
         )
 
     @cached_property
@@ -90,6 +95,7 @@ class Packed:
             int(self.adjusted[i]),
             bool(self.transformed[i]),
             int(self.reason[i]),
+            float(self.level[i]),
         )
 
     @property
@@ -105,4 +111,6 @@ class Packed:
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Packed:
         """Return what ``state`` gave."""
+        # What an earlier version learned had no level taken off.
+        state = {"level": np.zeros(len(state["ids"])), **state}
         return cls(**{name: np.asarray(state[name]) for name in cls.__dataclass_fields__})

@@ -36,6 +36,7 @@ class SARIMAX(PerSeries):
     """
 
     name: ClassVar[str] = "sarimax"
+    slow: ClassVar[bool] = True
     covariates: ClassVar[frozenset[str]] = frozenset({"known"})
     libraries: ClassVar[tuple[str, ...]] = ("statsmodels.tsa.statespace.sarimax",)
     longest_season: ClassVar[int] = 10**9  # Fourier terms take any

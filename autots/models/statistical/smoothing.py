@@ -19,8 +19,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from autots.metrics import unresolved
 from autots.models.base import Context, Forecast, Forecaster, State, Task
 from autots.models.baseline.base import positive
+from autots.models.levels import levels_of, without
 from autots.models.statistical import adjust
 from autots.models.statistical.base import SHORTEST, finished, normal_quantiles
 from autots.panel import Floats, Future, Ints, Panel
@@ -139,12 +141,12 @@ class Smoothing(Forecaster):
         """
         self._task = None
         series = _Series.of(panel, self.season or task.season, self.max_history)
-        self._keep(panel.ids, *self._weighed(series, task.horizon, context))
+        self._keep(panel.ids, *self._weighed(series, task.horizon, context), series.level)
         self._task = task
         return self
 
-    def _keep(self, ids: Any, points: _Points, weight: Floats) -> None:
-        self._ids, self._points, self._weight = np.array(ids, dtype=object), points, weight
+    def _keep(self, ids: Any, points: _Points, weight: Floats, level: Floats) -> None:
+        self._ids, self._points, self._weight, self._level = np.array(ids, dtype=object), points, weight, level
         # The last one where ids repeat, as it is the one fitted on most.
         self._where = {str(id_): i for i, id_ in enumerate(self._ids)}
 
@@ -179,8 +181,10 @@ class Smoothing(Forecaster):
         task = self._task
         if task is None:
             raise ModelError(f"{self.name} must be fitted before it predicts", "call fit, or restore a state")
-        series = _Series.of(history, self.season or task.season, self.max_history)
         row = np.array([self._where.get(str(id_), -1) for id_ in history.ids], dtype=np.intp)
+        known = (row >= 0) & (self._weight[row].sum(axis=1) > 0)
+        level = np.where(known, self._level[row], np.nan)
+        series = _Series.of(history, self.season or task.season, self.max_history, level=level)
         points, weight = self._points.take(_flat(np.maximum(row, 0))), self._weight[np.maximum(row, 0)]
         # Series that are new, or could not be weighed when there was less of them, are weighed now.
         fresh = np.flatnonzero((row < 0) | (weight.sum(axis=1) == 0))
@@ -192,6 +196,7 @@ class Smoothing(Forecaster):
                 getattr(points, name)[at] = getattr(new, name)[at]
             weight[fresh] = weights[fresh]
         mean, sigma = self._mixed(series, points, weight, task.horizon)
+        mean = mean + series.level[:, None]
         quantiles = mean[:, :, None] + sigma[:, :, None] * normal_quantiles(tuple(task.levels))
         return finished(self.name, history, mean, quantiles, task, self.season)
 
@@ -220,13 +225,20 @@ class Smoothing(Forecaster):
         if self._task is None:
             raise ModelError(f"{self.name} must be fitted before it has a state", "call fit first")
         points = {name: getattr(self._points, name) for name in self._points.__dataclass_fields__}
-        return {"task": self._task.to_dict(), "ids": self._ids, "points": points, "weight": self._weight}
+        return {
+            "task": self._task.to_dict(),
+            "ids": self._ids,
+            "points": points,
+            "weight": self._weight,
+            "level": self._level,
+        }
 
     def restore(self, state: State) -> Self:
         """Take over what ``state`` gave."""
         self._task = Task.from_dict(state["task"])
         points = _Points(**{name: np.asarray(state["points"][name]) for name in _Points.__dataclass_fields__})
-        self._keep(state["ids"], points, np.asarray(state["weight"]))
+        level = np.asarray(state.get("level", np.zeros(len(state["ids"]))))
+        self._keep(state["ids"], points, np.asarray(state["weight"]), level)
         return self
 
 
@@ -246,6 +258,7 @@ class _Series:
         high: (S,) greatest value.
         season: Rows of a season, 1 for none.
         order: Series that can be filtered, longest first.
+        level: (S,) levels that were taken off.
     """
 
     y: Floats
@@ -254,22 +267,26 @@ class _Series:
     high: Floats
     season: int
     order: Ints
+    level: Floats
 
     @classmethod
-    def of(cls, panel: Panel, season: int, most: int) -> _Series:
-        """Lay out the last rows of a panel."""
+    def of(cls, panel: Panel, season: int, most: int, *, level: Floats | None = None) -> _Series:
+        """Lay out the last rows of a panel; where a ``level`` is NaN, it is chosen."""
         panel = panel.tail(most)
-        lengths, filled = panel.lengths, panel.filled()
+        own = levels_of(panel)
+        level = own if level is None else np.where(np.isnan(level), own, level)
+        size = np.maximum.reduceat(np.abs(panel.filled()), panel.indptr[:-1])
+        lengths, filled = panel.lengths, without(panel.filled(), panel, level)
         rows = int(lengths.max())
         y, begin = np.full((rows, panel.n_series), np.nan), rows - lengths
         of = np.repeat(np.arange(panel.n_series), lengths)
         y[begin[of] + np.arange(len(filled)) - panel.indptr[of], of] = filled
         observed = np.add.reduceat(np.isfinite(panel.y).astype(np.int64), panel.indptr[:-1])
         low, high = (f.reduceat(filled, panel.indptr[:-1]) for f in (np.minimum, np.maximum))
-        flat = ~(high - low > 1e-12 * np.maximum(np.abs(low), np.abs(high)))
+        flat = ~(high - low > unresolved(size))
         order = np.argsort(begin, kind="stable")
         order = order[~(flat | (observed < SHORTEST))[order]]
-        return cls(y, begin, low, high, season if season <= _LONGEST else 1, order)
+        return cls(y, begin, low, high, season if season <= _LONGEST else 1, order, level)
 
     def only(self, rows: Ints) -> _Series:
         """Return the same matrix of which only some series are filtered."""

@@ -22,6 +22,7 @@ from autots.models.windows import (
     relative_weights,
     sample_origins,
     seasons_within,
+    usual_rows,
 )
 from autots.panel import Floats, Future, Ints, Panel
 from zoo.errors import ModelError
@@ -85,13 +86,13 @@ class DirectTrees(Pooled):
 
     def _spec(self, panel: Panel, task: Task) -> WindowSpec:
         p = self._params
-        usual = int(np.median(panel.lengths))
+        usual = usual_rows(panel, task)
         fits, seasonal = seasons_within(task, usual, (p["periods"], max(2, p["periods"] // 4)))
         base = fits[0] if fits else max(4, task.horizon // 2)
         window = norm_window(task, fits, p["norm_periods"], usual)
         spans = {w for w in (base, *fits[1:], 4 * base) if 1 < w <= usual // 2} if p["rolling"] else set()
         lags = min(p["lags"] or int(np.clip(task.horizon, 6, 16)), max(usual // 3, 1))
-        return WindowSpec(lags, seasonal, tuple(sorted(spans)), p["calendar"], p["norm"], window)
+        return WindowSpec(lags, seasonal, tuple(sorted(spans)), p["calendar"], self._norm, window)
 
     def most_rows(self, horizon: int) -> float:
         """See Forecaster."""
@@ -107,7 +108,7 @@ class DirectTrees(Pooled):
             task.horizon if panel.lengths.max() > task.horizon else 1,
             most=max(p["max_rows"] // many, 1),
             rng=rng,
-            min_history=min(2 * max(task.seasons), int(np.median(panel.lengths)) // 2),
+            min_history=min(2 * max(task.seasons), usual_rows(panel, task) // 2),
             halflife=p["halflife"] * task.horizon or np.inf,
         )
         if len(at) == 0:
@@ -135,7 +136,7 @@ class DirectTrees(Pooled):
     def _linear_part(self) -> DirectLinear:
         p = self._params
         robust = "auto" if p["objective"] == "auto" else ("yes" if p["objective"] == "l1" else "no")
-        return DirectLinear(norm=p["norm"], norm_periods=p["norm_periods"], weighted=p["weighted"], robust=robust)
+        return DirectLinear(norm=self._norm, norm_periods=p["norm_periods"], weighted=p["weighted"], robust=robust)
 
     def _forecast(self, history: Panel, future: Future) -> Forecast:
         h, at = self._task.horizon, final_origins(history)

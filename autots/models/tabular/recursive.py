@@ -11,7 +11,17 @@ from autots.models.base import Context, Forecast, State, Task, crossing_free
 from autots.models.pooled import Pooled
 from autots.models.residuals import spread_of, with_spread
 from autots.models.tabular.trees import Trees, train_trees
-from autots.models.windows import Origins, Table, WindowSpec, bounds, norm_window, reach, sample_origins, seasons_within
+from autots.models.windows import (
+    Origins,
+    Table,
+    WindowSpec,
+    bounds,
+    norm_window,
+    reach,
+    sample_origins,
+    seasons_within,
+    usual_rows,
+)
 from autots.panel import Floats, Future, Panel
 from zoo.errors import ModelError
 
@@ -62,13 +72,13 @@ class RecursiveTrees(Pooled):
 
     def _spec(self, panel: Panel, task: Task) -> WindowSpec:
         p = self._params
-        usual = int(np.median(panel.lengths))
+        usual = usual_rows(panel, task)
         fits, seasonal = seasons_within(task, usual, (p["periods"], 2))
         base = fits[0] if fits else 4
         lags = int(min(max(p["lags"] * base, 4), max(usual // 3, 1), 60))
         window = norm_window(task, fits, p["norm_periods"], usual)
         rolling = tuple(w for w in (base, 4 * base) if 1 < w <= usual // 2)
-        return WindowSpec(lags, seasonal, rolling, p["calendar"], p["norm"], window)
+        return WindowSpec(lags, seasonal, rolling, p["calendar"], self._norm, window)
 
     def most_rows(self, horizon: int) -> float:
         """See Forecaster."""
@@ -80,7 +90,7 @@ class RecursiveTrees(Pooled):
         panel = replace(panel, past={})
         self._task, self._window = task, self._spec(panel, task)
         table = Table(panel, task, self._window)
-        history = min(2 * max(task.seasons), int(np.median(panel.lengths)) // 2)
+        history = min(2 * max(task.seasons), usual_rows(panel, task) // 2)
         at = sample_origins(panel, 1, most=p["max_rows"], rng=rng, min_history=history)
         if len(at) == 0:
             raise ModelError("trees need a series of two rows, but none has them")
