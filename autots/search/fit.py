@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -31,8 +31,9 @@ from autots.search.board import Board, drop_states
 from autots.search.engine import Search, first_entries
 from autots.search.interrupt import Interrupt
 from autots.search.outcome import facts_of, trivial_facts
+from autots.search.recent import MORE_TIME, late, recent_rows
 from zoo.clock import Deadline
-from zoo.errors import ConfigError
+from zoo.errors import ClusterError, ConfigError
 from zoo.search.drivers import Driver
 
 __all__ = ["Run", "Settings", "fit"]
@@ -47,6 +48,8 @@ _ROWS_PER_SECOND = 600
 _SHORT_BUDGET = 30.0
 _SMALL_ROWS = 20_000
 _IMPORT_SECONDS = 3.0
+# Share of what is left of the budget that Ray may take to start.
+_PATIENCE = 0.4
 _OOF = "oof"
 
 
@@ -110,8 +113,12 @@ def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
     Raises:
         ConfigError: The folder holds a run and ``resume`` is False, or holds the run of something else.
     """
-    panel, started = read.panel, run.deadline.elapsed
-    task = _task(panel, settings)
+    started = run.deadline.elapsed
+    task = _task(read.panel, settings)
+    fingerprint = _claim(run.folder, read.panel, settings, task, resume=run.resume)
+    panel, cut = recent_rows(read.panel, seasons=task.seasons, horizon=settings.horizon, budget=settings.budget)
+    messages = _said(run, cut)
+    read = replace(read, panel=panel)
     plan = plan_cutoffs(
         panel.lengths,
         settings.horizon,
@@ -120,15 +127,16 @@ def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
         cheap_rows=int(_ROWS_PER_SECOND * settings.budget),
     )
     described = _described(settings, panel, task)
-    fingerprint = _claim(run.folder, panel, settings, task, resume=run.resume)
-    if plan is None:
-        return _trivial(read, settings, task, run.title, described)
-    messages: list[str] = []
+    why = f"no series is long enough to backtest {settings.horizon} steps" if plan is None else ""
+    if plan is not None and (why := late(panel, plan, run.deadline)):
+        messages += _said(run, MORE_TIME)
+    if plan is None or why:
+        return _trivial(read, settings, task, run, described, why, messages)
     with ExitStack() as stack:
         run.progress.stage("starting workers")
-        driver = _driver(stack, panel, plan, task, settings, run.deadline)
+        driver = _driver(stack, panel, plan, task, settings, run, messages)
         run.progress.stage("trivial forecasters")
-        board = _first_board(panel, plan, task, settings, messages)
+        board = _first_board(panel, plan, task, settings, run.deadline, messages)
         run.interrupt.arm()
         search = (
             None if driver is None else _searched(stack, driver, panel, board, settings, run, fingerprint, messages)
@@ -171,11 +179,22 @@ def _task(panel: Panel, settings: Settings) -> Task:
     return Task(settings.horizon, seasons, levels, metric(settings.metric).squared)
 
 
-def _first_board(panel: Panel, plan: Plan, task: Task, settings: Settings, messages: list[str]) -> Board:
+def _said(run: Run, message: str) -> list[str]:
+    """Return a message for the report, if there is one, and show it now: it is long until the end of the fit."""
+    if message:
+        run.progress.message(message)
+    return [message] if message else []
+
+
+def _first_board(
+    panel: Panel, plan: Plan, task: Task, settings: Settings, deadline: Deadline, messages: list[str]
+) -> Board:
     """Return a board with the trivial forecasters, whose scores the metric may need."""
     objective = Objective(metric(settings.metric), plan, targets_of(panel, plan, task.season), task)
     board = Board(objective)
-    first_entries(baselines(panel, task), panel, plan, task, board, settings.seed)
+    left_out = first_entries(baselines(panel, task), panel, plan, task, board, settings.seed, deadline=deadline)
+    if left_out:
+        messages.append(f"trivial forecasters left out, as the budget leaves no time for them: {', '.join(left_out)}")
     return _rescored(board, _with_reference(objective, board, messages))
 
 
@@ -241,28 +260,44 @@ def _described(settings: Settings, panel: Panel, task: Task) -> dict[str, Any]:
 
 
 def _driver(
-    stack: ExitStack, panel: Panel, plan: Plan, task: Task, settings: Settings, deadline: Deadline
+    stack: ExitStack, panel: Panel, plan: Plan, task: Task, settings: Settings, run: Run, messages: list[str]
 ) -> Driver | None:
     """Start the workers; None where the budget ends before they could finish a trial."""
     from zoo.cluster import connect, is_connected
 
+    deadline = run.deadline
     payload = {"panel": panel, "plan": plan, "task": task, "threads": 1}
-    asked = settings.workers or settings.address or os.environ.get("RAY_ADDRESS") or is_connected()
-    if not asked and settings.budget < _SHORT_BUDGET and panel.n_rows <= _SMALL_ROWS:
-        from zoo.search.drivers import Inline
-
-        enough = deadline.remaining >= _IMPORT_SECONDS
-        return stack.enter_context(Inline("autots.search.trial:setup", payload=payload)) if enough else None
+    elsewhere = settings.address or os.environ.get("RAY_ADDRESS") or is_connected()
+    small = settings.budget < _SHORT_BUDGET and panel.n_rows <= _SMALL_ROWS
+    if not (settings.workers or elsewhere) and small:
+        return _inline(stack, payload, deadline)
     if deadline.remaining < (_STARTED_SECONDS if is_connected() else _START_SECONDS):
         return None
     from zoo.search.drivers import Pool
 
-    session = stack.enter_context(connect(workers=settings.workers, address=settings.address))
+    patience = max(_PATIENCE * deadline.remaining, _START_SECONDS)
+    try:
+        session = stack.enter_context(connect(workers=settings.workers, address=settings.address, patience=patience))
+    except ClusterError as error:
+        if elsewhere:
+            raise
+        # Nobody asked for a cluster of that name: what is lost is only the speed of several processes.
+        messages += _said(run, f"{error.message}; searched in this process alone ({error.hint})")
+        return _inline(stack, payload, deadline)
     workers = max(1, min(int(session.cpus), settings.workers or 64))
     limit = _memory_limit(workers) if session.embedded else None
     return stack.enter_context(
         Pool(session, "autots.search.trial:setup", workers=workers, payload=payload, memory_limit=limit)
     )
+
+
+def _inline(stack: ExitStack, payload: Mapping[str, Any], deadline: Deadline) -> Driver | None:
+    """Return a driver in this process; None where not even its imports would end in time."""
+    if deadline.remaining < _IMPORT_SECONDS:
+        return None
+    from zoo.search.drivers import Inline
+
+    return stack.enter_context(Inline("autots.search.trial:setup", payload=payload))
 
 
 def _memory_limit(workers: int) -> int:
@@ -306,14 +341,26 @@ def _too_small(settings: Settings, board: Board, *, interrupted: bool = False) -
     return f"the budget of {settings.budget:g} s is too small for one trial: {made}"
 
 
-def _trivial(read: Ingested, settings: Settings, task: Task, title: str, described: Mapping[str, Any]) -> Pipeline:
+def _trivial(
+    read: Ingested,
+    settings: Settings,
+    task: Task,
+    run: Run,
+    described: Mapping[str, Any],
+    why: str,
+    messages: Sequence[str],
+) -> Pipeline:
     family = "seasonal_naive" if task.season > 1 and read.panel.lengths.min() > task.season else "naive"
     model = fit_here(family, {}, read.panel, task, settings.seed)
-    message = (
-        f"no series is long enough to backtest {settings.horizon} steps: "
-        f"{family} is returned, its intervals are uncalibrated"
+    facts = trivial_facts(
+        read.panel,
+        read.report,
+        family,
+        title=run.title,
+        settings=described,
+        seconds={"total": run.deadline.elapsed},
+        messages=(f"{why}: {family} is returned, its intervals are uncalibrated", *messages),
     )
-    facts = trivial_facts(read.panel, read.report, family, title=title, settings=described, message=message)
     return _pipeline(read, settings, Ensemble(task, (Member(family, model, (1.0, 1.0)),)), facts)
 
 

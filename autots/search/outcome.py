@@ -64,9 +64,16 @@ def facts_of(
 
 
 def trivial_facts(
-    panel: Panel, report: DataReport, family: str, *, title: str, settings: Mapping[str, Any], message: str
+    panel: Panel,
+    report: DataReport,
+    family: str,
+    *,
+    title: str,
+    settings: Mapping[str, Any],
+    seconds: Mapping[str, float],
+    messages: tuple[str, ...],
 ) -> Facts:
-    """Return the facts of a fit where nothing could be backtested."""
+    """Return the facts of a fit where nothing could be backtested; the first message says why."""
     board = pd.DataFrame(
         [
             {
@@ -79,13 +86,13 @@ def trivial_facts(
                 "fit_seconds": 0.0,
                 "predict_seconds": 0.0,
                 "status": "complete",
-                "note": message,
+                "note": messages[0],
                 "params": "{}",
             }
         ]
     )
     empty = pd.DataFrame({"series": [], "score": [], "skill": [], "length": []})
-    return Facts(title, settings, {"total": 0.0}, report.to_dict(), board, {}, {}, (), (), empty, (message,))
+    return Facts(title, settings, seconds, report.to_dict(), board, {}, {}, (), (), empty, messages)
 
 
 def _leaderboard(board: Board, assembly: Assembly, final: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
