@@ -29,6 +29,8 @@ __all__ = ["AutoTS", "Pipeline", "load"]
 # Seconds to write the run and to stop Ray, which needs up to two; and what each row and each series adds to that.
 _TAIL = 1.5
 _WRITE_ROW, _WRITE_SERIES = 3e-7, 5e-6
+# Important findings that are told before the search.
+_TOLD = 5
 # Share of the budget that those additions may take.
 _MOST_TAIL = 0.2
 
@@ -155,6 +157,7 @@ class AutoTS:
         # Imported here: a forecaster that is loaded needs neither, and a first forecast is waited for.
         from autots.eligibility import earlier_version, examine
         from autots.features import Features
+        from autots.report.found import found_in
 
         progress = self._progress if self._progress is not None else _display()
         progress.started(self.budget)
@@ -176,6 +179,10 @@ class AutoTS:
             if self.strict if strict is None else strict:
                 found.refuse()
             read = replace(read, report=found.noted(read.report))
+            for one in found_in(read.report.to_dict())[:_TOLD]:
+                if one.important:
+                    # Before the search, which a mistake would be a waste of.
+                    progress.message(one.sentence)
             named = title or (Path(data).stem if isinstance(data, str | Path) else "forecast")
             writing = 0.0
             if self.out is not None:

@@ -96,7 +96,10 @@ class Board:
             entry.score = self.objective.value(entry.made)
             self.scoring = time.perf_counter() - begin
             if not np.isfinite(entry.score):
-                entry.status, entry.made = "failed", None
+                entry.status = "failed"
+                if entry.number >= 0:
+                    # The trivial forecasters are scored anew where another metric has to choose.
+                    entry.made = None
                 entry.note = entry.note or f"its {self.objective.metric.name} is not a number"
         self.entries.append(entry)
         return self

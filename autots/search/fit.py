@@ -240,7 +240,7 @@ def _pipeline(read: Ingested, settings: Settings, ensemble: Ensemble, facts: Fac
         read.panel,
         ensemble,
         levels=settings.levels,
-        metric_name=settings.metric,
+        metric_name=str(facts.settings["metric"]),
         facts=facts,
         seed=settings.seed,
     )

@@ -50,7 +50,8 @@ def facts_of(
     worst = _per_series(objective, unseen, base, panel, part)
     return Facts(
         title=title,
-        settings=settings,
+        # The metric that chose: another one than was asked for where that is not defined on the table.
+        settings={**settings, "metric": name},
         seconds=seconds,
         data=report.to_dict(),
         leaderboard=_leaderboard(board, assembly, final),
