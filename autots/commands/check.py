@@ -39,14 +39,14 @@ def check(
     from zoo.tables.source import read
     from zoo.tables.versioned import is_table
 
-    text = id_columns(id_col)
-    table = read(data, text=text, as_of=as_of)
+    names_of = id_columns(id_col)
+    table = read(data, text=names_of, as_of=as_of)
     if before is None:
         older = earlier_version(data)
     elif is_table(data) and not is_table(before) and "." not in before and "/" not in before:
         older = read(data, as_of=before)
     else:
-        older = read(before, text=text)
+        older = read(before, text=names_of)
     panel = read_panel(
         table,
         freq=whole_or_text(freq),
@@ -59,4 +59,6 @@ def check(
     found = examine(table, panel, horizon=horizon, before=older)
     report = panel.report.to_dict()
     shown = on_screen(lambda console: print_found(report, console, most=_FINDINGS, rest="see --json"))
-    return Outcome({**found.to_dict(), **told(report)}, f"{shown}\n{found.summary()}", code=1 if found.ineligible else 0)
+    return Outcome(
+        {**found.to_dict(), **told(report)}, f"{shown}\n{found.summary()}", code=1 if found.ineligible else 0
+    )

@@ -36,6 +36,7 @@ __all__ = ["Live", "Progress", "Silent", "print_found", "print_leaderboard", "pr
 
 _REFRESH = 4  # redraws per second
 _QUIET = 5.0  # seconds between two lines of progress in a log file
+_MESSAGES = 10  # sentences after a fit; the report has all
 _WIDE = 72  # columns below which the display leaves details out
 
 
@@ -311,8 +312,10 @@ def print_outcome(facts: Facts, run_dir: str | Path, next_steps: Sequence[str], 
     console.print()
     console.print(Text(headline(facts), style="bold"))
     print_found(facts.data, console)
-    for text in facts.messages:
+    for text in facts.messages[:_MESSAGES]:
         console.print(Text(f"! {text}", style="yellow"))
+    if len(facts.messages) > _MESSAGES:
+        console.print(Text(f"and {len(facts.messages) - _MESSAGES:,} more, see the report", style="yellow"))
     console.print(Text.assemble("files: ", (str(run_dir), "cyan")), soft_wrap=True)
     if next_steps:
         console.print(Text("next:", style="dim"))
