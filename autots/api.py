@@ -187,10 +187,13 @@ class AutoTS:
             writing = 0.0
             if self.out is not None:
                 writing = _WRITE_ROW * read.panel.n_rows + _WRITE_SERIES * read.panel.n_series
-            kept = pace.slower * (tail + writing) - tail
+            slower = pace.slower
+            kept = slower * (tail + writing) - tail
             deadline = replace(deadline, budget=deadline.budget - min(kept, _MOST_TAIL * self.budget))
             with _RunFolder(self.out) as folder, Interrupt() as interrupt:
-                pipeline = fit(read, self.settings, Run(folder, deadline, progress, named, self.resume, interrupt))
+                pipeline = fit(
+                    read, self.settings, Run(folder, deadline, progress, named, self.resume, interrupt, slower)
+                )
                 pipeline.features = made
                 if self.out is not None:
                     progress.stage("writing the run")

@@ -37,7 +37,7 @@ _SECONDS_PER_VALUE, _MINUTE, _MOST_MINUTES = 3.5e-5, 60.0, 5.0
 # What weights, calibration, unseen windows and facts take, in scores of all targets.
 _PASSES = 40
 # Targets that a calibration is learned from: its table has some hundred numbers. 300,000 series took 5 s for nothing.
-_CALIBRATED = 500_000
+_CALIBRATED = 300_000
 # Seconds that no forecast is called slow for.
 _SWIFT = 0.5
 # How much more a model of single series gains by its final fit than a pooled one.
@@ -122,9 +122,9 @@ def reserve(search: Search, workers: int) -> float:
     predict = sum(e.predict_seconds for e in members) / max(len(plan.cutoffs), 1)
     targets = search.board.objective.targets.actual.size
     weigh = search.weighing * ROUNDS * min(targets, ENOUGH) * (2 if _weighs_twice(search.board.objective) else 1)
-    # The constant is what two idle cores need; others, and busy ones, show what they need by a score of all targets.
-    passes = max(8e-6 * min(targets, 1_000_000), _PASSES * search.board.scoring)
-    fixed = 1.5 + 4e-7 * search.panel.n_rows + passes + weigh + 2 * predict
+    usual = 1.5 + 4e-7 * search.panel.n_rows + 8e-6 * min(targets, 1_000_000)
+    # What two idle cores need; busy ones show it by how work waits for them, or by a score of all targets.
+    fixed = max(search.slower * usual, 1.5 + _PASSES * search.board.scoring) + weigh + 2 * predict
     if plan.fits[-1] <= _OLD * max(plan.horizon, *search.task.seasons):
         # What would be used as its backtest left it needs no time; nor does the last one for longer than its share.
         most = _REFIT * budget

@@ -81,6 +81,7 @@ class Search:
         progress: Told of each trial.
         most_trials: Bound on the number of trials, for tests.
         interrupt: Whether the user wants an early end.
+        slower: How much longer work takes than its processor time, as other programs want the cores, too.
 
     Attributes:
         interrupted: Whether the user did.
@@ -100,6 +101,7 @@ class Search:
     progress: Progress
     most_trials: int | None = None
     interrupt: Interrupt = field(default_factory=Interrupt)
+    slower: float = 1.0
     interrupted: bool = False
     weighing: float = 0.0
     messages: list[str] = field(default_factory=list)

@@ -92,6 +92,7 @@ class Run:
         title: What is forecast, for people.
         resume: Whether a study in the folder is continued.
         interrupt: Armed as soon as there is something to return.
+        slower: How much longer work takes than its processor time, as other programs want the cores, too.
     """
 
     folder: Path
@@ -100,6 +101,7 @@ class Run:
     title: str
     resume: bool
     interrupt: Interrupt
+    slower: float = 1.0
 
 
 def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
@@ -227,6 +229,7 @@ def _searched(
         run.progress,
         most_trials=settings.most_trials,
         interrupt=run.interrupt,
+        slower=run.slower,
         messages=messages,
     )
     run.progress.stage("search")
