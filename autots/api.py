@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
+import time
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,8 +30,13 @@ from zoo.tables.source import read as read_table
 
 __all__ = ["AutoTS", "Pipeline", "load"]
 
-# Seconds to write the run and to stop Ray, which needs up to two.
+# Seconds to write the run and to stop Ray, which needs up to two; and what each row and each series adds to that.
 _TAIL = 1.5
+_WRITE_ROW, _WRITE_SERIES = 3e-7, 5e-6
+# Important findings that are told before the search.
+_TOLD = 5
+# Share of the budget that those additions may take.
+_MOST_TAIL = 0.2
 
 
 class AutoTS:
@@ -161,9 +167,11 @@ class AutoTS:
         # Imported here: a forecaster that is loaded needs neither, and a first forecast is waited for.
         from autots.eligibility import earlier_version, examine
         from autots.features import Features
+        from autots.report.found import found_in
 
         progress = self._progress if self._progress is not None else _display()
         progress.started(self.budget)
+        pace = _Pace()
         try:
             progress.stage("reading the table")
             table: Any
@@ -185,9 +193,21 @@ class AutoTS:
             if self.strict if strict is None else strict:
                 found.refuse()
             read = replace(read, report=found.noted(read.report))
+            for one in found_in(read.report.to_dict())[:_TOLD]:
+                if one.important:
+                    # Before the search, which a mistake would be a waste of.
+                    progress.message(one.sentence)
             named = title or (Path(data).stem if isinstance(data, str | Path) else "forecast")
+            writing = 0.0
+            if self.out is not None:
+                writing = _WRITE_ROW * read.panel.n_rows + _WRITE_SERIES * read.panel.n_series
+            slower = pace.slower
+            kept = slower * (tail + writing) - tail
+            deadline = replace(deadline, budget=deadline.budget - min(kept, _MOST_TAIL * self.budget))
             with _RunFolder(self.out) as folder, Interrupt() as interrupt:
-                pipeline = fit(read, self.settings, Run(folder, deadline, progress, named, self.resume, interrupt))
+                pipeline = fit(
+                    read, self.settings, Run(folder, deadline, progress, named, self.resume, interrupt, slower)
+                )
                 pipeline.features = made
                 if self.out is not None:
                     progress.stage("writing the run")
@@ -223,6 +243,22 @@ def load(path: str | Path, *, mapped: bool = False) -> Pipeline:
             "give the directory that `zoo fit` made (--out), or that Pipeline.save wrote",
         )
     return Pipeline.load(path, mapped=mapped)
+
+
+class _Pace:
+    """How much longer work takes here than its own processor time: other programs on the cores make all of it wait."""
+
+    _MOST = 4.0
+    _LEAST_SECONDS = 0.5  # less says nothing
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter(), time.process_time()
+
+    @property
+    def slower(self) -> float:
+        """The factor, from 1 to 4, since this was made."""
+        took, worked = time.perf_counter() - self._began[0], time.process_time() - self._began[1]
+        return 1.0 if took < self._LEAST_SECONDS else min(max(took / max(worked, 1e-3), 1.0), self._MOST)
 
 
 class _RunFolder:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,9 +19,16 @@ import pandas as pd
 __all__ = ["run"]
 
 
-def run(names: tuple[str, ...] = ("import", "small", "forecast", "large")) -> Iterator[dict[str, Any]]:
+def run(names: tuple[str, ...] = ("import", "small", "forecast", "large", "long", "many")) -> Iterator[dict[str, Any]]:
     """Yield one record per figure."""
-    makers = {"import": _imports, "small": _small, "forecast": _forecast, "large": _large}
+    makers = {
+        "import": _imports,
+        "small": _small,
+        "forecast": _forecast,
+        "large": _large,
+        "long": _long,
+        "many": _many,
+    }
     for name in names:
         yield makers[name]()
 
@@ -101,6 +110,76 @@ def _large() -> dict[str, Any]:
         "skill": round(skill, 3),
         "members": [m.family for m in pipeline.members],
         "must": {"seconds": 305, "peak_gb": 8.0},
+    }
+
+
+def _long() -> dict[str, Any]:
+    """Fit 3 million rows of one series within 60 s, and 1.2 million within 20 s, also beside a busy core."""
+    return {
+        "figure": "one series, budgets 60 s (3,000,000 rows) and 20 s (1,200,000 rows)",
+        "60 s": _kept(_minutes(3_000_000), horizon=60, budget=60),
+        "60 s, a core busy": _kept(_minutes(3_000_000), horizon=60, budget=60, busy=True),
+        "20 s": _kept(_minutes(1_200_000), horizon=60, budget=20),
+        "20 s, a core busy": _kept(_minutes(1_200_000), horizon=60, budget=20, busy=True),
+        "must": "budget + 5 s",
+    }
+
+
+def _many() -> dict[str, Any]:
+    """Fit 300,000 series of 10 rows within 60 s, on idle cores and beside a busy one."""
+    rng = np.random.default_rng(0)
+    series, rows = 300_000, 10
+    frame = pd.DataFrame(
+        {
+            "unique_id": np.repeat([f"item-{i:06d}" for i in range(series)], rows),
+            "ds": np.tile(pd.date_range("2024-01-01", periods=rows, freq="D"), series),
+            "y": rng.poisson(3, series * rows).astype(float),
+        }
+    )
+    return {
+        "figure": "300,000 series x 10 rows, budget 60 s",
+        "60 s": _kept(frame, horizon=3, budget=60),
+        "60 s, a core busy": _kept(frame, horizon=3, budget=60, busy=True),
+        "must": "budget + 5 s",
+    }
+
+
+def _minutes(rows: int) -> pd.DataFrame:
+    at = np.arange(rows)
+    y = 100 + 20 * np.sin(2 * np.pi * at / 1440) + np.random.default_rng(0).normal(0, 1, rows)
+    return pd.DataFrame({"ds": pd.date_range("2020-01-01", periods=rows, freq="min"), "y": y})
+
+
+def _kept(frame: pd.DataFrame, *, horizon: int, budget: int, busy: bool = False) -> dict[str, Any]:
+    """Run `zoo fit` on a table as a CSV file, and return its seconds from pressing return to the prompt.
+
+    Args:
+        frame: The table.
+        horizon: Steps.
+        budget: Seconds.
+        busy: Whether another process keeps a core busy all the time.
+    """
+    spinning = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if busy else None
+    try:
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            file = Path(folder) / "table.csv"
+            frame.to_csv(file, index=False)
+            command = [sys.executable, "-m", "zoo.cli", "fit", str(file), "--json", "--out", f"{folder}/run"]
+            command += ["--horizon", str(horizon), "--budget", f"{budget}s"]
+            started = time.perf_counter()
+            done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
+            seconds = time.perf_counter() - started
+    finally:
+        if spinning is not None:
+            spinning.kill()
+            spinning.wait()
+    found = json.loads(done.stdout) if done.returncode == 0 else {}
+    return {
+        "exit": done.returncode,
+        "seconds": round(seconds, 1),
+        "over": round(seconds - budget, 1),
+        "members": len(found.get("members", ())),
+        "load": round(os.getloadavg()[0], 1),
     }
 
 

@@ -11,6 +11,9 @@ from zoo.commands import Outcome
 
 __all__ = ["check"]
 
+# Findings shown in the terminal.
+_FINDINGS = 20
+
 
 def check(
     data: Annotated[str, typer.Argument(help="CSV, Parquet, or a versioned table.")],
@@ -33,9 +36,12 @@ def check(
     ] = None,
 ) -> Outcome:
     """Judge each column and the target; status 1 if a column must not be used."""
+    from autots.commands.screen import on_screen
     from autots.eligibility import earlier_version, examine
     from autots.panel.build import read_panel
     from autots.panel.schema import id_columns
+    from autots.report.found import told
+    from autots.report.terminal import print_found
     from zoo.tables.source import read
     from zoo.tables.versioned import is_table
 
@@ -60,4 +66,8 @@ def check(
         zone=zone,
     )
     found = examine(panel.schema.inside(table)[0], panel, horizon=horizon, before=older)
-    return Outcome(found.to_dict(), found.summary(), code=1 if found.ineligible else 0)
+    report = panel.report.to_dict()
+    shown = on_screen(lambda console: print_found(report, console, most=_FINDINGS, rest="see --json"))
+    return Outcome(
+        {**found.to_dict(), **told(report)}, f"{shown}\n{found.summary()}", code=1 if found.ineligible else 0
+    )

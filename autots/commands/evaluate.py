@@ -32,14 +32,14 @@ def evaluate(
 def _draw(found: dict[str, Any], console: Console) -> None:
     from rich.table import Table
 
-    from autots.report.wording import number, percent, plural
+    from autots.report.wording import defined, percent, plural
 
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("metric")
     table.add_column("score", justify="right")
     table.add_column("better than seasonal naive by", justify="right")
     for name in _SHOWN:
-        table.add_row(name, number(found[name]), percent(found["skill"].get(name, float("nan"))))
+        table.add_row(name, defined(found[name]), percent(found["skill"].get(name, float("nan"))))
     console.print(table)
     for nominal, observed in found["coverage"].items():
         console.print(f"{percent(float(nominal))} interval: covered {percent(observed, 1)}")

@@ -71,6 +71,8 @@ def _next_steps(pipeline: Pipeline, run: Path, test: Path, future: Path) -> list
 
 
 def _found(pipeline: Pipeline, run: Path, steps: list[str]) -> dict[str, Any]:
+    from autots.report.found import told
+
     facts = pipeline.facts
     board = facts.leaderboard
     used = board[(board["weight"] > 0) & (board["family"] != "ensemble")]
@@ -84,6 +86,7 @@ def _found(pipeline: Pipeline, run: Path, steps: list[str]) -> dict[str, Any]:
         "coverage": dict(facts.coverage),
         "members": used[["model", "weight"]].to_dict("records"),
         "seconds": dict(facts.seconds),
+        **told(facts.data),
         "messages": list(facts.messages),
         "next": steps,
     }

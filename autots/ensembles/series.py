@@ -53,7 +53,12 @@ class Leaning(BySeries):
 
 
 def lean(
-    objective: Objective, made: Sequence[Backtest], weights: Sequence[Weight], part: Part
+    objective: Objective,
+    made: Sequence[Backtest],
+    weights: Sequence[Weight],
+    part: Part,
+    *,
+    series: Ints | None = None,
 ) -> tuple[Floats | None, Backtest]:
     """Return the (M, S) factors by series, or None for none, and the ensemble's forecasts of all windows.
 
@@ -65,15 +70,16 @@ def lean(
         made: Out-of-fold forecasts of M members.
         weights: The common ones.
         part: The windows to learn from.
+        series: Those whose forecasts are returned, if it is not all of them.
     """
-    plain = combine(made, weights, objective.middle)
+    wanted = [m if series is None else _of(m, series) for m in made]
     windows = np.arange(len(objective.targets.actual))[objective.windows(part)]
     if len(made) < 2 or len(windows) < 2 or any(point != spread for point, spread in weights):
-        return None, plain
+        return None, combine(wanted, weights, objective.middle)
     losses = _losses(objective, made)
     thin = max(1, objective.targets.actual[windows].size // _ENOUGH)
     rows = np.arange(0, losses.shape[2], thin)
-    few = [Backtest(m.mean[:, rows], m.quantiles[:, rows], 0.0, 0.0) for m in made]
+    few = [_of(m, rows) for m in made]
     at, best, chosen = objective.windows(part), np.inf, 0.0
     for strength in _STRENGTHS:
         tried = _left_out(few, weights, objective.middle, losses[:, :, rows], windows, strength)
@@ -81,9 +87,14 @@ def lean(
         if score < best * (1 - _WORTH):
             best, chosen = score, strength
     if chosen == 0:
-        return None, plain
-    out = _left_out(made, weights, objective.middle, losses, windows, chosen)
+        return None, combine(wanted, weights, objective.middle)
+    those = losses if series is None else losses[:, :, series]
+    out = _left_out(wanted, weights, objective.middle, those, windows, chosen)
     return _factors(_mean(losses[:, windows]), weights, chosen), out
+
+
+def _of(made: Backtest, series: Ints) -> Backtest:
+    return Backtest(made.mean[:, series], made.quantiles[:, series], made.fit_seconds, made.predict_seconds)
 
 
 def _losses(objective: Objective, made: Sequence[Backtest]) -> Floats:

@@ -86,9 +86,20 @@ class Objective:
         at = self.windows(part)
         return coverage(self.targets.actual[at], self.whole(quantiles, at), self.task.levels)
 
-    def whole(self, kept: npt.NDArray[np.floating[Any]], at: slice = slice(None)) -> Floats:
-        """Return (K', S, H) points or (K', S, H, Q) quantiles with the offsets that a backtest keeps them without."""
-        above = self.targets.above(at)
+    def whole(
+        self,
+        kept: npt.NDArray[np.floating[Any]],
+        at: slice = slice(None),
+        rows: npt.NDArray[np.intp] | None = None,
+    ) -> Floats:
+        """Return (K', S', H) points or (K', S', H, Q) quantiles with the offsets that a backtest keeps them without.
+
+        Args:
+            kept: Of some windows and series.
+            at: Those windows.
+            rows: Those series; None for all.
+        """
+        above = self.targets.above(at) if rows is None else self.targets.above(at, rows)
         return self._raised(kept, above if kept.ndim == 3 else above[..., None])
 
     def _raised(self, kept: npt.NDArray[np.floating[Any]], above: Floats) -> Floats:

@@ -112,6 +112,8 @@ def _encode(value: Any, arrays: dict[str, npt.NDArray[Any]], where: str) -> Any:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else {"$float": repr(value)}
+    if type(value) is list and all(type(item) is str for item in value):
+        return value  # ids by the hundred thousand
     if isinstance(value, list | tuple):
         items = [_encode(item, arrays, f"{where}[{i}]") for i, item in enumerate(value)]
         return {"$tuple": items} if isinstance(value, tuple) else items

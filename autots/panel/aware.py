@@ -48,7 +48,7 @@ def in_zone(table: FlatTable, zone: str) -> FlatTable:
             f"leave zone out, or give them theirs: frame[time].dt.tz_localize({zone!r}, ambiguous='infer')",
         )
     dtype = re.sub(r"^datetime64\[(\w+), .*\]$", rf"datetime64[\1, {name}]", clock.dtype)
-    notes = tuple(note for note in table.notes if not note.startswith(ADVICE))
+    notes = tuple(note for note in table.notes if not str(note).startswith(ADVICE))
     return replace(table, clock=replace(clock, zone=name, dtype=dtype, offsets=()), notes=notes)
 
 

@@ -274,7 +274,10 @@ class Panel:
         if indptr[-1] == self.n_rows and np.array_equal(rows, np.arange(self.n_series)):
             return self
         dense = 8 * int(indptr[-1]) > self.n_rows
-        if dense and len(rows) and bool(np.all(np.diff(rows) > 0)) and bool(np.all(sizes > 0)):
+        if len(rows) == 1:
+            # A view: the windows of one series of millions of rows would be copied as often as there are windows.
+            at = slice(int(starts[0]), int(ends[0]))
+        elif dense and len(rows) and bool(np.all(np.diff(rows) > 0)) and bool(np.all(sizes > 0)):
             # In order and without overlap, a mask does: one byte per row instead of eight. Few of many series are
             # found by their positions instead, without a look at the others.
             edges = np.zeros(self.n_rows + 1, dtype=np.int8)

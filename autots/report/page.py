@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -11,12 +10,14 @@ import pandas as pd
 
 from autots.report.charts import calibration_chart, forecast_chart, interval_names
 from autots.report.facts import Facts, Window
+from autots.report.found import Found, found_in, reading_in
 from autots.report.svg import escape
 from autots.report.tables import Cell, Row, bar, definitions, skill_cell, table, text_cell
 from autots.report.wording import (
     aligned,
     as_float,
     count,
+    defined,
     duration,
     headline,
     is_ensemble,
@@ -145,22 +146,23 @@ def _data(facts: Facts) -> str:
     if as_float(data.get("zero")) > 0:
         parts.append(f"{percent(data['zero'], 1)} zeros")
     lead = ", ".join(part for part in parts if part) + "." if parts else ""
-    findings = data.get("findings") or ()
+    reading = definitions(reading_in(data), "reading")
+    findings = found_in(data)
     if not findings:
-        return _section("Data", lead, '<p class="note">Nothing had to be repaired.</p>\n')
+        return _section("Data", lead, f'{reading}<p class="note">Nothing had to be repaired.</p>\n')
     rows = [_finding(found) for found in findings[:_FINDINGS]]
-    body = table(("Found", "Series", "What was done"), rows, caption="Repairs and remarks")
+    body = table(("Found", "Series", "What was done"), rows, caption="Repairs and remarks", kind="findings")
     if len(findings) > _FINDINGS:
         body += f'<p class="note">and {plural(len(findings) - _FINDINGS, "more")}.</p>\n'
-    return _section("Data", lead, body)
+    return _section("Data", lead, reading + body)
 
 
-def _finding(found: Mapping[str, Any]) -> Row:
-    names = list(found.get("series") or ())
-    where = ", ".join(escape(name, 40) for name in names[:5])
-    if len(names) >= 5:
+def _finding(found: Found) -> Row:
+    where = ", ".join(escape(name, 40) for name in found.series[:5])
+    if len(found.series) >= 5:
         where += ", …"
-    return Row((text_cell(found.get("message", "")), Cell(where or "–"), text_cell(found.get("action", ""))))
+    cells = (text_cell(found.message), Cell(where or "–"), text_cell(found.action))
+    return Row(cells, "grave" if found.important else "")
 
 
 def _windows(facts: Facts) -> str:
@@ -361,8 +363,8 @@ def _scores(facts: Facts) -> str:
         ours, naive = _final(facts, "ensemble", name), _final(facts, "seasonal_naive", name)
         cells = (
             text_cell(name.upper()),
-            text_cell(number(ours), numeric=True),
-            text_cell(number(naive), numeric=True),
+            text_cell(defined(ours), numeric=True),
+            text_cell(defined(naive), numeric=True),
             skill_cell(skill_of(ours, naive)),
         )
         rows.append(Row(cells))

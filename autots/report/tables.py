@@ -92,6 +92,6 @@ def table(columns: Sequence[str], rows: Iterable[Row], *, caption: str = "", kin
 
 
 def definitions(pairs: Iterable[tuple[str, str]], kind: str) -> str:
-    """Return a list of names and values."""
+    """Return a list of names and values; nothing for none."""
     items = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>\n" for k, v in pairs)
-    return f'<dl class="{kind}">\n{items}</dl>\n'
+    return f'<dl class="{kind}">\n{items}</dl>\n' if items else ""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import atexit
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import pandas as pd
 from rich.console import Console, RenderableType
@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autots.report.facts import Facts
+from autots.report.found import report_lines
 from autots.report.wording import (
     against_naive,
     aligned,
@@ -31,10 +32,11 @@ from autots.report.wording import (
 )
 from zoo.clock import Clock, SystemClock
 
-__all__ = ["Live", "Progress", "Silent", "print_leaderboard", "print_outcome"]
+__all__ = ["Live", "Progress", "Silent", "print_found", "print_leaderboard", "print_outcome"]
 
 _REFRESH = 4  # redraws per second
 _QUIET = 5.0  # seconds between two lines of progress in a log file
+_MESSAGES = 10  # sentences after a fit; the report has all
 _WIDE = 72  # columns below which the display leaves details out
 
 
@@ -285,6 +287,19 @@ _COLUMNS = {
 _ALWAYS = ("model", "score")
 
 
+def print_found(data: Mapping[str, Any], console: Console, *, most: int = 8, rest: str = "see the report") -> None:
+    """Print how the table was read and what was found in it; what changed more than a few per cent of it stands out.
+
+    Args:
+        data: ``DataReport.to_dict()``.
+        console: Where to.
+        most: Findings to print; the others are counted.
+        rest: Where those can be read.
+    """
+    for important, line in report_lines(data, most=most, rest=rest):
+        console.print(Text(line, style="bold yellow" if important else "dim"))
+
+
 def print_outcome(facts: Facts, run_dir: str | Path, next_steps: Sequence[str], *, console: Console) -> None:
     """Print the result in a sentence, where its files are, and what to type next.
 
@@ -296,8 +311,11 @@ def print_outcome(facts: Facts, run_dir: str | Path, next_steps: Sequence[str], 
     """
     console.print()
     console.print(Text(headline(facts), style="bold"))
-    for text in facts.messages:
+    print_found(facts.data, console)
+    for text in facts.messages[:_MESSAGES]:
         console.print(Text(f"! {text}", style="yellow"))
+    if len(facts.messages) > _MESSAGES:
+        console.print(Text(f"and {len(facts.messages) - _MESSAGES:,} more, see the report", style="yellow"))
     console.print(Text.assemble("files: ", (str(run_dir), "cyan")), soft_wrap=True)
     if next_steps:
         console.print(Text("next:", style="dim"))

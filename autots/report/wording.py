@@ -16,6 +16,7 @@ __all__ = [
     "aligned",
     "as_float",
     "count",
+    "defined",
     "duration",
     "headline",
     "is_ensemble",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 NOTHING = "–"
+UNDEFINED = "undefined"
 _LEVEL = 0.005  # a skill smaller than this is no difference
 
 
@@ -49,6 +51,16 @@ def number(value: Any) -> str:
         return f"{x:,.0f}"
     text = f"{x:.4g}"
     return "0" if text == "-0" else text
+
+
+def defined(score: Any) -> str:
+    """Return a score that was asked for; "undefined" where the targets leave it without a meaning.
+
+    >>> defined(0.5), defined(float("nan"))
+    ('0.5', 'undefined')
+    """
+    text = number(score)
+    return UNDEFINED if text == NOTHING else text
 
 
 def aligned(values: Iterable[Any]) -> list[str]:
@@ -202,6 +214,8 @@ def headline(facts: Facts) -> str:
         skill = skill_of(score, facts.final.get("seasonal_naive", {}).get(metric))
         parts = [f"{subject}: {metric.upper()} {number(score)} on unseen windows", against_naive(skill)]
         return ", ".join(part for part in parts if part) + _covered(facts) + "."
+    if metric in facts.final.get("ensemble", {}):
+        return f"{subject}: {metric.upper()} is {UNDEFINED} on the unseen windows{_covered(facts)}."
     rows = facts.leaderboard[is_ensemble(facts.leaderboard)]
     if not len(rows):
         rows = used

@@ -34,6 +34,10 @@ _REFIT = 0.2
 # take half a second on two cores. Who waits longer for the fit may wait as much longer for a forecast, as boosters grow
 # with the budget: five of them instead of one are 9 % better on M4 hourly's unseen windows.
 _SECONDS_PER_VALUE, _MINUTE, _MOST_MINUTES = 3.5e-5, 60.0, 5.0
+# What weights, calibration, unseen windows and facts take, in scores of all targets.
+_PASSES = 40
+# Targets that a calibration is learned from: its table has some hundred numbers. 300,000 series took 5 s for nothing.
+_CALIBRATED = 300_000
 # Seconds that no forecast is called slow for.
 _SWIFT = 0.5
 # How much more a model of single series gains by its final fit than a pooled one.
@@ -118,7 +122,9 @@ def reserve(search: Search, workers: int) -> float:
     predict = sum(e.predict_seconds for e in members) / max(len(plan.cutoffs), 1)
     targets = search.board.objective.targets.actual.size
     weigh = search.weighing * ROUNDS * min(targets, ENOUGH) * (2 if _weighs_twice(search.board.objective) else 1)
-    fixed = 1.5 + 4e-7 * search.panel.n_rows + 8e-6 * min(targets, 1_000_000) + weigh + 2 * predict
+    usual = 1.5 + 4e-7 * search.panel.n_rows + 8e-6 * min(targets, 1_000_000)
+    # What two idle cores need; busy ones show it by how work waits for them, or by a score of all targets.
+    fixed = max(search.slower * usual, 1.5 + _PASSES * search.board.scoring) + weigh + 2 * predict
     if plan.fits[-1] <= _OLD * max(plan.horizon, *search.task.seasons):
         # What would be used as its backtest left it needs no time; nor does the last one for longer than its share.
         most = _REFIT * budget
@@ -192,20 +198,34 @@ def assemble(
 
 
 def _lean(
-    objective: Objective, by_number: Mapping[int, Entry], weights: Mapping[int, Weight], part: Part
+    objective: Objective,
+    by_number: Mapping[int, Entry],
+    weights: Mapping[int, Weight],
+    part: Part,
+    *,
+    series: Ints | None = None,
 ) -> tuple[dict[int, Floats] | None, Backtest]:
-    """Return the (S,) factors of each member, or None, and the ensemble's out-of-fold forecasts."""
-    factors, made = lean(objective, [_made(by_number[n]) for n in weights], list(weights.values()), part)
+    """Return the (S,) factors of each member, or None, and the ensemble's out-of-fold forecasts (of some series)."""
+    members = [_made(by_number[n]) for n in weights]
+    factors, made = lean(objective, members, list(weights.values()), part, series=series)
     return None if factors is None else dict(zip(weights, factors, strict=True)), made
 
 
 def _calibrated(
     objective: Objective, by_number: Mapping[int, Entry], weights: Mapping[int, Weight], non_negative: bool
 ) -> tuple[dict[int, Floats] | None, Conformal]:
-    factors, made = _lean(objective, by_number, weights, "all")
     targets, levels = objective.targets, objective.task.levels
-    quantiles = objective.whole(made.quantiles)
-    return factors, fit_conformal(targets.actual, quantiles, targets.scale, levels, non_negative=non_negative)
+    some = _some(targets.actual)
+    factors, made = _lean(objective, by_number, weights, "all", series=some)
+    actual, scale = (a if some is None else a[:, some] for a in (targets.actual, targets.scale))
+    quantiles = objective.whole(made.quantiles, rows=some)
+    return factors, fit_conformal(actual, quantiles, scale, levels, non_negative=non_negative)
+
+
+def _some(actual: Floats) -> Ints | None:
+    """Return evenly spaced series with as many of the (K, S, H) targets as a calibration needs; None for all."""
+    step = actual.size // _CALIBRATED
+    return np.arange(0, actual.shape[1], step) if step > 1 else None
 
 
 def _made(entry: Entry) -> Backtest:
@@ -254,7 +274,8 @@ def _affordable(
     """Return the numbers of the members, longest first, whose final fits together take no longer than ``seconds``."""
     by_number = {e.number: e for e in done}
     kept = sorted(weights, key=lambda n: -weights[n])
-    while len(kept) > 1 and refit_seconds([by_number[n] for n in kept], plan, lengths, workers) > seconds:
+    # The trivial forecasters cost nothing, and stay though no time is left at all.
+    while len(kept) > 1 and refit_seconds([by_number[n] for n in kept], plan, lengths, workers) > max(seconds, 0.0):
         # What costs most for its weight goes first; a pooled model ages least.
         kept.remove(max(kept, key=lambda n: by_number[n].seconds_per_fit / weights[n] / _ages(by_number[n])))
     return sorted(kept, key=lambda n: -by_number[n].seconds_per_fit)
@@ -357,15 +378,14 @@ def _rescue(
 def _unseen(objective: Objective, made: Backtest, levels: tuple[float, ...], non_negative: bool) -> Backtest:
     """Return the calibrated forecasts of the windows that nothing was chosen or calibrated on."""
     selection = objective.windows("selection")
-    targets, quantiles = objective.targets, objective.whole(made.quantiles)
-    conformal = fit_conformal(
-        targets.actual[selection],
-        quantiles[selection],
-        targets.scale[selection],
-        levels,
-        non_negative=non_negative,
-    )
+    targets = objective.targets
+    actual, raw, scale = targets.actual[selection], made.quantiles[selection], targets.scale[selection]
+    some = _some(actual)
+    if some is not None:
+        actual, raw, scale = actual[:, some], raw[:, some], scale[:, some]
+    quantiles = objective.whole(raw, selection, some)
+    conformal = fit_conformal(actual, quantiles, scale, levels, non_negative=non_negative)
     part = objective.windows("final") if objective.has_final else selection
-    pairs = zip(quantiles[part], targets.scale[part], strict=True)
+    pairs = zip(objective.whole(made.quantiles[part], part), targets.scale[part], strict=True)
     calibrated = np.stack([conformal.apply(q, s) for q, s in pairs]) - targets.above(part)[..., None]
     return Backtest(made.mean[part], calibrated.astype(np.float32), made.fit_seconds, made.predict_seconds)

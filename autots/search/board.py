@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import zipfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -78,15 +79,22 @@ class Entry:
 
 @dataclass
 class Board:
-    """All entries of a search, best first on demand."""
+    """All entries of a search, best first on demand.
+
+    Attributes:
+        scoring: Seconds that the last score of all targets took: how fast this machine is with them just now.
+    """
 
     objective: Objective
     entries: list[Entry] = field(default_factory=list)
+    scoring: float = 0.0
 
     def add(self, entry: Entry) -> Self:
         """Score a complete entry and keep it; a score that is not a number makes it a failure."""
         if entry.status == "complete" and entry.made is not None:
+            begin = time.perf_counter()
             entry.score = self.objective.value(entry.made)
+            self.scoring = time.perf_counter() - begin
             if not np.isfinite(entry.score):
                 # The forecasts of a trivial one are kept: another metric may be defined where this one is not.
                 entry.status, entry.made = "failed", entry.made if entry.number < 0 else None

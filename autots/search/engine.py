@@ -33,7 +33,7 @@ from zoo.errors import ArtifactError, ZooError
 from zoo.search import FailureKind, Study
 from zoo.search.drivers import Driver, Event
 
-__all__ = ["Search"]
+__all__ = ["Search", "first_entries"]
 
 # Local models are tried on some series before all of them are paid for: on a quarter, of at most and at least so many.
 _PART, _SAMPLE, _LEAST = 4, 24, 4
@@ -47,6 +47,8 @@ _FRESH = 0.2
 _LONGEST = 0.45
 # Share of the budget by which a trial's deadline precedes the end of the search: the reserve may yet grow.
 _MARGIN = 0.02
+# Share of the budget that the trivial forecasters may take together, and seconds that nobody counts.
+_TRIVIAL, _MOMENT = 0.2, 0.2
 # Rounds and targets that weigh the ensemble after each trial.
 _ROUNDS, _ENOUGH = 10, 15_000
 _FAILURES = {"timeout": FailureKind.TIME_LIMIT, "memory": FailureKind.MEMORY, "lost": FailureKind.LOST}
@@ -81,6 +83,7 @@ class Search:
         progress: Told of each trial.
         most_trials: Bound on the number of trials, for tests.
         interrupt: Whether the user wants an early end.
+        slower: How much longer work takes than its processor time, as other programs want the cores, too.
 
     Attributes:
         interrupted: Whether the user did.
@@ -100,6 +103,7 @@ class Search:
     progress: Progress
     most_trials: int | None = None
     interrupt: Interrupt = field(default_factory=Interrupt)
+    slower: float = 1.0
     interrupted: bool = False
     weighing: float = 0.0
     messages: list[str] = field(default_factory=list)
@@ -406,12 +410,33 @@ def _positive(entries: list[Entry], weights: Floats) -> dict[int, float]:
 
 
 def first_entries(
-    candidates: tuple[Candidate, ...], panel: Panel, plan: Plan, task: Task, board: Board, seed: int
-) -> None:
-    """Backtest the trivial forecasters in this process; seasonal naive is entry -1."""
+    candidates: tuple[Candidate, ...],
+    panel: Panel,
+    plan: Plan,
+    task: Task,
+    board: Board,
+    seed: int,
+    *,
+    deadline: Deadline | None = None,
+) -> tuple[str, ...]:
+    """Backtest the trivial forecasters in this process; seasonal naive is entry -1.
+
+    It alone is made whatever the time; the others only as long as all of them keep within their share of the budget.
+
+    Returns:
+        The names of those that were left out.
+    """
+    begin, longest = time.perf_counter(), 0.0
+    left_out = []
     for i, candidate in enumerate(candidates):
-        request = Request("backtest", candidate.family, dict(candidate.params), seed, 60.0)
         entry = Entry(-1 - i, candidate.family, dict(candidate.params))
+        spent = time.perf_counter() - begin
+        if i and deadline is not None and longest > _MOMENT:
+            left = min(_TRIVIAL * deadline.budget - spent, deadline.remaining)
+            if longest > left:
+                left_out.append(entry.model)
+                continue
+        request = Request("backtest", candidate.family, dict(candidate.params), seed, 60.0)
         try:
             made = answer(request, panel, plan, task, 1)
         except ZooError as error:
@@ -420,3 +445,5 @@ def first_entries(
             assert isinstance(made, Backtest)
             entry.made, entry.fit_seconds, entry.predict_seconds = made, made.fit_seconds, made.predict_seconds
         board.add(entry)
+        longest = max(longest, time.perf_counter() - begin - spent)
+    return tuple(left_out)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -32,8 +32,9 @@ from autots.search.board import Board, drop_states
 from autots.search.engine import Search, first_entries
 from autots.search.interrupt import Interrupt
 from autots.search.outcome import facts_of, trivial_facts
+from autots.search.recent import MORE_TIME, late, recent_rows
 from zoo.clock import Deadline
-from zoo.errors import ConfigError
+from zoo.errors import ClusterError, ConfigError
 from zoo.search.drivers import Driver
 
 __all__ = ["Run", "Settings", "fit"]
@@ -50,6 +51,8 @@ _ROWS_PER_SECOND = 600
 _SHORT_BUDGET = 30.0
 _SMALL_ROWS = 20_000
 _IMPORT_SECONDS = 3.0
+# Share of what is left of the budget that Ray may take to start.
+_PATIENCE = 0.4
 _OOF = "oof"
 
 
@@ -92,6 +95,7 @@ class Run:
         title: What is forecast, for people.
         resume: Whether a study in the folder is continued.
         interrupt: Armed as soon as there is something to return.
+        slower: How much longer work takes than its processor time, as other programs want the cores, too.
     """
 
     folder: Path
@@ -100,6 +104,7 @@ class Run:
     title: str
     resume: bool
     interrupt: Interrupt
+    slower: float = 1.0
 
 
 def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
@@ -113,8 +118,12 @@ def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
     Raises:
         ConfigError: The folder holds a run and ``resume`` is False, or holds the run of something else.
     """
-    panel, started = read.panel, run.deadline.elapsed
-    task = _task(panel, settings)
+    started = run.deadline.elapsed
+    task = _task(read.panel, settings)
+    fingerprint = _claim(run.folder, read.panel, settings, task, resume=run.resume)
+    panel, cut = recent_rows(read.panel, seasons=task.seasons, horizon=settings.horizon, budget=settings.budget)
+    messages = _said(run, cut)
+    read = replace(read, panel=panel)
     plan = plan_cutoffs(
         panel.lengths,
         settings.horizon,
@@ -124,20 +133,26 @@ def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
         seen=Seen.of(panel, settings.horizon),
     )
     described = _described(settings, panel, task)
-    fingerprint = _claim(run.folder, panel, settings, task, resume=run.resume)
-    if plan is None:
-        messages = [f"no series is long enough, or has the targets, to backtest {settings.horizon} steps"]
-        return _trivial(read, settings, task, run.title, described, messages)
-    messages = [_moved(plan)] if plan.moved else []
+    if plan is not None and plan.moved:
+        messages.append(_moved(plan))
+    why = (
+        ""
+        if plan is not None
+        else f"no series is long enough, or has the targets, to backtest {settings.horizon} steps"
+    )
+    if plan is not None and (why := late(panel, plan, run.deadline)):
+        messages += _said(run, MORE_TIME)
+    if plan is None or why:
+        return _trivial(read, settings, task, run, described, why, messages)
     with ExitStack() as stack:
         run.progress.stage("starting workers")
-        driver = _driver(stack, panel, plan, task, settings, run.deadline)
+        driver = _driver(stack, panel, plan, task, settings, run, messages)
         run.progress.stage("trivial forecasters")
-        board = _first_board(panel, plan, task, settings, messages)
+        board = _first_board(panel, plan, task, settings, run.deadline, messages)
         run.interrupt.arm()
         if board.best is None:
-            messages.append("no window of the history tells forecasters apart, so none was chosen")
-            return _trivial(read, settings, task, run.title, described, messages, board)
+            why = "no window of the history tells forecasters apart, so none was chosen"
+            return _trivial(read, settings, task, run, described, why, messages, board)
         search = None if driver is None else _search(stack, panel, board, settings, run, fingerprint, messages)
         try:
             if search is not None and driver is not None:
@@ -164,8 +179,8 @@ def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
         except Exception as error:
             # A fault of ours must not cost the user all of the time that he gave: he gets less, and is told.
             _log.exception("choosing failed")
-            messages.append(f"choosing failed, which is a fault to report ({type(error).__name__}: {error})")
-            return _trivial(read, settings, task, run.title, described, messages, board)
+            why = f"choosing failed, which is a fault to report ({type(error).__name__}: {error})"
+            return _trivial(read, settings, task, run, described, why, messages, board)
     drop_states(run.folder / _OOF, [m.number for m in assembly.members])
     members = tuple(Member(m.family, m.model, m.weight) for m in assembly.members)
     return _pipeline(read, settings, Ensemble(task, members, assembly.conformal, assembly.leaning), facts)
@@ -178,11 +193,22 @@ def _task(panel: Panel, settings: Settings) -> Task:
     return Task(settings.horizon, seasons, levels, metric(settings.metric).squared)
 
 
-def _first_board(panel: Panel, plan: Plan, task: Task, settings: Settings, messages: list[str]) -> Board:
+def _said(run: Run, message: str) -> list[str]:
+    """Return a message for the report, if there is one, and show it now: it is long until the end of the fit."""
+    if message:
+        run.progress.message(message)
+    return [message] if message else []
+
+
+def _first_board(
+    panel: Panel, plan: Plan, task: Task, settings: Settings, deadline: Deadline, messages: list[str]
+) -> Board:
     """Return a board with the trivial forecasters, whose scores the metric may need."""
     objective = Objective(metric(settings.metric), plan, targets_of(panel, plan, task.season), task)
     board = Board(objective)
-    first_entries(baselines(panel, task), panel, plan, task, board, settings.seed)
+    left_out = first_entries(baselines(panel, task), panel, plan, task, board, settings.seed, deadline=deadline)
+    if left_out:
+        messages.append(f"trivial forecasters left out, as the budget leaves no time for them: {', '.join(left_out)}")
     return _rescored(board, _with_reference(objective, board, messages))
 
 
@@ -214,6 +240,7 @@ def _search(
         run.progress,
         most_trials=settings.most_trials,
         interrupt=run.interrupt,
+        slower=run.slower,
         messages=messages,
     )
 
@@ -255,7 +282,7 @@ def _pipeline(read: Ingested, settings: Settings, ensemble: Ensemble, facts: Fac
         read.panel,
         ensemble,
         levels=settings.levels,
-        metric_name=settings.metric,
+        metric_name=str(facts.settings["metric"]),
         facts=_shown(facts, read),
         seed=settings.seed,
     )
@@ -282,28 +309,44 @@ def _described(settings: Settings, panel: Panel, task: Task) -> dict[str, Any]:
 
 
 def _driver(
-    stack: ExitStack, panel: Panel, plan: Plan, task: Task, settings: Settings, deadline: Deadline
+    stack: ExitStack, panel: Panel, plan: Plan, task: Task, settings: Settings, run: Run, messages: list[str]
 ) -> Driver | None:
     """Start the workers; None where the budget ends before they could finish a trial."""
     from zoo.cluster import connect, is_connected
 
+    deadline = run.deadline
     payload = {"panel": panel, "plan": plan, "task": task, "threads": 1}
-    asked = settings.workers or settings.address or os.environ.get("RAY_ADDRESS") or is_connected()
-    if not asked and settings.budget < _SHORT_BUDGET and panel.n_rows <= _SMALL_ROWS:
-        from zoo.search.drivers import Inline
-
-        enough = deadline.remaining >= _IMPORT_SECONDS
-        return stack.enter_context(Inline("autots.search.trial:setup", payload=payload)) if enough else None
+    elsewhere = settings.address or os.environ.get("RAY_ADDRESS") or is_connected()
+    small = settings.budget < _SHORT_BUDGET and panel.n_rows <= _SMALL_ROWS
+    if not (settings.workers or elsewhere) and small:
+        return _inline(stack, payload, deadline)
     if deadline.remaining < (_STARTED_SECONDS if is_connected() else _START_SECONDS):
         return None
     from zoo.search.drivers import Pool
 
-    session = stack.enter_context(connect(workers=settings.workers, address=settings.address))
+    patience = max(_PATIENCE * deadline.remaining, _START_SECONDS)
+    try:
+        session = stack.enter_context(connect(workers=settings.workers, address=settings.address, patience=patience))
+    except ClusterError as error:
+        if elsewhere:
+            raise
+        # Nobody asked for a cluster of that name: what is lost is only the speed of several processes.
+        messages += _said(run, f"{error.message}; searched in this process alone ({error.hint})")
+        return _inline(stack, payload, deadline)
     workers = max(1, min(int(session.cpus), settings.workers or 64))
     limit = _memory_limit(workers) if session.embedded else None
     return stack.enter_context(
         Pool(session, "autots.search.trial:setup", workers=workers, payload=payload, memory_limit=limit)
     )
+
+
+def _inline(stack: ExitStack, payload: Mapping[str, Any], deadline: Deadline) -> Driver | None:
+    """Return a driver in this process; None where not even its imports would end in time."""
+    if deadline.remaining < _IMPORT_SECONDS:
+        return None
+    from zoo.search.drivers import Inline
+
+    return stack.enter_context(Inline("autots.search.trial:setup", payload=payload))
 
 
 def _memory_limit(workers: int) -> int:
@@ -359,9 +402,10 @@ def _trivial(
     read: Ingested,
     settings: Settings,
     task: Task,
-    title: str,
+    run: Run,
     described: Mapping[str, Any],
-    messages: list[str],
+    why: str,
+    messages: Sequence[str],
     board: Board | None = None,
 ) -> Pipeline:
     """Return a pipeline with one trivial forecaster: the best one known, or seasonal naive where nothing is."""
@@ -375,10 +419,10 @@ def _trivial(
         read.panel,
         read.report,
         family,
-        title=title,
+        title=run.title,
         settings=described,
-        message=f"{family} is returned, its intervals are uncalibrated",
-        before=tuple(messages),
+        seconds={"total": run.deadline.elapsed},
+        messages=(f"{why}: {family} is returned, its intervals are uncalibrated", *messages),
     )
     return _pipeline(read, settings, Ensemble(task, (Member(family, model, (1.0, 1.0)),)), facts)
 

@@ -59,7 +59,8 @@ def facts_of(
     worst = _per_series(objective, unseen, base, panel, part)
     return Facts(
         title=title,
-        settings=settings,
+        # The metric that chose: another one than was asked for where that is not defined on the table.
+        settings={**settings, "metric": name},
         seconds=seconds,
         data=report.to_dict(),
         leaderboard=_leaderboard(board, assembly, final),
@@ -87,10 +88,10 @@ def trivial_facts(
     *,
     title: str,
     settings: Mapping[str, Any],
-    message: str,
-    before: tuple[str, ...] = (),
+    seconds: Mapping[str, float],
+    messages: tuple[str, ...],
 ) -> Facts:
-    """Return the facts of a fit where nothing could be chosen; ``before`` are messages that come first."""
+    """Return the facts of a fit where nothing could be backtested; the first message says why."""
     board = pd.DataFrame(
         [
             {
@@ -103,13 +104,13 @@ def trivial_facts(
                 "fit_seconds": 0.0,
                 "predict_seconds": 0.0,
                 "status": "complete",
-                "note": message,
+                "note": messages[0],
                 "params": "{}",
             }
         ]
     )
     empty = pd.DataFrame({"series": [], "score": [], "skill": [], "length": []})
-    return Facts(title, settings, {"total": 0.0}, report.to_dict(), board, {}, {}, (), (), empty, (*before, message))
+    return Facts(title, settings, seconds, report.to_dict(), board, {}, {}, (), (), empty, messages)
 
 
 def _leaderboard(board: Board, assembly: Assembly, final: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:

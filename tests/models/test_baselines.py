@@ -170,3 +170,32 @@ def test_a_window_that_is_no_count_is_refused(build):
 def test_a_forecaster_that_was_not_fitted_says_so():
     with pytest.raises(ModelError, match="must be fitted"):
         Naive().predict(panel([1.0]), Future())
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        Naive,
+        SeasonalNaive,
+        lambda: SeasonalNaive(season=50),
+        Drift,
+        lambda: Drift(window=7),
+        Mean,
+        SeasonalMean,
+        Zero,
+    ],
+)
+def test_what_is_read_of_a_long_history_is_all_that_matters_of_it(build, monkeypatch):
+    rng = np.random.default_rng(0)
+    series = [rng.normal(5, 2, n) for n in (1, 3, 401, 402, 500, 3000, 2500)]
+    series[4][rng.random(500) < 0.9] = NAN
+    series[5][-900:] = NAN
+    series[6][:] = NAN
+    for chosen in (series, [series[5]], [series[3]]):
+        history = panel(*chosen)
+        quick = forecast(build(), history)
+        with monkeypatch.context() as patch:
+            patch.setattr(Ragged, "recent", lambda self, rows: self)
+            slow = forecast(build(), history)
+        assert np.array_equal(quick.mean, slow.mean)
+        assert np.array_equal(quick.quantiles, slow.quantiles)

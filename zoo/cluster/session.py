@@ -11,7 +11,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from zoo.cluster import java
+from zoo.cluster.start import PATIENCE, check_loopback, start_within
 from zoo.errors import ClusterError, ConfigError
 
 __all__ = ["Session", "connect", "is_connected"]
@@ -45,12 +46,21 @@ class Session:
         embedded: Whether this session started the cluster, and so stops it.
         joined: Whether this session connected the process to a cluster, and so disconnects it.
         temp: The directory and lock of an embedded cluster.
+        stopped: Called when that has been shut down.
     """
 
-    def __init__(self, *, embedded: bool, joined: bool, temp: tuple[Path, int] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        embedded: bool,
+        joined: bool,
+        temp: tuple[Path, int] | None = None,
+        stopped: Callable[[], None] = lambda: None,
+    ) -> None:
         self._embedded = embedded
         self._joined = joined
         self._temp = temp
+        self._stopped = stopped
 
     @property
     def embedded(self) -> bool:
@@ -75,6 +85,7 @@ class Session:
         if self._joined:
             self._joined = False
             _ray().shutdown()
+            self._stopped()
         if self._temp is not None:
             directory, lock = self._temp
             self._temp = None
@@ -90,7 +101,7 @@ class Session:
         self.close()
 
 
-def connect(*, workers: int | None = None, address: str | None = None) -> Session:
+def connect(*, workers: int | None = None, address: str | None = None, patience: float = PATIENCE) -> Session:
     """Return a session on the cluster that is meant.
 
     1. Ray is already initialised in this process: it is adopted and left running.
@@ -103,6 +114,7 @@ def connect(*, workers: int | None = None, address: str | None = None) -> Sessio
     Args:
         workers: CPUs of an embedded cluster; the machine's by default. Clusters that exist keep theirs.
         address: ``host:port``, ``"auto"``, or ``"local"`` to start one in spite of ``RAY_ADDRESS``.
+        patience: Seconds that an embedded cluster may take to start.
 
     Raises:
         ConfigError: ``workers`` is not positive.
@@ -117,7 +129,7 @@ def connect(*, workers: int | None = None, address: str | None = None) -> Sessio
     if ray.is_initialized():
         return Session(embedded=False, joined=False)
     if address == "local":
-        return _embed(ray, workers or os.cpu_count() or 1)
+        return _embed(ray, workers or os.cpu_count() or 1, patience)
     _check_listening(address)
     try:
         # RAY_ADDRESS wins over `address="auto"` inside Ray, and is what "auto" means.
@@ -165,34 +177,38 @@ def _prepare_environment() -> None:
         java.put_first(runtime)
 
 
-def _embed(ray: Any, workers: int) -> Session:
+def _embed(ray: Any, workers: int, patience: float) -> Session:
     """Start a cluster in this process, in a directory of its own."""
+    check_loopback()
     _sweep()
     directory = Path(tempfile.mkdtemp(prefix=_TEMP_PREFIX, dir=_temp_root()))
     lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     try:
+        start = partial(
+            ray.init,
+            address="local",
+            num_cpus=workers,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _temp_dir=str(directory),
+        )
         with _slim():
-            ray.init(
-                address="local",
-                num_cpus=workers,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                _temp_dir=str(directory),
-            )
+            stopped = start_within(start, seconds=patience, directory=directory)
     except BaseException as error:
-        ray.shutdown()
+        if ray.is_initialized():
+            ray.shutdown()
         shutil.rmtree(directory, ignore_errors=True)
         os.close(lock)
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception) or isinstance(error, ClusterError):
             raise
         raise ClusterError(
             f"Ray must be able to start in this process, but it failed: {_first_line(error)}",
             "check free memory, disk space in the temporary directory and /dev/shm, then run `zoo doctor`",
         ) from error
     _silence(ray)
-    return Session(embedded=True, joined=True, temp=(directory, lock))
+    return Session(embedded=True, joined=True, temp=(directory, lock), stopped=stopped)
 
 
 @contextmanager

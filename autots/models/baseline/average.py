@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from autots.models.base import Task
-from autots.models.baseline.base import Baseline, positive, spread
+from autots.models.baseline.base import ERRORS, Baseline, positive, spread
 from autots.models.baseline.ragged import Ragged, weighted_quantiles
 from autots.panel import Floats
 from zoo.errors import ConfigError
@@ -30,13 +30,14 @@ class Mean(Baseline):
     def _forecast(self, history: Ragged, task: Task) -> tuple[Floats, Floats]:
         last = history.last
         if self.window is not None:
-            history = _cut(history, self.window)
-        count, mean, sigma = history.moments()
+            history = history.recent(self.window)
+        count, mean, _ = history.moments()
         mean = np.where(count > 0, mean, last)
         centre = np.repeat(mean[:, None], task.horizon, axis=1)
-        errors = Ragged(history.y - np.repeat(mean, history.lengths), history.indptr)
+        recent = history.recent(ERRORS)
+        errors = Ragged(recent.y - np.repeat(mean, recent.lengths), recent.indptr)
         growth = np.sqrt(1 + 1 / np.maximum(count, 1))[:, None] * np.ones((1, task.horizon))
-        return centre, spread(errors, centre, growth, task, sigma)
+        return centre, spread(errors, centre, growth, task, history, factor=1.0)
 
 
 class SeasonalMean(Baseline):
@@ -59,15 +60,16 @@ class SeasonalMean(Baseline):
         value = _mean(by_phase.sum(axis=2, where=~np.isnan(by_phase)), (~np.isnan(by_phase)).sum(axis=2))
         value = np.where(np.isnan(value), history.last[:, None], value)
         centre = value[:, np.arange(task.horizon) % season]
-        total, count = np.zeros(len(history.y)), np.zeros(len(history.y))
+        recent = history.recent(ERRORS + self.window * season)
+        total, count = np.zeros(len(recent.y)), np.zeros(len(recent.y))
         for cycle in range(1, self.window + 1):
-            earlier = history.lagged(cycle * season)
+            earlier = recent.lagged(cycle * season)
             there = ~np.isnan(earlier)
             total[there] += earlier[there]
             count += there
-        errors = Ragged(history.y - _mean(total, count), history.indptr)
+        errors = Ragged(recent.y - _mean(total, count), recent.indptr)
         growth = np.ones((1, task.horizon))
-        return centre, spread(errors, centre, growth, task, history.moments()[2] * np.sqrt(2))
+        return centre, spread(errors, centre, growth, task, history)
 
 
 class Zero(Baseline):
@@ -141,13 +143,6 @@ class Empirical(Baseline):
         mean[gap] = last[gap]
         quantile[gap] = last[gap][:, None]
         return mean, quantile
-
-
-def _cut(history: Ragged, window: int) -> Ragged:
-    sizes = np.minimum(history.lengths, window)
-    indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    at = np.repeat(history.indptr[1:] - sizes - indptr[:-1], sizes) + np.arange(indptr[-1])
-    return Ragged(history.y[at], indptr)
 
 
 def _mean(total: Floats, count: Floats) -> Floats:

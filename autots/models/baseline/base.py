@@ -5,6 +5,7 @@ So a longer history, a repeated id or a new one needs no special case, and a fit
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from statistics import NormalDist
 from typing import Self
@@ -16,12 +17,13 @@ from autots.models.baseline.ragged import Ragged, weighted_quantiles
 from autots.panel import Floats, Future, Panel
 from zoo.errors import ConfigError, ModelError
 
-__all__ = ["Baseline", "positive", "spread"]
+__all__ = ["ERRORS", "Baseline", "positive", "spread"]
 
 # Rows worked on at once: the temporaries of one chunk stay within some tens of MiB.
 _CHUNK = 1_000_000
-# Errors that the shape of a distribution is read from, and the fewest that it takes; fewer, and it is a Gaussian.
-_ERRORS = 400
+#: Errors that the shape of a distribution is read from, the latest ones: older rows of a history need none.
+ERRORS = 400
+# The fewest that it takes; fewer, and it is a Gaussian.
 _FEWEST = 20
 
 
@@ -79,20 +81,24 @@ def positive(name: str, value: int | None) -> int | None:
     return value
 
 
-def spread(errors: Ragged, centre: Floats, growth: Floats, task: Task, fallback: Floats) -> Floats:
+def spread(
+    errors: Ragged, centre: Floats, growth: Floats, task: Task, history: Ragged, *, factor: float = math.sqrt(2)
+) -> Floats:
     """Return (S, H, Q) quantiles: the centre, plus in-sample errors made symmetric, times a growth with the step.
 
     With 20 errors or more, the quantile 0.5 ± p is the centre ± the 2p quantile of the latest absolute errors, so the
     median stays the centre and heavy tails stay heavy. With fewer it is a Gaussian of their root mean square.
 
     Args:
-        errors: In-sample errors, NaN where there is none.
+        errors: In-sample errors, NaN where there is none; the latest ``ERRORS`` of each series are enough.
         centre: (S, H) medians.
         growth: (S or 1, H) standard deviation at each step, relative to that of the errors.
         task: Gives the levels.
-        fallback: (S,) standard deviation where there are fewer than two errors.
+        history: Its standard deviation times ``factor`` counts where there are fewer than two errors. Two draws of one
+            distribution differ by √2 of its standard deviation.
+        factor: See there.
     """
-    latest = np.abs(errors.tail(min(_ERRORS, int(errors.lengths.max()))))
+    latest = np.abs(errors.tail(min(ERRORS, int(errors.lengths.max()))))
     count = (~np.isnan(latest)).sum(axis=1)
     sides = np.array([abs(2 * level - 1) for level in task.levels])
     sign = np.sign(np.array(task.levels) - 0.5)
@@ -102,7 +108,9 @@ def spread(errors: Ragged, centre: Floats, growth: Floats, task: Task, fallback:
         width[enough] = weighted_quantiles(latest[enough], tuple(sides))
     if not enough.all():
         rms = np.sqrt(np.nansum(latest[~enough] ** 2, axis=1) / np.maximum(count[~enough], 1))
-        sigma = np.where(count[~enough] >= 2, rms, fallback[~enough])
+        few = count[~enough] < 2
+        # A pass over the whole history, which a long one would pay for at each window.
+        sigma = np.where(few, factor * history.moments()[2][~enough], rms) if few.any() else rms
         width[~enough] = sigma[:, None] * np.array([NormalDist().inv_cdf((1 + side) / 2) for side in sides])
     width[:, sides == 0] = 0.0
     return np.asarray(centre[:, :, None] + growth[:, :, None] * (sign * width)[:, None, :])

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from autots.models.base import Task
-from autots.models.baseline.base import Baseline, positive, spread
+from autots.models.baseline.base import ERRORS, Baseline, positive, spread
 from autots.models.baseline.ragged import Ragged
 from autots.panel import Floats
 
@@ -21,9 +21,10 @@ class Naive(Baseline):
 
     def _forecast(self, history: Ragged, task: Task) -> tuple[Floats, Floats]:
         mean = np.repeat(history.last[:, None], task.horizon, axis=1)
-        errors = Ragged(history.y - history.lagged(1), history.indptr)
+        recent = history.recent(ERRORS + 1)
+        errors = Ragged(recent.y - recent.lagged(1), recent.indptr)
         growth = np.sqrt(np.arange(1, task.horizon + 1.0))[None, :]
-        return mean, spread(errors, mean, growth, task, history.moments()[2] * np.sqrt(2))
+        return mean, spread(errors, mean, growth, task, history)
 
 
 class SeasonalNaive(Baseline):
@@ -50,10 +51,10 @@ class SeasonalNaive(Baseline):
         value = np.where(np.isnan(value), history.last[:, None], value)
         steps = np.arange(task.horizon)
         mean = value[:, steps % season]
-        errors = Ragged(history.y - history.lagged(season), history.indptr)
+        recent = history.recent(ERRORS + season)
+        errors = Ragged(recent.y - recent.lagged(season), recent.indptr)
         growth = np.sqrt(steps // season + 1.0)[None, :]
-        # Two draws of one distribution differ by √2 of its standard deviation: what is left when no season repeats.
-        return mean, spread(errors, mean, growth, task, history.moments()[2] * np.sqrt(2))
+        return mean, spread(errors, mean, growth, task, history)
 
 
 class Drift(Baseline):
@@ -71,14 +72,10 @@ class Drift(Baseline):
         self.window = positive("window", window)
 
     def _forecast(self, history: Ragged, task: Task) -> tuple[Floats, Floats]:
-        row = history.row
-        inside = history.observed
+        first, end = history.ends
         if self.window is not None:
-            inside = inside & (row >= np.repeat(history.lengths - self.window, history.lengths))
-        starts, n = history.indptr[:-1], len(history.y)
-        at = np.arange(n)
-        first = np.minimum.reduceat(np.where(inside, at, n - 1), starts)
-        end = np.maximum.reduceat(np.where(inside, at, -1), starts)
+            late = history.row >= np.repeat(history.lengths - self.window, history.lengths)
+            first, end = history.ends_of(history.observed & late)
         gap = end - first
         known = gap > 0
         rise = np.where(known, history.y[end] - history.y[first], 0.0)
@@ -87,6 +84,7 @@ class Drift(Baseline):
         # Rows missing at the end have passed too: the line is read at its true place.
         behind = np.where(end >= 0, history.indptr[1:] - 1 - end, 0)
         mean = history.last[:, None] + slope[:, None] * (behind[:, None] + steps[None, :])
-        errors = Ragged(history.y - history.lagged(1) - np.repeat(slope, history.lengths), history.indptr)
+        recent = history.recent(ERRORS + 1)
+        errors = Ragged(recent.y - recent.lagged(1) - np.repeat(slope, recent.lengths), recent.indptr)
         growth = np.sqrt(steps * (1 + steps / np.maximum(gap, 1)[:, None]))
-        return mean, spread(errors, mean, growth, task, history.moments()[2] * np.sqrt(2))
+        return mean, spread(errors, mean, growth, task, history)

@@ -51,12 +51,40 @@ class Ragged:
         """(N,) position of each value inside its series."""
         return np.arange(len(self.y)) - np.repeat(self.indptr[:-1], self.lengths)
 
+    def recent(self, rows: int) -> Ragged:
+        """Return the last ``rows`` rows of every series: what a rule that forgets needs of a long history."""
+        sizes = np.minimum(self.lengths, rows)
+        indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        if indptr[-1] == len(self.y):
+            return self
+        if len(sizes) == 1:
+            return Ragged(self.y[-int(indptr[-1]) :], indptr)
+        at = np.repeat(self.indptr[1:] - sizes - indptr[:-1], sizes) + np.arange(indptr[-1])
+        return Ragged(self.y[at], indptr)
+
     @cached_property
     def last(self) -> Floats:
         """(S,) last observed value, 0 for a series without any."""
+        newest = self.y[self.indptr[1:] - 1]
+        if not np.isnan(newest).any():
+            return newest
         at = np.where(self.observed, np.arange(len(self.y)), -1)
         at = np.maximum.reduceat(at, self.indptr[:-1])
         return np.where(at >= 0, self.y[at], 0.0)
+
+    @cached_property
+    def ends(self) -> tuple[Ints, Ints]:
+        """(S,) rows of the first and the last observed value; ``N - 1`` and -1 for a series without any."""
+        starts, ends = self.indptr[:-1], self.indptr[1:] - 1
+        if not (np.isnan(self.y[starts]).any() or np.isnan(self.y[ends]).any()):
+            return starts, ends
+        return self.ends_of(self.observed)
+
+    def ends_of(self, inside: npt.NDArray[np.bool_]) -> tuple[Ints, Ints]:
+        """Return the (S,) rows of the first and the last value that (N,) ``inside`` marks."""
+        at, n = np.arange(len(self.y)), len(self.y)
+        first = np.minimum.reduceat(np.where(inside, at, n - 1), self.indptr[:-1])
+        return first, np.maximum.reduceat(np.where(inside, at, -1), self.indptr[:-1])
 
     @cached_property
     def non_negative(self) -> npt.NDArray[np.bool_]:
