@@ -120,8 +120,8 @@ def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
     """
     started = run.deadline.elapsed
     task = _task(read.panel, settings)
-    fingerprint = _claim(run.folder, read.panel, settings, task, resume=run.resume)
-    panel, cut = recent_rows(read.panel, seasons=task.seasons, horizon=settings.horizon, budget=settings.budget)
+    whole = read.panel
+    panel, cut = recent_rows(whole, seasons=task.seasons, horizon=settings.horizon, budget=settings.budget)
     messages = _said(run, cut)
     read = replace(read, panel=panel)
     plan = plan_cutoffs(
@@ -133,13 +133,10 @@ def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
         seen=Seen.of(panel, settings.horizon),
     )
     described = _described(settings, panel, task)
+    fingerprint = _claim(run.folder, whole, settings, task, resume=run.resume)
     if plan is not None and plan.moved:
         messages.append(_moved(plan))
-    why = (
-        ""
-        if plan is not None
-        else f"no series is long enough, or has the targets, to backtest {settings.horizon} steps"
-    )
+    why = f"no series is long enough, or has the targets, to backtest {settings.horizon} steps" if plan is None else ""
     if plan is not None and (why := late(panel, plan, run.deadline)):
         messages += _said(run, MORE_TIME)
     if plan is None or why:
