@@ -75,7 +75,9 @@ def laid(table: FlatTable, freq: Frequency | None) -> FlatTable:
     if even:
         # No change among the rows: round times tell, and the hour repeats alike on both clocks.
         round_ = phase == 0 or _usual(some % within) != 0
-        wall = step >= _DAY or (step > _HOUR and round_ and bool(len(changes_of(zone).starts)))
+        near = changes_of(zone).between(int(some.min()) - _YEAR, int(some.max()) + _YEAR)
+        moves = bool((changes_of(zone).jumps[near] % step).any())
+        wall = step >= _DAY or (step > _HOUR and round_ and moves)
     else:
         wall = on_wall > in_utc
     if not wall:

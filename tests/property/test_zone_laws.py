@@ -104,7 +104,9 @@ def test_rows_at_the_same_local_times_stay_at_them(made, horizon):
     times = walls.tz_localize(zone_of(zone), ambiguous=np.ones(len(walls), bool), nonexistent="shift_forward")
     assume(not times.has_duplicates and zone != "Pacific/Apia")  # one of its days was skipped
     got = read_panel(table(times[:n]), freq=freq)
-    assert got.schema.clock.wall
+    if not got.schema.clock.wall:  # both clocks are regular: no change near is a part of a step
+        assert freq != "D" and list(got.schema.clock.write(got.panel.times)) == list(times[:n])
+        return
     np.testing.assert_array_equal(got.panel.times, walls[:n].to_numpy("datetime64[ns]"))
     assert list(got.schema.clock.write(got.panel.future_times(horizon)[0])) == list(times[n:])
     for i in range(n + horizon):  # one by one, as a server reads them
@@ -192,3 +194,38 @@ def _near_change(zone, times, step):
             inside = (walls % 86_400_000_000_000 - (start + before) % 86_400_000_000_000) % 86_400_000_000_000 < jump
             out |= inside
     return out
+
+
+@quick
+@given(moments((*SHORT[1:], "2h", "6h")), st.data(), st.integers(1, 40))
+def test_each_series_is_seen_as_if_it_were_alone(made, data, horizon):
+    _zone, freq, n, begin = made
+    parts, later = [], []
+    for name in "abc":
+        times = pd.date_range(begin, periods=n + horizon, freq=freq)[data.draw(st.integers(0, n - 2)) :]
+        end = data.draw(st.integers(2, len(times) - horizon))
+        rows = table(times, seed=ord(name)).assign(
+            id=name, z=lambda t: t["x"] * 2, kind=lambda t: t["time"].dt.hour.astype(str)
+        )
+        parts.append(rows[:end])
+        later.append(rows[end : end + horizon])
+    read = read_panel(pd.concat(parts), freq=freq, known=["x", "kind"])
+    panel, future = read.panel, read.schema.read_future(pd.concat(later), read.panel, horizon)
+    assume(panel.freq.local is not None)
+    model = fit_local(create("seasonal_naive"), panel, Task(horizon, (4,)), Context())
+    whole, together = local_panel(panel), LocalView.of(panel, future, horizon)
+    made = predict_local(model, panel, future, horizon)
+    assert np.isfinite(made.mean).all() and (np.diff(made.quantiles, axis=2) >= -1e-9).all()
+    for i in range(panel.n_series):
+        at = np.array([i])
+        alone, view = local_panel(panel.select(at)), LocalView.of(panel.select(at), future.select(at), horizon)
+        for one, other in ((whole.select(at), alone), (together.history.select(at), view.history)):
+            np.testing.assert_array_equal(one.times, other.times)
+            np.testing.assert_array_equal(one.y, other.y)
+            for kind in ("known", "past"):
+                for column, values in getattr(one, kind).items():
+                    np.testing.assert_array_equal(values, getattr(other, kind)[column])
+                    assert not np.isnan(values).any()
+        single = predict_local(model, panel.select(at), future.select(at), horizon)
+        np.testing.assert_allclose(single.mean[0], made.mean[i], rtol=1e-12)
+        np.testing.assert_allclose(single.quantiles[0], made.quantiles[i], rtol=1e-12)
