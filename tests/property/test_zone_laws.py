@@ -64,7 +64,7 @@ def test_models_see_an_aware_table_as_the_same_table_with_local_times(made):
     _zone, freq, n, begin = made
     times = pd.date_range(begin, periods=n, freq=freq)
     aware = read_panel(table(times), freq=freq, known=["x"])
-    naive = read_panel(table(times.tz_localize(None)), freq=freq, known=["x"])
+    naive = read_panel(table(times.tz_localize(None)), freq=freq, known=["x"], id_col="id")
     seen, wanted = local_panel(aware.panel), naive.panel
     assume(aware.panel.freq.local is None or aware.panel.freq.local.shift is None)
     assume(times[-1].tz_localize(None) == times.tz_localize(None).max())  # else it ends within an hour that repeats

@@ -133,7 +133,7 @@ def _stores(path: Path) -> Path:
 
 def test_check_says_what_was_found(tmp_path: Path) -> None:
     answer = check(str(_stores(tmp_path)))
-    assert answer.text.startswith("! 120 rows repeat the time of another row of their series (60 % of all)")
+    assert "\n! 120 rows repeat the time of another row of their series (60 % of all)" in answer.text
     assert answer.data["findings"][0]["kind"] == "duplicates" and answer.data["findings"][0]["important"]
     assert answer.data["reading"] == list(map(list, reading_in({"reading": answer.data["reading"]})))
     json.dumps(strict(answer.data))
