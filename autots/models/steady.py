@@ -89,9 +89,9 @@ class Woken:
         begin, end = history.indptr[:-1], history.indptr[1:]
         rows = np.flatnonzero(end - begin >= horizon + max(horizon, _ENOUGH))
         if len(rows):
-            # Most series vary in their first rows, and are done with.
-            early = history.y[begin[rows, None] + np.arange(_ENOUGH)]
-            rows = rows[np.fmax.reduce(early, axis=1) == np.fmin.reduce(early, axis=1)]
+            heads = np.stack([begin[rows], end[rows] - horizon], axis=1).ravel()
+            low, high = (f.reduceat(history.y, heads)[::2] for f in (np.fmin, np.fmax))
+            rows = rows[low == high]
         found, ranges = [], []
         for row in rows.tolist():
             y = history.series(row)
