@@ -262,7 +262,7 @@ class Ensemble:
     def _settled(self, history: Panel, point: Floats, quantiles: Floats) -> tuple[Floats, Floats]:
         """Return a forecast in which constant series go on, and those that just ceased to be have a width."""
         quantiles = Woken.of(history, self.task.levels, self.task.horizon).apply(quantiles, self._middle)
-        return Steady.of(history).apply(point, quantiles, self._middle)
+        return Steady.of(history, self.task).apply(point, quantiles, self._middle)
 
     def _tracked(self, made: Sequence[Outcome], tracker: Tracker) -> Tracker:
         """Adapt every interval, in place, to the outcomes before it, never to its own; return the last tracker."""

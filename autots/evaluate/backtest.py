@@ -142,7 +142,7 @@ def backtest(
                 if expected > _MUCH_LONGER * context.deadline.remaining:
                     raise BudgetError(f"its forecasts of all windows would take about {expected:.0f} s")
             where = np.searchsorted(-np.asarray(plan.cutoffs), -np.asarray(batch))[at]
-            made = Steady.of(known).apply(*checked(forecast, len(rows), task), middle)
+            made = Steady.of(known, task).apply(*checked(forecast, len(rows), task), middle)
             above = offset[where, rows][:, None]
             mean[where, rows], quantiles[where, rows] = made[0] - above, made[1] - above[..., None]
             done += len(batch)

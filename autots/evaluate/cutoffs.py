@@ -102,30 +102,10 @@ def plan_cutoffs(
         room = int(lengths.max()) - 1
         if room < horizon:
             return None
-    stride = horizon
     if folds is None:
-        # A few series move together: eight exchange rates over three windows chose a learner that lost to naive.
-        independent = max(np.sqrt(len(lengths)), len(lengths) / 5)
-        total = int(np.clip(np.ceil(_ENOUGH_TARGETS / (independent * horizon)), 3, _MOST_WINDOWS))
-        # Windows that reach far back are forecast by a fit that has seen too little.
-        within = max(min(room, usual // 5), horizon)
-        total = max(1, min(total, 1 + (within - horizon) // stride))
-        if total < 3:
-            # Overlapping windows are better than one window: they see other origins, if not other targets.
-            stride = max(1, min(horizon, (min(room, max(usual // 2, horizon + 2)) - horizon) // 2))
-            total = min(3, 1 + max(room - horizon, 0) // stride)
-        final = max(1, total // 5)
+        total, stride, final = _free(lengths, horizon, room, usual)
     else:
-        if folds < 1:
-            raise ConfigError(f"folds must be at least 1, but got {folds}")
-        final, total = 1, folds + 1
-        if horizon + (total - 1) * stride > room:
-            stride = (room - horizon) // (total - 1)
-            if stride < 1:
-                raise DataError(
-                    f"{folds} folds of {horizon} steps must fit into the series, but half have at most {usual} rows",
-                    "ask for fewer folds or a shorter horizon",
-                )
+        total, stride, final = _asked(folds, horizon, room, usual)
     usual_ones = cutoffs = tuple(horizon + k * stride for k in range(total - 1, -1, -1))
     if seen is not None:
         cutoffs = seen.instead_of(usual_ones, stride, furthest=max(room, usual_ones[0]))
@@ -137,6 +117,37 @@ def plan_cutoffs(
     cheap = bool(lengths.sum() * np.clip(horizon, 12, 48) / 12 <= cheap_rows)
     fits = _spread(cutoffs, MOST_FITS if cheap else 1)
     return Plan(horizon, cutoffs, n_selection, fits, moved=cutoffs != usual_ones)
+
+
+def _free(lengths: Ints, horizon: int, room: int, usual: int) -> tuple[int, int, int]:
+    """Return how many windows there are, the rows between them, and how many of them are seen by no choice."""
+    stride = horizon
+    # A few series move together: eight exchange rates over three windows chose a learner that lost to naive.
+    independent = max(np.sqrt(len(lengths)), len(lengths) / 5)
+    total = int(np.clip(np.ceil(_ENOUGH_TARGETS / (independent * horizon)), 3, _MOST_WINDOWS))
+    # Windows that reach far back are forecast by a fit that has seen too little.
+    within = max(min(room, usual // 5), horizon)
+    total = max(1, min(total, 1 + (within - horizon) // stride))
+    if total < 3:
+        # Overlapping windows are better than one window: they see other origins, if not other targets.
+        stride = max(1, min(horizon, (min(room, max(usual // 2, horizon + 2)) - horizon) // 2))
+        total = min(3, 1 + max(room - horizon, 0) // stride)
+    return total, stride, max(1, total // 5)
+
+
+def _asked(folds: int, horizon: int, room: int, usual: int) -> tuple[int, int, int]:
+    """Return the same for a number of folds."""
+    if folds < 1:
+        raise ConfigError(f"folds must be at least 1, but got {folds}")
+    stride, total = horizon, folds + 1
+    if horizon + (total - 1) * stride > room:
+        stride = (room - horizon) // (total - 1)
+        if stride < 1:
+            raise DataError(
+                f"{folds} folds of {horizon} steps must fit into the series, but half have at most {usual} rows",
+                "ask for fewer folds or a shorter horizon",
+            )
+    return total, stride, 1
 
 
 def _spread(cutoffs: tuple[int, ...], times: int) -> tuple[int, ...]:

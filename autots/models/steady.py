@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autots.metrics import unresolved
+from autots.models.base import Task
 from autots.panel import Floats, Ints, Panel
 
 __all__ = ["Steady", "Woken"]
@@ -37,22 +38,31 @@ class Steady:
     sure: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, history: Panel) -> Self:
-        """Find the histories of at least six observed values, all equal."""
+    def of(cls, history: Panel, task: Task | None = None) -> Self:
+        """Find the histories of at least six observed values, all equal, and those that came to rest.
+
+        Args:
+            history: S series.
+            task: Its seasons and horizon tell how long a rest must be: twice each, and twenty rows. A rest at zero is
+                none, as demand with many zeros has such, and those who model it know better. Not looked for if None.
+        """
         begin = history.indptr[:-1]
         low, high = (f.reduceat(history.y, begin) for f in (np.fmin, np.fmax))
         size = np.maximum(np.abs(low), np.abs(high))
         rows = np.flatnonzero(high - low <= unresolved(size))
-        if not len(rows):
+        rest = np.empty(0, dtype=np.int64) if task is None else _resting(history, task)
+        if not len(rows) and not len(rest):
             return cls(rows, np.empty(0), np.empty(0, dtype=bool))
         count = np.add.reduceat(np.isfinite(history.y), begin, dtype=np.int64)[rows]
         rows, count = rows[count >= _ENOUGH], count[count >= _ENOUGH]
-        return cls(rows, low[rows], count >= _SURE)
+        rest = np.setdiff1d(rest, rows)
+        value = np.concatenate([low[rows], history.y[history.indptr[rest + 1] - 1]])
+        return cls(np.concatenate([rows, rest]), value, np.concatenate([count >= _SURE, np.zeros(len(rest), bool)]))
 
     def apply(self, mean: Floats, quantiles: Floats, middle: int) -> tuple[Floats, Floats]:
         """Return (S, H) means and (S, H, Q) quantiles in which the constant ones go on.
 
-        Twenty equal values leave no width; fewer have the width that they were given, around their value.
+        Twenty equal values and no other leave no width; the rest have the one that they were given, around their value.
 
         Args:
             mean: Of all histories.
@@ -69,6 +79,21 @@ class Steady:
         around = np.where(self.value[:, None, None] >= 0, np.maximum(around, -self.value[:, None, None]), around)
         quantiles[self.rows] = self.value[:, None, None] + around
         return mean, quantiles
+
+
+def _resting(history: Panel, task: Task) -> Ints:
+    """Return the positions of the histories that end in a long rest at a value that is not zero."""
+    many = max(_SURE, 2 * max(task.seasons), 2 * task.horizon)
+    end = history.indptr[1:]
+    rows = np.flatnonzero(history.lengths >= many)
+    if len(rows):
+        # Most end otherwise, and are done with.
+        last = history.y[end[rows, None] - 1 - np.arange(2)]
+        rows = rows[(last[:, 0] == last[:, 1]) & (last[:, 0] != 0)]
+    if len(rows):
+        last = history.y[end[rows, None] - 1 - np.arange(many)]
+        rows = rows[(last == last[:, :1]).all(axis=1)]
+    return rows
 
 
 @dataclass(frozen=True)
@@ -89,9 +114,9 @@ class Woken:
         begin, end = history.indptr[:-1], history.indptr[1:]
         rows = np.flatnonzero(end - begin >= horizon + max(horizon, _ENOUGH))
         if len(rows):
-            # Most series vary in their first rows, and are done with.
-            early = history.y[begin[rows, None] + np.arange(_ENOUGH)]
-            rows = rows[np.fmax.reduce(early, axis=1) == np.fmin.reduce(early, axis=1)]
+            heads = np.stack([begin[rows], end[rows] - horizon], axis=1).ravel()
+            low, high = (f.reduceat(history.y, heads)[::2] for f in (np.fmin, np.fmax))
+            rows = rows[low == high]
         found, ranges = [], []
         for row in rows.tolist():
             y = history.series(row)

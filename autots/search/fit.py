@@ -124,14 +124,7 @@ def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
     panel, cut = recent_rows(whole, seasons=task.seasons, horizon=settings.horizon, budget=settings.budget)
     messages = _said(run, cut)
     read = replace(read, panel=panel)
-    plan = plan_cutoffs(
-        panel.lengths,
-        settings.horizon,
-        season=task.season,
-        folds=settings.folds,
-        cheap_rows=int(_ROWS_PER_SECOND * settings.budget),
-        seen=Seen.of(panel, settings.horizon),
-    )
+    plan = _planned(panel, task, settings)
     described = _described(settings, panel, task)
     fingerprint = _claim(run.folder, whole, settings, task, resume=run.resume)
     if plan is not None and plan.moved:
@@ -181,6 +174,17 @@ def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
     drop_states(run.folder / _OOF, [m.number for m in assembly.members])
     members = tuple(Member(m.family, m.model, m.weight) for m in assembly.members)
     return _pipeline(read, settings, Ensemble(task, members, assembly.conformal, assembly.leaning), facts)
+
+
+def _planned(panel: Panel, task: Task, settings: Settings) -> Plan | None:
+    return plan_cutoffs(
+        panel.lengths,
+        settings.horizon,
+        season=task.season,
+        folds=settings.folds,
+        cheap_rows=int(_ROWS_PER_SECOND * settings.budget),
+        seen=Seen.of(panel, settings.horizon),
+    )
 
 
 def _task(panel: Panel, settings: Settings) -> Task:
@@ -388,10 +392,9 @@ def _too_small(settings: Settings, board: Board, *, interrupted: bool = False) -
 
 
 def _moved(plan: Plan) -> str:
-    ends = ", ".join(str(c) for c in plan.cutoffs[-3:])
     return (
-        f"the usual windows to choose on hold hardly a target, so others were taken: {len(plan.cutoffs)} of them, the "
-        f"newest begin {ends} rows before the end of the series"
+        f"windows that hold hardly a target were passed over: the {len(plan.cutoffs)} that choose begin "
+        f"{plan.cutoffs[0]} to {plan.cutoffs[-1]} rows before the end of the series"
     )
 
 

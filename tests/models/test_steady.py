@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autots.models.base import Task
 from autots.models.steady import Steady, Woken
 from autots.testing.forecasters import panel_of
 
@@ -79,3 +80,16 @@ def test_every_history_that_varies_late_has_a_width(seed, horizon):
     y[-rng.integers(1, horizon + 1)] = 100 * rng.random() + 5
     made = reached(y, horizon)
     assert (made[:, 2] > made[:, 0]).all()
+
+
+def test_what_came_to_rest_stays_there_with_the_width_it_was_given():
+    task = Task(3, (12,), LEVELS)
+    moved = np.arange(60.0)
+    series = [np.r_[moved, np.full(24, 7.0)], np.r_[moved, np.full(23, 7.0)], np.r_[moved, np.zeros(40)], moved]
+    panel = panel_of([*series, np.full(30, 5.0)])
+    steady = Steady.of(panel, task)
+    assert steady.rows.tolist() == [4, 0]
+    flat = np.full((5, 3), 1.0)
+    mean, quantiles = steady.apply(flat, flat[..., None] + np.array([-1.0, 0.0, 2.0]), 1)
+    np.testing.assert_array_equal(mean[:, 0], [7, 1, 1, 1, 5])
+    np.testing.assert_array_equal(quantiles[[0, 4], 0], [[6, 7, 9], [5, 5, 5]])
