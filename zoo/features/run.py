@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,6 +87,7 @@ def run(
     Raises:
         ConfigError: The pipeline has no source, or a step does not fit the table.
         DataError: The table cannot be used, or the sink holds something else.
+        ConflictError: Another run writes the sink at this moment.
     """
     began = time.monotonic()
     source = pipeline.spec.source
@@ -103,13 +104,14 @@ def run(
     elif as_of is not None:
         raise ConfigError(f"as_of needs a versioned table, but {path or 'a query'} has no versions", "leave it out")
     sink = output(pipeline.spec.sink, pipeline.folder)
-    if appending:
-        return _appended(pipeline, path, sink, sources, chosen, began)
-    if chosen.engine == "spark":
-        done = _on_spark(pipeline, path, sink, sources, session)
-    else:
-        done = _in_memory(pipeline, path, sink, sources)
-    return _report(pipeline, chosen, done, sink, sources, began)
+    with nullcontext() if sink is None else sink.held():
+        if appending:
+            return _appended(pipeline, path, sink, sources, chosen, began)
+        if chosen.engine == "spark":
+            done = _on_spark(pipeline, path, sink, sources, session)
+        else:
+            done = _in_memory(pipeline, path, sink, sources)
+        return _report(pipeline, chosen, done, sink, sources, began)
 
 
 def located(pipeline: Pipeline, path: str) -> str:

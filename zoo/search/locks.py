@@ -12,18 +12,17 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import signal
 import socket
 import stat
 import time
 import weakref
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from zoo.errors import StudyError
+from zoo.places import dies, myself
 
 __all__ = ["StudyLock", "Turn"]
 
@@ -55,7 +54,7 @@ class StudyLock:
             while not self._taken(path):
                 said = self._said()
                 # A killed process lets go of its locks when it is gone, which takes a moment on a busy machine.
-                if not _dies(said) or time.monotonic() > end:
+                if not dies(said) or time.monotonic() > end:
                     raise _refusal(path, said)
                 time.sleep(0.05)
             _refuse_former(path)
@@ -88,11 +87,9 @@ class StudyLock:
         return {"pid": _locker(os.fstat(self.fd).st_ino), "host": socket.gethostname()}
 
     def _say(self) -> None:
-        since = datetime.now(tz=UTC).isoformat(timespec="seconds")
-        text = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since})
         part = self._holder.with_name(f"{self._holder.name}.{os.getpid()}")
         try:
-            part.write_text(text, encoding="utf-8")
+            part.write_text(json.dumps(myself()), encoding="utf-8")
             os.replace(part, self._holder)
         except OSError:
             part.unlink(missing_ok=True)  # a full disk: the lock holds all the same
@@ -172,22 +169,6 @@ def _refuse_former(path: Path) -> None:
         former.unlink(missing_ok=True)
     finally:
         os.close(fd)
-
-
-def _dies(said: Mapping[str, Any]) -> bool:
-    """Whether a process is as good as dead: gone, or with a SIGKILL that it has not noticed yet."""
-    pid = said["pid"]
-    if not pid or said.get("host") != socket.gethostname():
-        return False
-    try:
-        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
-            status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
-    except FileNotFoundError:
-        return os.path.isdir("/proc/self")
-    except OSError:
-        return False
-    pending = int(status.get("SigPnd", "0"), 16) | int(status.get("ShdPnd", "0"), 16)
-    return status.get("State", "")[:1] in ("Z", "X") or bool(pending & (1 << (signal.SIGKILL - 1)))
 
 
 def _locker(inode: int) -> int | None:
