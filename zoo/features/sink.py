@@ -24,6 +24,7 @@ from zoo.features.arrow import schema_text
 from zoo.features.pipeline import Pipeline
 from zoo.features.spec import Sink
 from zoo.places import Hold, exchange, synchronise
+from zoo.tables.texts import looked_up
 from zoo.tables.versioned import Mode, Table
 
 __all__ = ["Folder", "FolderOutput", "Output", "TableOutput", "output"]
@@ -371,6 +372,6 @@ def _without(part: Any, update: Update, id: str | None, time: str) -> Any:
     if id is None:
         void = times >= update.since["all"]
     else:
-        limit = part.column(id).to_pandas().map(update.since)
+        limit = looked_up(part.column(id).to_pandas(), update.since)
         void = limit.notna() & (times >= limit.astype(times.dtype))
     return part.filter(pa.array(~void.to_numpy()))
