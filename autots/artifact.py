@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from typing import Any
 from autots.models.base import State
 from autots.models.state import dump, load
 from zoo.errors import ArtifactError
+from zoo.places import exchange
 
 __all__ = ["read_artifact", "write_artifact"]
 
@@ -48,10 +48,11 @@ def write_artifact(path: Path, parts: Mapping[str, State], *, beside: Callable[[
         (fresh / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         if beside is not None:
             beside(fresh)
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(fresh, path)
-        path.chmod(0o755)
+        fresh.chmod(0o755)
+        # At one moment: a process that dies here leaves the older artifact or the new one.
+        old = exchange(fresh, path)
+        if old is not None:
+            shutil.rmtree(old, ignore_errors=True)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise

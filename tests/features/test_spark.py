@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 
 from zoo.errors import ConfigError, DataError
 from zoo.features import Pipeline
+from zoo.features.batch import Names, batch_of
+from zoo.features.digest import digest
 from zoo.features.run import run
+from zoo.features.sink import Folder
+from zoo.tables.source import read
 from zoo.tables.versioned import Table
 from zoo.testing.feature_cases import CASES, weather
 from zoo.testing.features import assert_same, raw_table
@@ -48,6 +52,29 @@ def both(steps, table, session, folder, **options):
         rows = pd.read_parquet(folder / "out", columns=list(reports[-1].columns))
         frames.append(rows.sort_values(list(rows.columns[:3]), kind="stable", ignore_index=True))
     return reports, frames
+
+
+def test_ids_that_look_alike_are_series_of_their_own_on_both(spark_session, tmp_path):
+    ids = ["m\0a", "m\0b", "m", "m\0", "m ", " m", "\0", "", "é", "e\u0301", "nan"]
+    times = pd.date_range("2024-01-01", periods=3, freq="h")
+    table = pd.DataFrame({"meter": np.repeat(ids, 3), "ts": np.tile(times, len(ids)), "kwh": np.arange(33.0) ** 2})
+    table["meter"] = [name for name in ids for _ in range(3)]  # numpy's texts lose NULs at the end
+    reports, _ = both([{"lags": [1]}], table, spark_session, tmp_path)
+    assert reports[0].checksum == reports[1].checksum and reports[0].rows_out == 33
+
+
+@pytest.mark.parametrize("id", ["meter", None])
+def test_the_digest_of_raw_rows_is_the_same_on_both(spark_session, tmp_path, id):
+    table = raw_table().assign(empty=None)
+    table = table if id else table.drop_duplicates("ts")
+    table.to_parquet(tmp_path / "t.parquet")
+    made = Pipeline(
+        [{"lags": [1]}], source=str(tmp_path / "t.parquet"), sink=str(tmp_path / "out"), id=id, time="ts", target="kwh"
+    )
+    run(made, engine="spark", session=spark_session)
+    rows = read(str(tmp_path / "t.parquet"))
+    assert Folder(tmp_path / "out").manifest["info"]["rows"] == digest(batch_of(rows, Names(id, "ts", "kwh")))
+    assert "no new rows" in run(made, appending=True).why
 
 
 def test_all_steps_give_the_same_bits_checksums_and_files(spark_session, tmp_path):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -246,6 +248,49 @@ def test_vacuum_removes_what_no_recent_version_needs(table: Table) -> None:
     with pytest.raises(DataError, match="whole Delta table") as caught:
         table.read(as_of=0)
     assert "vacuum" in caught.value.hint
+
+
+@pytest.mark.parametrize("keep", [timedelta(seconds=1), timedelta(minutes=59), timedelta(hours=1)])
+def test_vacuum_keeps_at_least_what_it_was_told(table: Table, keep: timedelta) -> None:
+    for count in range(3):
+        table.write(_rows(["a"], [float(count)]), "overwrite")
+    orphan = Path(table.path) / "part-00000-of-a-writer.snappy.parquet"
+    orphan.write_bytes(b"half")
+    assert table.vacuum(keep=keep, dry_run=False) == [] and orphan.exists()
+    assert [table.read(as_of=version).to_pydict()["y"] for version in range(3)] == [[0.0], [1.0], [2.0]]
+    with pytest.raises(ConfigError, match="keep >= 0"):
+        table.vacuum(keep=timedelta(seconds=-1))
+
+
+def test_vacuum_leaves_what_a_running_writer_or_reader_needs(table: Table) -> None:
+    table.write(pa.table({"id": ["a"] * 10, "y": np.arange(10.0)}))
+    schema = table.schema()
+
+    def others() -> None:
+        Table.open(table.path).write(_rows(["b"], [1.0]))
+        # The writer's first file is there, the commit is not.
+        (Path(table.path) / "part-00000-uncommitted.snappy.parquet").write_bytes(b"half")
+        table.vacuum(keep=timedelta(0), dry_run=False)
+        assert (Path(table.path) / "part-00000-uncommitted.snappy.parquet").exists()
+
+    rows = table.read().to_batches()
+
+    def slow() -> Iterator[pa.RecordBatch]:
+        yield from rows
+        thread = threading.Thread(target=others)
+        thread.start()
+        thread.join()
+
+    table.write(pa.RecordBatchReader.from_batches(schema, slow()), "append")
+    assert table.read().num_rows == 21
+    batches = table.batches()
+    first = next(iter(batches))
+    table.write(_rows(["c"], [1.0]), "overwrite")
+    table.vacuum(keep=timedelta(0), dry_run=False)
+    assert first.num_rows + sum(batch.num_rows for batch in batches) == 21
+    table.vacuum(keep=timedelta(0), dry_run=False)  # nobody is at work any more
+    with pytest.raises(DataError, match="whole Delta table"):
+        table.read(as_of=0)
 
 
 def test_a_versioned_table_is_a_source(table: Table) -> None:

@@ -15,6 +15,7 @@ from zoo.features.kernels.groups import Ints
 from zoo.features.pipeline import Pipeline
 from zoo.features.plan import Plan, aggregated, make_plan
 from zoo.tables.source import read
+from zoo.tables.texts import coded, looked_up
 
 __all__ = ["Update", "append", "needed", "tail"]
 
@@ -44,9 +45,13 @@ class Update:
         if id is None:
             kept: pd.DataFrame = old[old[time] < self.since["all"]]
         else:
-            kept = old[~(old[time] >= old[id].map(self.since).astype(old[time].dtype))]
+            kept = old[~(old[time] >= looked_up(old[id], self.since).astype(old[time].dtype))]
         out = pd.concat([kept, self.rows[list(old.columns)]], ignore_index=True)
-        return out.sort_values([time] if id is None else [id, time], kind="stable", ignore_index=True)
+        if id is None:
+            return out.sort_values([time], kind="stable", ignore_index=True)
+        by_time = out[time].argsort(kind="stable").to_numpy()
+        by_id = np.argsort(coded(out[id], sort=True)[0][by_time], kind="stable")
+        return out.take(by_time[by_id]).reset_index(drop=True)
 
 
 def append(pipeline: Pipeline, history: Any, new: Any) -> Update:
@@ -164,7 +169,7 @@ def _rows_of(old: pd.DataFrame, pipeline: Pipeline, first: dict[Any, int], kept:
     never = np.iinfo(np.int64).max
     ids = old[source.id]
     plain = ids if pd.api.types.is_integer_dtype(ids.dtype) else ids.astype(str)
-    limit = plain.map(kept)
+    limit = looked_up(plain, kept)
     since = limit.fillna(0).to_numpy(np.int64)
     since[limit.isna().to_numpy()] = never
     return old[times >= since]

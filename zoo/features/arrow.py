@@ -11,7 +11,7 @@ import pandas as pd
 
 from zoo.features.batch import Batch
 
-__all__ = ["arrow_of", "checksum", "schema_text"]
+__all__ = ["arrow_of", "bits", "checksum", "mixed", "schema_text"]
 
 _Words = npt.NDArray[np.uint64]
 
@@ -60,12 +60,13 @@ def checksum(tables: Iterable[Any]) -> str:
         rows += table.num_rows
         words = np.zeros(table.num_rows, dtype=np.uint64)
         for place, name in enumerate(table.column_names):
-            words += _mixed(_bits(table.column(name)) + np.uint64((0x9E3779B97F4A7C15 * (place + 1)) % 2**64))
-        total += _mixed(words).sum(dtype=np.uint64)
+            words += mixed(bits(table.column(name)) + np.uint64((0x9E3779B97F4A7C15 * (place + 1)) % 2**64))
+        total += mixed(words).sum(dtype=np.uint64)
     return f"{int(total):016x}-{rows}"
 
 
-def _bits(column: Any) -> _Words:
+def bits(column: Any) -> _Words:
+    """Return a number for each value of an Arrow column: equal for equal values, 1 for a missing one."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -73,7 +74,7 @@ def _bits(column: Any) -> _Words:
         found = column.combine_chunks().dictionary_encode()
         found = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
         texts = np.array(found.dictionary.to_pylist(), dtype=object)
-        hashed = pd.util.hash_array(texts) if len(texts) else np.zeros(1, dtype=np.uint64)
+        hashed = pd.util.hash_array(texts, categorize=False) if len(texts) else np.zeros(1, dtype=np.uint64)
         codes = found.indices.fill_null(0).to_numpy(zero_copy_only=False)
         out = hashed[codes]
         out[found.indices.is_null().to_numpy(zero_copy_only=False)] = np.uint64(1)
@@ -89,7 +90,7 @@ def _bits(column: Any) -> _Words:
     return np.asarray(column.cast(pa.int64()).fill_null(1).to_numpy().view(np.uint64))
 
 
-def _mixed(words: _Words) -> _Words:
+def mixed(words: _Words) -> _Words:
     """Spread bits (splitmix64, Steele et al. 2014)."""
     out = words.copy()
     out ^= out >> np.uint64(30)

@@ -17,6 +17,7 @@ import pandas as pd
 
 from zoo.errors import DataError
 from zoo.features.kernels.groups import Groups, Ints
+from zoo.tables.texts import coded, same_text
 
 __all__ = ["Array", "Batch", "Names", "Ticks", "batch_of", "frame_of", "missing_of", "ranked", "same_time"]
 
@@ -193,7 +194,7 @@ def missing_of(values: Array) -> npt.NDArray[np.bool_]:
 def _keys(values: Array, descending: bool) -> list[Array]:
     missing = missing_of(values)
     if values.dtype == object:
-        codes = np.unique(np.where(missing, "", values).astype(str), return_inverse=True)[1].astype(float)
+        codes = coded(np.where(missing, "", values), sort=True)[0].astype(float)
     else:
         codes = np.where(missing, 0.0, values)
     return [missing, -codes if descending else codes]
@@ -300,15 +301,29 @@ def _ids(frame: pd.DataFrame, name: str | None) -> tuple[Array, Ints]:
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes, found = np.asarray(column.cat.codes, dtype=np.int64), column.cat.categories
     else:
-        codes, found = pd.factorize(column)
+        codes, found = coded(column)
     ids = np.asarray(found)
-    ids = ids.astype(np.int64) if ids.dtype.kind in "iub" else np.array([str(v) for v in ids], dtype=object)
+    if ids.dtype.kind in "iub":
+        ids = ids.astype(np.int64)
+    else:
+        codes, ids = same_text(codes, ids)
+        _whole_characters(ids, name)
     if len(ids) > 1 and not bool((ids[1:] > ids[:-1]).all()):
         by = np.argsort(ids, kind="stable")
         rank = np.empty(len(ids), dtype=np.int64)
         rank[by] = np.arange(len(ids))
         ids, codes = ids[by], rank[codes]
     return _used(ids, np.asarray(codes, dtype=np.int64))
+
+
+def _whole_characters(texts: Array, name: str) -> None:
+    """Refuse halves of characters: no file and no other engine can hold them."""
+    for text in texts:
+        if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
+            raise DataError(
+                f"ids must be Unicode text, but {name!r} holds {text!a}, with half a character (a surrogate)",
+                "decode the column again with its right encoding",
+            )
 
 
 def _used(ids: Array, codes: Ints) -> tuple[Array, Ints]:

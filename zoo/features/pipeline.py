@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -110,11 +110,12 @@ class Pipeline:
         """Return the steps as a file has them."""
         return [step_item(step) for step in self.steps]
 
-    def prepare(self, table: Any) -> memory.Prepared:
+    def prepare(self, table: Any, *, look: Callable[[Batch], None] | None = None) -> memory.Prepared:
         """Return a table after the row steps, with the plan of what remains.
 
         Args:
             table: Whatever ``zoo.tables.source.read`` takes.
+            look: Shown the rows before any step.
 
         Raises:
             DataError: The table cannot be used.
@@ -125,7 +126,7 @@ class Pipeline:
         if isinstance(frame, pd.Series):
             raise DataError("a table must have columns, but got a pandas Series", "give a frame with the time column")
         try:
-            return memory.prepare(frame, self.steps, source.names, zone=source.zone, plans=self._plans)
+            return memory.prepare(frame, self.steps, source.names, zone=source.zone, plans=self._plans, look=look)
         except StepError as error:
             raise self.said(error) from error
 

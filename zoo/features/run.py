@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +15,15 @@ from zoo.errors import ConfigError, DataError
 from zoo.features import artifact
 from zoo.features.append import append
 from zoo.features.arrow import arrow_of, checksum
-from zoo.features.batch import Ticks
+from zoo.features.batch import Batch, Ticks, batch_of
+from zoo.features.digest import Digest, added, changed, digest
+from zoo.features.engines import joining
 from zoo.features.engines import pandas as memory
 from zoo.features.engines.choice import Choice, choose
 from zoo.features.pipeline import Pipeline
 from zoo.features.plan import StepError
 from zoo.features.sink import Output, output
+from zoo.features.steps import Join
 from zoo.tables.source import read
 from zoo.tables.versioned import Table, is_table
 
@@ -87,6 +90,7 @@ def run(
     Raises:
         ConfigError: The pipeline has no source, or a step does not fit the table.
         DataError: The table cannot be used, or the sink holds something else.
+        ConflictError: Another run writes the sink at this moment.
     """
     began = time.monotonic()
     source = pipeline.spec.source
@@ -103,13 +107,14 @@ def run(
     elif as_of is not None:
         raise ConfigError(f"as_of needs a versioned table, but {path or 'a query'} has no versions", "leave it out")
     sink = output(pipeline.spec.sink, pipeline.folder)
-    if appending:
-        return _appended(pipeline, path, sink, sources, chosen, began)
-    if chosen.engine == "spark":
-        done = _on_spark(pipeline, path, sink, sources, session)
-    else:
-        done = _in_memory(pipeline, path, sink, sources)
-    return _report(pipeline, chosen, done, sink, sources, began)
+    with nullcontext() if sink is None else sink.held():
+        if appending:
+            return _appended(pipeline, path, sink, sources, chosen, began)
+        if chosen.engine == "spark":
+            done = _on_spark(pipeline, path, sink, sources, session)
+        else:
+            done = _in_memory(pipeline, path, sink, sources)
+        return _report(pipeline, chosen, done, sink, sources, began)
 
 
 def located(pipeline: Pipeline, path: str) -> str:
@@ -145,9 +150,20 @@ def _frame(path: str | None, pipeline: Pipeline, sources: dict[str, int]) -> pd.
     return found if isinstance(found, pd.DataFrame) else found.to_frame()
 
 
-def _info(pipeline: Pipeline, sources: dict[str, int], raw: int, until: int | str, id: str | None) -> dict[str, Any]:
-    """Return what a sink is told: what made the rows, of what, and up to which time."""
+def _info(
+    pipeline: Pipeline,
+    sources: dict[str, int],
+    raw: int,
+    until: int | str,
+    id: str | None,
+    *,
+    rows: Mapping[str, str],
+    joined: Mapping[str, Digest],
+) -> dict[str, Any]:
+    """Return what a sink is told: what made the rows, of what, up to which time, and what the rows were."""
     return {
+        "rows": dict(rows),
+        "joined": dict(joined),
         "pipeline": pipeline.hash,
         "sources": sources,
         "rows_in": raw,
@@ -157,9 +173,23 @@ def _info(pipeline: Pipeline, sources: dict[str, int], raw: int, until: int | st
     }
 
 
+def _joined(pipeline: Pipeline, until: int) -> dict[str, Digest]:
+    """Return what joined tables were up to a time: later rows of them change no older feature."""
+    return {
+        str(place): digest(step.known().batch, until=until)
+        for place, step in enumerate(pipeline.steps)
+        if isinstance(step, Join) and not joining.place(step).spark
+    }
+
+
 def _in_memory(pipeline: Pipeline, path: str | None, sink: Output | None, sources: dict[str, int]) -> _Done:
     frame = _frame(path, pipeline, sources)
-    prepared = pipeline.prepare(frame)
+    seen: list[tuple[Digest, int]] = []
+
+    def look(raw: Batch) -> None:
+        seen.append((digest(raw), int(raw.times.max())))
+
+    prepared = pipeline.prepare(frame, look=None if sink is None else look)
     until = _until(frame[pipeline.spec.source.time])
     del frame
     fitted = memory.fit(prepared)
@@ -172,9 +202,12 @@ def _in_memory(pipeline: Pipeline, path: str | None, sink: Output | None, source
         for _ in parts:
             pass
     else:
-        version = sink.write(
-            parts, info=_info(pipeline, sources, prepared.raw, until, prepared.plan.scope.names.id), pipeline=pipeline
-        )
+        ((rows, last),) = seen
+        info = _info(
+            pipeline, sources, prepared.raw, until, prepared.plan.scope.names.id,
+            rows=rows, joined=_joined(pipeline, last),
+        )  # fmt: skip
+        version = sink.write(parts, info=info, pipeline=pipeline)
     notes = prepared.batch.notes
     return _Done(prepared.raw, sums.rows, tuple(sums.columns), sums.text, version, notes)
 
@@ -241,9 +274,13 @@ def _on_spark(
             for part in distributed.collected(features):
                 sums.add(part)
             return _Done(table.raw, sums.rows, tuple(sums.columns), sums.text)
+        info = _info(
+            pipeline, sources, table.raw, _moment(table.until, table.ticks), table.plan.scope.names.id,
+            rows=distributed.digest(table, source.names), joined=_joined(pipeline, table.until),
+        )  # fmt: skip
         version = sink.write_spark(
             features,
-            info=_info(pipeline, sources, table.raw, _moment(table.until, table.ticks), table.plan.scope.names.id),
+            info=info,
             pipeline=pipeline,
             schema=distributed.arrow_schema(table),
         )
@@ -283,21 +320,51 @@ def _appended(
             f"rows up to {info['until']} must be as they were, but there are {len(old)} instead of {seen}",
             "rows came late, or were removed: run without --append",
         )
+    source = pipeline.spec.source
+    raw = batch_of(old, source.names, zone=source.zone)
+    rows = digest(raw)
+    _refuse_changes(pipeline, info, rows, int(raw.times.max()))
+    del raw
     sums = _Sums()
     version = None
     if len(new):
         update = append(pipeline, old, new)
         until = _until(frame[pipeline.spec.source.time])
-        version = sink.update(
-            update, info=_info(pipeline, sources, len(frame), until, info.get("id")), pipeline=pipeline
-        )
+        arrived = batch_of(new, source.names, zone=source.zone)
+        noted = _info(
+            pipeline, sources, len(frame), until, info.get("id"),
+            rows=added([rows, digest(arrived)]), joined=_joined(pipeline, int(arrived.times.max())),
+        )  # fmt: skip
+        version = sink.update(update, info=noted, pipeline=pipeline)
         why = f"{len(new)} new rows; {update.read} older ones were needed, {len(update.rows)} rows computed"
     else:
         why = "no new rows"
+    if "rows" not in info:
+        why += "; a former version wrote the sink: whether older rows changed could only be told by their number"
     for part in sink.tables():
         sums.add(part)
     done = _Done(len(frame), sums.rows, tuple(sums.columns), sums.text, version)
     return _report(pipeline, Choice("pandas", why), done, sink, sources, began)
+
+
+def _refuse_changes(pipeline: Pipeline, info: Mapping[str, Any], rows: Digest, until: int) -> None:
+    """Raise where rows of which there are features are not what they were."""
+    hint = "run without --append: all features are computed again"
+    differing = changed(info.get("rows", {}), rows)
+    if differing:
+        raise DataError(
+            f"rows up to {info['until']} must be as they were, but values, times or ids of {differing} have changed",
+            hint,
+        )
+    now = _joined(pipeline, until) if info.get("joined") else {}
+    for place, then in info.get("joined", {}).items():
+        differing = changed(then, now.get(place, then))
+        if differing:
+            raise DataError(
+                f"rows of a joined table up to {info['until']} must be as they were, but in the table of step {place} "
+                f"{differing} have changed",
+                hint,
+            )
 
 
 def _learnt(sink: Output) -> Any:

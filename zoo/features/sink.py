@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
+import os
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,8 @@ from zoo.features.append import Update
 from zoo.features.arrow import schema_text
 from zoo.features.pipeline import Pipeline
 from zoo.features.spec import Sink
+from zoo.places import Hold, exchange, synchronise
+from zoo.tables.texts import looked_up
 from zoo.tables.versioned import Mode, Table
 
 __all__ = ["Folder", "FolderOutput", "Output", "TableOutput", "output"]
@@ -31,19 +36,30 @@ _KEPT = "_pipelines"  # beside a versioned table's rows
 class Folder:
     """A folder of Parquet files that is replaced as a whole.
 
-    What is written goes to a folder beside it; ``commit`` puts that in its place. A process that dies before leaves the
-    old one, and one that dies between the two renames leaves it under another name, where the next opening finds it.
+    What is written goes to a folder beside it that is nobody else's; ``commit`` exchanges the two. A process that dies
+    leaves the old rows or the new ones, and a folder beside them that the next run removes.
 
     Args:
-        path: The folder.
+        path: The folder; a link to one stays a link.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self.partial = self.path.with_name(f".{self.path.name}.partial")
-        self._old = self.path.with_name(f".{self.path.name}.old")
-        if self._old.exists() and not self.path.exists():
-            self._old.rename(self.path)
+        self.path = Path(os.path.realpath(path))
+        self.partial = self.path.with_name(f".{self.path.name}.partial-{uuid4().hex}")
+        self.hold = Hold(self.path, "a sink")
+        if not self.path.exists() and any(self._beside("old")):
+            with self.hold:
+                self._put_back()
+
+    def _beside(self, kind: str) -> list[Path]:
+        name = glob.escape(f".{self.path.name}.{kind}")
+        return [*self.path.parent.glob(name), *self.path.parent.glob(f"{name}-*")]
+
+    def _put_back(self) -> None:
+        """Where names cannot be exchanged, a process may have died between the two renames."""
+        for old in self._beside("old"):
+            if not self.path.exists():
+                old.rename(self.path)
 
     @property
     def manifest(self) -> dict[str, Any] | None:
@@ -82,22 +98,20 @@ class Folder:
             )
 
     def begin(self) -> Path:
-        """Return an empty folder to write to."""
-        if self.partial.exists():
-            shutil.rmtree(self.partial)
+        """Return an empty folder to write to, and remove what dead runs left; whoever calls it has the ``hold``."""
+        self._put_back()
+        for left in [*self._beside("partial"), *self._beside("old")]:
+            shutil.rmtree(left)
         self.partial.mkdir(parents=True)
         return self.partial
 
     def commit(self, manifest: dict[str, Any]) -> None:
         """Put what was written in the folder's place."""
         (self.partial / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-        if self._old.exists():
-            shutil.rmtree(self._old)
-        if self.path.exists():
-            self.path.rename(self._old)
-        self.partial.rename(self.path)
-        if self._old.exists():
-            shutil.rmtree(self._old)
+        synchronise(self.partial)
+        old = exchange(self.partial, self.path)
+        if old is not None:
+            shutil.rmtree(old)
 
     def discard(self) -> None:
         """Remove what was not committed."""
@@ -119,6 +133,14 @@ class Output(ABC):
     """Where a run writes."""
 
     name: str
+
+    def held(self) -> AbstractContextManager[object]:
+        """While a run reads what is there, and replaces it: nobody else may.
+
+        Raises:
+            ConflictError: Somebody else does; the message names him.
+        """
+        return nullcontext()  # a versioned table settles it at the commit
 
     @property
     @abstractmethod
@@ -174,6 +196,10 @@ class FolderOutput(Output):
         self.name = str(path)
         self._folder = Folder(path)
 
+    def held(self) -> AbstractContextManager[object]:
+        """One run at a time."""
+        return self._folder.hold
+
     @property
     def info(self) -> dict[str, Any] | None:
         """The manifest's note."""
@@ -187,6 +213,10 @@ class FolderOutput(Output):
 
     def write(self, parts: Iterable[Any], *, info: dict[str, Any], pipeline: Pipeline) -> int | None:
         """Write one file with a row group per part."""
+        with self.held():
+            return self._write(parts, info, pipeline)
+
+    def _write(self, parts: Iterable[Any], info: dict[str, Any], pipeline: Pipeline) -> None:
         import pyarrow.parquet as pq
 
         at = self._folder.begin()
@@ -204,20 +234,20 @@ class FolderOutput(Output):
         except BaseException:
             self._folder.discard()
             raise
-        return None
 
     def write_spark(self, frame: Any, *, info: dict[str, Any], pipeline: Pipeline, schema: Any) -> int | None:
         """Let the executors write: they must see this folder."""
-        self._folder.check(schema)
-        at = self._folder.begin()
-        try:
-            frame.write.mode("overwrite").parquet(str(at.resolve()))
-            for file in [*at.glob("_SUCCESS"), *at.glob(".*.crc")]:
-                file.unlink()
-            self._commit(schema, info, pipeline)
-        except BaseException:
-            self._folder.discard()
-            raise
+        with self.held():
+            self._folder.check(schema)
+            at = self._folder.begin()
+            try:
+                frame.write.mode("overwrite").parquet(str(at.resolve()))
+                for file in [*at.glob("_SUCCESS"), *at.glob(".*.crc")]:
+                    file.unlink()
+                self._commit(schema, info, pipeline)
+            except BaseException:
+                self._folder.discard()
+                raise
         return None
 
     def update(self, update: Update, *, info: dict[str, Any], pipeline: Pipeline) -> int | None:
@@ -342,6 +372,6 @@ def _without(part: Any, update: Update, id: str | None, time: str) -> Any:
     if id is None:
         void = times >= update.since["all"]
     else:
-        limit = part.column(id).to_pandas().map(update.since)
+        limit = looked_up(part.column(id).to_pandas(), update.since)
         void = limit.notna() & (times >= limit.astype(times.dtype))
     return part.filter(pa.array(~void.to_numpy()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 from collections import deque
@@ -11,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ConfigError, StudyError
 from zoo.search.checkpoints import CheckpointStore
+from zoo.search.foreign import TAG
 from zoo.search.journal import json_of
 from zoo.search.pareto import front
 from zoo.search.record import Records, state_of
 from zoo.search.settings import Settings
 from zoo.search.stoppers.base import Curve, CurveState
 from zoo.search.stoppers.stagnation import stagnated
-from zoo.search.trial import Trial, TrialRecord
+from zoo.search.trial import FailureKind, Trial, TrialRecord
 from zoo.search.watch import StudyTime, Watch
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from zoo.search.suggest import Drawn
 
 __all__ = ["Course", "queue_key"]
+
+_logger = logging.getLogger(__name__)
 
 
 class Course:
@@ -128,7 +132,10 @@ class Course:
             if "queued" in attrs:
                 self.tags[queue_key(attrs["queued"], attrs.get("tag", ""))] = number
             if state == "queued":
-                self.queued.append(number)
+                if attrs.get("tag") != TAG or self._usable(number):
+                    self.queued.append(number)
+                continue
+            if (attrs.get("result", {}).get("failure") or {}).get("kind") == FailureKind.FOREIGN:
                 continue
             self.asked += frozen.state.name != "FAIL"
             self.cost += attrs.get("result", {}).get("cost") or 0.0
@@ -138,7 +145,30 @@ class Course:
                 self.again.append(number)
             elif state != "paused" and self.checkpoint(number) is not None:
                 self._ended_with.add(number)
+        self.storage.arrived()  # they are in the queue
         self.read_evidence()
+
+    def admit(self) -> None:
+        """Queue what other programs have put into the journal since, and forget what they took back."""
+        for number in self.storage.arrived():
+            attrs = self.storage.trials[number].user_attrs
+            if number not in self.queued and self._usable(number):
+                self.tags.setdefault(queue_key(attrs["queued"], TAG), number)
+                self.queued.append(number)
+        while self.queued and state_of(self.storage.trials[self.queued[0]]) != "queued":
+            self.queued.popleft()
+
+    def _usable(self, number: int) -> bool:
+        """Whether a point that another program queued lies in the space."""
+        given = self.storage.trials[number].user_attrs["queued"]
+        try:
+            near = self.settings.space.nearest(given)
+        except ConfigError as error:
+            _logger.warning("trial %d was queued by another program and cannot be tried: %s", number, error.message)
+            return False
+        if near != given:
+            _logger.warning("trial %d was queued by another program and lies outside of the space: %s", number, given)
+        return bool(near == given)
 
     def read_evidence(self) -> None:
         """Take in what the journal holds of earlier studies."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from zoo.errors import StudyError
-from zoo.search.journal import JournalFile, StudyLock, json_of, read_journal
+from zoo.search.journal import JournalFile, json_of, read_journal
+from zoo.search.locks import StudyLock
 from zoo.search.settings import Settings
 from zoo.search.storage import STUDY_ID, StudyStorage
 
@@ -28,11 +29,12 @@ def open_storage(path: Path | None, settings: Settings) -> tuple[StudyStorage, S
     lock = StudyLock(path)
     journal: JournalFile | None = None
     try:
-        journal = JournalFile(path)
+        journal = JournalFile(path, lock)
         storage = StudyStorage(journal)
         for operation in journal.operations:
             storage.apply(operation)
         journal.operations = []
+        journal.others = storage.apply
         if storage.empty:
             _create(storage, settings)
         else:

@@ -16,7 +16,7 @@ from zoo.errors import StudyError
 from zoo.search import domains as kinds
 from zoo.search import priors
 from zoo.search.evidence import read_evidence
-from zoo.search.journal import read_journal
+from zoo.search.journal import WRITER, read_journal
 from zoo.search.samplers import make_sampler
 from zoo.search.settings import versions
 from zoo.search.space import Space
@@ -82,11 +82,11 @@ def replay(path: str | Path, *, sampler: Any = None) -> ReplayReport:
     waiting = sorted(asks.items(), key=lambda item: (item[1][0], item[0]))
     for index, operation in enumerate(operations):
         while waiting and waiting[0][1][0] == index:
-            line, (_, queued) = waiting.pop(0)
-            drawn[line] = player.draw(queued)
+            line, (_, queues) = waiting.pop(0)
+            drawn[line] = player.draw(player.number(operations[line]) if queues else None)
         player.apply(operation)
-        if "sampling" in operation.get("user_attr", {}):
-            then, now = operation["user_attr"]["sampling"].get("versions", {}), versions()
+        if "sampling" in _said(operation):
+            then, now = _said(operation)["sampling"].get("versions", {}), versions()
             others |= {name: (then[name], now[name]) for name in then if name in now and then[name] != now[name]}
         if index in asks:
             number = player.number(operation)
@@ -99,13 +99,20 @@ def replay(path: str | Path, *, sampler: Any = None) -> ReplayReport:
     return ReplayReport(len(asks), tuple(differences), others)
 
 
-def _asks(operations: list[dict[str, Any]]) -> dict[int, tuple[int, int | None]]:
-    """Return for each line that hands out a suggestion what it had seen, and the queued trial that it completed."""
+def _asks(operations: list[dict[str, Any]]) -> dict[int, tuple[int, bool]]:
+    """Return for each line that hands out a suggestion what it had seen, and whether it completed a queued trial."""
     return {
-        index: (operation["seen"], None if _resumes(operation) else operation.get("trial_id"))
+        index: (operation["seen"], not _resumes(operation) and "trial_id" in operation)
         for index, operation in enumerate(operations)
-        if "seen" in operation
+        if "seen" in operation and operation.get("worker_id", WRITER) == WRITER
     }
+
+
+def _said(operation: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a line of ours says about the study; other programs say nothing that a suggestion depends on."""
+    ours = operation["op_code"] == Operation.SET_STUDY_USER_ATTR and operation.get("worker_id", WRITER) == WRITER
+    found: Mapping[str, Any] = operation["user_attr"] if ours else {}
+    return found
 
 
 def _resumes(operation: Mapping[str, Any]) -> bool:
@@ -126,7 +133,7 @@ class _Player:
     def apply(self, operation: Mapping[str, Any]) -> None:
         """Take in one operation."""
         self._storage.apply(operation)
-        attrs = operation.get("user_attr", {}) if operation["op_code"] == Operation.SET_STUDY_USER_ATTR else {}
+        attrs = _said(operation)
         if "identity" in attrs:
             self._space = space_of(attrs["identity"]["space"])
         if "sampling" in attrs:
@@ -167,7 +174,7 @@ class _Player:
 
     def number(self, operation: Mapping[str, Any]) -> int:
         """Return the trial that an operation, which was just applied, handed out."""
-        return int(operation.get("trial_id", len(self._storage.trials) - 1))
+        return self._storage.number_of(operation) if "trial_id" in operation else len(self._storage.trials) - 1
 
     def origin(self, number: int, resumed: int | None) -> int | None:
         """Return from whose checkpoint a new trial went on."""

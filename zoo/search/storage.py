@@ -10,11 +10,15 @@ them), with a few additional members that its reader ignores:
 - ``seconds``, ``metrics``, ``checkpoint``: of a report; kept in the trial's user attributes ``clock``, ``last`` and
   ``checkpoint``.
 
+Lines that another program appended (optuna-dashboard, Optuna) are in the history at their place; what they may change
+is said in ``foreign``.
+
 A trial is never changed, it is replaced: a list of trials that was taken once stays as it was.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Container, Mapping, Sequence
 from contextlib import AbstractContextManager
 from copy import copy
@@ -29,13 +33,16 @@ from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from zoo.errors import StudyError
+from zoo.search import foreign
+from zoo.search.journal import WRITER
 from zoo.search.metrics import Limit, violations
 
 __all__ = ["STUDY_ID", "Log", "Operation", "Snapshot", "StudyStorage"]
 
-#: A journal holds one study.
+_logger = logging.getLogger(__name__)
+
+#: A journal holds one study of ours.
 STUDY_ID = 0
-_WRITER = "zoo"
 #: The study attribute that the trials' constraints are computed from.
 _LIMITS = "limits"
 
@@ -85,14 +92,22 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
         self.position = 0
         self._texts: dict[BaseDistribution, str] = {}
         self._distributions: dict[str, BaseDistribution] = {}
+        #: Optuna counts the trials of all studies of a file: id -> our number, or None; and our number -> id.
+        self._numbers: list[int | None] = []
+        self._ids: list[int] = []
+        self._others = foreign.Others()
 
     # operations
 
     def apply(self, operation: Mapping[str, Any]) -> None:
         """Take in one operation of a journal."""
         self.position += 1
+        if operation.get("worker_id", WRITER) != WRITER and self._others.apart:
+            self._take_foreign(operation)
+            return
         code = operation["op_code"]
         if code == Operation.CREATE_STUDY:
+            self._others = foreign.Others(operation["study_name"], apart=operation.get("worker_id") == WRITER)
             self._study = FrozenStudy(
                 study_name=operation["study_name"],
                 direction=None,
@@ -106,10 +121,47 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
         elif code == Operation.CREATE_TRIAL:
             self._create_trial(operation)
         else:
-            self._change_trial(code, operation)
+            number = self.number_of(operation)
+            self._others.waiting.discard(number)
+            self._change_trial(number, code, operation)
+
+    def _take_foreign(self, operation: Mapping[str, Any]) -> None:
+        """Take in what another program appended, as far as it may."""
+        code = operation["op_code"]
+        trial = None
+        try:
+            if code in foreign.OF_TRIALS:
+                number = self.number_of(operation)
+                trial = self.trials[number] if number >= 0 else None
+            verdict = self._others.judge(operation, trial, count=len(self.trials))
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            verdict = foreign.Verdict(refused=f"a line of another program is not understood, and left out: {error!r}")
+        if verdict.elsewhere:
+            self._numbers.append(None)
+        elif verdict.operation is not None and code == Operation.CREATE_TRIAL:
+            self._create_trial(verdict.operation)
+        elif verdict.operation is not None and trial is not None:
+            self._change_trial(trial.number, code, verdict.operation)
+        elif verdict.operation is not None:
+            self._set_study_attr(verdict.operation)
+        if verdict.refused and self._log is not None:
+            _logger.warning("%s", verdict.refused)
+
+    def number_of(self, operation: Mapping[str, Any]) -> int:
+        """Return which of the study's trials an operation is about; -1 for none."""
+        at = operation["trial_id"]
+        number = self._numbers[at] if 0 <= at < len(self._numbers) else None
+        return -1 if number is None else number
+
+    def arrived(self) -> list[int]:
+        """Return the trials that other programs have queued since this was called last."""
+        found, self._others.arrived = self._others.arrived, []
+        return [number for number in found if number in self._others.waiting]
 
     def _write(self, code: Operation, **members: Any) -> None:
-        operation = {"op_code": int(code), "worker_id": _WRITER, **members}
+        if "trial_id" in members:
+            members["trial_id"] = self._ids[members["trial_id"]]
+        operation = {"op_code": int(code), "worker_id": WRITER, **members}
         if self._log is not None:
             self._log.append(operation)
         self.apply(operation)
@@ -127,6 +179,8 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
     def _create_trial(self, operation: Mapping[str, Any]) -> None:
         distributions = {name: self._distribution(text) for name, text in operation.get("distributions", {}).items()}
         internal = operation.get("params", {})
+        self._ids.append(len(self._numbers))
+        self._numbers.append(len(self.trials))
         self.trials.append(
             FrozenTrial(
                 number=len(self.trials),
@@ -144,8 +198,7 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
             )
         )
 
-    def _change_trial(self, code: int, operation: Mapping[str, Any]) -> None:
-        number = operation["trial_id"]
+    def _change_trial(self, number: int, code: int, operation: Mapping[str, Any]) -> None:
         old = self.trials[number]
         if old.state.is_finished():
             raise StudyError(
@@ -184,6 +237,8 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
             trial.datetime_start = _local(operation["datetime_start"])
         if "datetime_complete" in operation:
             trial.datetime_complete = _local(operation["datetime_complete"])
+        if "result" in operation:
+            trial.user_attrs = {**trial.user_attrs, "result": operation["result"]}
         if trial.state.is_finished():
             judged = self._judged(trial)
             trial.system_attrs = judged.system_attrs
@@ -440,6 +495,7 @@ class Snapshot(StudyStorage):
         super().__init__()
         self._study = copy(source._study)
         self._texts, self._distributions = source._texts, source._distributions
+        self._numbers, self._ids = list(source._numbers), list(source._ids)
         self.trials = list(source.trials)
         self.position = source.position
         self._evidence = list(evidence)

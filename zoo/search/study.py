@@ -22,7 +22,8 @@ from zoo.errors import ConfigError, StudyError
 from zoo.search.budget import AnyBudget, Budget
 from zoo.search.checkpoints import CheckpointStore
 from zoo.search.course import Course
-from zoo.search.journal import StudyLock, json_of
+from zoo.search.journal import json_of
+from zoo.search.locks import StudyLock
 from zoo.search.metrics import Direction, Limit, Metric, Metrics, Result, Value
 from zoo.search.record import Records
 from zoo.search.settings import Settings, StudyOptions
@@ -92,7 +93,7 @@ class Study:
         """Create the study in the file ``path``, or continue it.
 
         Args:
-            path: The journal; ``path.lock`` beside it holds the driver's process id. None: in memory only.
+            path: The journal; ``path.driver`` beside it says who has it open. None: in memory only.
             space: What may be chosen; the same as in an existing file.
             metrics: What a training returns; by default the one objective "value".
             direction: Of that one.
@@ -221,7 +222,7 @@ class Study:
         with self._lock:
             # A closed study says so, rather than suggesting something.
             with self._course.storage.transaction():
-                pass
+                self._course.admit()
             if self._full() or self._time_is_over():
                 return None
             if self._course.again:

@@ -19,8 +19,9 @@ State: TypeAlias = Literal["queued", "running", "paused", "complete", "stopped",
 class FailureKind(StrEnum):
     """Why a trial has no value.
 
-    ``LOST`` (the machine's fault, again and again) and ``BUDGET`` (it was ended for want of time) say nothing about the
-    configuration. The others are its own fault: the sampler learns to keep away.
+    ``LOST`` (the machine's fault, again and again), ``BUDGET`` (it was ended for want of time) and ``FOREIGN`` (another
+    program runs it in this study's journal) say nothing about the configuration. The others are its own fault: the
+    sampler learns to keep away.
     """
 
     EXCEPTION = "exception"
@@ -31,11 +32,12 @@ class FailureKind(StrEnum):
     TIME_LIMIT = "time_limit"
     LOST = "lost"
     BUDGET = "budget"
+    FOREIGN = "foreign"
 
     @property
     def teaches(self) -> bool:
         """Whether the sampler is told about it."""
-        return self not in (FailureKind.LOST, FailureKind.BUDGET)
+        return self not in (FailureKind.LOST, FailureKind.BUDGET, FailureKind.FOREIGN)
 
 
 class Stopped(BaseException):  # an order, not an error

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from zoo.errors import ConfigError, ConflictError, DataError
 from zoo.tables.arrow import fitting, stream
+from zoo.tables.work import alone, while_working, working
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,6 +30,7 @@ AsOf: TypeAlias = "int | datetime | str"
 _MODES = ("append", "overwrite", "merge")
 _NOTE = "zoo"  # the key of our own record in a commit
 _LOG = "_delta_log"
+_BUSY_HOURS = 24  # what vacuum leaves beside somebody at work
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ class Table:
                 self._check_schema(schema, mode, evolve)
             else:
                 self._claim()
-            with _translated(self._path):
+            with working(self._path), _translated(self._path):
                 if mode == "merge" and there:
                     self._merge(_whole(rows, schema, key), key, evolve, note)
                 else:
@@ -185,13 +187,16 @@ class Table:
                 raise DataError(
                     f"columns must be in the table, but {unknown} are not", "see `zoo table show` for its columns"
                 )
-        with _translated(self._path):
+        with working(self._path), _translated(self._path):
             return table.to_pyarrow_table(columns=None if columns is None else list(columns))
 
     def batches(self, *, as_of: AsOf | None = None) -> pa.RecordBatchReader:
         """Return a version as a stream, for tables larger than memory."""
+        import pyarrow as pa
+
         with _translated(self._path):
-            return self._open(as_of).to_pyarrow_dataset().scanner().to_reader()
+            reader = self._open(as_of).to_pyarrow_dataset().scanner().to_reader()
+        return pa.RecordBatchReader.from_batches(reader.schema, while_working(self._path, reader))
 
     def files(self, *, as_of: AsOf | None = None) -> list[str]:
         """Return where the Parquet files of a version are, for engines that read files."""
@@ -213,7 +218,7 @@ class Table:
         first, last = self.resolve(since), self.version if until is None else self.resolve(until)
         if first > last:
             raise ConfigError(f"`since <= until` must hold, but got versions {first} and {last}", "swap them")
-        with _translated(self._path):
+        with working(self._path), _translated(self._path):
             if first == last:
                 return pa.table(self._open(last).load_cdf(last, last)).slice(0, 0)
             return pa.table(self._open(last).load_cdf(first + 1, last))
@@ -221,11 +226,25 @@ class Table:
     def vacuum(self, *, keep: timedelta = timedelta(days=7), dry_run: bool = True) -> list[str]:
         """Remove the files that no version of the last ``keep`` needs; return their names.
 
-        Versions older than that can no longer be read. Older files of killed writers go too.
+        Versions older than that can no longer be read. Older files of killed writers go too, unless somebody writes or
+        reads the table at this moment: then the files of the last day stay, and whatever no commit names.
+
+        Args:
+            keep: Rounded up to whole hours. Zero keeps the newest version alone, where nobody is at work; programs
+                other than this one are not seen, so leave them the hours that their longest write takes.
+            dry_run: Only say what would be removed.
+
+        Raises:
+            ConfigError: It is negative.
         """
-        hours = int(keep.total_seconds() // 3600)
-        with _translated(self._path):
-            removed = self._open().vacuum(hours, dry_run=dry_run, enforce_retention_duration=False, full=True)
+        if keep < timedelta(0):
+            raise ConfigError(f"`keep >= 0` must hold, but got {keep}", "such as timedelta(days=7)")
+        hours = -(-keep // timedelta(hours=1))
+        table = self._open()
+        with alone(self._path) as undisturbed, _translated(self._path):
+            if not undisturbed:
+                hours = max(hours, _BUSY_HOURS)
+            removed = table.vacuum(hours, dry_run=dry_run, enforce_retention_duration=False, full=undisturbed)
         return [str(name) for name in removed]
 
     def resolve(self, as_of: AsOf) -> int:

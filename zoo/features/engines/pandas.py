@@ -51,6 +51,7 @@ def prepare(
     *,
     zone: str | None,
     plans: dict[Scope, Plan] | None = None,
+    look: Callable[[Batch], None] | None = None,
 ) -> Prepared:
     """Return a table after the row steps.
 
@@ -60,6 +61,7 @@ def prepare(
         names: The roles.
         zone: Zone of the calendar.
         plans: Plans of earlier tables with the same columns, and of this one afterwards.
+        look: Shown the rows before any step.
 
     Raises:
         DataError: The table cannot be used, or no row is left.
@@ -71,6 +73,8 @@ def prepare(
     if plans is not None:
         plans[scope] = plan
     raw = len(batch)
+    if look is not None:
+        look(batch)
     for step in plan.rows:
         batch = step.apply(batch)
         if not len(batch):

@@ -19,6 +19,7 @@ from zoo.errors import DataError
 from zoo.features.arrow import arrow_of
 from zoo.features.batch import Array, Batch, Names, Ticks
 from zoo.features.compute import compute, fitted_of, learn, scaled
+from zoo.features.digest import Digest, added, digest_of_rows
 from zoo.features.engines.columns import moments, quoted, values
 from zoo.features.engines.joining import placed
 from zoo.features.engines.sql import after
@@ -74,6 +75,7 @@ class Distributed:
         until: The newest of their times.
         single: Whether the table has no id column.
         text_ids: Whether ids are text.
+        clean: The rows before any step: id, microseconds, doubles, texts.
     """
 
     frame: DataFrame
@@ -84,6 +86,7 @@ class Distributed:
     until: int
     single: bool
     text_ids: bool
+    clean: DataFrame
 
 
 def prepare(
@@ -113,7 +116,7 @@ def prepare(
     inner = replace(names, id=names.id or _SINGLE)
     raw, until = _check(frame, clean, inner, plan)
     state = after(clean, plan, inner, ticks, text_ids)
-    return Distributed(state.frame, plan, state.names, state.ticks, raw, until, names.id is None, state.text_ids)
+    return Distributed(state.frame, plan, state.names, state.ticks, raw, until, names.id is None, state.text_ids, clean)
 
 
 def _canonical(
@@ -248,6 +251,27 @@ def collected(frame: DataFrame) -> Iterator[Any]:
 
     for batch in frame._collect_as_arrow():
         yield pa.Table.from_batches([batch])
+
+
+def digest(table: Distributed, raw: Names) -> Digest:
+    """Return what the rows were before any step: one more pass.
+
+    Args:
+        table: The prepared table.
+        raw: The roles that its raw rows have.
+    """
+    id, time = raw.id, raw.time
+
+    def work(batches: Iterator[Any]) -> Iterator[Any]:
+        import pyarrow as pa
+
+        for batch in batches:
+            rows = pa.Table.from_batches([batch])
+            found = digest_of_rows(rows if id is not None else rows.drop_columns([_SINGLE]), id, time)
+            yield pa.RecordBatch.from_pydict({"name": list(found), "part": list(found.values())})
+
+    rows = table.clean.mapInArrow(work, "name string, part string").collect()
+    return added({row["name"]: row["part"]} for row in rows)
 
 
 def arrow_schema(table: Distributed) -> Any:

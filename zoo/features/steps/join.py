@@ -17,6 +17,7 @@ from zoo.features.batch import Array, Batch, Names, Ticks, batch_of
 from zoo.features.kernels.groups import Ints
 from zoo.features.steps.base import RowStep, Scope, microseconds
 from zoo.tables.source import read
+from zoo.tables.texts import coded
 
 __all__ = ["Join", "Known", "Side"]
 
@@ -64,7 +65,7 @@ class Known:
         change = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.empty(0, int)
         order: Array | None = None
         if len(change) > 64 and len(change) > len(keys) // 8:
-            order = np.argsort(pd.factorize(keys)[0], kind="stable")
+            order = np.argsort(coded(keys)[0], kind="stable")
             keys, times = keys[order], times[order]
             change = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
         known = self.batch.times

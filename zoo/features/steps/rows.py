@@ -18,6 +18,7 @@ from zoo.features.batch import Array, Batch, missing_of, ranked, same_time
 from zoo.features.expression import ArrayDialect, Condition
 from zoo.features.kernels.groups import Floats, Groups, Ints
 from zoo.features.steps.base import RowStep, Scope, microseconds
+from zoo.tables.texts import coded
 
 __all__ = ["HOWS", "Aggregate", "Deduplicate", "Filter", "Resample", "moment"]
 
@@ -242,7 +243,7 @@ def _carried(values: Array, times: Ints, rows: Ints, groups: Groups) -> Array:
     out = np.full(groups.rows, None, dtype=object)
     known = ~missing_of(values)
     if known.any():
-        codes, texts = pd.factorize(values[known], sort=True)
+        codes, texts = coded(values[known], sort=True)
         order = np.lexsort((codes, times[known], rows[known]))
         out[rows[known][order]] = np.asarray(texts, dtype=object)[codes[order]]
     at = np.full(groups.rows, -1, dtype=np.int64)
@@ -285,7 +286,7 @@ class Aggregate(RowStep):
             if (keys % 1 != 0).any():
                 raise DataError(f"groups must be whole numbers or text, but {self.by!r} has fractions", "round them")
             keys = keys.astype(np.int64)
-        codes, found = pd.factorize(keys, sort=True)
+        codes, found = coded(keys, sort=True)
         stamp, moments = pd.factorize(batch.times, sort=True)
         cell = codes * len(moments) + stamp
         cells, rows = np.unique(cell, return_inverse=True)
