@@ -20,7 +20,7 @@ from serve.identity import HEADER, PATH, Identity
 from serve.page import FILES, HEADERS, asset
 from serve.protocol.answer import Answer, dumps
 from serve.protocol.errors import RequestError
-from serve.protocol.request import ForecastRequest, ObserveBody, parse_observe
+from serve.protocol.request import ForecastRequest, ObserveBody
 from serve.routing import Choice, LiveRouting, Promise, Request, history_scale, router_from_dict, time_key
 from serve.runtime.config import ServingConfig
 from serve.runtime.model import Served
@@ -278,7 +278,7 @@ class FrontApp(ServingApp):
         self.routing.promise(promises)
 
     async def _observe(self, request: HttpRequest, request_id: str) -> Response:
-        body = parse_observe(await self.body(request))
+        body = await self._observed(request)
         counts = await self.engine.observe(body)
         self.metrics.observed(counts.accepted, counts.duplicates, counts.late)
         name, _ = self.store.resolve(body.model)

@@ -96,6 +96,7 @@ def _haproxy(folder: str) -> dict[str, str]:
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "3",
         # A replica that is killed must not be asked again, and a request that it has not begun goes to another.
         "RAY_SERVE_HAPROXY_RETRIES": "3",
+        "RAY_SERVE_HAPROXY_OBSERVE_ERROR_LIMIT": "1",
         # A client that neither sends nor reads for so long has gone; Ray's hour is nobody's friend.
         "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "90",
         # More than any answer may take (`Limits.answer`): a replica that hangs does not hold a client for ever.

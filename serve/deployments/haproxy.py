@@ -273,4 +273,4 @@ def install() -> None:
             options["proxy_actor_class"] = manager()
         usual(self, *args, **options)
 
-    proxy_state.ProxyStateManager.__init__ = started  # type: ignore[method-assign]
+    proxy_state.ProxyStateManager.__init__ = started

@@ -60,7 +60,7 @@ class LimitsConfig(_Frozen):
     points: int = Field(default=Limits.points, ge=1)
     horizon: int = Field(default=Limits.horizon, ge=1)
     body: int = Field(default=Limits.body, ge=1024)
-    observe: int = Field(default=16 * 1024 * 1024, ge=1024)
+    observe: int = Field(default=8 * 1024 * 1024, ge=1024)
 
     def limits(self) -> Limits:
         """Return the plain value."""
