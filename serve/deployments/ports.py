@@ -123,7 +123,7 @@ def free(host: str, port: int) -> bool:
 def who(url: str) -> str:
     """Return who answers at an address, in words; empty if nobody does."""
     try:
-        with urllib.request.urlopen(f"{url}/v1/endpoint", timeout=3) as response:  # noqa: S310  # http:// alone
+        with urllib.request.urlopen(f"{url}/v1/endpoint", timeout=2) as response:  # noqa: S310  # http:// alone
             told = json.load(response)
             return f"the endpoint {told['name']!r} (instance {told['instance']}, since {told['started']})"
     except urllib.error.HTTPError as error:
