@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ __all__ = ["PIPES", "Bounds", "guarded", "install", "manager", "unavailable"]
 _log = logging.getLogger("ray.serve")
 #: Seconds between two looks at whether HAProxy runs.
 _LOOK = 0.2
+#: Seconds without HAProxy after which Ray shall start everything again.
+_PATIENCE = 10.0
 #: Pipes through which HAProxy passes long bodies on, two files each; by default a quarter of the connections has one.
 PIPES = 512
 
@@ -234,7 +237,14 @@ def manager() -> Any:
             # What Ray's constructor makes. Its globals are a copy of the module's: an actor's class travels by value.
             usual.__init__.__globals__["HAProxyApi"] = _api()
             super().__init__(*args, **options)
+            self._well = time.monotonic()
             self._watch = self.event_loop.create_task(self._watched())
+
+        async def check_health(self) -> bool:
+            # Ray asks often, so as to see soon that this process has gone. HAProxy itself is started again here.
+            if await super().check_health():
+                self._well = time.monotonic()
+            return time.monotonic() - self._well < _PATIENCE
 
         async def _watched(self) -> None:
             await self._haproxy_start_task

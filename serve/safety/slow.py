@@ -98,7 +98,8 @@ class _Waiting:
             late.append(next(iter(own)))
         elif len(self._all) >= self._most:
             # Of the address that has most of them: a fair share is never taken away.
-            late.append(next(iter(max(self._of.values(), key=lambda theirs: len(theirs)))))
+            fullest = max(self._of, key=lambda name: len(self._of[name]))
+            late.append(next(iter(self._of[fullest])))
         self._all[one] = address
         own[one] = None
         for other in late:
