@@ -7,50 +7,23 @@ from __future__ import annotations
 
 import gc
 import os
-import pickle
-import sys
-from typing import Any, BinaryIO
+from multiprocessing.connection import Connection
+from typing import Any
 
 from zoo.errors import ZooError
 
-__all__ = ["main", "receive", "send"]
-
-_HEAD = 8
-
-
-def send(pipe: BinaryIO, value: Any) -> None:
-    """Write a value, its length first."""
-    data = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
-    pipe.write(len(data).to_bytes(_HEAD, "big"))
-    pipe.write(data)
-    pipe.flush()
-
-
-def receive(pipe: BinaryIO) -> Any:
-    """Read a value.
-
-    Raises:
-        EOFError: The other side has ended.
-    """
-    return pickle.loads(_exactly(pipe, int.from_bytes(_exactly(pipe, _HEAD), "big")))  # noqa: S301  # our own process
-
-
-def _exactly(pipe: BinaryIO, size: int) -> bytes:
-    data = pipe.read(size)
-    if len(data) < size:
-        raise EOFError("the other side has ended")
-    return data
+__all__ = ["main"]
 
 
 def main() -> None:
     """Answer until nobody asks any more."""
     # What a parser prints must not end up among the answers.
-    answers, asked = os.fdopen(os.dup(1), "wb"), sys.stdin.buffer
+    answers, asked = Connection(os.dup(1), readable=False), Connection(os.dup(0), writable=False)
     os.dup2(2, 1)
     gc.disable()  # requests have no cycles, and a collection among millions of values takes seconds
     while True:
         try:
-            function, arguments, options = receive(asked)
+            function, arguments, options = asked.recv()
         except EOFError:
             return
         made: tuple[bool, Any]
@@ -61,7 +34,7 @@ def main() -> None:
         except Exception as error:
             made = False, RuntimeError(f"{type(error).__name__}: {error}")
         del arguments, options
-        send(answers, made)
+        answers.send(made)
         del made
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
 from typing import Any, ParamSpec, TypeVar
 
-from serve.parsing.child import receive, send
 from serve.protocol.errors import RequestError
 
 __all__ = ["Elsewhere"]
@@ -34,6 +35,7 @@ class Elsewhere:
         self._thread, self._process = thread, process
         self._asks = ThreadPoolExecutor(1, thread_name_prefix="parsing")
         self._child: subprocess.Popen[bytes] | None = None
+        self._pipes: tuple[Connection, Connection] | None = None
 
     async def call(self, size: int, function: Callable[P, Made], *arguments: P.args, **options: P.kwargs) -> Made:
         """Return what a function makes of a body.
@@ -55,11 +57,10 @@ class Elsewhere:
         return await loop.run_in_executor(self._asks, lambda: self._asked(function, arguments, options))
 
     def _asked(self, function: Callable[..., Made], arguments: Any, options: Any) -> Made:
-        child = self._running()
-        assert child.stdin is not None and child.stdout is not None
         try:
-            send(child.stdin, (function, arguments, options))  # type: ignore[arg-type]  # a pipe's is a binary file
-            well, made = receive(child.stdout)  # type: ignore[arg-type]
+            asks, answers = self._running()
+            asks.send((function, arguments, options))
+            well, made = answers.recv()
         except (OSError, EOFError) as error:
             self.close()
             raise RequestError(
@@ -69,19 +70,27 @@ class Elsewhere:
             return made  # type: ignore[no-any-return]
         raise made
 
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._child is None or self._child.poll() is not None:
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", "serve.parsing.child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-            )
-        return self._child
+    def _running(self) -> tuple[Connection, Connection]:
+        """Return the pipes to the process. Only its own side of them is open there, so it ends with this one."""
+        if self._child is None or self._pipes is None or self._child.poll() is not None:
+            self.close()
+            theirs, asks = os.pipe()
+            answers, theirs_too = os.pipe()
+            command = [sys.executable, "-m", "serve.parsing.child"]
+            try:
+                self._child = subprocess.Popen(command, stdin=theirs, stdout=theirs_too)  # noqa: S603  # our own
+            finally:
+                os.close(theirs)
+                os.close(theirs_too)
+                self._pipes = Connection(asks, readable=False), Connection(answers, writable=False)
+        return self._pipes
 
     def close(self) -> None:
         """End the process; the next large body starts another one."""
         child, self._child = self._child, None
+        pipes, self._pipes = self._pipes, None
+        for pipe in pipes or ():
+            pipe.close()
         if child is not None:
             child.kill()
-            for pipe in (child.stdin, child.stdout):
-                if pipe is not None:
-                    pipe.close()
             child.wait()
