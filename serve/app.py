@@ -191,7 +191,7 @@ class ServingApp:
         header = int(length) if length.isdigit() else None
         body = await self.body(request)
         asked = await self.parsing.call(
-            len(body) if header is None else header,
+            len(body),
             openinference.parse,
             body,
             _named(request),

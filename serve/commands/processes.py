@@ -30,6 +30,7 @@ class Record:
         proxy: What stands in front.
         config: What it serves; SIGHUP makes it read this again.
         owner: The token by which its owner asks it.
+        health: Where health is answered on connections of its own, if anywhere.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Record:
     proxy: str
     config: Mapping[str, Any]
     owner: str = ""
+    health: str = ""
 
 
 def folder() -> Path:

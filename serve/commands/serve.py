@@ -203,7 +203,9 @@ def _foreground(
     try:
         endpoint = deploy(serving, name=name, host=host, port=port, replicas=replicas, checked=checked)
         with endpoint, nullcontext() if gate is None else gate(endpoint.url):
-            record = replace(record, url=endpoint.url, proxy=endpoint.proxy, owner=endpoint.owner)
+            record = replace(
+                record, url=endpoint.url, proxy=endpoint.proxy, owner=endpoint.owner, health=endpoint.health
+            )
             processes.write(record)
             print(f"{endpoint.url} (proxy: {endpoint.proxy}); Ctrl-C stops it", file=sys.stderr, flush=True)
             signal.pthread_sigmask(signal.SIG_BLOCK, stop)

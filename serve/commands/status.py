@@ -32,8 +32,10 @@ def status(
     lines: list[str] = []
     for record in found:
         models = _models(record.url, record.owner)
-        told.append({"name": record.name, "url": record.url, "proxy": record.proxy, "pid": record.pid, **models})
-        lines.append(f"{record.name}: {record.url or 'starting'} (proxy: {record.proxy or 'none yet'})")
+        known = {"name": record.name, "url": record.url, "proxy": record.proxy, "health": record.health}
+        told.append({**known, "pid": record.pid, **models})
+        health = f", health also at {record.health}" if record.health else ""
+        lines.append(f"{record.name}: {record.url or 'starting'} (proxy: {record.proxy or 'none yet'}{health})")
         lines += _lines(models)
     for one in joined:
         models = _models(one.url)

@@ -129,6 +129,13 @@ class Endpoint:
                 raise ClusterError(f"{wanted} must be served, but {told['versions']} is", "see zoo serve status")
 
     @property
+    def health(self) -> str:
+        """Where HAProxy answers health on connections of its own; empty where it does not."""
+        if self.proxy != "haproxy" or not self.session.embedded:
+            return ""
+        return f"http://{urlsplit(self.url).hostname}:{os.environ['ZOO_SERVE_HEALTH_PORT']}"
+
+    @property
     def ready(self) -> int:
         """How many replicas answer; 0 while the application is not as it should be."""
         from ray import serve

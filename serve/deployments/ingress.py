@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import secrets
 import threading
 from typing import Any
@@ -49,7 +50,8 @@ class Ingress:
         # Here, so that whoever deploys need not import the web framework: half a second of the start.
         from serve.front import FrontApp
 
-        self._app = FrontApp(echo_id=False, identity=Identity(**(identity or {})))  # Ray writes X-Request-Id, too
+        who = Identity(**identity) if identity else Identity(instance=os.environ.get("ZOO_SERVE_INSTANCE", ""))
+        self._app = FrontApp(echo_id=False, identity=who)  # Ray writes X-Request-Id, too
         self._turn = asyncio.Lock()
         self._settled = False
 

@@ -107,7 +107,11 @@ def _named(name: str) -> socket.socket | None:
 
 
 def free(host: str, port: int) -> bool:
-    """Whether a server could listen there now, sharing with nobody."""
+    """Whether a server could listen there now, sharing with nobody.
+
+    Raises:
+        ConfigError: It could not even if nobody else did: no such address, or not allowed.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         # As servers do: connections that have ended must not keep the next one out. It does not share.
@@ -115,8 +119,12 @@ def free(host: str, port: int) -> bool:
         try:
             probe.bind((host, port))
             probe.listen(1)
-        except OSError:
-            return False
+        except (OSError, OverflowError) as error:
+            if getattr(error, "errno", None) == errno.EADDRINUSE:
+                return False
+            raise ConfigError(
+                f"the endpoint must be able to listen at {host}:{port}, but: {error}", "choose another --host or --port"
+            ) from None
     return True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import Any
 
 from starlette.middleware import Middleware
@@ -15,6 +16,8 @@ __all__ = ["Own", "Unwatched", "middlewares"]
 
 # Ray's own header of a request that Ray shall not watch.
 _UNWATCHED = (b"x-request-disconnect-disabled", b"?1")
+# What Ray's proxy says of a path that no application has.
+_LOST = re.compile(rb"Path '.*' not found. Ping ", re.DOTALL)
 _NOBODY = json.dumps(
     {"error": "the endpoint is starting or stopping", "hint": "ask again after 1 s", "where": "", "request_id": ""}
 ).encode()
@@ -38,9 +41,9 @@ class Unwatched:
 
 
 class Own:
-    """Answers requests for this endpoint alone, and 503 where Ray, not the application, says 404.
+    """Answers requests for this endpoint alone, says so in each answer, and 503 where Ray's proxy has no route.
 
-    Ray's proxy has no route while an application starts or stops. To a client 404 would be "no such series".
+    Ray's proxy has none while an application starts or stops. To a client its 404 would be "no such series".
 
     Args:
         app: What answers.
@@ -60,14 +63,21 @@ class Own:
         if asked != self._instance:
             await _unavailable(send)
             return
+        held: Message | None = None
         refused = False
 
         async def checked(message: Message) -> None:
-            nonlocal refused
-            if message["type"] == "http.response.start":
-                refused = message["status"] == 404 and all(name != _HEADER for name, _ in message["headers"])
-                if refused:
-                    await _unavailable(send)
+            nonlocal held, refused
+            if message["type"] == "http.response.start" and all(name != _HEADER for name, _ in message["headers"]):
+                # Not our application: another one of the cluster, or Ray itself.
+                message = {**message, "headers": [*message["headers"], (_HEADER, b"-/" + self._instance)]}
+                if message["status"] == 404:
+                    held = message
+                    return
+            if held is not None:
+                start, held = held, None
+                refused = bool(_LOST.match(message.get("body", b"")))
+                await (_unavailable(send) if refused else send(start))
             if not refused:
                 await send(message)
 
@@ -86,4 +96,6 @@ async def _unavailable(send: Send) -> None:
 
 def middlewares() -> list[Any]:
     """Return what Ray Serve puts before a replica (``RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH``)."""
-    return [Middleware(Own), Middleware(Unwatched)]
+    own: list[Any] = [Middleware(Own)]
+    # Ray's own proxy does watch, and is the only one who can where it stands between a client and the guard.
+    return [*own, Middleware(Unwatched)] if os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1" else own

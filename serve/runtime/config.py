@@ -86,6 +86,11 @@ class ServingConfig(_Frozen):
     routes: dict[str, dict[str, Any]] = Field(default_factory=dict)
     tokens: str | None = None
 
+    @field_validator("state", "tokens")
+    @classmethod
+    def _anywhere(cls, path: str | None) -> str | None:
+        return None if path is None else str(Path(path).expanduser().absolute())
+
     @field_validator("routes")
     @classmethod
     def _routable(cls, routes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -341,6 +341,17 @@ class Outside:
             if process.name() == "haproxy":
                 process.send_signal(signal.SIGKILL)
 
+    def ports(self, name: str) -> set[int]:
+        record = processes.read(name)
+        assert record is not None
+        mine = psutil.Process(record.pid)
+        return {
+            int(one.laddr.port)
+            for process in [mine, *mine.children(recursive=True)]
+            for one in process.net_connections("tcp")
+            if one.status == psutil.CONN_LISTEN
+        }
+
     def take_port(self, name: str, model: Path) -> subprocess.CompletedProcess[str]:
         words = ("serve", str(model), "--name", "ep-law-c", "--port", str(self._port[name]), "--detach")
         return self._zoo(*words)
@@ -412,6 +423,12 @@ class Outer(Machine):
         if known.runs:
             refused = self.where.take_port(name, self.fits["zero"])  # type: ignore[attr-defined]
             assert (refused.returncode, "must be free" in refused.stderr) == (2, True), refused.stdout + refused.stderr
+
+    @rule()
+    def share_no_port(self) -> None:
+        if all(known.runs for known in self.of.values()):
+            mine, theirs = (self.where.ports(name) for name in NAMES)  # type: ignore[attr-defined]
+            assert mine and theirs and not mine & theirs
 
     @invariant()
     def nobody_was_told_wrong(self) -> None:

@@ -196,10 +196,14 @@ def answered(app: Any, path: str = "/v1/models", **headers: str) -> httpx.Respon
     return asyncio.run(run())
 
 
-async def _nobody(scope: Any, receive: Any, send: Any) -> None:
-    """Answers as Ray's proxy without a route."""
-    await send({"type": "http.response.start", "status": 404, "headers": []})
-    await send({"type": "http.response.body", "body": b"Path not found."})
+def says(status: int, body: bytes) -> Any:
+    """Return an application that is not ours."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+    return app
 
 
 def test_a_request_for_another_endpoint_is_not_answered():
@@ -211,11 +215,22 @@ def test_a_request_for_another_endpoint_is_not_answered():
     assert HEADER not in other.headers
 
 
-def test_rays_404_is_a_503_and_the_applications_stays_one():
-    told = answered(Own(_nobody, "aaa"))
+def test_rays_404_is_a_503_and_an_applications_stays_one():
+    lost = b"Path '/v1/forecast' not found. Ping http://.../-/routes for available routes."
+    told = answered(Own(says(404, lost), "aaa"))
     assert (told.status_code, told.headers["retry-after"], HEADER in told.headers) == (503, "1", False)
     assert told.json()["error"]
     assert answered(Own(FrontApp(identity=Identity("a", "aaa")).asgi, "aaa"), "/nowhere").status_code == 404
+    # Other applications of the cluster pass its proxy, too.
+    for status in (200, 404):
+        other = answered(Own(says(status, b"theirs"), "aaa"))
+        assert (other.status_code, other.text, other.headers[HEADER]) == (status, "theirs", "-/aaa")
+
+
+def test_where_nobody_can_listen_the_reason_is_told():
+    for host, port in (("203.0.113.9", 8299), ("127.0.0.1", 70_000), ("no such host", 8299)):
+        with pytest.raises(ConfigError, match="must be able to listen"):
+            ports.check_free(host, port)
 
 
 def test_an_endpoint_says_who_it_is_and_to_its_owner_what_it_serves(pipeline: Any, tmp_path: Path):
