@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from fastapi import FastAPI
 from starlette.requests import ClientDisconnect, Request
@@ -18,10 +18,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from serve import openapi
 from serve.metrics import CONTENT_TYPE as PROMETHEUS
 from serve.metrics import Metrics
+from serve.parsing import Elsewhere
 from serve.protocol import arrow, mlflow, openinference, sagemaker
 from serve.protocol.answer import Answer, dumps
 from serve.protocol.errors import RequestError
-from serve.protocol.request import ForecastRequest, Limits, parse_forecast, parse_observe
+from serve.protocol.request import ForecastRequest, Limits, ObserveBody, parse_forecast, parse_observe
 from serve.runtime.config import ServingConfig
 from serve.runtime.engine import Engine
 from serve.runtime.store import Plan, Store
@@ -49,6 +50,7 @@ class ServingApp:
         self.metrics = Metrics()
         self.store = Store(self.metrics.batch)
         self.engine = Engine(self.store, Limits())
+        self.parsing = Elsewhere()
         if config is not None:
             self.reload(config)
         self._exact: dict[tuple[str, str], ASGIApp] = {}
@@ -139,10 +141,8 @@ class ServingApp:
         as_arrow = kind == arrow.CONTENT_TYPE
         if as_arrow:
             asked = await asyncio.to_thread(arrow.parse, body, dict(request.query_params), self.engine.limits)
-        elif len(body) > _LARGE:
-            asked = await asyncio.to_thread(parse_forecast, body, self.engine.limits)
         else:
-            asked = parse_forecast(body, self.engine.limits)
+            asked = await self.parsing.call(len(body), parse_forecast, body, self.engine.limits)
         answer = await self.forecast(asked, request)
         accepts = request.headers.get("accept", "*/*")
         if arrow.CONTENT_TYPE in accepts or (as_arrow and "json" not in accepts):
@@ -152,10 +152,14 @@ class ServingApp:
         return _json(answer.to_json(request_id))
 
     async def _observe(self, request: Request, request_id: str) -> Response:
-        counts = await self.engine.observe(parse_observe(await self.body(request)))
+        counts = await self.engine.observe(await self._observed(request))
         self.metrics.observed(counts.accepted, counts.duplicates, counts.late)
         told = {"accepted": counts.accepted, "duplicates": counts.duplicates, "late": counts.late}
         return _json(dumps({**told, "request_id": request_id}))
+
+    async def _observed(self, request: Request) -> ObserveBody:
+        body = await self.body(request)
+        return await self.parsing.call(min(len(body), _OBSERVED), parse_observe, body)
 
     async def _models(self, request: Request, request_id: str) -> Response:
         told = {"default": self.store.default, "models": self.store.described(), "refused": self.store.refused}
@@ -185,7 +189,15 @@ class ServingApp:
     async def _v2_infer(self, request: Request, request_id: str) -> Response:
         length = request.headers.get("inference-header-content-length", "")
         header = int(length) if length.isdigit() else None
-        asked = openinference.parse(await self.body(request), _named(request), self.engine.limits, header=header)
+        body = await self.body(request)
+        asked = await self.parsing.call(
+            len(body),
+            openinference.parse,
+            body,
+            _named(request),
+            self.engine.limits,
+            header=header,
+        )
         body, head = openinference.write(await self.forecast(asked.request, request), asked)
         if head is None:
             return _json(body)
@@ -194,27 +206,34 @@ class ServingApp:
 
     async def _invocations(self, request: Request, request_id: str) -> Response:
         """SageMaker's and MLflow's way share a path; the fields tell which is meant."""
-        fields = await self._fields(request)
-        if sagemaker.meant(fields):
-            return _json(sagemaker.write(await self.forecast(sagemaker.parse(fields, self.engine.limits), request)))
-        served = (await self.store.get(self.store.resolve(None))).served
-        names = served.names
-        return _json(mlflow.write(await self.forecast(mlflow.parse(fields, names, self.engine.limits), request), names))
-
-    async def _fields(self, request: Request) -> dict[str, Any]:
-        import json
-
-        try:
-            fields = json.loads(await self.body(request))
-        except (ValueError, RecursionError) as error:
-            raise RequestError(f"a body must be JSON, but {error}", "send JSON", "", 400) from None
-        if not isinstance(fields, dict):
-            raise RequestError("a body must be a JSON object, but it is not", "see /openapi.json", "", 400)
-        return fields
+        names = (await self.store.get(self.store.resolve(None))).served.names
+        body = await self.body(request)
+        as_sagemaker, asked = await self.parsing.call(len(body), parse_invocation, body, names, self.engine.limits)
+        answer = await self.forecast(asked, request)
+        return _json(sagemaker.write(answer) if as_sagemaker else mlflow.write(answer, names))
 
 
-#: Bytes of a body that are read in the event loop, and series of an answer that are written in it.
-_LARGE, _MANY = 200_000, 200
+def parse_invocation(body: bytes, names: mlflow.Names, limits: Limits) -> tuple[bool, ForecastRequest]:
+    """Read SageMaker's or MLflow's body: whether it is SageMaker's, and what is asked.
+
+    Raises:
+        RequestError: 400 for what is no JSON; else as for ``parse_forecast``.
+    """
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"a body must be JSON, but {error}", "send JSON", "", 400) from None
+    if not isinstance(fields, dict):
+        raise RequestError("a body must be a JSON object, but it is not", "see /openapi.json", "", 400)
+    if sagemaker.meant(fields):
+        return True, sagemaker.parse(fields, limits)
+    return False, mlflow.parse(fields, names, limits)
+
+
+#: Series of an answer that are written in the event loop.
+_MANY = 200
+#: Actuals are parsed in a thread at most: taking in a million of them from another process holds Python's lock as long.
+_OBSERVED = 1_000_000
 
 
 async def _answered(handler: Handler, request: Request, request_id: str, *, by_v2: bool) -> Response:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import os
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from serve.app import ServingApp
+from serve.identity import HEADER, PATH, Identity
 from serve.page import FILES, HEADERS, asset
 from serve.protocol.answer import Answer, dumps
 from serve.protocol.errors import RequestError
-from serve.protocol.request import ForecastRequest, ObserveBody, parse_observe
+from serve.protocol.request import ForecastRequest, ObserveBody
 from serve.routing import Choice, LiveRouting, Promise, Request, history_scale, router_from_dict, time_key
 from serve.runtime.config import ServingConfig
-from serve.runtime.model import Served, version_of
+from serve.runtime.model import Served
 from serve.runtime.store import Plan
-from serve.safety import Guard, Limits, read_tokens
+from serve.safety import Guard, Limits, Token, TokenFile, recognise
 from zoo.errors import ConfigError
 
 __all__ = ["FrontApp", "check_routes"]
@@ -44,7 +48,7 @@ def check_routes(config: ServingConfig) -> None:
     Raises:
         ConfigError: With the name.
     """
-    have = {(m.name, m.version or version_of(m.path)) for m in config.models} if config.routes else set()
+    have = {(m.name, m.versioned()) for m in config.models} if config.routes else set()
     names = {name for name, _ in have}
     for route, values in config.routes.items():
         if route not in names:
@@ -58,27 +62,76 @@ def check_routes(config: ServingConfig) -> None:
                 )
 
 
+def _kept_tokens(path: str) -> Path | None:
+    """Return where the replicas of an endpoint keep what they last read of a file of tokens."""
+    folder = os.environ.get("ZOO_SERVE_DIR", "")
+    if not folder or not Path(folder).is_dir():
+        return None
+    return Path(folder) / f"tokens-{hashlib.sha256(path.encode()).hexdigest()[:16]}.json"
+
+
 class FrontApp(ServingApp):
     """Adds routes between versions, ``/v1/history``, ``/v1/routes`` and the page; ``asgi`` is what faces the world.
 
     Args:
         config: As for ``ServingApp``.
         echo_id: See ``Guard``.
+        identity: Who answers; a nameless one if left out.
     """
 
-    def __init__(self, config: ServingConfig | None = None, *, echo_id: bool = True) -> None:
+    def __init__(
+        self, config: ServingConfig | None = None, *, echo_id: bool = True, identity: Identity | None = None
+    ) -> None:
+        self.identity = identity or Identity()
+        self._tokens: TokenFile | None = None
+        self._prepared: tuple[ServingConfig, TokenFile | None] | None = None
+        self._owner = () if not self.identity.owner else (Token("owner", self.identity.owner),)
         self.routing = LiveRouting()
         self._learner = ThreadPoolExecutor(1, thread_name_prefix="routing")
         self._shadows: set[asyncio.Task[None]] = set()
         self._refreshed = 0.0
         self._journal: Path | None = None
         super().__init__(config)
-        self.asgi = Guard(self, limits=self._limits(config), echo_id=echo_id)
+        signature = (HEADER.encode(), self.identity.header.encode("latin-1"))
+        self.asgi = Guard(
+            self, limits=self._limits(config), echo_id=echo_id, signature=signature, before=self._look_at_tokens
+        )
         self._guard(config)
+
+    def prepare(self, config: ServingConfig) -> Plan:
+        """Return what ``commit`` takes; all that can fail fails here, in a thread beside the requests.
+
+        Raises:
+            ZooError: Nothing has changed.
+        """
+        check_routes(config)
+        plan = self.store.plan(config)
+        # A token file that is broken now does not count; where the same one was read before, that goes on.
+        before = self._tokens
+        if config.tokens is None:
+            tokens = None
+        elif before is not None and before.path == Path(config.tokens):
+            tokens = before
+        else:
+            tokens = TokenFile(config.tokens, kept=_kept_tokens(config.tokens))
+        self._prepared = config, tokens
+        return plan
+
+    def reload(self, config: ServingConfig) -> None:
+        """Serve something else from now on, without a failed request; see ``Store.plan``."""
+        self.commit(self.prepare(config))
+
+    def refuse(self, why: str) -> None:
+        """Say, where versions are listed, that a whole configuration was refused."""
+        self.store.refused = {**self.store.refused, "configuration": why}
 
     def commit(self, plan: Plan) -> None:
         """Serve what is ready, and route as the configuration says."""
         check_routes(plan.config)
+        if self._prepared is None or self._prepared[0] != plan.config:
+            self.prepare(plan.config)
+        assert self._prepared is not None
+        self._tokens = self._prepared[1]
         journal = plan.config.folder() / "routing.journal"
         if journal != self._journal and (plan.config.routes or journal.exists()):
             self.routing.close()
@@ -90,25 +143,46 @@ class FrontApp(ServingApp):
 
     def _guard(self, config: ServingConfig | None) -> None:
         if config is not None:
-            tokens = () if config.tokens is None else read_tokens(config.tokens)
-            self.asgi.change(limits=self._limits(config), tokens=tokens)
+            if self._tokens is not None:
+                self._tokens.look(now=True)
+            self.asgi.change(limits=self._limits(config), tokens=self._who())
+
+    def _who(self) -> tuple[Token, ...] | None:
+        return None if self._tokens is None else (*self._tokens.tokens, *self._owner)
+
+    def _look_at_tokens(self, *, now: bool = False) -> None:
+        if self._tokens is not None and self._tokens.look(now=now):
+            self.asgi.change(limits=self.asgi.limits, tokens=self._who())
 
     @staticmethod
     def _limits(config: ServingConfig | None) -> Limits:
         body = Limits.body if config is None else config.limits.body
-        paths = (*Limits.open_paths, *FILES)
-        return Limits(body=body, running=_RUNNING, waiting=_WAITING, hold=_HOLD, open_paths=paths)
+        bodies = {} if config is None else {"/v1/observe": config.limits.observe}
+        paths = (*Limits.open_paths, *FILES, PATH)
+        return Limits(body=body, bodies=bodies, running=_RUNNING, waiting=_WAITING, hold=_HOLD, open_paths=paths)
 
     def _routes(self) -> None:
         super()._routes()
         for path in FILES:
             self.route("GET", path, self._page)
+        self.route("GET", PATH, self._endpoint)
         self.route("GET", "/v1/history", self._history)
         self.route("GET", "/v1/routes", self._table)
 
     async def _page(self, request: HttpRequest, request_id: str) -> Response:
         content, kind = asset(request.url.path if request.url.path in FILES else "/")
         return Response(content, media_type=kind, headers=dict(HEADERS))
+
+    async def _endpoint(self, request: HttpRequest, request_id: str) -> Response:
+        """Who answers here; to the one who keeps the endpoint also what is served, and by which tokens."""
+        told: dict[str, Any] = self.identity.public() | {"ready": self.store.ready}
+        kind, _, text = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer" and recognise(text.strip(), self._owner) is not None:
+            self._look_at_tokens(now=True)
+            tokens = None if self._tokens is None else {"digest": self._tokens.digest, "error": self._tokens.error}
+            versions = {name: self.store.current(name) for name in self.store.names}
+            told |= {"versions": versions, "refused": self.store.refused, "tokens": tokens}
+        return Response(dumps(told), media_type="application/json")
 
     async def _history(self, request: HttpRequest, request_id: str) -> Response:
         """The last values of a series, actuals included."""
@@ -204,7 +278,7 @@ class FrontApp(ServingApp):
         self.routing.promise(promises)
 
     async def _observe(self, request: HttpRequest, request_id: str) -> Response:
-        body = parse_observe(await self.body(request))
+        body = await self._observed(request)
         counts = await self.engine.observe(body)
         self.metrics.observed(counts.accepted, counts.duplicates, counts.late)
         name, _ = self.store.resolve(body.model)

@@ -29,6 +29,8 @@ class Record:
         url: Where it answers; empty until it does.
         proxy: What stands in front.
         config: What it serves; SIGHUP makes it read this again.
+        owner: The token by which its owner asks it.
+        health: Where health is answered on connections of its own, if anywhere.
     """
 
     name: str
@@ -37,6 +39,8 @@ class Record:
     url: str
     proxy: str
     config: Mapping[str, Any]
+    owner: str = ""
+    health: str = ""
 
 
 def folder() -> Path:
@@ -102,7 +106,8 @@ def _digest(config: Mapping[str, Any]) -> str:
 def _whole(file: str, values: Mapping[str, Any]) -> None:
     path = folder() / file
     fresh = path.with_name(f".{file}.{os.getpid()}")
-    fresh.write_text(json.dumps(values), encoding="utf-8")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as part:
+        json.dump(values, part)
     os.replace(fresh, path)
 
 

@@ -56,7 +56,7 @@ def serve(
             admitted(serving)
         return _replaced(running, serving)
     if detach:
-        return _detached(name)
+        return _detached(name, host, port)
     gate = None if grpc_port is None else _gate(f"{host}:{grpc_port}")
     return _foreground(name, serving, host=host, port=port, replicas=count, checked=not unchecked, gate=gate)
 
@@ -97,11 +97,12 @@ def _replicas(text: str) -> int | Literal["auto"]:
 
 def _replaced(running: processes.Record, serving: Any) -> Outcome:
     """Tell the process that runs to serve something else, and wait until it does."""
-    import json
-    import urllib.request
+    from serve.deployments.deploy import asked
+    from serve.safety import read_tokens
 
+    if serving.tokens is not None:
+        read_tokens(serving.tokens)  # refused here, where the user is: nothing has changed then
     told = serving.model_dump(mode="json")
-    versions = {m.name: _version(m) for m in serving.models}
     processes.withdraw(running.name)
     processes.write(replace(running, config=told))
     processes.tell(running, signal.SIGHUP)
@@ -114,12 +115,11 @@ def _replaced(running: processes.Record, serving: Any) -> Outcome:
             )
         time.sleep(0.05)
     if error:
-        raise ClusterError(f"the new version must take over, but: {error}", "see zoo serve status")
-    with urllib.request.urlopen(f"{running.url}/v1/models", timeout=10) as response:  # noqa: S310  # our own URL
-        found = json.load(response)
-    if found["refused"]:
-        what, why = next(iter(found["refused"].items()))
-        raise ConfigError(f"{what} must pass its checks to take over, but: {why}", "the version before goes on")
+        raise ConfigError(f"the new version must take over, but: {error}", "the version before goes on")
+    found = asked(running.url, running.owner)
+    if found is None or "versions" not in found:
+        raise ClusterError(f"{running.url} must be answered by {running.name!r}, but is not", "see zoo serve status")
+    versions = found["versions"]
     text = f"{running.url} now serves " + ", ".join(f"{n}@{v}" for n, v in sorted(versions.items()))
     return Outcome({"url": running.url, "versions": versions, "models": len(serving.models)}, text)
 
@@ -147,14 +147,12 @@ def _reload(endpoint: Any, latest: processes.Record) -> None:
         processes.answer(latest.name, latest.config)
 
 
-def _version(model: Any) -> str:
-    from serve.runtime.model import version_of
-
-    return str(model.version or version_of(model.path))
-
-
-def _detached(name: str) -> Outcome:
+def _detached(name: str, host: str, port: int) -> Outcome:
     """Start the same command as a process of its own, and wait until it answers."""
+    from serve.deployments.ports import check_free
+
+    if os.environ.get("RAY_ADDRESS", "local") in ("", "local"):
+        check_free(host, port)
     words = [word for word in sys.argv[1:] if word not in ("--detach", "--json")]
     log = processes.folder() / f"{name}.log"
     with open(log, "wb") as output:
@@ -175,7 +173,8 @@ def _detached(name: str) -> Outcome:
             told = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             message = next((line.removeprefix("error: ") for line in told if line.startswith("error: ")), "")
             hint = next((line.removeprefix("hint: ") for line in told if line.startswith("hint: ")), f"see {log}")
-            raise ClusterError(message or f"the endpoint ended with {child.returncode}", hint)
+            kind = ConfigError if child.returncode == 2 else ClusterError
+            raise kind(message or f"the endpoint ended with {child.returncode}", hint)
         time.sleep(0.05)
     child.terminate()
     raise ClusterError(f"the endpoint must answer within {_PATIENCE:g} s, but it does not", f"see {log}")
@@ -204,7 +203,9 @@ def _foreground(
     try:
         endpoint = deploy(serving, name=name, host=host, port=port, replicas=replicas, checked=checked)
         with endpoint, nullcontext() if gate is None else gate(endpoint.url):
-            record = replace(record, url=endpoint.url, proxy=endpoint.proxy)
+            record = replace(
+                record, url=endpoint.url, proxy=endpoint.proxy, owner=endpoint.owner, health=endpoint.health
+            )
             processes.write(record)
             print(f"{endpoint.url} (proxy: {endpoint.proxy}); Ctrl-C stops it", file=sys.stderr, flush=True)
             signal.pthread_sigmask(signal.SIG_BLOCK, stop)

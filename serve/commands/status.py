@@ -7,6 +7,7 @@ import os
 import signal
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -30,9 +31,11 @@ def status(
     told: list[dict[str, Any]] = []
     lines: list[str] = []
     for record in found:
-        models = _models(record.url)
-        told.append({"name": record.name, "url": record.url, "proxy": record.proxy, "pid": record.pid, **models})
-        lines.append(f"{record.name}: {record.url or 'starting'} (proxy: {record.proxy or 'none yet'})")
+        models = _models(record.url, record.owner)
+        known = {"name": record.name, "url": record.url, "proxy": record.proxy, "health": record.health}
+        told.append({**known, "pid": record.pid, **models})
+        health = f", health also at {record.health}" if record.health else ""
+        lines.append(f"{record.name}: {record.url or 'starting'} (proxy: {record.proxy or 'none yet'}{health})")
         lines += _lines(models)
     for one in joined:
         models = _models(one.url)
@@ -66,14 +69,18 @@ def _lines(models: dict[str, Any]) -> list[str]:
         state = "loaded" if one["loaded"] else "on disk"
         mark = "*" if one["default"] else " "
         lines.append(f"  {mark} {one['name']}@{one['version']}  {state}  up to {one.get('last_time', '?')}")
+    if "unreachable" in models:
+        lines.append(f"    does not answer: {models['unreachable']}")
     return lines + [f"    refused {what}: {why}" for what, why in models.get("refused", {}).items()]
 
 
-def _models(url: str) -> dict[str, Any]:
+def _models(url: str, owner: str = "") -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {owner}"} if owner else {}
+    request = urllib.request.Request(f"{url}/v1/models", headers=headers)  # noqa: S310  # our own URL
     try:
-        with urllib.request.urlopen(f"{url}/v1/models", timeout=10) as response:  # noqa: S310  # our own URL
+        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310  # our own URL
             found: dict[str, Any] = json.load(response)
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (urllib.error.URLError, OSError, HTTPException, ValueError) as error:
         return {"unreachable": str(error)}
     return found
 

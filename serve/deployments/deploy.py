@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import shutil
 import tempfile
 import time
@@ -10,24 +12,30 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from autots.api import Pipeline
 from serve.admission import ensure
 from serve.deployments.environment import prepare, proxy
+from serve.deployments.keeping import kept, pinned, swept
+from serve.deployments.ports import insist_free, release, who
+from serve.identity import PATH, Identity, instance
 from serve.runtime.config import ServingConfig
 from serve.runtime.foreign import declared, require
 from serve.runtime.model import Served
-from zoo.cluster import Session, connect
-from zoo.errors import ClusterError, ConfigError
+from serve.safety import issue, read_tokens
+from zoo.cluster import Session, connect, is_connected
+from zoo.errors import ClusterError, ConfigError, ZooError
 
-__all__ = ["Endpoint", "admitted", "configured", "deploy", "insist"]
+__all__ = ["Endpoint", "admitted", "asked", "configured", "deploy", "insist"]
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 120.0
@@ -43,6 +51,9 @@ class Endpoint:
         proxy: ``haproxy``, or ``ray`` for Ray's own.
         session: The Ray it runs on.
         options: How replicas run.
+        config: What is served: each model by the digest of what was at its path, and read from a copy of it.
+        identity: Who it is; each of its answers says so.
+        owner: The token by which the process that keeps it asks it, whatever tokens others need.
         own: Folder that a pipeline was saved to for it, removed with the Ray that reads it.
     """
 
@@ -51,21 +62,78 @@ class Endpoint:
     proxy: str
     session: Session
     options: Mapping[str, Any]
+    config: ServingConfig | None = None
+    identity: Identity = Identity()  # noqa: RUF009  # it is frozen
+    owner: str = ""
     own: Path | None = None
 
-    def reload(self, config: ServingConfig) -> None:
+    def reload(self, config: ServingConfig) -> dict[str, str]:
         """Serve something else from now on: running replicas load it beside their work, then switch.
+
+        What is at the paths now counts, also where the paths are the same as before. What cannot be served is refused:
+        what was served goes on, also in replicas that are started later.
+
+        Returns:
+            Name -> the version that answers.
 
         Raises:
             AdmissionError: A foreign model among them, which never goes live unchecked, fails a check.
+            ArtifactError: A model or the file of tokens cannot be read.
+            ConfigError: A replica refused it.
             ClusterError: The replicas do not come back.
         """
         foreign = _foreign(config)
         if foreign:
             require(foreign.values())
             ensure(foreign, config.folder())
-        _run(self.name, config, self.options)
-        _await_application(self.name, "")
+        if config.tokens is not None:
+            read_tokens(config.tokens)
+        before, made = self.config, self._taken(pinned(config))
+        try:
+            _run(self.name, made, self.options, self.identity)
+            _await_application(self.name)
+            self._insist(made)
+        except ZooError:
+            if before is not None:
+                _run(self.name, before, self.options, self.identity)
+                with suppress(ZooError):
+                    _await_application(self.name)
+            raise
+        self.config = made
+        if self.session.embedded:
+            swept(made, _copies())
+        return {m.name: m.versioned() for m in made.models}
+
+    def _taken(self, config: ServingConfig) -> ServingConfig:
+        return kept(config, _copies()) if self.session.embedded else config
+
+    def told(self) -> dict[str, Any]:
+        """Return what the endpoint says of itself: ``name``, ``instance``, ``versions``, ``refused``, ``tokens``.
+
+        Raises:
+            ClusterError: Nobody answers, or somebody else.
+        """
+        found = asked(self.url, self.owner)
+        if found is None or not self.identity.public().items() <= found.items():
+            raise ClusterError(f"{self.url} must be answered by {self.name!r}, but is not", "see zoo serve status")
+        return found
+
+    def _insist(self, config: ServingConfig) -> None:
+        """Raise unless replicas serve what they should; several are asked, each on a connection of its own."""
+        wanted = {m.name: m.versioned() for m in config.models}
+        for _ in range(2 * max(1, self.ready)):
+            told = self.told()
+            for what, why in told["refused"].items():
+                raise ConfigError(f"{what} must pass its checks to take over, but: {why}", "the version before goes on")
+            if told["versions"] != wanted:
+                raise ClusterError(f"{wanted} must be served, but {told['versions']} is", "see zoo serve status")
+
+    @property
+    def health(self) -> str:
+        """Where HAProxy answers health on connections of its own; empty where it does not."""
+        if self.proxy != "haproxy" or not self.session.embedded:
+            return ""
+        return f"http://{urlsplit(self.url).hostname}:{os.environ['ZOO_SERVE_HEALTH_PORT']}"
 
     @property
     def ready(self) -> int:
@@ -83,6 +151,10 @@ class Endpoint:
         if self.session.embedded:
             serve.shutdown()
         self.session.close()
+        if self.session.embedded:
+            parts = urlsplit(self.url)
+            release(parts.hostname or "", parts.port or 0)
+            shutil.rmtree(_copies(), ignore_errors=True)
         if self.own is not None and self.session.embedded:
             shutil.rmtree(self.own, ignore_errors=True)
 
@@ -193,37 +265,63 @@ def deploy(
     with ExitStack() as failed:
         if own is not None:
             failed.callback(shutil.rmtree, own, ignore_errors=True)
-        foreign = _foreign(config)
-        if not checked:
-            insist(config)
-        if len(config.models) == 1 and not foreign:
-            # A folder that cannot be read is the user's to mend, before seconds are spent on a cluster.
-            Served.load(config.models[0].name, config.models[0].path)
-        for one in config.models:
-            if not Path(one.path).is_dir():
-                raise ConfigError(f"a model must lie in a folder, but there is none at {one.path}", "check the path")
-        if replicas != "auto" and replicas < 1:
-            raise ConfigError(f"`replicas >= 1` must hold, but got {replicas}", "or say auto")
+        _check(config, replicas, checked=checked)
+        alone = _alone(address)
+        if alone:
+            # Ray starts for this endpoint: whoever answers there already is somebody else.
+            insist_free(host, port)
+            failed.callback(release, host, port)
         prepare()
-        url = f"http://{host}:{port}"
+        url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104  # read
+        owner, token = issue("owner")
         # Checking models, Ray, and the proxies take seconds each, and wait for each other only where they must.
         with ThreadPoolExecutor(2, thread_name_prefix="deploy") as beside:
+            config = pinned(config)
             checks = beside.submit(admitted, config) if checked else None
             session = connect(address=address)
             try:
+                kind, of_proxy = (proxy(), os.environ["ZOO_SERVE_INSTANCE"]) if alone else _found()
+                # A proxy with an instance passes on the answers of that one alone.
+                identity = Identity.new(name, of_proxy or instance(), token.sha256)
                 proxies = beside.submit(_start, host, port)
                 _await_controller(proxies)
                 if checks is not None:
                     checks.result()
                 options = _options(session.cpus, replicas)
-                _run(name, config, options)
+                config = kept(config, _copies()) if session.embedded else config
+                _run(name, config, options, identity)
                 proxies.result()
-                _await_application(name, url)
+                _await_application(name, url, identity, alone=alone)
             except BaseException:
                 session.close()
                 raise
         failed.pop_all()
-    return Endpoint(url, name, _proxy(session), session, options, own)
+    return Endpoint(url, name, kind, session, options, config, identity, owner, own)
+
+
+def _check(config: ServingConfig, replicas: int | Literal["auto"], *, checked: bool) -> None:
+    """Raise for what the user must mend, before seconds are spent on a cluster."""
+    if not checked:
+        insist(config)
+    if len(config.models) == 1 and not _foreign(config):
+        Served.load(config.models[0].name, config.models[0].path)
+    for one in config.models:
+        if not Path(one.path).is_dir():
+            raise ConfigError(f"a model must lie in a folder, but there is none at {one.path}", "check the path")
+    if config.tokens is not None:
+        read_tokens(config.tokens)
+    if replicas != "auto" and replicas < 1:
+        raise ConfigError(f"`replicas >= 1` must hold, but got {replicas}", "or say auto")
+
+
+def _alone(address: str | None) -> bool:
+    """Whether Ray will be started for this endpoint, and its proxies with it."""
+    return not is_connected() and (address or os.environ.get("RAY_ADDRESS") or "local") == "local"
+
+
+def _copies() -> Path:
+    """Return the private folder of what is served."""
+    return Path(os.environ["ZOO_SERVE_DIR"]) / "models"
 
 
 def _options(cpus: float, replicas: int | Literal["auto"]) -> dict[str, Any]:
@@ -260,12 +358,12 @@ def _await_controller(proxies: Future[None]) -> None:
             time.sleep(0.02)
 
 
-def _run(name: str, config: ServingConfig, options: Mapping[str, Any]) -> None:
+def _run(name: str, config: ServingConfig, options: Mapping[str, Any], identity: Identity) -> None:
     from ray import serve
 
     from serve.deployments.ingress import build
 
-    target = build({"serving": config.model_dump(mode="json"), **options})
+    target = build({"serving": config.model_dump(mode="json"), "identity": identity.to_dict(), **options})
     # Ray looks once a second whether it is done: we look ourselves.
     serve.run_many(
         [serve.RunTarget(target, name=name, route_prefix="/")],
@@ -274,42 +372,75 @@ def _run(name: str, config: ServingConfig, options: Mapping[str, Any]) -> None:
     )
 
 
-def _await_application(name: str, url: str) -> None:
-    """Return as soon as all replicas are there and, given an address, a request is answered.
+def _await_application(name: str, url: str = "", own: Identity | None = None, *, alone: bool = False) -> None:
+    """Return as soon as all replicas are there and, given an address, it is this endpoint that answers there.
+
+    Args:
+        name: Of the application.
+        url: The address.
+        own: Who must answer there.
+        alone: Whether anybody else who answers there is a mistake, not the one that is replaced.
 
     Raises:
-        ClusterError: They do not come.
+        ClusterError: They do not come, or somebody else has the address.
     """
     from ray import serve
 
     end = time.monotonic() + _PATIENCE
+    stranger = ""
     while time.monotonic() < end:
         found = serve.status().applications.get(name)
         if found is not None and found.status in ("DEPLOY_FAILED", "UNHEALTHY"):
-            told = [one.message for one in found.deployments.values()] + [found.message]
-            lines = [line for text in told for line in text.splitlines() if line.strip()]
+            words = [one.message for one in found.deployments.values()] + [found.message]
+            lines = [line for text in words for line in text.splitlines() if line.strip()]
             raise ClusterError(
                 f"the endpoint must start, but: {lines[-1] if lines else found.status}",
                 "see the replica's log in Ray's folder",
             )
-        if found is not None and found.status == "RUNNING" and (not url or _answers(url)):
-            return
+        if found is not None and found.status == "RUNNING":
+            if own is None:
+                return
+            told = asked(url)
+            mine = told is not None and own.public().items() <= told.items()
+            if mine and told is not None and told.get("ready"):
+                return
+            stranger = "" if told is None or mine else who(url)
+            if stranger and alone:
+                break
         time.sleep(0.05)
+    if stranger:
+        raise ClusterError(f"{name!r} must answer at {url}, but {stranger} does", "choose another port")
     raise ClusterError(f"the endpoint must answer within {_PATIENCE:g} s, but it does not", "is the port taken?")
 
 
-def _answers(url: str) -> bool:
+def asked(url: str, owner: str = "") -> dict[str, Any] | None:
+    """Return what an address says of itself: see ``serve.identity``; None if it says nothing.
+
+    Args:
+        url: The address.
+        owner: The owner's token, for whom it says more.
+    """
+    headers = {"Authorization": f"Bearer {owner}"} if owner else {}
+    request = urllib.request.Request(f"{url}{PATH}", headers=headers)  # noqa: S310  # our own URL
     try:
-        with urllib.request.urlopen(f"{url}/v2/health/ready", timeout=5) as response:  # noqa: S310  # our own URL
-            return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
+        with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310  # our own URL
+            told = json.load(response)
+    except urllib.error.HTTPError as error:
+        # Somebody without this path; our own proxy says 503 while there is no replica.
+        return None if error.code == 503 else {"instance": None}
+    except (urllib.error.URLError, OSError, HTTPException):
+        return None
+    except ValueError:
+        return {"instance": None}
+    return told if isinstance(told, dict) else {"instance": None}
 
 
-def _proxy(session: Session) -> str:
-    """Return the proxy of the cluster, which may have been started by somebody else."""
-    if session.embedded:
-        return proxy()
+def _found() -> tuple[str, str]:
+    """Return the proxy of a cluster that was started by somebody else, and the instance that it passes on."""
     import ray
 
-    return str(ray.get(ray.remote(num_cpus=0)(proxy).remote()))
+    def told() -> tuple[str, str]:
+        return proxy(), os.environ.get("ZOO_SERVE_INSTANCE", "")
+
+    kind, of_proxy = ray.get(ray.remote(num_cpus=0)(told).remote())
+    return str(kind), str(of_proxy)

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
+import os
 import secrets
 import threading
 from typing import Any
 
 from ray import serve
 
+from serve.identity import Identity
 from serve.runtime.config import ServingConfig
 
 __all__ = ["Ingress", "build"]
 
+_log = logging.getLogger("ray.serve")
 _QUIET = {"log_level": "WARNING", "enable_access_log": False}
 #: What Ray takes for the version of the code. Without one it draws another at each deployment, and so ends all replicas
 #: and starts new ones even where only the models differ. A process has one code; another process may have a newer one.
@@ -36,13 +40,18 @@ _LATER = 3.0
 )
 @serve.ingress()
 class Ingress:
-    """One process with all models."""
+    """One process with all models.
 
-    def __init__(self) -> None:
+    Args:
+        identity: Of the endpoint, see ``serve.identity``; left out where Ray's own ``serve deploy`` starts it.
+    """
+
+    def __init__(self, identity: dict[str, str] | None = None) -> None:
         # Here, so that whoever deploys need not import the web framework: half a second of the start.
         from serve.front import FrontApp
 
-        self._app = FrontApp(echo_id=False)  # Ray writes X-Request-Id, too
+        who = Identity(**identity) if identity else Identity(instance=os.environ.get("ZOO_SERVE_INSTANCE", ""))
+        self._app = FrontApp(echo_id=False, identity=who)  # Ray writes X-Request-Id, too
         self._turn = asyncio.Lock()
         self._settled = False
 
@@ -51,11 +60,21 @@ class Ingress:
         return self._app.asgi
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Serve what a configuration says."""
-        config = ServingConfig.model_validate(user_config)
-        async with self._turn:
-            plan = await asyncio.to_thread(self._app.store.plan, config)
-            self._app.commit(plan)
+        """Serve what a configuration says; one that cannot be served is refused, and what was served goes on.
+
+        Raises:
+            Exception: Nothing was served before.
+        """
+        try:
+            config = ServingConfig.model_validate(user_config)
+            async with self._turn:
+                self._app.commit(await asyncio.to_thread(self._app.prepare, config))
+        except Exception as error:
+            if not self._app.store.ready:
+                raise
+            # Ray ends a replica that cannot be reconfigured, and all of them would be.
+            self._app.refuse(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+            _log.exception("a configuration was refused; what was served goes on")
         rest = threading.Timer(_LATER, self._settle)
         rest.daemon = True
         rest.start()
@@ -75,7 +94,7 @@ def build(arguments: dict[str, Any]) -> Any:
     Args:
         arguments: ``serving`` (see ServingConfig) and ``replicas`` (a number, or ``auto``), ``num_cpus`` of each. With
             ``deployments`` in the file, ``user_config`` there takes the place of ``serving``, and a change of it
-            reaches running replicas without a restart.
+            reaches running replicas without a restart. ``identity`` of the endpoint, see ``serve.identity``.
     """
     options: dict[str, Any] = {"ray_actor_options": {"num_cpus": float(arguments.get("num_cpus", 1))}}
     replicas = arguments.get("replicas", 1)
@@ -88,4 +107,4 @@ def build(arguments: dict[str, Any]) -> Any:
         options["user_config"] = ServingConfig.model_validate(arguments["serving"]).model_dump(mode="json")
     deployment: Any = Ingress  # the decorator's type is lost on the way
     # Ray 2.60 took the version out of its public options; its client goes on reading it (`Deployment._version`).
-    return deployment.options(**options).options(version=_CODE, _internal=True).bind()
+    return deployment.options(**options).options(version=_CODE, _internal=True).bind(arguments.get("identity"))

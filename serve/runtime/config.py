@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from serve.protocol.request import Limits
 from serve.routing import RoutingTable, router_from_dict
+from serve.runtime.version import version_of
 
 __all__ = ["LimitsConfig", "ModelConfig", "ServingConfig"]
 
@@ -24,12 +25,16 @@ class ModelConfig(_Frozen):
         name: How requests call it.
         path: A run directory or a saved pipeline, on every node.
         version: Of the pipeline; its content's digest if left out.
+        digest: Of the content that is meant, see ``pinned``: another one at the path is refused.
+        kept: A copy of that content, which is read in place of the path.
         max_batch: Most series that are forecast together; 1 for no batches.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     path: str
     version: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{1,64}$")
+    kept: str | None = None
     max_batch: int = Field(default=256, ge=1)
 
     @field_validator("path")
@@ -38,14 +43,24 @@ class ModelConfig(_Frozen):
         # Replicas have other working directories than the one who wrote the path.
         return str(Path(path).expanduser().absolute())
 
+    @property
+    def source(self) -> str:
+        """The folder that is read."""
+        return self.path if self.kept is None else self.kept
+
+    def versioned(self) -> str:
+        """Return the version: the one that was given, else what its content decides."""
+        return self.version or self.digest or version_of(self.path)
+
 
 class LimitsConfig(_Frozen):
-    """See ``serve.protocol.request.Limits``."""
+    """See ``serve.protocol.request.Limits``; ``observe`` are the bytes of a request with actuals."""
 
     series: int = Field(default=Limits.series, ge=1)
     points: int = Field(default=Limits.points, ge=1)
     horizon: int = Field(default=Limits.horizon, ge=1)
     body: int = Field(default=Limits.body, ge=1024)
+    observe: int = Field(default=8 * 1024 * 1024, ge=1024)
 
     def limits(self) -> Limits:
         """Return the plain value."""
@@ -70,6 +85,11 @@ class ServingConfig(_Frozen):
     limits: LimitsConfig = LimitsConfig()
     routes: dict[str, dict[str, Any]] = Field(default_factory=dict)
     tokens: str | None = None
+
+    @field_validator("state", "tokens")
+    @classmethod
+    def _anywhere(cls, path: str | None) -> str | None:
+        return None if path is None else str(Path(path).expanduser().absolute())
 
     @field_validator("routes")
     @classmethod

@@ -171,27 +171,37 @@ class Engine:
                 "send the newest rows with each request, or update() the pipeline and serve it again",
                 "model",
             )
-        rows: list[Row] = []
-        for i, one in enumerate(body.observations):
-            id_ = served.label(one.id, f"observations[{i}].id") if one.id is not None else served.history.single
-            if id_ is None:
-                raise RequestError("an actual must name its series, but has no id", "", f"observations[{i}].id")
-            try:
-                moment = served.clock.first(one.time)
-            except RequestError as error:
-                raise RequestError(error.message, error.hint, f"observations[{i}].time") from None
-            if one.y is None:
-                raise RequestError("an actual must have a value, but y is null", "send it when it is known",
-                                   f"observations[{i}].y")  # fmt: skip
-            covariates = served.covariates({**one.known, **one.past}, f"observations[{i}]")
-            rows.append((id_, moment, one.y, covariates, {}))
-        if len(rows) < 100:
-            return served.history.observe(body.observation_id, rows)
-        return await asyncio.to_thread(served.history.observe, body.observation_id, rows)
+        if len(body.observations) < _OBSERVED:
+            return served.history.observe(body.observation_id, _rows(served, body))
+        return await asyncio.to_thread(lambda: served.history.observe(body.observation_id, _rows(served, body)))
+
+
+def _rows(served: Served, body: ObserveBody) -> list[Row]:
+    """Return the actuals of a request."""
+    rows: list[Row] = []
+    for i, one in enumerate(body.observations):
+        id_ = served.label(one.id, f"observations[{i}].id") if one.id is not None else served.history.single
+        if id_ is None:
+            raise RequestError("an actual must name its series, but has no id", "", f"observations[{i}].id")
+        try:
+            moment = served.clock.first(one.time)
+        except RequestError as error:
+            raise RequestError(error.message, error.hint, f"observations[{i}].time") from None
+        if one.y is None:
+            raise RequestError("an actual must have a value, but y is null", "send it when it is known",
+                               f"observations[{i}].y")  # fmt: skip
+        covariates = served.covariates({**one.known, **one.past}, f"observations[{i}]")
+        rows.append((id_, moment, one.y, covariates, {}))
+    return rows
+
+
+#: Values of the target, and actuals, that are read in the event loop.
+_LARGE, _OBSERVED = 20_000, 100
 
 
 async def _read(served: Served, series: Sequence[Series]) -> Ready:
-    if served.raw:
+    # Times and covariates are read one by one: a moment for a few series, seconds for millions of values.
+    if served.raw or sum(1 if one.y is None else len(one.y) for one in series) > _LARGE:
         return await asyncio.to_thread(served.read, series)
     return served.read(series)
 

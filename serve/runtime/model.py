@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from serve.runtime.clock import Clock
 from serve.runtime.foreign import declared, foreign_pipeline
 from serve.runtime.history import History
 from serve.runtime.read import Reader, Ready
+from serve.runtime.version import version_of
 
 if TYPE_CHECKING:
     from serve.runtime.raw import RawReader
@@ -206,13 +206,6 @@ class Served:
                 "quantiles",
             )
         return horizon or self.horizon, self.levels if levels is None else levels
-
-
-def version_of(path: str | Path) -> str:
-    """Return a version that a folder's content decides: the same files, the same version."""
-    path = Path(path)
-    manifest = next((m for m in (path / "pipeline" / "manifest.json", path / "manifest.json") if m.is_file()), None)
-    return "0" if manifest is None else hashlib.sha256(manifest.read_bytes()).hexdigest()[:8]
 
 
 def at_levels(quantiles: Floats, have: tuple[float, ...], want: tuple[float, ...]) -> Floats:

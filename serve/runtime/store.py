@@ -14,8 +14,9 @@ from serve.protocol.errors import RequestError
 from serve.runtime.batcher import Batcher
 from serve.runtime.config import ModelConfig, ServingConfig
 from serve.runtime.golden import verify, warm_up
-from serve.runtime.model import Served, version_of
-from zoo.errors import ZooError
+from serve.runtime.model import Served
+from serve.runtime.version import version_of
+from zoo.errors import ArtifactError, ZooError
 
 __all__ = ["Live", "Plan", "Store"]
 
@@ -104,7 +105,7 @@ class Store:
         """
         plan = Plan(config)
         for model in config.models:
-            key = (model.name, model.version or version_of(model.path))
+            key = (model.name, model.versioned())
             try:
                 if key in self._live and self._known.get(key) == model:
                     plan.live[key] = self._live[key]
@@ -139,7 +140,12 @@ class Store:
             live.served.import_libraries()
 
     def _load(self, config: ServingConfig, model: ModelConfig, version: str) -> Live:
-        served = Served.load(model.name, model.path, version=version, journal=config.journal(model))
+        if model.digest is not None and version_of(model.source) != model.digest:
+            raise ArtifactError(
+                f"{model.name} must be the version {model.digest} that was asked for, but {model.source} holds another",
+                "ask for it again: zoo serve",
+            )
+        served = Served.load(model.name, model.source, version=version, journal=config.journal(model))
         served.history.refresh()
         warm_up(served)
         verify(served)

@@ -3,5 +3,16 @@
 from serve.safety.guard import Guard, Limits
 from serve.safety.slow import impatient_protocol
 from serve.safety.tokens import Token, issue, read_tokens, recognise, write_tokens
+from serve.safety.watch import TokenFile
 
-__all__ = ["Guard", "Limits", "Token", "impatient_protocol", "issue", "read_tokens", "recognise", "write_tokens"]
+__all__ = [
+    "Guard",
+    "Limits",
+    "Token",
+    "TokenFile",
+    "impatient_protocol",
+    "issue",
+    "read_tokens",
+    "recognise",
+    "write_tokens",
+]

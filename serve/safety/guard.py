@@ -8,7 +8,7 @@ import math
 import random
 import re
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -36,6 +36,7 @@ class Limits:
 
     Args:
         body: Bytes of a request's body.
+        bodies: Path -> bytes, where fewer are allowed.
         receive: Seconds in which the whole body must have come: a slow-loris gets no more.
         answer: Seconds for the answer; ``X-Request-Timeout-Ms`` may ask for less, never for more.
         running: Requests at once.
@@ -50,6 +51,7 @@ class Limits:
     """
 
     body: int = 128 * _MB
+    bodies: Mapping[str, int] = field(default_factory=dict)
     receive: float = 30.0
     answer: float = 60.0
     running: int = 64
@@ -58,8 +60,12 @@ class Limits:
     held: int = 5000
     open_paths: tuple[str, ...] = ("/v2/health/live", "/v2/health/ready", "/ping", "/health")
 
+    def body_of(self, path: str) -> int:
+        """Return how many bytes a body may have there."""
+        return min(self.body, self.bodies.get(path, self.body))
+
     def __post_init__(self) -> None:
-        if min(self.body, self.receive, self.answer, self.running) <= 0 or self.waiting < 0:
+        if min(self.body, self.receive, self.answer, self.running, *self.bodies.values()) <= 0 or self.waiting < 0:
             raise ConfigError(f"limits must be positive, but got {self}", "leave them out for the defaults")
 
 
@@ -84,9 +90,11 @@ class Guard:
     Args:
         app: The application.
         limits: See ``Limits``.
-        tokens: Who may ask; none given: everybody (bind to localhost then).
+        tokens: Who may ask; None for everybody (bind to localhost then), an empty tuple for nobody.
         clock: Of the rates.
         echo_id: Whether to write ``X-Request-Id`` into answers; Ray Serve does it itself.
+        signature: A header of every answer, refusals included.
+        before: Called before a token is looked for; it may ``change`` who has one.
     """
 
     def __init__(
@@ -94,13 +102,16 @@ class Guard:
         app: App,
         *,
         limits: Limits | None = None,
-        tokens: tuple[Token, ...] = (),
+        tokens: tuple[Token, ...] | None = None,
         clock: Clock | None = None,
         echo_id: bool = True,
+        signature: tuple[bytes, bytes] | None = None,
+        before: Callable[[], None] | None = None,
     ) -> None:
-        self._echo_id = echo_id
+        self._echo_id, self._before = echo_id, before
+        self._signature = [] if signature is None else [signature]
         self._app, self._clock, self.limits = app, clock or SystemClock(), limits or Limits()
-        self._tokens: tuple[Token, ...] = ()
+        self._tokens: tuple[Token, ...] | None = None
         self._buckets: dict[str, Bucket] = {}
         self._free = self.limits.running
         self.change(limits=self.limits, tokens=tokens)
@@ -108,12 +119,17 @@ class Guard:
         self._held = 0
         self._pace = 0.05  # seconds that a request takes, a moving mean
 
-    def change(self, *, limits: Limits, tokens: tuple[Token, ...]) -> None:
+    def change(self, *, limits: Limits, tokens: tuple[Token, ...] | None) -> None:
         """Go on with other limits and tokens; requests under way keep theirs."""
         self._free += limits.running - self.limits.running
+        before = {token.sha256: token for token in self._tokens or ()}
         self.limits, self._tokens = limits, tokens
-        rates = {t.sha256: Bucket(rate=t.rate, burst=t.burst) for t in tokens if t.rate > 0.0}
-        self._buckets = {key: self._buckets.get(key, bucket) for key, bucket in rates.items()}
+        # A token keeps its bucket while its rate is the same.
+        self._buckets = {
+            t.sha256: self._buckets[t.sha256] if before.get(t.sha256) == t else Bucket(rate=t.rate, burst=t.burst)
+            for t in tokens or ()
+            if t.rate > 0.0
+        }
 
     @property
     def waiting(self) -> int:
@@ -142,7 +158,7 @@ class Guard:
                 begun = True
                 kept = [pair for pair in message.get("headers", ()) if pair[0].lower() != b"x-request-id"]
                 own = [(b"x-request-id", request_id)] if self._echo_id else []
-                message = {**message, "headers": [*kept, *own]}
+                message = {**message, "headers": [*kept, *own, *self._signature]}
             await send(message)
 
         try:
@@ -157,9 +173,10 @@ class Guard:
     async def _guarded(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         self._admit(headers)
         seconds = self._deadline(headers)
-        length = headers.get(b"content-length", b"")
-        if length.isdigit() and int(length) > self.limits.body:
-            raise _too_long(self.limits.body)
+        length, most = headers.get(b"content-length", b""), self.limits.body_of(scope["path"])
+        # int() refuses thousands of digits, and no body has a trillion bytes.
+        if length.isdigit() and (len(length) > 12 or int(length) > most):
+            raise _too_long(most)
         if self._free <= 0 and len(self._turns) >= self.limits.waiting:
             busy = self._busy("too many requests wait already")  # before its body costs anything
             if self._held < self.limits.held:
@@ -172,7 +189,7 @@ class Guard:
             raise busy
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
-        body = await self._read(receive, min(self.limits.receive, seconds))
+        body = await self._read(receive, min(self.limits.receive, seconds), most)
         await self._turn(until - loop.time())
         began = loop.time()
         over = False
@@ -196,7 +213,9 @@ class Guard:
             leave()
 
     def _admit(self, headers: dict[bytes, bytes]) -> None:
-        if not self._tokens:
+        if self._before is not None:
+            self._before()
+        if self._tokens is None:
             return
         kind, _, text = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         token = recognise(text.strip(), self._tokens) if kind.lower() == "bearer" else None
@@ -225,7 +244,7 @@ class Guard:
             )
         return min(seconds, self.limits.answer)
 
-    async def _read(self, receive: Receive, seconds: float) -> bytes:
+    async def _read(self, receive: Receive, seconds: float, most: int) -> bytes:
         """Return the whole body; the turn is taken after it, so a slow sender holds no place."""
         whole = bytearray()
         try:
@@ -235,8 +254,8 @@ class Guard:
                     if message["type"] == "http.disconnect":
                         raise _Refusal(499, "the client has gone")
                     whole += message.get("body", b"")
-                    if len(whole) > self.limits.body:
-                        raise _too_long(self.limits.body)
+                    if len(whole) > most:
+                        raise _too_long(most)
                     if not message.get("more_body", False):
                         return bytes(whole)
         except TimeoutError:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from zoo.errors import ArtifactError, ConfigError
 
-__all__ = ["Bucket", "Token", "issue", "read_tokens", "recognise", "write_tokens"]
+__all__ = ["Bucket", "Token", "issue", "parse_tokens", "read_tokens", "recognise", "write_tokens"]
 
 _BYTES = 32
 
@@ -81,12 +81,23 @@ def read_tokens(path: str | Path) -> tuple[Token, ...]:
     try:
         if path.stat().st_mode & 0o077:
             raise ArtifactError(f"a file of tokens must be readable by its owner only, but {path} is not", "chmod 600")
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(_token(row) for row in rows)
-    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+        return parse_tokens(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError, ConfigError) as error:
         raise ArtifactError(
             f"a file of tokens must be a JSON list, but {path}: {error}", "write_tokens() makes one"
         ) from error
+
+
+def parse_tokens(rows: object) -> tuple[Token, ...]:
+    """Read what a file of tokens holds.
+
+    Raises:
+        ArtifactError: It holds a token itself.
+        TypeError: It is no list of tokens; ValueError, KeyError and AttributeError likewise.
+    """
+    if not isinstance(rows, list):
+        raise TypeError(f"it holds a {type(rows).__name__}")
+    return tuple(_token(row) for row in rows)
 
 
 def write_tokens(path: str | Path, tokens: Sequence[Token]) -> None:

@@ -47,9 +47,9 @@ TENANT = [
     ("cli",),
 ]
 WIRE = [
-    ("protocol", "routing"),
+    ("protocol", "routing", "identity"),
     ("runtime",),
-    ("openapi", "metrics", "client", "safety", "admission", "queue", "page", "rpc"),
+    ("openapi", "metrics", "client", "safety", "admission", "queue", "page", "rpc", "parsing"),
     ("app",),
     ("front",),
     ("testing",),

@@ -25,6 +25,7 @@ from serve.bench.load import measure, start
 from serve.commands import processes
 from serve.deployments.deploy import Endpoint, configured
 from serve.deployments.ingress import Ingress
+from serve.identity import HEADER
 from serve.rpc.messages import SERVICE, message
 from serve.testing.caller import same
 from serve.testing.pipelines import fitted, hourly
@@ -89,6 +90,25 @@ def test_a_reload_under_load_fails_no_request(endpoint, table, tmp_path):
     found = measure(load)
     assert found.failed == 0
     assert found.requests > 100
+
+
+@pytest.mark.ray
+def test_a_killed_proxy_is_back_before_anybody_has_given_up(endpoint):
+    """Ray sees it after half a minute: its manager, ours, looks for itself."""
+    port = int(endpoint.url.rpartition(":")[2])
+    listening = [p for p in psutil.process_iter(["name"]) if p.info["name"] == "haproxy"]
+    (proxy,) = [p for p in listening if any(c.laddr.port == port and c.status == "LISTEN" for c in p.net_connections())]
+    proxy.kill()
+    began = time.monotonic()
+    answer = None
+    while answer is None and time.monotonic() < began + 10:
+        try:
+            answer = httpx.get(f"{endpoint.url}/v2/health/live", timeout=2)
+        except httpx.HTTPError:
+            time.sleep(0.05)
+    assert answer is not None and answer.status_code == 200
+    assert answer.headers[HEADER] == f"zoo/{endpoint.identity.instance}"
+    assert endpoint.told()["versions"] == {"hours": endpoint.config.models[0].digest}
 
 
 @pytest.mark.slow

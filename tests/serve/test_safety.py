@@ -120,6 +120,16 @@ def test_each_token_has_its_own_rate(serve: Any):
     assert all(httpx.post(f"{url}/x", headers={"authorization": f"Bearer {fast}"}).is_success for _ in range(5))
 
 
+def test_a_path_can_have_a_smaller_limit(serve: Any):
+    url, _, _ = serve(limits=Limits(body=1000, bodies={"/small": 10}))
+    assert [httpx.post(f"{url}{path}", content=b"x" * 11).status_code for path in ("/x", "/small")] == [200, 413]
+    told = httpx.post(f"{url}/small", content=b"x" * 11).json()
+    assert "10 bytes" in told["error"] and told["hint"]
+    huge = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=5)
+    huge.sendall(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"9" * 18 + b"\r\n\r\n")
+    assert b" 413 " in huge.recv(1000).splitlines()[0]
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_over_the_limit_is_refused_whatever_its_header_says(serve: Any, chunked: bool):
     url, application, _ = serve(limits=Limits(body=1000))
@@ -280,6 +290,45 @@ def test_an_application_that_breaks_keeps_no_place():
     asyncio.run(go())
 
 
+def test_thousands_of_half_heads_keep_nobody_out():
+    """Also where the process may open fewer files than there are half heads."""
+    protocol = impatient_protocol(30, most=50, each=40)
+    config = uvicorn.Config(Guard(Application()), port=0, log_level="error", http=protocol, lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    address = server.servers[0].sockets[0].getsockname()
+    held = []
+    try:
+        for _ in range(300):
+            held.append(socket.create_connection(address, timeout=5))
+            held[-1].sendall(b"POST /x HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        began = time.monotonic()
+        for _ in range(5):
+            assert httpx.get(f"http://127.0.0.1:{address[1]}/v2/health/live", timeout=5).status_code == 200
+        assert time.monotonic() - began < 1.0
+        assert len(server.server_state.connections) < 60
+    finally:
+        for one in held:
+            one.close()
+        server.should_exit = True
+        thread.join(10)
+
+
+def test_the_address_with_most_half_heads_gives_way():
+    from serve.safety.slow import _Waiting
+
+    waiting = _Waiting(5, 4)
+    assert [waiting.add(f"a{i}", "a") for i in range(5)] == [[], [], [], [], ["a0"]]
+    assert waiting.add("b0", "b") == []
+    assert waiting.add("c0", "c") == ["a1"]
+    waiting.remove("a2")
+    waiting.remove("a2")
+    assert waiting.add("c1", "c") == []
+
+
 def test_tokens_are_kept_as_hashes_for_the_owner_only(tmp_path: Path):
     text, token = issue("dashboard", rate=2.5, burst=3)
     path = tmp_path / "tokens.json"
@@ -305,6 +354,8 @@ def test_tokens_are_kept_as_hashes_for_the_owner_only(tmp_path: Path):
         lambda: Token("x", "secret"),
         lambda: issue("x", rate=-1),
         lambda: impatient_protocol(0),
+        lambda: impatient_protocol(10, most=0),
+        lambda: Limits(bodies={"/x": 0}),
     ],
 )
 def test_limits_that_cannot_be_are_refused(make: Callable[[], object]):
