@@ -283,7 +283,10 @@ def place(
     begin = None if due is None else due.astype(np.int64)
     place_all = _place_fixed if freq.is_fixed else _place_calendar
     grid, beside, due_at = place_all(codes, t, freq, begin)
+    # A tenth of a month is three days, but who moves a day by one names another date.
     far = beside > JITTER * freq.spacing
+    if freq.is_fixed and not freq.is_integer:
+        far |= beside >= _DAY
     if not freq.is_fixed and grid.moved.mean() > 0.5:
         # First days of months are one day beside last days, but moving them would name the wrong month.
         far = grid.moved

@@ -139,6 +139,7 @@ def written(draw, media=("frame", "csv", "parquet", "arrow")):
     if not how["given"]:
         # Two columns of numbers without a usual name are two series: what the reading rules say, and no fault.
         how["covariate"] &= target_name in ("y", "target")
+        how["given"] = whole and len(keys) == 1 and id_name in ("shop", "sensor")
     return Written(times, freq, keys, names, time_name, target_name, frame, how)
 
 

@@ -41,7 +41,7 @@ class Sniffed:
         delimiter: Between fields.
         header: The names of its columns, made where it has none.
         skip: Lines before the first row of values; None where the header is the first line and names are as written.
-        zeros: Columns whose first rows hold numbers with leading zeros.
+        texts: Columns that a guess of types would spoil: numbers with leading zeros, times with an offset from UTC.
         comma: Whether some column has decimal commas.
         decisions: What was decided, and how.
     """
@@ -49,9 +49,13 @@ class Sniffed:
     delimiter: str
     header: list[str]
     skip: int | None = None
-    zeros: set[str] = field(default_factory=set)
+    texts: set[str] = field(default_factory=set)
     comma: bool = False
     decisions: tuple[tuple[str, str], ...] = ()
+
+
+#: Numbers with leading zeros; times with an offset, which Arrow would turn to UTC and forget.
+_SPOILT = re.compile(r"[+-]?0\d+|\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?[+-]\d\d(:?\d\d)?")
 
 
 def encoding_of(head: bytes) -> str:
@@ -156,12 +160,10 @@ def sniff(head: str, *, whole: bool, delimiter: str | None = None) -> Sniffed:
         data = data[1:]
     named = [name if name.strip() else f"Unnamed: {i}" for i, name in enumerate(header)]
     changed = changed or named != header
-    zeros = {
-        name
-        for i, name in enumerate(named)
-        if any(len(row) > i and re.fullmatch(r"[+-]?0\d+", row[i].strip()) for row in data)
+    texts = {
+        name for i, name in enumerate(named) if any(len(row) > i and _SPOILT.fullmatch(row[i].strip()) for row in data)
     }
-    return Sniffed(sign, named, skip if changed else None, zeros, _has_comma(data), tuple(decisions))
+    return Sniffed(sign, named, skip if changed else None, texts, _has_comma(data), tuple(decisions))
 
 
 def without_foot(text: str, sign: str, width: int) -> tuple[str, list[str]]:

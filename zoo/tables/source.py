@@ -316,7 +316,7 @@ def _read_utf8(file: Path, found: Sniffed, text: frozenset[str], source: str | b
     """Read a file, or its content, that is UTF-8."""
     import pyarrow as pa
 
-    kept = [name for name in found.header if name.lower() in text or name in found.zeros]
+    kept = [name for name in found.header if name.lower() in text or name in found.texts]
     said = found.decisions
     try:
         table = _parse(file, found, kept, source)
