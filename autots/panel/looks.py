@@ -51,7 +51,8 @@ def is_moment(values: Any, *, named: bool) -> bool:
     if named and all(re.fullmatch(r"-?\d+", v) for v in seen):
         return True
     if named and np.mean([bool(re.search(r"\d", v)) for v in seen]) >= _MOST:
-        return True  # whoever reads it says what it is, or why it is no time
+        # Whoever reads it says what it is, or why it is no time; an hour of the day alone is none.
+        return not all(re.fullmatch(r"\s*\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*([ap]\.?m\.?)?\s*", v.lower()) for v in seen)
     # "13:00" and "A4" also parse as dates: a year is asked for, or two separators.
     if np.mean([bool(_LIKE_A_DATE.search(v)) for v in seen]) < _MOST:
         return False
