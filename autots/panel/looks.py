@@ -13,6 +13,7 @@ from autots.panel.columns import number_share
 
 __all__ = ["is_moment", "is_number", "some"]
 
+_HOUR = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*([ap]\.?m\.?)?")
 _LOOK = 50  # values of a column that are looked at for moments
 _LOOK_NUMBERS = 500
 _LIKE_A_DATE = re.compile(r"\d{4}|\d{1,2}[/.-]\d{1,2}[/.-]\d{2}|\d{1,2}[-/. ]?[A-Za-z]{3,9}[-/. ,]+\d{2}")
@@ -46,13 +47,13 @@ def is_moment(values: Any, *, named: bool) -> bool:
         return named
     if kind == "mixed" and np.mean([isinstance(v, dt.date | pd.Period) for v in seen]) >= _MOST:
         return True  # dates, and a word below them
-    if kind != "string" or not len(seen):
+    # An hour of the day alone is no moment, whatever its name.
+    if kind != "string" or not len(seen) or all(_HOUR.fullmatch(v.strip().lower()) for v in seen):
         return False
     if named and all(re.fullmatch(r"-?\d+", v) for v in seen):
         return True
     if named and np.mean([bool(re.search(r"\d", v)) for v in seen]) >= _MOST:
-        # Whoever reads it says what it is, or why it is no time; an hour of the day alone is none.
-        return not all(re.fullmatch(r"\s*\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*([ap]\.?m\.?)?\s*", v.lower()) for v in seen)
+        return True  # whoever reads it says what it is, or why it is no time
     # "13:00" and "A4" also parse as dates: a year is asked for, or two separators.
     if np.mean([bool(_LIKE_A_DATE.search(v)) for v in seen]) < _MOST:
         return False
