@@ -166,6 +166,8 @@ class _Search:
             key = self._told_apart(time, key, free) if key else self._hidden_id(time, free)
             free = [c for c in free if c not in key]
         long = bool(key) or "id" in self.levels
+        if "id" in self.levels and "time" in self.levels and not self.key:
+            self._refuse_merging()
         numbers = [c for c in free if is_number(self.table[c])]
         target = self._target(free, numbers, long=long)
         # A table without an index that answers could have, and one whose key lies in its index, answers in columns.
@@ -339,9 +341,31 @@ class _Search:
         others = "; ".join(f"{phrase(one)} name {keys.count(one)} series" for one in longer[:3])
         raise DataError(
             f"few rows may share series and time, but {alone}{'; ' + others if others else ''}",
-            f"give id_col={list(longer[0]) if longer else '[...]'}, the columns that together name a series, or "
-            f"id_col={key[0]!r} to merge these rows by their mean",
+            (
+                f"give id_col={list(longer[0])}, the columns that together name a series, or "
+                if longer
+                else "add them up first: frame.groupby([series, time]).sum(), or give "
+            )
+            + f"id_col={key[0]!r} to merge these rows by their mean",
         )
+
+    def _refuse_merging(self) -> None:
+        """Raise if an index whose levels nobody named would merge many rows."""
+        index, n = self.table.index, len(self.table)
+        if not index.has_duplicates:
+            return
+        try:
+            same = int(self.table.assign(**{"": index}).duplicated().sum())
+        except TypeError:  # cells that cannot be compared
+            same = 0
+        merged = int(index.duplicated().sum()) - same
+        if not few(merged, n):
+            name = index.names[self.levels["id"]]
+            raise DataError(
+                f"few rows may share series and time, but {merged} of {n} rows repeat an entry of the index",
+                f"use reset_index() and give id_col=[...], the columns that together name a series, or id_col={name!r} "
+                "to merge these rows by their mean",
+            )
 
     def _may_name(self, free: list[Any]) -> list[Any]:
         """Return the columns that may be a part of a series' name: text and whole numbers, but not what is forecast."""

@@ -14,6 +14,7 @@ from autots.panel.dates import names_moment
 
 __all__ = ["is_moment", "is_number", "some"]
 
+_HOUR = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*([ap]\.?m\.?)?")
 _LOOK = 50  # values of a column that are looked at for moments
 _LOOK_NUMBERS = 500
 _MOST = 0.9  # share of text that must look like dates: tables end with "Total" and begin with units
@@ -46,7 +47,8 @@ def is_moment(values: Any, *, named: bool) -> bool:
         return named
     if kind == "mixed" and np.mean([isinstance(v, dt.date | pd.Period) for v in seen]) >= _MOST:
         return True  # dates, and a word below them
-    if kind != "string" or not len(seen):
+    # An hour of the day alone is no moment, whatever its name.
+    if kind != "string" or not len(seen) or all(_HOUR.fullmatch(v.strip().lower()) for v in seen):
         return False
     if named and all(re.fullmatch(r"-?\d+", v) for v in seen):
         return True

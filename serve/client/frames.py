@@ -27,18 +27,23 @@ class Columns:
     """What the columns of a long table are called; None is found by the usual names.
 
     Args:
-        id: Of the series; a table without one is one series.
+        id: Of the series, or several that only together name them; a table without one is one series.
         time: Of the rows.
         target: What is forecast.
         known: Covariates whose future comes in another table.
         static: One value per series.
     """
 
-    id: str | None = None
+    id: str | tuple[str, ...] | None = None
     time: str | None = None
     target: str | None = None
     known: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The columns that name the series: none, one or several."""
+        return () if self.id is None else (self.id,) if isinstance(self.id, str) else tuple(self.id)
 
     def found(self, frame: pd.DataFrame) -> Columns:
         """Return the names that a table has.
@@ -49,7 +54,7 @@ class Columns:
         id_ = self.id or _first(frame, _IDS)
         time = self.time or _first(frame, _TIMES)
         target = self.target or _first(frame, _TARGETS)
-        given = [name for name in (self.id, self.time, self.target, *self.known, *self.static) if name is not None]
+        given = [name for name in (*self.ids, self.time, self.target, *self.known, *self.static) if name is not None]
         missing = [name for name in given if name not in frame.columns]
         if missing or target is None:
             raise DataError(
@@ -97,10 +102,10 @@ class Forecasts:
         return self._table(self.body.get("forecasts", ()))
 
     def _table(self, forecasts: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-        id_, time = self.columns.id or "unique_id", self.columns.time or "ds"
+        ids, time = self.columns.ids or ("unique_id",), self.columns.time or "ds"
         lengths = [len(f["mean"]) for f in forecasts]
         out: dict[str, Any] = {
-            id_: np.repeat(np.array([f["id"] for f in forecasts], dtype=object), lengths),
+            **{name: np.repeat(np.array(column, dtype=object), lengths) for name, column in _parts(ids, forecasts)},
             time: _times([t for f in forecasts for t in f["time"]]),
             "mean": _numbers([v for f in forecasts for v in f["mean"]]),
         }
@@ -123,11 +128,11 @@ def series_of(frame: pd.DataFrame, columns: Columns, future: pd.DataFrame | None
     if columns.known and future is None:
         raise DataError(f"known covariates {list(columns.known)} must have a future, but none is given", "future=table")
     coming = {} if future is None else dict(_groups(future, columns))
-    named = {columns.id, columns.time, columns.target, *columns.known, *columns.static}
+    named = {*columns.ids, columns.time, columns.target, *columns.known, *columns.static}
     past = [str(c) for c in frame.columns if c not in named]
     out = []
     for id_, rows in _groups(frame, columns):
-        one: dict[str, Any] = {"id": str(id_)}
+        one: dict[str, Any] = {"id": [str(part) for part in id_] if len(columns.ids) > 1 else str(id_)}
         if columns.time is not None:
             one["time"] = _texts(rows[columns.time])
         one["y"] = _floats(rows[columns.target])
@@ -145,6 +150,13 @@ def series_of(frame: pd.DataFrame, columns: Columns, future: pd.DataFrame | None
     return out
 
 
+def _parts(ids: tuple[str, ...], forecasts: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Any]]]:
+    """Return the columns that name the series of each forecast."""
+    if len(ids) == 1:
+        return [(ids[0], [f["id"] for f in forecasts])]
+    return [(name, [f["id"][i] for f in forecasts]) for i, name in enumerate(ids)]
+
+
 def dumps(value: Any) -> bytes:
     """Return strict JSON; numbers that are not finite have become null before."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
@@ -155,7 +167,8 @@ def _groups(frame: pd.DataFrame, columns: Columns) -> list[tuple[Any, pd.DataFra
         frame = frame.sort_values(columns.time, kind="stable")
     if columns.id is None:
         return [("series", frame)]
-    groups = dict(list(frame.groupby(columns.id, sort=False, observed=True)))
+    by: Any = list(columns.ids) if len(columns.ids) > 1 else columns.ids[0]
+    groups = dict(list(frame.groupby(by, sort=False, observed=True)))
     return [(id_, groups[id_]) for id_ in sorted(groups, key=str)]
 
 

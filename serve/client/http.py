@@ -88,7 +88,12 @@ class _Shared:
         asked = {name: value for name, value in options.items() if value is not None}
         headers = {"x-request-id": uuid.uuid4().hex, "content-type": "application/json"}
         if isinstance(data, pd.DataFrame):
-            if len(data) >= _MANY_ROWS and columns.id and columns.time and not (columns.known or columns.static):
+            if (
+                len(data) >= _MANY_ROWS
+                and len(columns.ids) == 1
+                and columns.time
+                and not (columns.known or columns.static)
+            ):
                 params = {k: ",".join(map(str, v)) if isinstance(v, list) else str(v) for k, v in asked.items()}
                 accept = {"content-type": ARROW, "accept": f"{ARROW}, application/json"}
                 return _Call("POST", "/v1/forecast", _to_arrow(data, columns), headers | accept, params)
@@ -108,7 +113,9 @@ class _Shared:
         request_id = str(body.get("request_id", got["x-request-id"]))
         table = body.pop("frame", None)
         if table is not None:
-            table = table.rename(columns={"id": columns.id or "unique_id", "time": columns.time or "ds"})
+            table = table.rename(
+                columns={"id": columns.ids[0] if columns.ids else "unique_id", "time": columns.time or "ds"}
+            )
         return Forecasts(str(body.get("model", "")), version, request_id, levels, body, columns, table)
 
     def _observe_call(self, data: Any, columns: Columns) -> _Call:
@@ -346,7 +353,7 @@ def _observations(data: Any, columns: Columns) -> list[dict[str, Any]]:
         return [dict(row) for row in data]
     if columns.time is None:
         raise DataError("observations must have a time, but the table has no such column", "Columns(time=...)")
-    rows = series_of(data[[c for c in (columns.id, columns.time, columns.target) if c]], columns)
+    rows = series_of(data[[c for c in (*columns.ids, columns.time, columns.target) if c]], columns)
     return [{"id": one["id"], "time": t, "y": y} for one in rows for t, y in zip(one["time"], one["y"], strict=True)]
 
 
@@ -354,8 +361,8 @@ def _to_arrow(frame: pd.DataFrame, columns: Columns) -> bytes:
     """Return the table as an Arrow stream, a row per value: ``id``, ``time``, ``y`` and ``past_NAME``."""
     import pyarrow as pa
 
-    named = {columns.id: "id", columns.time: "time", columns.target: "y"}
-    rows = frame.sort_values([str(columns.id), str(columns.time)], kind="stable")
+    named = {columns.ids[0]: "id", columns.time: "time", columns.target: "y"}
+    rows = frame.sort_values([columns.ids[0], str(columns.time)], kind="stable")
     rows = rows.rename(columns=lambda name: named.get(name, f"past_{name}"))
     rows = rows.assign(id=rows["id"].astype(str))
     table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None)

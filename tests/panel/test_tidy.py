@@ -191,3 +191,15 @@ def test_a_row_for_each_year_and_a_column_for_each_month_are_turned():
     several = pd.concat([table.assign(place="a"), table.assign(place="b")])
     assert list(read_panel(several).panel.ids) == ["a", "b"]
     assert got.schema.read_more(table).panel.n_rows == 240
+
+
+@pytest.mark.parametrize("form", ["%-d-%b-%y", "%d %B %Y", "%b %d, %Y", "%Y-%m-%d"])
+def test_dates_with_names_of_months_are_a_clock(form):
+    got = read_panel(pd.DataFrame({"Date": DAYS.strftime(form), "kwh": LOAD}))
+    np.testing.assert_array_equal(got.panel.times, DAYS.to_numpy("datetime64[ns]"))
+
+
+def test_hours_of_the_day_alone_are_no_clock():
+    table = pd.DataFrame({"time": pd.date_range("2024", periods=60, freq="15min").strftime("%H:%M"), "load": LOAD})
+    with pytest.raises(DataError, match="must have a clock|must hold times"):
+        read_panel(table)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from autots.panel import read_panel
+from serve.client.frames import Columns, Forecasts, series_of
 from serve.testing.caller import served
 from serve.testing.pipelines import of_panel
 
@@ -92,3 +93,13 @@ def test_mlflow_rows_keep_their_columns(call, pipeline, table):
     first = body["predictions"][0]
     assert [first["store"], first["item"]] == ["2", "a"]
     assert [row["mean"] for row in body["predictions"][:4]] == mean_of(pipeline, 2, "a")
+
+
+def test_the_client_turns_a_key_into_ids_and_back(call, pipeline, table):
+    columns = Columns(id=("store", "item"), time="ds", target="y").found(table)
+    series = series_of(table, columns)
+    assert [one["id"] for one in series] == [["1", "a"], ["1", "b | c"], ["2", "a"], ["2", "b | c"]]
+    body = call.forecast(series=series)
+    frame = Forecasts("", "", "", (), body, columns).frame
+    assert list(frame.columns[:3]) == ["store", "item", "ds"]
+    assert frame["mean"].tolist() == pipeline.predict()["mean"].tolist()
