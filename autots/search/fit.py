@@ -117,10 +117,7 @@ def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
     """
     started = run.deadline.elapsed
     task = _task(read.panel, settings)
-    fingerprint = _claim(run.folder, read.panel, settings, task, resume=run.resume)
     panel, cut = recent_rows(read.panel, seasons=task.seasons, horizon=settings.horizon, budget=settings.budget)
-    messages = _said(run, cut)
-    read = replace(read, panel=panel)
     plan = plan_cutoffs(
         panel.lengths,
         settings.horizon,
@@ -129,6 +126,9 @@ def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
         cheap_rows=int(_ROWS_PER_SECOND * settings.budget),
     )
     described = _described(settings, panel, task)
+    fingerprint = _claim(run.folder, read.panel, settings, task, resume=run.resume)
+    messages = _said(run, cut)
+    read = replace(read, panel=panel)
     why = f"no series is long enough to backtest {settings.horizon} steps" if plan is None else ""
     if plan is not None and (why := late(panel, plan, run.deadline)):
         messages += _said(run, MORE_TIME)
