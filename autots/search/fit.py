@@ -26,7 +26,7 @@ from autots.pipeline import Pipeline
 from autots.recipes import baselines, portfolio, search_space
 from autots.report import Facts
 from autots.report.terminal import Progress
-from autots.search.assemble import assemble, reserve
+from autots.search.assemble import Assembly, assemble, reserve
 from autots.search.board import Board, drop_states
 from autots.search.engine import Search, first_entries
 from autots.search.interrupt import Interrupt
@@ -151,14 +151,7 @@ def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
         kept = (lambda _: None) if search is None else search.backtested
         assembly = assemble(board, panel, driver, run.deadline, seed=settings.seed, backtested=kept)
     drop_states(run.folder / _OOF, [m.number for m in assembly.members])
-    if assembly.aged:
-        messages.append(
-            "used as they were backtested, as their final fit on all rows would have broken the budget (refit makes up "
-            f"for it): {', '.join(assembly.aged)}"
-        )
-    if assembly.left_out:
-        names = ", ".join(assembly.left_out)
-        messages.append(f"left out of the ensemble, as their final fit would have broken the budget: {names}")
+    messages += _of_members(assembly)
     fitted = run.deadline.elapsed
     facts = facts_of(
         board,
@@ -172,6 +165,20 @@ def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
     )
     members = tuple(Member(m.family, m.model, m.weight) for m in assembly.members)
     return _pipeline(read, settings, Ensemble(task, members, assembly.conformal, assembly.leaning), facts)
+
+
+def _of_members(assembly: Assembly) -> list[str]:
+    """Return what is said of members that were not fitted anew, or are missing."""
+    messages = []
+    if assembly.aged:
+        messages.append(
+            "used as they were backtested, as their final fit on all rows would have broken the budget (refit makes up "
+            f"for it): {', '.join(assembly.aged)}"
+        )
+    if assembly.left_out:
+        names = ", ".join(assembly.left_out)
+        messages.append(f"left out of the ensemble, as their final fit would have broken the budget: {names}")
+    return messages
 
 
 def _task(panel: Panel, settings: Settings) -> Task:
