@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +37,7 @@ __all__ = ["Live", "Progress", "Silent", "print_found", "print_leaderboard", "pr
 
 _REFRESH = 4  # redraws per second
 _QUIET = 5.0  # seconds between two lines of progress in a log file
+_SILENT = 10.0  # seconds after which a log is told what is still being done
 _MESSAGES = 10  # sentences after a fit; the report has all
 _WIDE = 72  # columns below which the display leaves details out
 
@@ -114,6 +116,7 @@ class Live:
         self._stage = "starting"
         self._trials = (0, 0)
         self._best: tuple[float | None, float | None, str] = (None, None, "")
+        self._ended = threading.Event()
 
     def __enter__(self) -> Self:
         return self
@@ -130,6 +133,8 @@ class Live:
         self._running = True
         if not self.console.is_terminal:
             self._line(f"started, budget {duration(total_seconds)}")
+            self._ended.clear()
+            threading.Thread(target=self._beat, name="progress", daemon=True).start()
             return
         if self._live is None:
             self._live = RichLive(
@@ -170,6 +175,7 @@ class Live:
         if not self._running:
             return
         self._running = False
+        self._ended.set()
         self._trials = (self._trials[0], 0)
         live, self._live = self._live, None
         if live is not None:
@@ -181,6 +187,12 @@ class Live:
         else:
             took = duration(self._clock.now() - self._start)
             self.console.print(Text.assemble((f"done in {took}: ", "green"), self._progress()))
+
+    def _beat(self, pause: float = 1.0) -> None:
+        """Say what is still being done where nothing else was said for a while: a log shows no bar that moves."""
+        while not self._ended.wait(pause):
+            if self._clock.now() - self._last_line >= _SILENT:
+                self._line(f"still {self._stage}")
 
     def _line(self, text: str) -> None:
         now = self._clock.now()

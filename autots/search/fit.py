@@ -120,13 +120,12 @@ def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
     """
     started = run.deadline.elapsed
     task = _task(read.panel, settings)
-    whole = read.panel
-    panel, cut = recent_rows(whole, seasons=task.seasons, horizon=settings.horizon, budget=settings.budget)
-    messages = _said(run, cut)
-    read = replace(read, panel=panel)
+    panel, cut = recent_rows(read.panel, seasons=task.seasons, horizon=settings.horizon, budget=settings.budget)
     plan = _planned(panel, task, settings)
     described = _described(settings, panel, task)
-    fingerprint = _claim(run.folder, whole, settings, task, resume=run.resume)
+    fingerprint = _claim(run.folder, read.panel, settings, task, resume=run.resume)
+    messages = _said(run, cut)
+    read = replace(read, panel=panel)
     if plan is not None and plan.moved:
         messages.append(_moved(plan))
     why = f"no series is long enough, or has the targets, to backtest {settings.horizon} steps" if plan is None else ""
@@ -185,6 +184,20 @@ def _planned(panel: Panel, task: Task, settings: Settings) -> Plan | None:
         cheap_rows=int(_ROWS_PER_SECOND * settings.budget),
         seen=Seen.of(panel, settings.horizon),
     )
+
+
+def _of_members(assembly: Assembly) -> list[str]:
+    """Return what is said of members that were not fitted anew, or are missing."""
+    messages = []
+    if assembly.aged:
+        messages.append(
+            "used as they were backtested, as their final fit on all rows would have broken the budget (refit makes up "
+            f"for it): {', '.join(assembly.aged)}"
+        )
+    if assembly.left_out:
+        names = ", ".join(assembly.left_out)
+        messages.append(f"left out of the ensemble, as their final fit would have broken the budget: {names}")
+    return messages
 
 
 def _task(panel: Panel, settings: Settings) -> Task:
@@ -262,14 +275,7 @@ def _assembled(
     run.progress.stage("final fit")
     kept = (lambda _: None) if search is None else search.backtested
     assembly = assemble(board, panel, driver, run.deadline, seed=settings.seed, backtested=kept)
-    if assembly.aged:
-        messages.append(
-            "used as they were backtested, as their final fit on all rows would have broken the budget (refit makes up "
-            f"for it): {', '.join(assembly.aged)}"
-        )
-    if assembly.left_out:
-        names = ", ".join(assembly.left_out)
-        messages.append(f"left out of the ensemble, as their final fit would have broken the budget: {names}")
+    messages += _of_members(assembly)
     if assembly.conformal is not None and not assembly.conformal.learned:
         messages.append(
             "the intervals are not calibrated, as the history was constant before every window: their width is a guess"

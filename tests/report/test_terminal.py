@@ -64,6 +64,23 @@ def test_messages_are_not_swallowed_in_a_log() -> None:
     assert out.getvalue().count("[red]note") == 5
 
 
+def test_a_log_is_told_what_is_still_being_done() -> None:
+    console, out = make_console(terminal=False)
+    clock = ManualClock()
+    with Live(console, clock) as live:
+        live.started(60)
+        live.stage("final fit")
+        clock.advance(11)
+        end = time.monotonic() + 10
+        while "still" not in out.getvalue() and time.monotonic() < end:
+            time.sleep(0.05)
+    lines = out.getvalue().splitlines()
+    assert lines[-1] == "[0:11] still final fit"
+    clock.advance(60)
+    time.sleep(1.2)
+    assert out.getvalue().splitlines() == lines  # it ends with the display
+
+
 def test_the_bar_counts_down_without_being_called() -> None:
     console, out = make_console(terminal=True)
     clock = ManualClock()

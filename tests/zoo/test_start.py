@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,51 +21,71 @@ def _nothing_hangs_afterwards() -> Iterator[None]:
     start._stuck.clear()
 
 
-class _Hanging:
-    """Starts a process, as Ray does, and then waits for ever."""
-
-    def __init__(self, directory: Path) -> None:
-        self.end = threading.Event()
-        self.directory = directory
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def __call__(self) -> None:
-        code = "import time; time.sleep(60)"
-        self.process = subprocess.Popen([sys.executable, "-c", code, str(self.directory / "session")])
-        self.end.wait()
-
-
-def test_a_start_that_hangs_is_an_error_in_time_and_leaves_no_process(tmp_path: Path) -> None:
-    hanging = _Hanging(tmp_path)
+def test_a_start_that_hangs_is_an_error_in_time_and_is_undone_when_it_ends() -> None:
+    end, undone = threading.Event(), threading.Event()
     begin = time.monotonic()
     with pytest.raises(ClusterError, match=r"within 1 s") as caught:
-        start.start_within(hanging, seconds=1.0, directory=tmp_path)
+        start.start_within(end.wait, seconds=1.0, undo=undone.set)
     assert time.monotonic() - begin < 10
     assert "zoo doctor" in caught.value.hint
-    assert hanging.process is not None
-    assert hanging.process.wait(10) < 0  # by a signal
+    assert start.hanging() and not undone.is_set()
     with pytest.raises(ClusterError, match="still hangs"):
-        start.start_within(lambda: None, seconds=5, directory=tmp_path)
-    hanging.end.set()
+        start.start_within(lambda: None, seconds=5, undo=lambda: None)
+    end.set()
+    assert undone.wait(10)
 
 
-def test_the_thread_that_started_ray_lives_as_long_as_ray_does(tmp_path: Path) -> None:
-    before = threading.active_count()
-    stopped = start.start_within(lambda: None, seconds=5, directory=tmp_path)
-    assert threading.active_count() == before + 1
+def test_ctrl_c_gives_a_start_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    end, undone = threading.Event(), threading.Event()
+    usual = threading.Event.wait
+
+    def interrupted(event: threading.Event, timeout: float | None = None) -> bool:
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        return usual(event, timeout)
+
+    with monkeypatch.context() as patch:
+        # A thread's own start waits, too: only what comes after it is interrupted.
+        patch.setattr(
+            start.threading.Thread, "start", _then(lambda: patch.setattr(threading.Event, "wait", interrupted))
+        )
+        with pytest.raises(KeyboardInterrupt):
+            start.start_within(lambda: usual(end), seconds=60, undo=undone.set)
+    end.set()
+    assert undone.wait(10)
+
+
+def _then(more: Any) -> Any:
+    usual = threading.Thread.start
+
+    def started(thread: threading.Thread) -> None:
+        usual(thread)
+        more()
+
+    return started
+
+
+def _starting() -> int:
+    return sum(thread.name == "ray-start" for thread in threading.enumerate())
+
+
+def test_the_thread_that_started_ray_lives_as_long_as_ray_does() -> None:
+    before = _starting()
+    stopped = start.start_within(lambda: None, seconds=5, undo=lambda: None)
+    assert _starting() == before + 1
     stopped()
     end = time.monotonic() + 10
-    while threading.active_count() > before and time.monotonic() < end:
+    while _starting() > before and time.monotonic() < end:
         time.sleep(0.01)
-    assert threading.active_count() == before
+    assert _starting() == before
 
 
-def test_what_the_start_raises_is_raised(tmp_path: Path) -> None:
+def test_what_the_start_raises_is_raised() -> None:
     def fails() -> None:
         raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space left"):
-        start.start_within(fails, seconds=5, directory=tmp_path)
+        start.start_within(fails, seconds=5, undo=lambda: None)
 
 
 def test_a_machine_that_cannot_talk_to_itself_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

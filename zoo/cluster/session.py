@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from zoo.cluster import java
-from zoo.cluster.start import PATIENCE, check_loopback, start_within
+from zoo.cluster.start import PATIENCE, check_loopback, hanging, start_within
 from zoo.errors import ClusterError, ConfigError
 
 __all__ = ["Session", "connect", "is_connected"]
@@ -184,6 +184,13 @@ def _embed(ray: Any, workers: int, patience: float) -> Session:
     directory = Path(tempfile.mkdtemp(prefix=_TEMP_PREFIX, dir=_temp_root()))
     lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
+
+    def undo() -> None:
+        if ray.is_initialized():
+            ray.shutdown()
+        shutil.rmtree(directory, ignore_errors=True)
+        os.close(lock)
+
     try:
         start = partial(
             ray.init,
@@ -195,12 +202,10 @@ def _embed(ray: Any, workers: int, patience: float) -> Session:
             _temp_dir=str(directory),
         )
         with _slim():
-            stopped = start_within(start, seconds=patience, directory=directory)
+            stopped = start_within(start, seconds=patience, undo=undo)
     except BaseException as error:
-        if ray.is_initialized():
-            ray.shutdown()
-        shutil.rmtree(directory, ignore_errors=True)
-        os.close(lock)
+        if not hanging():  # else the thread does it, if it ever ends
+            undo()
         if not isinstance(error, Exception) or isinstance(error, ClusterError):
             raise
         raise ClusterError(

@@ -8,16 +8,15 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 from zoo.errors import ClusterError
 
-__all__ = ["PATIENCE", "check_loopback", "start_within"]
+__all__ = ["PATIENCE", "check_loopback", "hanging", "start_within"]
 
 #: Seconds: four on two idle cores, twenty where both are busy.
 PATIENCE = 60.0
 _HINT = "check free memory, disk space in the temporary directory, /dev/shm and the network, then run `zoo doctor`"
-# A thread that never came back; Ray cannot be started a second time beside it.
+# A thread that has not come back; Ray cannot be started a second time beside it.
 _stuck: list[threading.Thread] = []
 
 
@@ -39,16 +38,17 @@ def check_loopback(seconds: float = 5.0) -> None:
         ) from error
 
 
-def start_within(start: Callable[[], object], *, seconds: float, directory: Path) -> Callable[[], None]:
+def start_within(start: Callable[[], object], *, seconds: float, undo: Callable[[], object]) -> Callable[[], None]:
     """Call ``start``, which starts Ray in this process, and wait for its end, but not for longer than ``seconds``.
 
-    It runs in a thread of its own: what it waits for inside Ray's C++ code nothing else can interrupt. When it is given
-    up, the processes that it started are killed; the thread itself ends with the process.
+    It runs in a thread of its own: what it waits for inside Ray's C++ code nothing else can interrupt. A start that is
+    given up goes on there, and is undone when it ends after all; its processes end with this one. They must not be
+    killed: the thread's connection to them would end this process a minute later.
 
     Args:
         start: Starts Ray.
         seconds: Patience.
-        directory: Ray's own temporary directory, which its processes name in their command lines.
+        undo: Called in that thread if the start ends after it was given up.
 
     Returns:
         To be called after Ray has been shut down: the thread ends. Before that it must not, as Linux sends a process
@@ -58,19 +58,21 @@ def start_within(start: Callable[[], object], *, seconds: float, directory: Path
         ClusterError: The time is over, now or in an earlier call whose thread still hangs.
         BaseException: What ``start`` raised.
     """
-    if any(thread.is_alive() for thread in _stuck):
+    if hanging():
         raise ClusterError("Ray must be able to start in this process, but an earlier start still hangs", _HINT)
     errors: list[BaseException] = []
-    done, over = threading.Event(), threading.Event()
+    done, over, given_up, lock = threading.Event(), threading.Event(), threading.Event(), threading.Lock()
 
     def run() -> None:
         try:
             start()
         except BaseException as error:
             errors.append(error)
+        with lock:
             done.set()
-        else:
-            done.set()
+        if given_up.is_set():
+            undo()
+        elif not errors:
             over.wait()
 
     _handle_sigterm()
@@ -79,15 +81,20 @@ def start_within(start: Callable[[], object], *, seconds: float, directory: Path
     try:
         done.wait(seconds)
     finally:
-        if not done.is_set():  # the time is over, or Ctrl-C came
-            _stuck[:] = [thread]
-            over.set()
-            _kill_children(directory)
-    if not done.is_set():
+        with lock:
+            if not done.is_set():  # the time is over, or Ctrl-C came
+                _stuck[:] = [thread]
+                given_up.set()
+    if given_up.is_set():
         raise ClusterError(f"Ray must start within {seconds:.0f} s, but it did not", _HINT)
     if errors:
         raise errors[0]
     return over.set
+
+
+def hanging() -> bool:
+    """Whether a start that was given up has not ended yet."""
+    return any(thread.is_alive() for thread in _stuck)
 
 
 def _handle_sigterm() -> None:
@@ -99,15 +106,3 @@ def _handle_sigterm() -> None:
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))
     # "SIGTERM handler is not set because current thread is not the main thread."
     logging.getLogger("ray._private.worker").setLevel(logging.ERROR)
-
-
-def _kill_children(directory: Path) -> None:
-    """Kill the processes below this one that belong to the Ray of a directory."""
-    import psutil
-
-    for child in psutil.Process().children(recursive=True):
-        try:
-            if any(str(directory) in word for word in child.cmdline()):
-                child.kill()
-        except psutil.Error:
-            continue  # it ended by itself
