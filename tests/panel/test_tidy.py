@@ -201,5 +201,5 @@ def test_dates_with_names_of_months_are_a_clock(form):
 
 def test_hours_of_the_day_alone_are_no_clock():
     table = pd.DataFrame({"time": pd.date_range("2024", periods=60, freq="15min").strftime("%H:%M"), "load": LOAD})
-    with pytest.raises(DataError, match="must have a clock|must hold times"):
+    with pytest.raises(DataError, match=r"must have a clock|must hold times"):
         read_panel(table)

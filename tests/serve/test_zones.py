@@ -11,8 +11,6 @@ from serve.testing.pipelines import fitted
 ENDS = {
     "before a skipped hour": "2024-03-30 20:00",
     "right before it": "2024-03-31 01:00",
-    "after it": "2024-04-01 05:00",
-    "before an hour that repeats": "2024-10-26 20:00",
     "within it": "2024-10-27 00:00+00:00",
     "in its second half": "2024-10-27 01:00+00:00",
 }

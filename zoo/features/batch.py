@@ -299,10 +299,10 @@ def _ids(frame: pd.DataFrame, name: str | None) -> tuple[Array, Ints]:
             "convert the column: frame[id].astype('int64')",
         )
     if isinstance(column.dtype, pd.CategoricalDtype):
-        codes, found = np.asarray(column.cat.codes, dtype=np.int64), column.cat.categories
+        codes, ids = np.asarray(column.cat.codes, dtype=np.int64), np.asarray(column.cat.categories)
     else:
         codes, found = coded(column)
-    ids = np.asarray(found)
+        ids = np.asarray(found)
     if ids.dtype.kind in "iub":
         ids = ids.astype(np.int64)
     else:
