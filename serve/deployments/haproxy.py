@@ -29,9 +29,10 @@ _log = logging.getLogger("ray.serve")
 _LOOK = 0.2
 #: Seconds without HAProxy after which Ray shall start everything again.
 _PATIENCE = 10.0
-#: Requests that a replica has at once, slow bodies among them, and seconds that further ones wait. A replica lets far
+#: Requests that a replica has at once, slow bodies among them (Ray lets it have 1,000, with health), and seconds that
+#: further ones wait. It lets far
 #: fewer run, but says itself that it is busy.
-_EACH_REPLICA, _QUEUE = 1000, 5
+_EACH_REPLICA, _QUEUE = 800, 5
 _HEALTH = "/v2/health/live /v2/health/ready /ping /health /v1/endpoint"
 #: Pipes through which HAProxy passes long bodies on, two files each; by default a quarter of the connections has one.
 PIPES = 512

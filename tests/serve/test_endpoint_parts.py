@@ -138,6 +138,11 @@ def test_rays_haproxy_has_our_rules_and_takes_them(written: Callable[..., Path])
         assert told.returncode == 0, told.stderr
 
 
+def test_health_has_room_in_a_replica_that_others_have_filled():
+    most = Ingress._deployment_config.max_ongoing_requests
+    assert haproxy._EACH_REPLICA < most, "what is above that waits in the replica, health too"
+
+
 def test_without_an_application_haproxy_says_503_and_when_to_ask_again(written: Callable[..., Path]):
     text = written(backends=False).read_text()
     assert "status 404 content-type text/plain lf-string" not in text
