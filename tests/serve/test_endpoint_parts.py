@@ -77,7 +77,7 @@ def test_a_taken_port_is_refused_though_its_holder_would_share_it(monkeypatch: p
         assert ended.returncode == 1
         assert "must be free" in ended.stderr
     finally:
-        ports.release("127.0.0.1", port)
+        ports.release(port)
 
 
 def test_a_child_process_does_not_take_its_parents_endpoint_for_its_own(monkeypatch: pytest.MonkeyPatch):
@@ -304,8 +304,10 @@ def test_one_that_starts_beside_a_broken_file_goes_on_with_what_was_read_last(tm
     write_tokens(path, [newest])
     TokenFile(path, kept=copy)
     path.write_text("{")
+    write_tokens(tmp_path / "good.json", [])
     later = TokenFile(path, kept=copy)
     assert later.tokens == (newest,) and later.error
+    assert TokenFile(tmp_path / "good.json", kept=tmp_path / "no" / "folder.json").tokens == (), "that is no reason"
     for elsewhere in (None, tmp_path / "nothing.json"):
         with pytest.raises(ArtifactError):
             TokenFile(path, kept=elsewhere)
