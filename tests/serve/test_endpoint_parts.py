@@ -393,6 +393,8 @@ def test_a_copy_outlives_what_is_done_to_the_path(pipeline: Any, table: Any, tmp
     assert kept(meant, folder) == config, "copied once"
     with pytest.raises(ArtifactError, match="asked for"):
         FrontApp(meant.model_copy(update={"state": None}))
+    with pytest.raises(ArtifactError, match="must hold the version"):
+        pinned(meant)
     swept(config, folder)
     assert len(list(folder.iterdir())) == 1
     swept(configuration(path), folder)
