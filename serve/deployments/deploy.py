@@ -151,9 +151,8 @@ class Endpoint:
         if self.session.embedded:
             serve.shutdown()
         self.session.close()
+        release(urlsplit(self.url).port or 0)
         if self.session.embedded:
-            parts = urlsplit(self.url)
-            release(parts.hostname or "", parts.port or 0)
             shutil.rmtree(_copies(), ignore_errors=True)
         if self.own is not None and self.session.embedded:
             shutil.rmtree(self.own, ignore_errors=True)
@@ -267,10 +266,10 @@ def deploy(
             failed.callback(shutil.rmtree, own, ignore_errors=True)
         _check(config, replicas, checked=checked)
         alone = _alone(address)
-        if alone:
-            # Ray starts for this endpoint: whoever answers there already is somebody else.
+        if alone or (is_connected() and not _serves()):
+            # No proxy of this Ray listens yet: whoever answers there already is somebody else.
             insist_free(host, port)
-            failed.callback(release, host, port)
+            failed.callback(release, port)
         prepare()
         url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104  # read
         owner, token = issue("owner")
@@ -317,6 +316,17 @@ def _check(config: ServingConfig, replicas: int | Literal["auto"], *, checked: b
 def _alone(address: str | None) -> bool:
     """Whether Ray will be started for this endpoint, and its proxies with it."""
     return not is_connected() and (address or os.environ.get("RAY_ADDRESS") or "local") == "local"
+
+
+def _serves() -> bool:
+    """Whether Ray Serve runs on the cluster, with its proxies."""
+    import ray
+
+    try:
+        ray.get_actor("SERVE_CONTROLLER_ACTOR", namespace="serve")
+    except ValueError:
+        return False
+    return True
 
 
 def _copies() -> Path:

@@ -100,6 +100,7 @@ def _haproxy(folder: str) -> dict[str, str]:
         # A replica that is killed must not be asked again, and a request that it has not begun goes to another.
         "RAY_SERVE_HAPROXY_RETRIES": "3",
         "RAY_SERVE_HAPROXY_OBSERVE_ERROR_LIMIT": "1",
+        "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "1s",
         # Ray starts a proxy again that has failed three checks; its ten seconds between them are half a minute.
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "0.3",
         # A client that neither sends nor reads for so long has gone; Ray's hour is nobody's friend.

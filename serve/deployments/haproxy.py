@@ -29,6 +29,11 @@ _log = logging.getLogger("ray.serve")
 _LOOK = 0.2
 #: Seconds without HAProxy after which Ray shall start everything again.
 _PATIENCE = 10.0
+#: Requests that a replica has at once, slow bodies among them (Ray lets it have 1,000, with health), and seconds that
+#: further ones wait. It lets far
+#: fewer run, but says itself that it is busy.
+_EACH_REPLICA, _QUEUE = 800, 5
+_HEALTH = "/v2/health/live /v2/health/ready /ping /health /v1/endpoint"
 #: Pipes through which HAProxy passes long bodies on, two files each; by default a quarter of the connections has one.
 PIPES = 512
 
@@ -115,6 +120,8 @@ def guarded(text: str, bounds: Bounds) -> str:
         )
         if re.search(r"\bbackup\b", text):
             raise _unknown("a backup server is left")
+        text = _each(text, r"^    server \S+ \S+ check\b.*$", lambda m: f"{m[0]} maxconn {_EACH_REPLICA}")
+        text, backends = _own_way(text, backends)
     else:
         text = _each(
             listens,
@@ -133,8 +140,31 @@ def _front(bounds: Bounds) -> str:
             "    tcp-request connection track-sc0 src",
             f"    tcp-request connection reject if {{ sc0_conn_cur gt {bounds.each} }}",
             f"    http-request set-header {ASKED} {bounds.instance}",
+            # A replica is asked when there is a body to read: one that dribbles holds nothing but its connection here.
+            f"    http-request wait-for-body time {bounds.head}s",
         )
     )
+
+
+def _own_way(text: str, backends: list[str]) -> tuple[str, list[str]]:
+    """Let health reach the replicas of the application at / on connections that nothing else can use up.
+
+    Returns:
+        The text, and the backends of health.
+    """
+    root = next((name for name in backends if re.search(rf"^    acl is_{re.escape(name)} path /$", text, re.M)), None)
+    if root is None:
+        return text, backends
+    block = re.search(rf"^backend {re.escape(root)}$\n(?:^ .*$\n?)+", text, re.M)
+    if block is None:
+        raise _unknown(f"backend {root} is not there")
+    rules = [line for line in block[0].splitlines() if line.startswith("    http-response return")]
+    servers = re.findall(r"^    server (\S+) (\S+) check\b", block[0], re.M)
+    made = [f"backend zoo-{root}", "    retries 1", *rules]
+    made += [f"    server {name} {at} track {root}/{name}" for name, at in servers]
+    chosen = f"    use_backend zoo-{root} if {{ path {_HEALTH} }}"
+    text = _each(text, rf"^    use_backend {re.escape(root)} if ", lambda m: f"{chosen}\n{m[0]}", most=1)
+    return text + "\n".join(made) + "\n", [f"zoo-{root}"]
 
 
 def _back(bounds: Bounds) -> str:
@@ -151,7 +181,7 @@ def _health(bounds: Bounds, host: str, backends: list[str]) -> str:
         "    timeout client 5s",
         "    timeout http-request 2s",
         f"    http-request set-header {ASKED} {bounds.instance}",
-        "    acl health path /v2/health/live /v2/health/ready /ping /health /v1/endpoint",
+        f"    acl health path {_HEALTH}",
         '    http-request return status 404 content-type text/plain string "only health is answered" unless health',
         f"    default_backend {backends[0] if backends else 'default_backend'}",
     ]

@@ -22,8 +22,18 @@ _STATE = "serving"
 
 
 def pinned(config: ServingConfig) -> ServingConfig:
-    """Return the configuration with the digest of what lies at each path now."""
+    """Return the configuration with the digest of what lies at each path now.
+
+    Raises:
+        ArtifactError: A digest was asked for, and another one is there.
+    """
     models = [m.model_copy(update={"digest": version_of(m.path), "kept": None}) for m in config.models]
+    for asked, found in zip(config.models, models, strict=True):
+        if asked.digest not in (None, found.digest):
+            raise ArtifactError(
+                f"{asked.path} must hold the version {asked.digest}, but holds {found.digest}",
+                "leave `digest` out to serve what is there",
+            )
     return config.model_copy(update={"models": models})
 
 

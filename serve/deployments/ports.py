@@ -142,7 +142,7 @@ def who(url: str) -> str:
         return ""
 
 
-_held: dict[tuple[str, int], socket.socket] = {}
+_held: dict[int, socket.socket] = {}
 _guard = threading.Lock()
 
 
@@ -155,11 +155,11 @@ def insist_free(host: str, port: int) -> None:
         ConfigError: The port is taken; the message says by whom.
     """
     with _guard:
-        mine = (host, port) in _held
+        mine = port in _held
         held = None if mine else _named(f"zoo-serve-at-{port}")
         if (mine or held is not None) and free(host, port):
             if held is not None:
-                _held[host, port] = held
+                _held[port] = held
             return
         if held is not None:
             held.close()
@@ -182,9 +182,9 @@ def _taken(host: str, port: int) -> ConfigError:
     return ConfigError(f"port {port} must be free, but {holder} has it", "choose another --port, or stop that one")
 
 
-def release(host: str, port: int) -> None:
-    """Let another ``zoo serve`` have an address."""
+def release(port: int) -> None:
+    """Let another ``zoo serve`` have a port."""
     with _guard:
-        held = _held.pop((host, port), None)
+        held = _held.pop(port, None)
     if held is not None:
         held.close()

@@ -110,20 +110,26 @@ class TokenFile:
             return None
 
     def _keep(self, seen: _Seen | None) -> None:
-        """Keep what was read, unless another server has kept something newer."""
+        """Keep what was read, unless another server has kept something newer; a full disk is no reason to stop."""
         if self._kept is None or seen is None:
             return
-        with open(os.open(self._kept.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600), "rb") as lock:
+        try:
+            self._write(self._kept, seen)
+        except OSError as error:
+            _log.error("the tokens cannot be kept for servers that start later: %s", error)
+
+    def _write(self, kept: Path, seen: _Seen) -> None:
+        with open(os.open(kept.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600), "rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             try:
-                before = json.loads(self._kept.read_text(encoding="utf-8"))
+                before = json.loads(kept.read_text(encoding="utf-8"))
                 if before["path"] == str(self.path) and before["changed"] > seen[3]:
                     return
             except (OSError, ValueError, TypeError, KeyError):
                 pass
-            part = self._kept.with_suffix(".part")
+            part = kept.with_suffix(".part")
             handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 rows = [asdict(token) for token in self.tokens]
                 json.dump({"path": str(self.path), "changed": seen[3], "tokens": rows}, file)
-            os.replace(part, self._kept)
+            os.replace(part, kept)

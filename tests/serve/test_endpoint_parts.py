@@ -77,7 +77,7 @@ def test_a_taken_port_is_refused_though_its_holder_would_share_it(monkeypatch: p
         assert ended.returncode == 1
         assert "must be free" in ended.stderr
     finally:
-        ports.release("127.0.0.1", port)
+        ports.release(port)
 
 
 def test_a_child_process_does_not_take_its_parents_endpoint_for_its_own(monkeypatch: pytest.MonkeyPatch):
@@ -136,6 +136,11 @@ def test_rays_haproxy_has_our_rules_and_takes_them(written: Callable[..., Path])
     for backends in (True, False):
         told = subprocess.run([binary, "-c", "-f", written(backends=backends)], capture_output=True, text=True)
         assert told.returncode == 0, told.stderr
+
+
+def test_health_has_room_in_a_replica_that_others_have_filled():
+    most = Ingress._deployment_config.max_ongoing_requests
+    assert haproxy._EACH_REPLICA < most, "what is above that waits in the replica, health too"
 
 
 def test_without_an_application_haproxy_says_503_and_when_to_ask_again(written: Callable[..., Path]):
@@ -299,8 +304,10 @@ def test_one_that_starts_beside_a_broken_file_goes_on_with_what_was_read_last(tm
     write_tokens(path, [newest])
     TokenFile(path, kept=copy)
     path.write_text("{")
+    write_tokens(tmp_path / "good.json", [])
     later = TokenFile(path, kept=copy)
     assert later.tokens == (newest,) and later.error
+    assert TokenFile(tmp_path / "good.json", kept=tmp_path / "no" / "folder.json").tokens == (), "that is no reason"
     for elsewhere in (None, tmp_path / "nothing.json"):
         with pytest.raises(ArtifactError):
             TokenFile(path, kept=elsewhere)
@@ -386,6 +393,8 @@ def test_a_copy_outlives_what_is_done_to_the_path(pipeline: Any, table: Any, tmp
     assert kept(meant, folder) == config, "copied once"
     with pytest.raises(ArtifactError, match="asked for"):
         FrontApp(meant.model_copy(update={"state": None}))
+    with pytest.raises(ArtifactError, match="must hold the version"):
+        pinned(meant)
     swept(config, folder)
     assert len(list(folder.iterdir())) == 1
     swept(configuration(path), folder)

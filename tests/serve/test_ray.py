@@ -218,6 +218,17 @@ def test_what_cannot_be_served_is_refused_before_ray_starts(tmp_path):
         serve.deploy({"models": [{"name": "../x", "path": "."}]})
 
 
+def test_a_port_that_somebody_has_is_refused_before_ray_starts(pipeline, tmp_path, monkeypatch):
+    monkeypatch.setattr("serve.deployments.deploy.is_connected", lambda: False)
+    monkeypatch.setattr("serve.deployments.ports.who", lambda url: "the endpoint 'other'")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"port {port} must be free, but the endpoint 'other' has it"):
+            serve.deploy(pipeline.save(tmp_path / "hours"), port=port, address="local")
+
+
 def test_a_pipeline_that_is_not_served_leaves_no_copy(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(ConfigError, match="replicas"):
