@@ -81,7 +81,8 @@ def laid(table: FlatTable, freq: Frequency | None) -> FlatTable:
     else:
         wall = on_wall > in_utc
     if not wall:
-        return replace(table, notes=(*table.notes, f"times have the zone {zone}, and are kept as UTC inside"))
+        advice = "; zone=... gives local hours, if people live by them" if zone == "UTC" and step < _DAY else ""
+        return replace(table, notes=(*table.notes, f"times have the zone {zone}, and are kept as UTC inside{advice}"))
     clock = replace(table.clock, wall=True, step=within, phase=phase)
     times = wall_clock(moments, zone, within, phase).view("datetime64[ns]")
     note = f"times have the zone {zone}, and are kept as its wall clock inside"

@@ -87,9 +87,7 @@ def read_panel(
     if flat.clock.zone is not None and not flat.clock.wall:
         clock, told = local_clock(panel, LocalClock(flat.clock.zone, written=flat.clock.offsets))
         panel = replace(panel, freq=replace(panel.freq, local=clock))
-        ends = flat.clock.shown(np.array([panel.times.min(), panel.times.max()]))
-        start, end = (str(moment)[:19] for moment in ends)
-        report = replace(report, findings=(*report.findings, *told), start=start, end=end)
+        report = replace(report, findings=(*report.findings, *told))
     names = layout.columns
     covariates = (*names.known, *names.past, *names.static)
     kinds: dict[str, tuple[str, ...] | None] = {name: flat.categories.get(name) for name in covariates}

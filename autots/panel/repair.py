@@ -19,6 +19,7 @@ from autots.panel.panel import Floats, Ints, Panel
 from autots.panel.season import detect_seasons
 from autots.panel.shifts import clock_change
 from autots.panel.table import FlatTable
+from autots.panel.times import TimeStyle
 from autots.panel.writing import in_words
 from autots.panel.zones import changes_of
 from zoo.errors import DataError
@@ -185,8 +186,8 @@ def repair(
     span = rows.span(first_due, guessed=guessed)
     panel, fills = span.panel(fills or {})
     seasons = detect_seasons(panel)
-    _remarks(panel, horizon, log)
-    return panel, _report(panel, seasons, log.findings), fills
+    _remarks(panel, horizon, log, table.clock)
+    return panel, _report(panel, seasons, log.findings, table.clock), fills
 
 
 def _check_one_clock(table: FlatTable, freq: Frequency) -> None:
@@ -505,7 +506,7 @@ def _close(
     return values, rest
 
 
-def _remarks(panel: Panel, horizon: int, log: _Log) -> None:
+def _remarks(panel: Panel, horizon: int, log: _Log, clock: TimeStyle) -> None:
     """Note series that are kept though little can be learned from them."""
     names = _Log(panel.ids)
     known = np.isnan(panel.y)
@@ -520,16 +521,17 @@ def _remarks(panel: Panel, horizon: int, log: _Log) -> None:
     names.add("short", len(short), text, "kept", short)
     ends = panel.last_times
     early = np.flatnonzero(ends < ends.max())
-    text = f"{len(early)} series end before {_text(ends.max())}"
+    text = f"{len(early)} series end before {_text(ends.max(), clock)}"
     names.add("early_end", len(early), text, "each is forecast from its own end", early)
     log.findings.extend(names.findings)
 
 
-def _text(time: Any) -> str:
-    return str(time)[:19] if isinstance(time, np.datetime64) else str(int(time))
+def _text(time: Any, clock: TimeStyle) -> str:
+    """Return a time as the user's clock shows it."""
+    return str(clock.shown(np.array([time]))[0])[:19] if isinstance(time, np.datetime64) else str(int(time))
 
 
-def _report(panel: Panel, seasons: tuple[int, ...], findings: Sequence[Finding]) -> DataReport:
+def _report(panel: Panel, seasons: tuple[int, ...], findings: Sequence[Finding], clock: TimeStyle) -> DataReport:
     missing = np.isnan(panel.y)
     there = int((~missing).sum())
     lengths = panel.lengths
@@ -538,8 +540,8 @@ def _report(panel: Panel, seasons: tuple[int, ...], findings: Sequence[Finding])
         panel.n_series,
         panel.n_rows,
         panel.freq.alias or str(panel.freq.step),
-        _text(panel.times.min()),
-        _text(panel.times.max()),
+        _text(panel.times.min(), clock),
+        _text(panel.times.max(), clock),
         seasons,
         float(missing.mean()),
         float((panel.y == 0).sum()) / max(1, there),
