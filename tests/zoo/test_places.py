@@ -19,8 +19,16 @@ from zoo.search.replay import replay
 from zoo.tables.source import read
 from zoo.tables.versioned import Table
 
-URLS = ["postgresql://me:secret@db/optuna", "sqlite:///a.db", "mysql+pymysql://me:se/cr@et@h/d", "redis://:secret@h",
-        "ftp://me:secret@h/x", "https://h/x?sig=secret", "s3://key:secret@bucket/x", "jdbc:postgresql://h?password=secret"]  # fmt: skip
+URLS = [
+    "postgresql://me:secret@db/optuna",
+    "sqlite:///a.db",
+    "mysql+pymysql://me:se/cr@et@h/d",
+    "redis://:secret@h",
+    "ftp://me:secret@h/x",
+    "https://h/x?sig=secret",
+    "s3://key:secret@bucket/x",
+    "jdbc:postgresql://h?password=secret",
+]
 SPACE = Space(x=Float(0, 1))
 
 

@@ -62,7 +62,7 @@ def read(source: Any, *, text: Collection[str] = (), as_of: AsOf | None = None) 
     if isinstance(source, str):
         if scheme_of(source):
             raise DataError(
-                f"a source at a URL must be a versioned (Delta) table, but at this one ({scheme_of(source)}://) is none",
+                f"a source at a URL must be a versioned (Delta) table, but at this {scheme_of(source)}:// is none",
                 "copy its files here, or write it with zoo.tables.versioned.Table",
             )
         return _read_path(str(source), frozenset(name.lower() for name in text))
