@@ -67,3 +67,11 @@ def test_paths_stay_and_file_urls_become_paths() -> None:
     assert location("abfss://box@account.dfs.core.windows.net/t", "x", schemes=["abfss"]).startswith("abfss://")
     with pytest.raises(ConfigError, match="s3://"):
         location("s3:/bucket", "x")
+
+
+def test_a_folder_is_no_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for place in (".", str(tmp_path)):
+        with pytest.raises(ZooError, match="is a folder"):
+            Study.open(place, SPACE)
+    assert list(tmp_path.iterdir()) == []

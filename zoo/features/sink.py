@@ -214,7 +214,8 @@ class FolderOutput(Output):
     def write(self, parts: Iterable[Any], *, info: dict[str, Any], pipeline: Pipeline) -> int | None:
         """Write one file with a row group per part."""
         with self.held():
-            return self._write(parts, info, pipeline)
+            self._write(parts, info, pipeline)
+        return None
 
     def _write(self, parts: Iterable[Any], info: dict[str, Any], pipeline: Pipeline) -> None:
         import pyarrow.parquet as pq
