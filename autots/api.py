@@ -26,6 +26,7 @@ from autots.search.interrupt import Interrupt
 from zoo.chance import untouched_chance
 from zoo.clock import Deadline, parse_duration
 from zoo.errors import ArtifactError, ConfigError
+from zoo.places import local_path
 from zoo.tables.source import read as read_table
 
 __all__ = ["AutoTS", "Pipeline", "load"]
@@ -138,7 +139,7 @@ class AutoTS:
                 "say it in the pipeline's source",
             )
         self.features = features
-        self.out = None if out is None else Path(out)
+        self.out = None if out is None else local_path(out, "a run's folder")
         self.resume = resume
         if resume and self.out is None:
             raise ConfigError("resume needs the run directory, but out is not given", "give out=...")

@@ -13,7 +13,7 @@ from typing import Any
 from autots.models.base import State
 from autots.models.state import dump, load
 from zoo.errors import ArtifactError
-from zoo.places import exchange
+from zoo.places import exchange, local_path
 
 __all__ = ["read_artifact", "write_artifact"]
 
@@ -33,7 +33,7 @@ def write_artifact(path: Path, parts: Mapping[str, State], *, beside: Callable[[
     Raises:
         ArtifactError: The path holds something that is no artifact.
     """
-    path = Path(path)
+    path = local_path(path, "a pipeline's folder")
     if path.exists() and not (path / _MANIFEST).exists() and (not path.is_dir() or any(path.iterdir())):
         raise ArtifactError(f"a pipeline must go into a new folder, but {path} holds something else", "choose another")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,7 @@ from autots.panel.ids import joined
 from autots.panel.repair import NothingNewError
 from autots.panel.schema import Schema
 from zoo.errors import ConfigError
+from zoo.places import local_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -284,7 +285,7 @@ class Pipeline:
 
         page = render(self.facts)
         if path is not None:
-            Path(path).write_text(page, encoding="utf-8")
+            local_path(path, "a report").write_text(page, encoding="utf-8")
         return page
 
     def plot(self, series: Any = None, future: Any = None) -> Figure:

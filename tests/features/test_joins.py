@@ -198,3 +198,10 @@ def test_large_tables_that_cannot_be_joined_are_refused_in_the_same_words(large,
             said.append(str(caught.value))
         if what.startswith("a key"):
             assert said[0] == said[1]
+
+
+def test_an_empty_joined_table_is_refused():
+    frame = pd.DataFrame({"ts": pd.date_range("2024-01-01", periods=3, freq="h"), "y": 1.0})
+    empty = pd.DataFrame({"at": pd.to_datetime([]), "v": []})
+    with pytest.raises(DataError, match="must hold rows, but the joined table has none"):
+        Pipeline([{"join": {"table": empty, "asof": "at"}}], time="ts", target="y").fit_transform(frame)

@@ -7,6 +7,7 @@ microsecond, so no engine does.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -275,7 +276,11 @@ def _times(column: pd.Series[Any], zone: str | None) -> tuple[Ints, Ticks]:
 
 def _parsed(column: pd.Series[Any]) -> pd.Series[Any]:
     try:
-        return pd.to_datetime(column, format="ISO8601")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            parsed = pd.to_datetime(column, format="ISO8601")
+            # Offsets that differ, as on both sides of a clock change: moments all the same.
+            return pd.to_datetime(column, format="ISO8601", utc=True) if parsed.dtype == object else parsed
     except (ValueError, TypeError) as error:
         text = next((v for v in column if pd.isna(pd.to_datetime(v, format="ISO8601", errors="coerce"))), None)
         raise DataError(
@@ -298,6 +303,7 @@ def _ids(frame: pd.DataFrame, name: str | None) -> tuple[Array, Ints]:
             f"ids must be whole numbers or text, but {name!r} is {column.dtype}",
             "convert the column: frame[id].astype('int64')",
         )
+    found: Any
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes, ids = np.asarray(column.cat.codes, dtype=np.int64), np.asarray(column.cat.categories)
     else:

@@ -24,8 +24,9 @@ from zoo.features.pipeline import Pipeline
 from zoo.features.plan import StepError
 from zoo.features.sink import Output, output
 from zoo.features.steps import Join
+from zoo.places import location, scheme_of
 from zoo.tables.source import read
-from zoo.tables.versioned import Table, is_table
+from zoo.tables.versioned import STORES, Table, is_table
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -119,7 +120,8 @@ def run(
 
 def located(pipeline: Pipeline, path: str) -> str:
     """Return a path of a pipeline's file; relative ones begin where the file is."""
-    return path if Path(path).is_absolute() or "://" in path else str(pipeline.folder / path)
+    path = location(path, "a source", schemes=STORES)
+    return path if Path(path).is_absolute() or scheme_of(path) else str(pipeline.folder / path)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from zoo.features.append import Update
 from zoo.features.arrow import schema_text
 from zoo.features.pipeline import Pipeline
 from zoo.features.spec import Sink
-from zoo.places import Hold, exchange, synchronise
+from zoo.places import Hold, exchange, local_path, synchronise
 from zoo.tables.texts import looked_up
 from zoo.tables.versioned import Mode, Table
 
@@ -179,10 +179,10 @@ def output(sink: Sink | None, folder: Path) -> Output | None:
     if sink is None:
         return None
     if sink.path is not None:
-        return FolderOutput(sink.path if Path(sink.path).is_absolute() else folder / sink.path)
+        return FolderOutput(folder / local_path(sink.path, "a sink"))
     assert sink.table is not None
-    at = sink.table if "://" in sink.table or Path(sink.table).is_absolute() else folder / sink.table
-    return TableOutput(at, evolve=sink.evolve)
+    # The pipeline is kept beside the rows, in a folder: an object store has none.
+    return TableOutput(folder / local_path(sink.table, "a sink"), evolve=sink.evolve)
 
 
 class FolderOutput(Output):

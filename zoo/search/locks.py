@@ -47,6 +47,8 @@ class StudyLock:
     """
 
     def __init__(self, path: Path) -> None:
+        if not path.name:
+            raise StudyError(f"a study must be a file, but {path} is a folder", "name a file in it: study.journal")
         self._holder = path.with_name(path.name + ".driver")
         self.fd = _opened(path)
         end = time.monotonic() + _DYING_SECONDS

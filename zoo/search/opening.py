@@ -25,6 +25,8 @@ def open_storage(path: Path | None, settings: Settings) -> tuple[StudyStorage, S
         storage = StudyStorage()
         _create(storage, settings)
         return storage, None
+    if path.is_dir():
+        raise StudyError(f"a study must be a file, but {path} is a folder", "name a file in it, such as study.journal")
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = StudyLock(path)
     journal: JournalFile | None = None

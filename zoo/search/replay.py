@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import StudyError
+from zoo.places import local_path
 from zoo.search import domains as kinds
 from zoo.search import priors
 from zoo.search.evidence import read_evidence
@@ -71,7 +72,7 @@ def replay(path: str | Path, *, sampler: Any = None) -> ReplayReport:
     Raises:
         StudyError: There is no study, or its sampler is not known by name.
     """
-    operations, _ = read_journal(Path(path))
+    operations, _ = read_journal(local_path(path, "a study"))
     if not operations:
         raise StudyError(f"there must be a study to replay, but {path} has none", "check the path")
     player = _Player(sampler)

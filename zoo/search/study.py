@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from zoo.clock import Clock, SystemClock
 from zoo.errors import ConfigError, StudyError
+from zoo.places import local_path
 from zoo.search.budget import AnyBudget, Budget
 from zoo.search.checkpoints import CheckpointStore
 from zoo.search.course import Course
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from zoo.search.suggest import Draft, Drawn
 
 __all__ = ["Study"]
+
+_NO_DATABASE = "a study is a journal in a file, such as study.journal, which Optuna and its dashboard open"
 
 
 class Study:
@@ -125,7 +128,7 @@ class Study:
             options or StudyOptions(),
         )
         made = sampler_of(settings)
-        path = None if path is None else Path(path)
+        path = None if path is None else local_path(path, "a study", hint=_NO_DATABASE)
         storage, lock = open_storage(path, settings)
         kept = None if path is None else CheckpointStore.beside(path)
         study = cls(settings, storage, made, lock=lock, clock=clock or SystemClock(), checkpoints=kept, path=path)
@@ -171,7 +174,11 @@ class Study:
 
         if not 0 < weight <= 1:
             raise ConfigError(f"`0 < weight <= 1` must hold, but got {weight}", "use 1.0 to count it fully at first")
-        storage = other._course.storage if isinstance(other, Study) else read_storage(Path(other))
+        storage = (
+            other._course.storage
+            if isinstance(other, Study)
+            else read_storage(local_path(other, "a study", hint=_NO_DATABASE))
+        )
         theirs = storage.study.user_attrs.get("identity", {}).get("metrics", [])
         found = gather(Records().of(storage.trials), self.space, self.metrics, theirs)
         with self._lock:

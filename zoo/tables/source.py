@@ -21,8 +21,9 @@ from urllib.parse import unquote
 import pandas as pd
 
 from zoo.errors import ConfigError, DataError
+from zoo.places import location, scheme_of
 from zoo.tables.sniff import Sniffed, decode, encoding_of, sniff, without_foot
-from zoo.tables.versioned import AsOf, is_table
+from zoo.tables.versioned import STORES, AsOf, is_table
 from zoo.tables.versioned import Table as Versioned
 
 __all__ = ["Table", "decisions", "partitions", "read"]
@@ -57,13 +58,20 @@ def read(source: Any, *, text: Collection[str] = (), as_of: AsOf | None = None) 
         ConfigError: ``as_of`` is given for what has no versions.
         DataError: The source is missing, empty, damaged, of an unknown kind, or its files do not fit together.
     """
-    if isinstance(source, str | Path) and is_table(source):
+    if isinstance(source, str | Path):
+        source = location(source, "a source", schemes=STORES)
+    if isinstance(source, str) and is_table(source):
         return _from_arrow(Versioned.open(source).read(as_of=as_of))
     if as_of is not None:
         raise ConfigError("`as_of` must be of a versioned table, but the source has no versions", "leave it out")
     if isinstance(source, pd.DataFrame | pd.Series):
         return source
-    if isinstance(source, str | Path):
+    if isinstance(source, str):
+        if scheme_of(source):
+            raise DataError(
+                f"a source at a URL must be a versioned (Delta) table, but at this {scheme_of(source)}:// is none",
+                "copy its files here, or write it with zoo.tables.versioned.Table",
+            )
         return _read_path(str(source), frozenset(name.lower() for name in text))
     package = type(source).__module__.split(".")[0]
     if package == "pyspark":

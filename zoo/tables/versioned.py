@@ -16,14 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from zoo.errors import ConfigError, ConflictError, DataError
+from zoo.places import location, scheme_of
 from zoo.tables.arrow import fitting, stream
 from zoo.tables.work import alone, while_working, working
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["AsOf", "Commit", "Mode", "Table", "is_table"]
+__all__ = ["STORES", "AsOf", "Commit", "Mode", "Table", "is_table"]
 
+#: Object stores that ``deltalake`` reads and writes; credentials come from the environment.
+STORES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl")
 Mode: TypeAlias = Literal["append", "overwrite", "merge"]
 #: A version, a moment (naive: UTC), or either as text.
 AsOf: TypeAlias = "int | datetime | str"
@@ -56,12 +59,14 @@ class Commit:
 
 def is_table(path: str | Path) -> bool:
     """Whether a versioned table is at this path."""
-    if "://" not in str(path):
+    path = location(path, "a versioned table", schemes=STORES)
+    if not scheme_of(path):
         # The folder of the log alone is what a writer leaves that was killed before its first commit.
         return any((Path(path).expanduser() / _LOG).glob("*.json"))
     from deltalake import DeltaTable
 
-    return bool(DeltaTable.is_deltatable(str(path)))
+    with _translated(path):
+        return bool(DeltaTable.is_deltatable(path))
 
 
 class Table:
@@ -82,7 +87,8 @@ class Table:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self._path = str(path) if "://" in str(path) else str(Path(path).expanduser())
+        place = location(path, "a versioned table", schemes=STORES)
+        self._path = place if scheme_of(place) else str(Path(place).expanduser())
 
     @classmethod
     def open(cls, path: str | Path) -> Self:

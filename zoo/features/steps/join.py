@@ -16,6 +16,7 @@ from zoo.errors import ConfigError, DataError
 from zoo.features.batch import Array, Batch, Names, Ticks, batch_of
 from zoo.features.kernels.groups import Ints
 from zoo.features.steps.base import RowStep, Scope, microseconds
+from zoo.places import local_path
 from zoo.tables.source import read
 from zoo.tables.texts import coded
 
@@ -150,7 +151,7 @@ class Join(RowStep):
     def path(self) -> str:
         """Where the table is; only for tables given by their path."""
         assert isinstance(self.table, str)
-        return self.table if Path(self.table).is_absolute() else str(self._folder / self.table)
+        return str(self._folder / local_path(self.table, "a joined table"))
 
     def known(self) -> Known:
         """Return the other table, read once.
@@ -168,6 +169,8 @@ class Join(RowStep):
 
     def _checked(self, frame: pd.DataFrame, said: str) -> Batch:
         self.check_columns(list(frame.columns), said)
+        if not len(frame):
+            raise DataError(f"a table must hold rows, but {said} has none", "check how it was written")
         numeric = [c for c in frame.columns if c not in (self.on, self.asof)]
         roles = Names(self.on, self.asof, next((c for c in numeric if frame[c].dtype != object), numeric[0]))
         if frame[roles.target].dtype == object:

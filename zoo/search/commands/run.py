@@ -9,6 +9,7 @@ import typer
 
 from zoo.commands import Outcome
 from zoo.errors import ConfigError, StudyError
+from zoo.places import local_path
 from zoo.search.commands.show import state_data, state_text
 from zoo.search.commands.spec import Plan, read_spec, spec_of
 from zoo.search.insight.view import View
@@ -35,7 +36,7 @@ def run_study(
     """Begin a study and run it to its end."""
     given = {"budget": budget, "workers": workers, "driver": driver, "sampler": sampler, "seed": seed}
     plan = read_spec(spec, _changes(given))
-    journal = out or Path(f"{spec.stem}.journal")
+    journal = local_path(out or f"{spec.stem}.journal", "a study")
     if journal.exists() and journal.stat().st_size:
         raise ConfigError(
             f"a new study must have a new file, but {journal} exists",

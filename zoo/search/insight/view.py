@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ConfigError, StudyError
+from zoo.places import local_path
 from zoo.search.metrics import Limit, Metric, Metrics
 from zoo.search.pareto import front
 from zoo.search.record import Records
@@ -61,7 +62,7 @@ class View:
         from zoo.search.opening import read_storage
         from zoo.search.replay import space_of
 
-        path = Path(path)
+        path = local_path(path, "a study")
         if path.is_dir():
             raise StudyError(f"a study must be a file, but {path} is a folder", "name the journal in it")
         storage = read_storage(path)
@@ -105,6 +106,7 @@ class View:
         Raises:
             ConfigError: It is.
         """
+        path = local_path(path, "a file that is written")
         if self.path is not None and path.resolve() == self.path.resolve():
             raise ConfigError(f"a study must not be written over, but {path} is its journal", "choose another file")
         return path
