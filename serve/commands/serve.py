@@ -97,7 +97,7 @@ def _replicas(text: str) -> int | Literal["auto"]:
 
 def _replaced(running: processes.Record, serving: Any) -> Outcome:
     """Tell the process that runs to serve something else, and wait until it does."""
-    from serve.deployments.deploy import asked
+    from serve.deployments.asking import asked
     from serve.safety import read_tokens
 
     if serving.tokens is not None:

@@ -75,6 +75,8 @@ def _lines(models: dict[str, Any]) -> list[str]:
 
 
 def _models(url: str, owner: str = "") -> dict[str, Any]:
+    if not url:
+        return {}  # it is starting
     headers = {"Authorization": f"Bearer {owner}"} if owner else {}
     request = urllib.request.Request(f"{url}/v1/models", headers=headers)  # noqa: S310  # our own URL
     try:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -24,10 +20,11 @@ from pydantic import ValidationError
 
 from autots.api import Pipeline
 from serve.admission import ensure
+from serve.deployments.asking import asked, await_application
 from serve.deployments.environment import prepare, proxy
 from serve.deployments.keeping import kept, pinned, swept
-from serve.deployments.ports import insist_free, release, who
-from serve.identity import PATH, Identity, instance
+from serve.deployments.ports import insist_free, release
+from serve.identity import Identity, instance
 from serve.runtime.config import ServingConfig
 from serve.runtime.foreign import declared, require
 from serve.runtime.model import Served
@@ -35,10 +32,9 @@ from serve.safety import issue, read_tokens
 from zoo.cluster import Session, connect, is_connected
 from zoo.errors import ClusterError, ConfigError, ZooError
 
-__all__ = ["Endpoint", "admitted", "asked", "configured", "deploy", "insist"]
+__all__ = ["Endpoint", "admitted", "configured", "deploy", "insist"]
 
 _log = logging.getLogger(__name__)
-_PATIENCE = 120.0
 
 
 @dataclass
@@ -91,13 +87,13 @@ class Endpoint:
         before, made = self.config, self._taken(pinned(config))
         try:
             _run(self.name, made, self.options, self.identity)
-            _await_application(self.name)
+            await_application(self.name)
             self._insist(made)
         except ZooError:
             if before is not None:
                 _run(self.name, before, self.options, self.identity)
                 with suppress(ZooError):
-                    _await_application(self.name)
+                    await_application(self.name)
             raise
         self.config = made
         if self.session.embedded:
@@ -290,7 +286,7 @@ def deploy(
                 config = kept(config, _copies()) if session.embedded else config
                 _run(name, config, options, identity)
                 proxies.result()
-                _await_application(name, url, identity, alone=alone)
+                await_application(name, url, identity, alone=alone)
             except BaseException:
                 session.close()
                 raise
@@ -380,69 +376,6 @@ def _run(name: str, config: ServingConfig, options: Mapping[str, Any], identity:
         wait_for_ingress_deployment_creation=False,
         wait_for_applications_running=False,
     )
-
-
-def _await_application(name: str, url: str = "", own: Identity | None = None, *, alone: bool = False) -> None:
-    """Return as soon as all replicas are there and, given an address, it is this endpoint that answers there.
-
-    Args:
-        name: Of the application.
-        url: The address.
-        own: Who must answer there.
-        alone: Whether anybody else who answers there is a mistake, not the one that is replaced.
-
-    Raises:
-        ClusterError: They do not come, or somebody else has the address.
-    """
-    from ray import serve
-
-    end = time.monotonic() + _PATIENCE
-    stranger = ""
-    while time.monotonic() < end:
-        found = serve.status().applications.get(name)
-        if found is not None and found.status in ("DEPLOY_FAILED", "UNHEALTHY"):
-            words = [one.message for one in found.deployments.values()] + [found.message]
-            lines = [line for text in words for line in text.splitlines() if line.strip()]
-            raise ClusterError(
-                f"the endpoint must start, but: {lines[-1] if lines else found.status}",
-                "see the replica's log in Ray's folder",
-            )
-        if found is not None and found.status == "RUNNING":
-            if own is None:
-                return
-            told = asked(url)
-            mine = told is not None and own.public().items() <= told.items()
-            if mine and told is not None and told.get("ready"):
-                return
-            stranger = "" if told is None or mine else who(url)
-            if stranger and alone:
-                break
-        time.sleep(0.05)
-    if stranger:
-        raise ClusterError(f"{name!r} must answer at {url}, but {stranger} does", "choose another port")
-    raise ClusterError(f"the endpoint must answer within {_PATIENCE:g} s, but it does not", "is the port taken?")
-
-
-def asked(url: str, owner: str = "") -> dict[str, Any] | None:
-    """Return what an address says of itself: see ``serve.identity``; None if it says nothing.
-
-    Args:
-        url: The address.
-        owner: The owner's token, for whom it says more.
-    """
-    headers = {"Authorization": f"Bearer {owner}"} if owner else {}
-    request = urllib.request.Request(f"{url}{PATH}", headers=headers)  # noqa: S310  # our own URL
-    try:
-        with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310  # our own URL
-            told = json.load(response)
-    except urllib.error.HTTPError as error:
-        # Somebody without this path; our own proxy says 503 while there is no replica.
-        return None if error.code == 503 else {"instance": None}
-    except (urllib.error.URLError, OSError, HTTPException):
-        return None
-    except ValueError:
-        return {"instance": None}
-    return told if isinstance(told, dict) else {"instance": None}
 
 
 def _found() -> tuple[str, str]:

@@ -13,7 +13,9 @@ import pytest
 
 import serve.admission.record as record
 from serve.admission import AdmissionError, Policy, Report, Verdict, ensure
+from serve.commands import processes
 from serve.commands.queue import QueueForecaster, queue
+from serve.commands.status import status
 from serve.queue import InputQueue, OutputQueue, Worker, open_queue
 from serve.testing.caller import Caller, same
 from zoo.errors import ArtifactError, ConfigError
@@ -70,6 +72,15 @@ def test_a_queue_that_cannot_be_is_refused_before_anything_starts(tmp_path: Path
         queue(str(tmp_path), "memory:")
     with pytest.raises(ConfigError, match="--workers"):
         queue(str(tmp_path), f"sqlite:{tmp_path / 'q.db'}", workers="many")
+
+
+def test_an_endpoint_that_is_starting_is_listed_too(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    starting = processes.Record("new", os.getpid(), 1, "", "", {})
+    monkeypatch.setattr(processes, "listed", lambda: [starting])
+    told = status()
+    assert (told.code, told.data["endpoints"][0]["name"]) == (0, "new")
+    assert "starting" in told.text
 
 
 _PROXIED = """

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -89,6 +89,7 @@ class Session:
         if self._temp is not None:
             directory, lock = self._temp
             self._temp = None
+            _end_left(directory)
             shutil.rmtree(directory, ignore_errors=True)
             os.close(lock)
 
@@ -188,6 +189,7 @@ def _embed(ray: Any, workers: int, patience: float) -> Session:
     def undo() -> None:
         if ray.is_initialized():
             ray.shutdown()
+        _end_left(directory)
         shutil.rmtree(directory, ignore_errors=True)
         os.close(lock)
 
@@ -256,6 +258,16 @@ def _silence(ray: Any) -> None:
     worker = ray._private.worker.global_worker
     worker.threads_stopped.set()
     worker.gcs_error_subscriber.close()
+
+
+def _end_left(directory: Path) -> None:
+    """End what a Ray has left that was stopped while it started: an agent that began too late to see its raylet."""
+    import psutil
+
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if any(str(directory) in word for word in process.cmdline()):
+                process.kill()
 
 
 def _temp_root() -> str:
