@@ -24,10 +24,11 @@ from serve.protocol.errors import RequestError
 from serve.protocol.request import ForecastRequest, Limits, parse_forecast, parse_observe
 from serve.runtime.config import ServingConfig
 from serve.runtime.engine import Engine
+from serve.runtime.history import Counts
 from serve.runtime.store import Plan, Store
 from zoo.errors import DataError, ModelError, ZooError
 
-__all__ = ["Handler", "ServingApp"]
+__all__ = ["Handler", "ServingApp", "observed"]
 
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -154,8 +155,7 @@ class ServingApp:
     async def _observe(self, request: Request, request_id: str) -> Response:
         counts = await self.engine.observe(parse_observe(await self.body(request)))
         self.metrics.observed(counts.accepted, counts.duplicates, counts.late)
-        told = {"accepted": counts.accepted, "duplicates": counts.duplicates, "late": counts.late}
-        return _json(dumps({**told, "request_id": request_id}))
+        return observed(counts, request_id)
 
     async def _models(self, request: Request, request_id: str) -> Response:
         told = {"default": self.store.default, "models": self.store.described(), "refused": self.store.refused}
@@ -242,6 +242,12 @@ async def _answered(handler: Handler, request: Request, request_id: str, *, by_v
 
 def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(body, status, headers, media_type="application/json")
+
+
+def observed(counts: Counts, request_id: str) -> Response:
+    """Answer what became of actuals; that duplicates say something else is told in a header."""
+    headers = {"x-duplicates-differing": str(counts.differing)} if counts.differing else None
+    return _json(dumps({**counts.to_dict(), "request_id": request_id}), 200, headers)
 
 
 def _too_long(most: int) -> RequestError:

@@ -12,7 +12,7 @@ from pathlib import Path
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
-from serve.app import ServingApp
+from serve.app import ServingApp, observed
 from serve.page import FILES, HEADERS, asset
 from serve.protocol.answer import Answer, dumps
 from serve.protocol.errors import RequestError
@@ -205,20 +205,20 @@ class FrontApp(ServingApp):
 
     async def _observe(self, request: HttpRequest, request_id: str) -> Response:
         body = parse_observe(await self.body(request))
-        counts = await self.engine.observe(body)
+        counts = await self.engine.observe(body, by=self.asgi.name_of(request.headers.get("authorization", "")))
         self.metrics.observed(counts.accepted, counts.duplicates, counts.late)
         name, _ = self.store.resolve(body.model)
         if self.routing.learns(name):
             served = (await self.store.get(self.store.resolve(body.model))).served
             self._learner.submit(self._rewarded, name, served, body)
-        told = {"accepted": counts.accepted, "duplicates": counts.duplicates, "late": counts.late}
-        return Response(dumps({**told, "request_id": request_id}), media_type="application/json")
+        return observed(counts, request_id)
 
     def _rewarded(self, name: str, served: Served, body: ObserveBody) -> None:
         """Settle the forecasts of what came: the reward of a router, h steps after its choice."""
         for one in body.observations:
             id_ = str(one.id) if one.id is not None else served.history.single
-            if one.y is not None:
+            # A forecast is settled once: what is corrected later does not reach the routers any more.
+            if one.y is not None and not one.correct:
                 self.routing.observe(f"{name}/{id_}", served.clock.write(served.clock.moment(one.time)), one.y)
 
     def _look(self) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "Level",
     "Limits",
     "Number",
+    "ObservationBody",
     "ObserveBody",
     "Series",
     "Time",
@@ -163,20 +164,37 @@ class ForecastBody(_Strict):
 
 
 class ObservationBody(_Strict):
-    """One actual."""
+    """One actual, or what is to become of one that was told before."""
 
     id: Id | None = None
     time: Time
-    y: Number | None
+    y: Number | None = None
     known: dict[str, Value] = {}
     past: dict[str, Value] = {}
+    correct: Annotated[bool, Field(strict=True)] = Field(
+        default=False, description="Replace the value that was told for this time."
+    )
+    withdraw: Annotated[bool, Field(strict=True)] = Field(
+        default=False, description="Take back the value that was told for this time; without y."
+    )
+
+    @model_validator(mode="after")
+    def _one_change(self) -> ObservationBody:
+        if self.correct and self.withdraw:
+            raise ValueError("an actual is either corrected or withdrawn")
+        if self.withdraw and (self.y is not None or self.known or self.past):
+            raise ValueError("an actual that is withdrawn must come without values")
+        return self
 
 
 class ObserveBody(_Strict):
-    """``POST /v1/observe``: what came; sent twice or out of order it counts once."""
+    """``POST /v1/observe``: what came; sent twice or out of order it counts once. Corrections stay in the journal."""
 
     observations: list[ObservationBody] = Field(min_length=1, max_length=100_000)
     observation_id: Annotated[str, Field(strict=True, max_length=200)] | None = None
+    by: Annotated[str, Field(strict=True, max_length=200)] | None = Field(
+        default=None, description="Who says so, for the journal."
+    )
     model: Annotated[str, Field(strict=True, max_length=200)] | None = None
 
 

@@ -40,12 +40,13 @@ class ModelConfig(_Frozen):
 
 
 class LimitsConfig(_Frozen):
-    """See ``serve.protocol.request.Limits``."""
+    """See ``serve.protocol.request.Limits``; ``gap`` of actuals, see ``serve.runtime.history.History``."""
 
     series: int = Field(default=Limits.series, ge=1)
     points: int = Field(default=Limits.points, ge=1)
     horizon: int = Field(default=Limits.horizon, ge=1)
     body: int = Field(default=Limits.body, ge=1024)
+    gap: int | None = Field(default=None, ge=1)
 
     def limits(self) -> Limits:
         """Return the plain value."""

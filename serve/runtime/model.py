@@ -19,6 +19,7 @@ from serve.runtime.clock import Clock
 from serve.runtime.foreign import declared, foreign_pipeline
 from serve.runtime.history import History
 from serve.runtime.read import Reader, Ready
+from zoo.errors import ZooError
 
 if TYPE_CHECKING:
     from serve.runtime.raw import RawReader
@@ -50,6 +51,15 @@ class Block:
         return Block(self.mean[:, :horizon], made, levels)
 
 
+# Beyond it squares, and single precision, have no numbers any more.
+_MOST_VALUE = 1e38
+
+
+def _longer(values: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Repeat the last value of each column."""
+    return {name: np.append(column, column[-1]) for name, column in values.items()}
+
+
 class Served:
     """A pipeline behind the wire.
 
@@ -58,12 +68,15 @@ class Served:
         version: Of this pipeline.
         pipeline: It belongs to this object from now on.
         journal: Where actuals are kept, see History.
+        gap: See History.
     """
 
-    def __init__(self, name: str, version: str, pipeline: Pipeline, *, journal: Path | None = None) -> None:
+    def __init__(
+        self, name: str, version: str, pipeline: Pipeline, *, journal: Path | None = None, gap: int | None = None
+    ) -> None:
         self.name, self.version, self._pipeline = name, version, pipeline
         self.clock = Clock(pipeline.schema)
-        self.history = History(pipeline, self.clock, journal)
+        self.history = History(pipeline, self.clock, journal, gap=gap)
         self._reader = Reader(pipeline.schema, pipeline.horizon, self.history, self.clock)
         self._raw: RawReader | None = None
         if pipeline.features is not None:
@@ -80,16 +93,24 @@ class Served:
         self.weights = dict(zip(self._members, shares, strict=True))
 
     @classmethod
-    def load(cls, name: str, path: str | Path, *, version: str | None = None, journal: Path | None = None) -> Served:
+    def load(
+        cls,
+        name: str,
+        path: str | Path,
+        *,
+        version: str | None = None,
+        journal: Path | None = None,
+        gap: int | None = None,
+    ) -> Served:
         """Read a run directory, a saved pipeline or a foreign model's folder.
 
         Raises:
             ArtifactError: It cannot be used.
         """
         if declared(path) is not None:
-            return cls(name, version or version_of(path), foreign_pipeline(path), journal=journal)
+            return cls(name, version or version_of(path), foreign_pipeline(path), journal=journal, gap=gap)
         # Weights and panel are one copy for all replicas of a machine.
-        return cls(name, version or version_of(path), load(path, mapped=True), journal=journal)
+        return cls(name, version or version_of(path), load(path, mapped=True), journal=journal, gap=gap)
 
     @property
     def pipeline(self) -> Pipeline:
@@ -155,10 +176,30 @@ class Served:
 
     def forecast(self, panel: Panel, future: Future, member: str | None = None) -> Block:
         """Forecast from the end of a panel: the whole pipeline, or one member without calibration."""
-        if member is None:
-            return Block(*self._pipeline.forecast(panel, future), self.all_levels)
-        made = self._members[member].predict(panel, future)
+        # What overflows is no number afterwards, and is told as an error of its series (see finite.py).
+        with np.errstate(all="ignore"):
+            if member is None:
+                return Block(*self._pipeline.forecast(panel, future), self.all_levels)
+            made = self._members[member].predict(panel, future)
         return Block(made.mean, made.quantiles, self.all_levels)
+
+    def bears(self, id_: str, value: float) -> bool:
+        """Whether the forecasts of a series stay finite when a value follows it."""
+        if not abs(value) < _MOST_VALUE:
+            return False
+        history = self.history
+        if id_ in history:
+            stored = history.stored(id_)
+            panel = self._reader.panel_of(replace(stored, y=np.append(stored.y, value), known=_longer(stored.known),
+                                                  past=_longer(stored.past)))  # fmt: skip
+        else:
+            panel = self._pipeline.panel.select([0])
+            panel = replace(panel, y=np.where(np.arange(len(panel.y)) == len(panel.y) - 1, value, panel.y))
+        try:
+            block = self.forecast(panel, self.ahead(panel))
+        except (ArithmeticError, ValueError, RuntimeError, ZooError):
+            return False
+        return bool(np.isfinite(block.mean).all() and np.isfinite(block.quantiles).all())
 
     def check(self, horizon: int | None, levels: tuple[float, ...] | None) -> tuple[int, tuple[float, ...]]:
         """Return the steps and levels that are meant.

@@ -107,7 +107,11 @@ class Reader:
         return {name: float(self._numbers(name, [value], where)[0]) for name, value in given.items()
                 if value is not None}  # fmt: skip
 
-    def _panel(self, found: list[_One]) -> Panel:
+    def panel_of(self, stored: Stored) -> Panel:
+        """Return one series as a panel."""
+        return self._panel([stored])
+
+    def _panel(self, found: Sequence[Stored]) -> Panel:
         lengths = [len(one.y) for one in found]
         if len(found) == 1:
             indptr = np.array([0, lengths[0]], dtype=np.int64)
@@ -127,7 +131,7 @@ class Reader:
             self._categorical,
         )
 
-    def _times(self, found: list[_One], indptr: Ints) -> Ints:
+    def _times(self, found: Sequence[Stored], indptr: Ints) -> Ints:
         spacing = self._clock.fixed
         if spacing is None:
             return np.concatenate([self._clock.grid(one.first, len(one.y)) for one in found])

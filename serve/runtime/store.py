@@ -139,7 +139,9 @@ class Store:
             live.served.import_libraries()
 
     def _load(self, config: ServingConfig, model: ModelConfig, version: str) -> Live:
-        served = Served.load(model.name, model.path, version=version, journal=config.journal(model))
+        served = Served.load(
+            model.name, model.path, version=version, journal=config.journal(model), gap=config.limits.gap
+        )
         served.history.refresh()
         warm_up(served)
         verify(served)
@@ -239,6 +241,8 @@ class Store:
             return told
         served = live.served
         names = served.pipeline.schema.layout.columns
+        if served.history.damaged:
+            told["damaged"] = list(served.history.damaged)
         return told | {
             "horizon": served.horizon,
             "quantiles": list(served.levels),
