@@ -21,7 +21,8 @@ from serve.metrics import Metrics
 from serve.protocol import arrow, mlflow, openinference, sagemaker
 from serve.protocol.answer import Answer, dumps
 from serve.protocol.errors import RequestError
-from serve.protocol.request import ForecastRequest, Limits, parse_forecast, parse_observe
+from serve.protocol.loose import mapping
+from serve.protocol.request import ForecastRequest, Limits, parse_forecast, parse_observe, whole_number
 from serve.runtime.config import ServingConfig
 from serve.runtime.engine import Engine
 from serve.runtime.history import Counts
@@ -121,7 +122,8 @@ class ServingApp:
         """
         most = self.engine.limits.body
         length = request.headers.get("content-length", "")
-        if length.isdigit() and int(length) > most:
+        # A length beyond all bounds has more digits than int should be given.
+        if length.isdecimal() and (len(length) > 18 or int(length) > most):
             raise _too_long(most)
         whole = bytearray()
         async for chunk in request.stream():
@@ -183,9 +185,14 @@ class ServingApp:
         return _json(dumps({"name": key[0], "ready": True}))
 
     async def _v2_infer(self, request: Request, request_id: str) -> Response:
-        length = request.headers.get("inference-header-content-length", "")
-        header = int(length) if length.isdigit() else None
-        asked = openinference.parse(await self.body(request), _named(request), self.engine.limits, header=header)
+        length = request.headers.get("inference-header-content-length")
+        where = "inference-header-content-length"
+        header = None if length is None else whole_number(length, where, least=0, status=400)
+        body = await self.body(request)
+        served = (await self.store.get(self.store.resolve(_named(request)))).served
+        asked = openinference.parse(
+            body, _named(request), self.engine.limits, header=header, covariates=served.covariates_by_role
+        )
         body, head = openinference.write(await self.forecast(asked.request, request), asked)
         if head is None:
             return _json(body)
@@ -196,21 +203,16 @@ class ServingApp:
         """SageMaker's and MLflow's way share a path; the fields tell which is meant."""
         fields = await self._fields(request)
         if sagemaker.meant(fields):
-            return _json(sagemaker.write(await self.forecast(sagemaker.parse(fields, self.engine.limits), request)))
-        served = (await self.store.get(self.store.resolve(None))).served
-        names = served.names
-        return _json(mlflow.write(await self.forecast(mlflow.parse(fields, names, self.engine.limits), request), names))
+            freq = (await self.store.get(self.store.resolve(None))).served.clock.freq
+            spacing = None if freq.is_integer else freq.spacing
+            asked = sagemaker.parse(fields, self.engine.limits, spacing)
+            return _json(sagemaker.write(await self.forecast(asked, request)))
+        served = (await self.store.get(self.store.resolve(mlflow.model_of(fields)))).served
+        asked = mlflow.parse(fields, served.names, self.engine.limits, served.clock)
+        return _json(mlflow.write(await self.forecast(asked, request), served.names))
 
     async def _fields(self, request: Request) -> dict[str, Any]:
-        import json
-
-        try:
-            fields = json.loads(await self.body(request))
-        except (ValueError, RecursionError) as error:
-            raise RequestError(f"a body must be JSON, but {error}", "send JSON", "", 400) from None
-        if not isinstance(fields, dict):
-            raise RequestError("a body must be a JSON object, but it is not", "see /openapi.json", "", 400)
-        return fields
+        return mapping(await self.body(request))
 
 
 #: Bytes of a body that are read in the event loop, and series of an answer that are written in it.

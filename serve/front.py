@@ -16,7 +16,7 @@ from serve.app import ServingApp, observed
 from serve.page import FILES, HEADERS, asset
 from serve.protocol.answer import Answer, dumps
 from serve.protocol.errors import RequestError
-from serve.protocol.request import ForecastRequest, ObserveBody, parse_observe
+from serve.protocol.request import ForecastRequest, ObserveBody, parse_observe, whole_number
 from serve.routing import Choice, LiveRouting, Promise, Request, history_scale, router_from_dict, time_key
 from serve.runtime.config import ServingConfig
 from serve.runtime.model import Served, version_of
@@ -113,14 +113,12 @@ class FrontApp(ServingApp):
     async def _history(self, request: HttpRequest, request_id: str) -> Response:
         """The last values of a series, actuals included."""
         asked = request.query_params
-        last = asked.get("last", "200")
-        if not last.isdigit() or not 1 <= int(last) <= _MOST_HISTORY:
-            raise RequestError(f"last must be a number from 1 to {_MOST_HISTORY}, but got {last!r}", "", "last")
+        last = whole_number(asked.get("last", "200"), "last", most=_MOST_HISTORY)
         served = (await self.store.get(self.store.resolve(asked.get("model")))).served
         served.history.refresh()
         stored = served.history.stored(asked.get("id", served.history.single or ""))
-        y = stored.y[-int(last) :]
-        moments = served.clock.grid(stored.first, len(stored.y))[-int(last) :]
+        y = stored.y[-last:]
+        moments = served.clock.grid(stored.first, len(stored.y))[-last:]
         told = {
             "id": stored.id,
             "model": served.name,

@@ -86,7 +86,9 @@ def iso_moments(texts: Iterable[str], *, months: bool = False) -> pd.DatetimeInd
         try:
             found.append(iso_moment(text, months=months))
         except (ValueError, TypeError) as error:
-            raise RequestError(f"times must be ISO 8601, but {error}", "2024-01-31T13:00:00", f"time[{i}]") from None
+            raise RequestError(
+                f"times must be dates in ISO 8601, but {error}", "2024-01-31T13:00:00", f"time[{i}]"
+            ) from None
     aware = [at.tzinfo is not None for at in found]
     if any(aware) and not all(aware):
         raise RequestError(

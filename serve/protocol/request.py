@@ -5,6 +5,7 @@ Two forms say the same. A list of series, each with its own fields; or flat arra
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
@@ -15,8 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from autots.panel import Floats
 from serve.protocol.errors import RequestError
+from serve.protocol.iso import shown
 
 __all__ = [
+    "OPTIONS",
     "ForecastBody",
     "ForecastRequest",
     "Level",
@@ -33,6 +36,7 @@ __all__ = [
     "parse_observe",
     "parse_options",
     "validated",
+    "whole_number",
 ]
 
 Parsed = TypeVar("Parsed")
@@ -108,6 +112,12 @@ class ForecastRequest:
     models: tuple[str, ...] | Literal["all"] | None = None
     combine: Combine = "ensemble"
     weights: Mapping[str, float] | None = None
+
+
+_LONGEST_ID = 500
+_DIGITS = re.compile("[0-9]{1,18}")
+#: What may stand beside the series.
+OPTIONS = ("horizon", "quantiles", "model", "models", "combine")
 
 
 class _Strict(BaseModel):
@@ -275,6 +285,10 @@ def check_limits(series: Sequence[Series], limits: Limits) -> None:
     points = sum(0 if one.y is None else len(one.y) for one in series)
     if points > limits.points:
         raise RequestError(f"at most {limits.points} values, but got {points}", "send several requests", "y", 413)
+    long = next((i for i, one in enumerate(series) if len(one.id) > _LONGEST_ID), None)
+    if long is not None:
+        told = f"an id must have at most {_LONGEST_ID} characters, but one has {len(series[long].id)}"
+        raise RequestError(told, "", f"series[{long}].id")
     if len(series) > 1 and len({one.id for one in series}) < len(series):
         raise RequestError("ids of one request must differ, but some repeat", "send one series per id", "series")
 
@@ -298,9 +312,12 @@ def parse_options(series: Sequence[Series], options: Mapping[str, str]) -> Forec
         RequestError: As for ``parse_forecast``.
     """
     fields: dict[str, Any] = {"y": [], "sizes": []}
+    unknown = sorted(set(options) - set(OPTIONS))
+    if unknown:
+        raise RequestError(f"options must be among {list(OPTIONS)}, but {shown(unknown[0])} is not", "", unknown[0])
     for name, text in options.items():
         if name == "horizon":
-            fields[name] = int(text) if text.isdigit() else text
+            fields[name] = whole_number(text, name)
         elif name == "quantiles":
             try:
                 fields[name] = [float(part) for part in text.split(",")]
@@ -308,10 +325,26 @@ def parse_options(series: Sequence[Series], options: Mapping[str, str]) -> Forec
                 fields[name] = text
         elif name == "models" and text != "all":
             fields[name] = text.split(",")
-        elif name in ("model", "models", "combine"):
+        else:
             fields[name] = text
     asked = validated(lambda: ForecastBody.model_validate(fields))
     return _request(series, asked)
+
+
+def whole_number(text: str, where: str, *, least: int = 1, most: int = 2**31, status: int = 422) -> int:
+    """Read a whole number that stands in a URL or a header.
+
+    Raises:
+        RequestError: It is none, or beyond the bounds.
+
+    >>> whole_number("17", "last")
+    17
+    """
+    # Not isdigit, which takes superscripts and other scripts; nor int, which takes 5,000 digits' time.
+    if not _DIGITS.fullmatch(text) or not least <= int(text) <= most:
+        raise RequestError(f"{where} must be a whole number from {least} to {most}, but got {shown(text)}", "", where,
+                           status)  # fmt: skip
+    return int(text)
 
 
 def validated(read: Callable[[], Parsed]) -> Parsed:

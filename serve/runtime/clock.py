@@ -79,7 +79,7 @@ class Clock:
         try:
             at = self._own(text) or iso_moment(text, months=self._long)
         except ValueError as error:
-            raise RequestError(f"times must be ISO 8601, but {error}", self._hint) from None
+            raise RequestError(f"times must be dates in ISO 8601, but {error}", self._hint) from None
         return int(self._inside(pd.Series([at]))[0])
 
     @property

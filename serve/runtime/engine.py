@@ -27,6 +27,7 @@ __all__ = ["Engine"]
 
 # Actuals of one request that are taken in within the event loop.
 _FEW = 100
+_LONGEST_ID = 500
 # Any larger actual is tried out before it is taken in.
 _BEARABLE = 1e15
 
@@ -198,6 +199,8 @@ class Engine:
             moment = served.clock.first(one.time)
         except RequestError as error:
             raise RequestError(error.message, error.hint, f"{where}.time") from None
+        if len(id_) > _LONGEST_ID:
+            raise RequestError(f"an id must have at most {_LONGEST_ID} characters", "", f"{where}.id")
         if one.withdraw:
             return (id_, moment, None, {}, {}, WITHDRAW)
         if one.y is None:

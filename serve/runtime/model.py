@@ -41,6 +41,11 @@ class Block:
     quantiles: Floats
     levels: tuple[float, ...]
 
+    def empty(self, series: int) -> Block:
+        """Return as many forecasts that are no numbers."""
+        shape = (series, *self.quantiles.shape[1:])
+        return replace(self, mean=np.full(shape[:2], np.nan), quantiles=np.full(shape, np.nan))
+
     def rows(self, at: slice) -> Block:
         """Return some of the series."""
         return replace(self, mean=self.mean[at], quantiles=self.quantiles[at])
@@ -130,10 +135,22 @@ class Served:
     @property
     def names(self) -> Names:
         """The columns of the user's own table."""
+        if self._raw is not None:
+            return self._raw.names
         columns = self._pipeline.schema.layout.columns
         return Names(
             columns.id, columns.time, columns.target, tuple(columns.known), tuple(columns.past), tuple(columns.static)
         )
+
+    @property
+    def covariates_by_role(self) -> dict[str, tuple[str, ...]]:
+        """What requests may bring beside the target: of a pipeline with features, the raw table's other columns."""
+        if self._raw is not None:
+            return {"past": tuple(map(str, self._raw.columns))}
+        columns = self._pipeline.schema.layout.columns
+        # What is known ahead has a history, too, which comes either way.
+        both = (*columns.known, *columns.past)
+        return {"known": both, "past": both, "static": (*columns.static, *self._pipeline.schema.static)}
 
     def read(self, series: Sequence[Series]) -> Ready:
         """Read a request's series, see ``Reader``, and ``RawReader`` for a pipeline with features."""
@@ -212,6 +229,12 @@ class Served:
                 f"the horizon must be at most {self.horizon}, but got {horizon}",
                 "this model was fitted for so many steps",
                 "horizon",
+            )
+        if levels and len({f"{level:g}" for level in levels}) < len(levels):
+            raise RequestError(
+                f"quantiles must differ in their first six digits, which name them, but got {list(levels)}",
+                "leave one out",
+                "quantiles",
             )
         low, high = self.all_levels[0], self.all_levels[-1]
         if levels and (levels[0] < low or levels[-1] > high):

@@ -14,6 +14,7 @@ from autots.features import Features
 from autots.panel import Floats, Future, Panel
 from serve.protocol.errors import RequestError
 from serve.protocol.iso import iso_moments
+from serve.protocol.mlflow import Names
 from serve.protocol.request import Series
 from serve.runtime.clock import Clock
 from serve.runtime.history import History
@@ -45,6 +46,11 @@ class RawReader:
         self._resamples = any(isinstance(step, Resample) for step in self._features.pipeline.steps)
         # Plans are remembered inside the features; requests are read in threads.
         self._turn = Lock()
+
+    @property
+    def names(self) -> Names:
+        """The columns of the raw table."""
+        return Names(self._id, self._time, self._target, past=tuple(map(str, self.columns)))
 
     @property
     def features(self) -> Features:

@@ -158,7 +158,7 @@ class Guard:
         self._admit(headers)
         seconds = self._deadline(headers)
         length = headers.get(b"content-length", b"")
-        if length.isdigit() and int(length) > self.limits.body:
+        if length.isdigit() and (len(length) > 18 or int(length) > self.limits.body):
             raise _too_long(self.limits.body)
         if self._free <= 0 and len(self._turns) >= self.limits.waiting:
             busy = self._busy("too many requests wait already")  # before its body costs anything
