@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from serve.protocol.answer import Answer
 from serve.protocol.errors import RequestError
@@ -48,7 +49,7 @@ def parse(body: bytes, options: Mapping[str, str], limits: Limits) -> ForecastRe
     lists = pa.types.is_list(table.schema.field("y").type) or pa.types.is_large_list(table.schema.field("y").type)
     try:
         series = _of_lists(table) if lists else _of_rows(table)
-    except (pa.ArrowException, ValueError, TypeError) as error:
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise RequestError(f"the table cannot be read: {error}", "y must be numbers") from None
     check_limits(series, limits)
     return parse_options(series, options)
@@ -111,7 +112,7 @@ def _of_rows(table: Any) -> list[Series]:
         ids = [names[b] for b in bounds[:-1]]
     times = None
     if "time" in table.column_names:
-        times = np.asarray(_column(table, "time").to_numpy(zero_copy_only=False))
+        times = _times(_column(table, "time"))
     past = _listed(table, "past_")
     return [
         Series(
@@ -122,6 +123,28 @@ def _of_rows(table: Any) -> list[Series]:
         )
         for id_, a, b in zip(ids, bounds[:-1], bounds[1:], strict=True)
     ]
+
+
+def _times(array: Any) -> Any:
+    """Return the times of rows: an index of moments, with the zone that its type has, or an array of texts or counts.
+
+    Raises:
+        RequestError: One is null, or beyond the years that can be told.
+    """
+    import pyarrow as pa
+
+    if array.null_count:
+        place = int(np.argmax(np.asarray(array.is_null())))
+        raise RequestError("every value must have a time, but one is null", "leave the row out", f"time[{place}]")
+    if not pa.types.is_temporal(array.type):
+        return np.asarray(array.to_numpy(zero_copy_only=False))
+    zone = getattr(array.type, "tz", None)
+    try:
+        moments = array.cast(pa.timestamp("ns", zone))
+    except pa.ArrowException as error:
+        raise RequestError(f"times must lie between the years 1680 and 2250, but {error}", "", "time") from None
+    index = pd.DatetimeIndex(np.asarray(moments.cast(pa.timestamp("ns")).to_numpy(zero_copy_only=False)))
+    return index if zone is None else index.tz_localize("UTC")
 
 
 def _texts(table: Any, name: str) -> list[Any] | None:
@@ -171,6 +194,7 @@ def write(answer: Answer, request_id: str) -> bytes:
         "model": answer.model,
         "model_version": answer.version,
         "request_id": request_id,
+        "quantiles": json.dumps(answer.levels),
         "errors": json.dumps(answer.listed_errors()),
     }
     table = pa.table(columns).replace_schema_metadata(told)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from autots.panel import Floats
@@ -85,7 +86,7 @@ class Series:
     id: str
     y: Floats | None
     start: str | int | None = None
-    time: Sequence[str | int] | npt.NDArray[Any] | None = None
+    time: Sequence[str | int] | npt.NDArray[Any] | pd.DatetimeIndex | None = None
     known: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     past: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     static: Mapping[str, Any] = field(default_factory=dict)
