@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,9 +19,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from serve import openapi
 from serve.metrics import CONTENT_TYPE as PROMETHEUS
 from serve.metrics import Metrics
+from serve.page import FILES, HEADERS, asset
 from serve.protocol import arrow, mlflow, openinference, sagemaker
 from serve.protocol.answer import Answer, dumps
+from serve.protocol.encoding import unpacked
 from serve.protocol.errors import RequestError
+from serve.protocol.iso import shown
 from serve.protocol.loose import mapping
 from serve.protocol.request import ForecastRequest, Limits, parse_forecast, parse_observe, whole_number
 from serve.runtime.config import ServingConfig
@@ -54,7 +58,15 @@ class ServingApp:
         if config is not None:
             self.reload(config)
         self._exact: dict[tuple[str, str], ASGIApp] = {}
-        self.api = FastAPI(title="zoo-autots", version="1", summary="Forecasts with calibrated quantiles.")
+        # Its own pages of documentation load scripts from elsewhere, beside the page that holds a token.
+        self.api = FastAPI(
+            title="zoo-autots",
+            version="1",
+            summary="Forecasts with calibrated quantiles.",
+            docs_url=None,
+            redoc_url=None,
+        )
+        self.api.add_exception_handler(HTTPException, _unrouted)
         self.api.openapi = lambda: openapi.document(self.api)  # type: ignore[method-assign]
         self._routes()
 
@@ -82,6 +94,8 @@ class ServingApp:
         self.route("POST", "/invocations", self._invocations)
         self.route("GET", "/ping", self._v2_ready)
         self.route("GET", "/health", self._v2_ready)
+        for path in FILES:
+            self.route("GET", path, self._page)
 
     def route(self, method: str, path: str, handler: Handler) -> None:
         """Answer a path. The handler may raise any ``ZooError``."""
@@ -118,7 +132,7 @@ class ServingApp:
         """Return the whole body.
 
         Raises:
-            RequestError: It is longer than allowed (413).
+            RequestError: It is longer than allowed (413), or packed in a way that is not known (415).
         """
         most = self.engine.limits.body
         length = request.headers.get("content-length", "")
@@ -130,7 +144,10 @@ class ServingApp:
             whole += chunk
             if len(whole) > most:
                 raise _too_long(most)
-        return bytes(whole)
+        encoding = request.headers.get("content-encoding", "")
+        if not encoding:
+            return bytes(whole)
+        return await asyncio.to_thread(unpacked, bytes(whole), encoding, most)
 
     async def forecast(self, asked: ForecastRequest, request: Request) -> Answer:
         """Answer a request of any protocol within its deadline."""
@@ -158,6 +175,10 @@ class ServingApp:
         counts = await self.engine.observe(parse_observe(await self.body(request)))
         self.metrics.observed(counts.accepted, counts.duplicates, counts.late)
         return observed(counts, request_id)
+
+    async def _page(self, request: Request, request_id: str) -> Response:
+        content, kind = asset(request.url.path if request.url.path in FILES else "/")
+        return Response(content, media_type=kind, headers=dict(HEADERS))
 
     async def _models(self, request: Request, request_id: str) -> Response:
         told = {"default": self.store.default, "models": self.store.described(), "refused": self.store.refused}
@@ -240,6 +261,22 @@ async def _answered(handler: Handler, request: Request, request_id: str, *, by_v
     body = failed.to_dict() | {"request_id": request_id}
     headers = {"retry-after": "1"} if failed.status in (429, 503) else None
     return _json(dumps({"error": failed.message} if by_v2 else body), failed.status, headers)
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """Answer what no route takes in the shape of all errors; of the Open Inference Protocol in the protocol's."""
+    assert isinstance(error, HTTPException)
+    given = request.headers.get("x-request-id", "")
+    request_id = given if _NAME.fullmatch(given) else uuid.uuid4().hex
+    method, path = request.method, request.url.path
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("allow", "another method")
+        failed = RequestError(f"{shown(path)} must be asked with {allowed}, but got {method}", "see /docs", "", 405)
+    else:
+        failed = RequestError(f"a path must be one of the API's, but {shown(path)} is not", "see /docs", "", 404)
+    v2 = path == "/v2" or path.startswith("/v2/")
+    body = {"error": failed.message} if v2 else failed.to_dict() | {"request_id": request_id}
+    return _json(dumps(body), failed.status, {**(error.headers or {}), "x-request-id": request_id})
 
 
 def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:

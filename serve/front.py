@@ -13,7 +13,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from serve.app import ServingApp, observed
-from serve.page import FILES, HEADERS, asset
+from serve.page import FILES
 from serve.protocol.answer import Answer, dumps
 from serve.protocol.errors import RequestError
 from serve.protocol.request import ForecastRequest, ObserveBody, parse_observe, whole_number
@@ -21,7 +21,7 @@ from serve.routing import Choice, LiveRouting, Promise, Request, history_scale, 
 from serve.runtime.config import ServingConfig
 from serve.runtime.model import Served, version_of
 from serve.runtime.store import Plan
-from serve.safety import Guard, Limits, read_tokens
+from serve.safety import Guard, Limits, Origins, read_tokens
 from zoo.errors import ConfigError
 
 __all__ = ["FrontApp", "check_routes"]
@@ -73,7 +73,8 @@ class FrontApp(ServingApp):
         self._refreshed = 0.0
         self._journal: Path | None = None
         super().__init__(config)
-        self.asgi = Guard(self, limits=self._limits(config), echo_id=echo_id)
+        self.guard = Guard(self, limits=self._limits(config), echo_id=echo_id)
+        self.asgi = Origins(self.guard)
         self._guard(config)
 
     def commit(self, plan: Plan) -> None:
@@ -91,7 +92,8 @@ class FrontApp(ServingApp):
     def _guard(self, config: ServingConfig | None) -> None:
         if config is not None:
             tokens = () if config.tokens is None else read_tokens(config.tokens)
-            self.asgi.change(limits=self._limits(config), tokens=tokens)
+            self.guard.change(limits=self._limits(config), tokens=tokens)
+            self.asgi.change(config.origins)
 
     @staticmethod
     def _limits(config: ServingConfig | None) -> Limits:
@@ -101,14 +103,8 @@ class FrontApp(ServingApp):
 
     def _routes(self) -> None:
         super()._routes()
-        for path in FILES:
-            self.route("GET", path, self._page)
         self.route("GET", "/v1/history", self._history)
         self.route("GET", "/v1/routes", self._table)
-
-    async def _page(self, request: HttpRequest, request_id: str) -> Response:
-        content, kind = asset(request.url.path if request.url.path in FILES else "/")
-        return Response(content, media_type=kind, headers=dict(HEADERS))
 
     async def _history(self, request: HttpRequest, request_id: str) -> Response:
         """The last values of a series, actuals included."""
@@ -203,7 +199,7 @@ class FrontApp(ServingApp):
 
     async def _observe(self, request: HttpRequest, request_id: str) -> Response:
         body = parse_observe(await self.body(request))
-        counts = await self.engine.observe(body, by=self.asgi.name_of(request.headers.get("authorization", "")))
+        counts = await self.engine.observe(body, by=self.guard.name_of(request.headers.get("authorization", "")))
         self.metrics.observed(counts.accepted, counts.duplicates, counts.late)
         name, _ = self.store.resolve(body.model)
         if self.routing.learns(name):

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from serve.protocol.request import Limits
 from serve.routing import RoutingTable, router_from_dict
+from serve.safety.origins import check_origins
+from zoo.errors import ConfigError
 
 __all__ = ["LimitsConfig", "ModelConfig", "ServingConfig"]
 
@@ -62,6 +64,7 @@ class ServingConfig(_Frozen):
         max_loaded: Most models in memory; the least recently used goes first.
         limits: Of requests.
         routes: Name of a model -> who decides between its versions, see ``serve.routing``.
+        origins: Whose pages a browser may let ask, such as https://dashboard.example; none if left out.
         tokens: File of bearer tokens (hashes), see ``serve.safety``; everybody may ask if left out.
     """
 
@@ -71,6 +74,16 @@ class ServingConfig(_Frozen):
     limits: LimitsConfig = LimitsConfig()
     routes: dict[str, dict[str, Any]] = Field(default_factory=dict)
     tokens: str | None = None
+    origins: list[str] = Field(default_factory=list)
+
+    @field_validator("origins")
+    @classmethod
+    def _origins(cls, origins: list[str]) -> list[str]:
+        try:
+            check_origins(origins)
+        except ConfigError as error:
+            raise ValueError(f"{error.message}: {error.hint}") from None
+        return origins
 
     @field_validator("routes")
     @classmethod
