@@ -40,7 +40,8 @@ def parse(body: bytes, options: Mapping[str, str], limits: Limits) -> ForecastRe
         with pa.ipc.open_stream(body) as reader:
             table = reader.read_all().combine_chunks()
         table.validate(full=True)
-    except (pa.ArrowException, OSError) as error:
+        _ = table.column_names  # which are bytes until somebody reads them
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise RequestError(f"a body of this type must be an Arrow IPC stream, but {error}", "", "", 400) from None
     if "y" not in table.column_names:
         raise RequestError(f"the table must have a column y, but has {table.column_names}", "", "y")

@@ -21,6 +21,8 @@ _ZONE = r"Z|[+-][0-9]{2}(?::?[0-9]{2})?"
 _MOMENT = re.compile(rf"({_DAY})(?:[T ]({_HOUR})({_ZONE})?)?")
 _MONTH = re.compile(r"[0-9]{4}(?:-[0-9]{2})?")
 _MOST_SHOWN = 60
+# What nanoseconds since 1970 can tell, with some room.
+_YEARS = (1680, 2250)
 
 
 def iso_moment(text: str, *, months: bool = False) -> pd.Timestamp:
@@ -85,6 +87,8 @@ def iso_moments(texts: Iterable[str], *, months: bool = False) -> pd.DatetimeInd
     for i, text in enumerate(every):
         try:
             found.append(iso_moment(text, months=months))
+            if not _YEARS[0] <= found[-1].year <= _YEARS[1]:
+                raise ValueError(f"{shown(text)} lies beyond the years {_YEARS[0]} to {_YEARS[1]}")
         except (ValueError, TypeError) as error:
             raise RequestError(
                 f"times must be dates in ISO 8601, but {error}", "2024-01-31T13:00:00", f"time[{i}]"
