@@ -16,6 +16,7 @@ import pandas as pd
 
 from serve.protocol.answer import Answer
 from serve.protocol.errors import RequestError
+from serve.protocol.iso import shown
 from serve.protocol.request import ForecastRequest, Limits, Series, check_limits, parse_options
 
 __all__ = ["CONTENT_TYPE", "parse", "write"]
@@ -84,7 +85,8 @@ def _of_lists(table: Any) -> list[Series]:
     y, n = _numbers(values), table.num_rows
     ids = _texts(table, "id") or (["" if n == 1 else f"series_{i}" for i in range(n)])
     starts = _texts(table, "start") or [None] * n
-    known, past, static = (_listed(table, f"{role}_") for role in ("known", "past", "static"))
+    known, past = (_listed(table, f"{role}_", lists=True) for role in ("known", "past"))
+    static = _listed(table, "static_")
     bounds = offsets.tolist()
     plain = not (known or past or static)
     return [
@@ -163,12 +165,34 @@ def _texts(table: Any, name: str) -> list[Any] | None:
     return [str(value) for value in array.cast(pa.string()).to_pylist()]
 
 
-def _listed(table: Any, prefix: str) -> dict[str, Sequence[Any]]:
-    return {
-        name.removeprefix(prefix): _column(table, name).to_pylist()
-        for name in table.column_names
-        if name.startswith(prefix)
-    }
+def _listed(table: Any, prefix: str, *, lists: bool = False) -> dict[str, Sequence[Any]]:
+    """Return the covariates of a role: numbers or texts, in lists for a row per series.
+
+    Raises:
+        RequestError: A column holds something else.
+    """
+    import pyarrow as pa
+
+    made = {}
+    for name in table.column_names:
+        if not name.startswith(prefix):
+            continue
+        column = _column(table, name)
+        kind = column.type
+        nested = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+        kind = kind.value_type if nested else kind
+        plain = any(
+            test(kind)
+            for test in (
+                pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_string,
+                pa.types.is_large_string, pa.types.is_null,
+            )
+        )  # fmt: skip
+        if nested != lists or not plain or (lists and column.null_count):
+            wanted = "a list of numbers or texts in every row" if lists else "numbers or texts"
+            raise RequestError(f"{shown(name)} must hold {wanted}, but is of type {column.type}", "", name)
+        made[name.removeprefix(prefix)] = column.to_pylist()
+    return made
 
 
 def write(answer: Answer, request_id: str) -> bytes:
