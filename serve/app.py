@@ -270,7 +270,7 @@ async def _unrouted(request: Request, error: Exception) -> Response:
     request_id = given if _NAME.fullmatch(given) else uuid.uuid4().hex
     method, path = request.method, request.url.path
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("allow", "another method")
+        allowed = dict(error.headers or {}).get("Allow", "another method")
         failed = RequestError(f"{shown(path)} must be asked with {allowed}, but got {method}", "see /docs", "", 405)
     else:
         failed = RequestError(f"a path must be one of the API's, but {shown(path)} is not", "see /docs", "", 404)
