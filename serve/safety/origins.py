@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from starlette.middleware.cors import CORSMiddleware
 
-from zoo.errors import ConfigError
+__all__ = ["Origins"]
 
-__all__ = ["Origins", "check_origins"]
-
-_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 _HEADERS = (
     "authorization", "content-type", "content-encoding", "x-request-id", "x-request-timeout-ms", "x-routing-key",
     "inference-header-content-length",
@@ -28,26 +24,12 @@ App = Callable[
 ]
 
 
-def check_origins(origins: Sequence[str]) -> None:
-    """Raise if one is no origin.
-
-    Raises:
-        ConfigError: With the one.
-    """
-    for origin in origins:
-        if origin != "*" and not _ORIGIN.fullmatch(origin):
-            raise ConfigError(
-                f"an origin must be scheme://host or scheme://host:port, but got {origin!r}",
-                "https://dashboard.example, without a path or a slash at the end; * for every page",
-            )
-
-
 class Origins:
     """ASGI middleware outside of the guard: a browser asks first (``OPTIONS``), and without a token.
 
     Args:
         app: What answers.
-        origins: Whose pages may ask; none by default. Cookies are never allowed: tokens go in a header.
+        origins: Whose pages may ask, as ``ServingConfig`` has checked them; none by default. Cookies are never allowed: tokens go in a header.
     """
 
     def __init__(self, app: App, origins: Sequence[str] = ()) -> None:
@@ -57,7 +39,6 @@ class Origins:
 
     def change(self, origins: Sequence[str]) -> None:
         """Go on with other origins."""
-        check_origins(origins)
         self._app = self._plain
         if origins:
             self._app = CORSMiddleware(
