@@ -14,14 +14,8 @@ _HEADERS = (
     "inference-header-content-length",
 )  # fmt: skip
 _EXPOSED = ("x-request-id", "x-duplicates-differing", "retry-after", "inference-header-content-length")
-App = Callable[
-    [
-        MutableMapping[str, Any],
-        Callable[[], Awaitable[MutableMapping[str, Any]]],
-        Callable[[MutableMapping[str, Any]], Awaitable[None]],
-    ],
-    Awaitable[None],
-]
+Message = MutableMapping[str, Any]
+App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
 
 
 class Origins:
