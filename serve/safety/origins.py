@@ -23,7 +23,8 @@ class Origins:
 
     Args:
         app: What answers.
-        origins: Whose pages may ask, as ``ServingConfig`` has checked them; none by default. Cookies are never allowed: tokens go in a header.
+        origins: Whose pages may ask, as ``ServingConfig`` has checked them; none by default. Cookies are never allowed:
+            tokens go in a header.
     """
 
     def __init__(self, app: App, origins: Sequence[str] = ()) -> None:
