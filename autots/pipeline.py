@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import tempfile
@@ -205,6 +206,17 @@ class Pipeline:
     def replace_history(self, panel: Panel) -> Self:
         """Forecast from another panel of the same series from now on, such as one whose gaps were filled."""
         self._panel = panel
+        return self
+
+    def branch(self) -> Self:
+        """Return a pipeline of the same models whose state (history, weights, intervals) moves on by itself."""
+        made = copy.copy(self)
+        made._outcomes = dict(self._outcomes)
+        return made
+
+    def adopt(self, branch: Pipeline) -> Self:
+        """Go on from the state of a branch of this pipeline, such as one to which the rows came in another way."""
+        self._panel, self._learned, self._outcomes = branch._panel, branch._learned, dict(branch._outcomes)
         return self
 
     def refit(self, all_rows: Any = None) -> Self:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
 import time
@@ -11,6 +10,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,17 +18,30 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from serve import openapi
 from serve.metrics import CONTENT_TYPE as PROMETHEUS
 from serve.metrics import Metrics
+from serve.page import FILES, HEADERS, asset
 from serve.parsing import Elsewhere
 from serve.protocol import arrow, mlflow, openinference, sagemaker
 from serve.protocol.answer import Answer, dumps
+from serve.protocol.encoding import unpacked
 from serve.protocol.errors import RequestError
-from serve.protocol.request import ForecastRequest, Limits, ObserveBody, parse_forecast, parse_observe
+from serve.protocol.iso import shown
+from serve.protocol.loose import mapping
+from serve.protocol.request import (
+    ForecastRequest,
+    Limits,
+    ObserveBody,
+    parse_forecast,
+    parse_observe,
+    whole_number,
+)
+from serve.runtime.clock import Clock
 from serve.runtime.config import ServingConfig
 from serve.runtime.engine import Engine
+from serve.runtime.history import Counts
 from serve.runtime.store import Plan, Store
 from zoo.errors import DataError, ModelError, ZooError
 
-__all__ = ["Handler", "ServingApp"]
+__all__ = ["Handler", "ServingApp", "observed"]
 
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -54,7 +67,15 @@ class ServingApp:
         if config is not None:
             self.reload(config)
         self._exact: dict[tuple[str, str], ASGIApp] = {}
-        self.api = FastAPI(title="zoo-autots", version="1", summary="Forecasts with calibrated quantiles.")
+        # Its own pages of documentation load scripts from elsewhere, beside the page that holds a token.
+        self.api = FastAPI(
+            title="zoo-autots",
+            version="1",
+            summary="Forecasts with calibrated quantiles.",
+            docs_url=None,
+            redoc_url=None,
+        )
+        self.api.add_exception_handler(HTTPException, _unrouted)
         self.api.openapi = lambda: openapi.document(self.api)  # type: ignore[method-assign]
         self._routes()
 
@@ -82,6 +103,8 @@ class ServingApp:
         self.route("POST", "/invocations", self._invocations)
         self.route("GET", "/ping", self._v2_ready)
         self.route("GET", "/health", self._v2_ready)
+        for path in FILES:
+            self.route("GET", path, self._page)
 
     def route(self, method: str, path: str, handler: Handler) -> None:
         """Answer a path. The handler may raise any ``ZooError``."""
@@ -118,18 +141,22 @@ class ServingApp:
         """Return the whole body.
 
         Raises:
-            RequestError: It is longer than allowed (413).
+            RequestError: It is longer than allowed (413), or packed in a way that is not known (415).
         """
         most = self.engine.limits.body
         length = request.headers.get("content-length", "")
-        if length.isdigit() and int(length) > most:
+        # A length beyond all bounds has more digits than int should be given.
+        if length.isdecimal() and (len(length) > 18 or int(length) > most):
             raise _too_long(most)
         whole = bytearray()
         async for chunk in request.stream():
             whole += chunk
             if len(whole) > most:
                 raise _too_long(most)
-        return bytes(whole)
+        encoding = request.headers.get("content-encoding", "")
+        if not encoding:
+            return bytes(whole)
+        return await asyncio.to_thread(unpacked, bytes(whole), encoding, most)
 
     async def forecast(self, asked: ForecastRequest, request: Request) -> Answer:
         """Answer a request of any protocol within its deadline."""
@@ -154,8 +181,11 @@ class ServingApp:
     async def _observe(self, request: Request, request_id: str) -> Response:
         counts = await self.engine.observe(await self._observed(request))
         self.metrics.observed(counts.accepted, counts.duplicates, counts.late)
-        told = {"accepted": counts.accepted, "duplicates": counts.duplicates, "late": counts.late}
-        return _json(dumps({**told, "request_id": request_id}))
+        return observed(counts, request_id)
+
+    async def _page(self, request: Request, request_id: str) -> Response:
+        content, kind = asset(request.url.path if request.url.path in FILES else "/")
+        return Response(content, media_type=kind, headers=dict(HEADERS))
 
     async def _observed(self, request: Request) -> ObserveBody:
         body = await self.body(request)
@@ -187,9 +217,11 @@ class ServingApp:
         return _json(dumps({"name": key[0], "ready": True}))
 
     async def _v2_infer(self, request: Request, request_id: str) -> Response:
-        length = request.headers.get("inference-header-content-length", "")
-        header = int(length) if length.isdigit() else None
+        length = request.headers.get("inference-header-content-length")
+        where = "inference-header-content-length"
+        header = None if length is None else whole_number(length, where, least=0, status=400)
         body = await self.body(request)
+        served = (await self.store.get(self.store.resolve(_named(request)))).served
         asked = await self.parsing.call(
             len(body),
             openinference.parse,
@@ -197,6 +229,7 @@ class ServingApp:
             _named(request),
             self.engine.limits,
             header=header,
+            covariates=served.covariates_by_role,
         )
         body, head = openinference.write(await self.forecast(asked.request, request), asked)
         if head is None:
@@ -206,28 +239,37 @@ class ServingApp:
 
     async def _invocations(self, request: Request, request_id: str) -> Response:
         """SageMaker's and MLflow's way share a path; the fields tell which is meant."""
-        names = (await self.store.get(self.store.resolve(None))).served.names
         body = await self.body(request)
-        as_sagemaker, asked = await self.parsing.call(len(body), parse_invocation, body, names, self.engine.limits)
+        model = await self.parsing.call(len(body), invoked_model, body)
+        served = (await self.store.get(self.store.resolve(model))).served
+        as_sagemaker, asked = await self.parsing.call(
+            len(body), parse_invocation, body, served.names, served.clock, self.engine.limits
+        )
         answer = await self.forecast(asked, request)
-        return _json(sagemaker.write(answer) if as_sagemaker else mlflow.write(answer, names))
+        return _json(sagemaker.write(answer) if as_sagemaker else mlflow.write(answer, served.names))
 
 
-def parse_invocation(body: bytes, names: mlflow.Names, limits: Limits) -> tuple[bool, ForecastRequest]:
+def invoked_model(body: bytes) -> str | None:
+    """Return the model that MLflow's body names; None for the default one, which is SageMaker's only.
+
+    Raises:
+        RequestError: 400 for what is no JSON.
+    """
+    fields = mapping(body)
+    return None if sagemaker.meant(fields) else mlflow.model_of(fields)
+
+
+def parse_invocation(body: bytes, names: mlflow.Names, clock: Clock, limits: Limits) -> tuple[bool, ForecastRequest]:
     """Read SageMaker's or MLflow's body: whether it is SageMaker's, and what is asked.
 
     Raises:
         RequestError: 400 for what is no JSON; else as for ``parse_forecast``.
     """
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise RequestError(f"a body must be JSON, but {error}", "send JSON", "", 400) from None
-    if not isinstance(fields, dict):
-        raise RequestError("a body must be a JSON object, but it is not", "see /openapi.json", "", 400)
+    fields = mapping(body)
     if sagemaker.meant(fields):
-        return True, sagemaker.parse(fields, limits)
-    return False, mlflow.parse(fields, names, limits)
+        spacing = None if clock.freq.is_integer else clock.freq.spacing
+        return True, sagemaker.parse(fields, limits, spacing)
+    return False, mlflow.parse(fields, names, limits, clock)
 
 
 #: Series of an answer that are written in the event loop.
@@ -259,8 +301,30 @@ async def _answered(handler: Handler, request: Request, request_id: str, *, by_v
     return _json(dumps({"error": failed.message} if by_v2 else body), failed.status, headers)
 
 
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """Answer what no route takes in the shape of all errors; of the Open Inference Protocol in the protocol's."""
+    assert isinstance(error, HTTPException)
+    given = request.headers.get("x-request-id", "")
+    request_id = given if _NAME.fullmatch(given) else uuid.uuid4().hex
+    method, path = request.method, request.url.path
+    if error.status_code == 405:
+        allowed = dict(error.headers or {}).get("Allow", "another method")
+        failed = RequestError(f"{shown(path)} must be asked with {allowed}, but got {method}", "see /docs", "", 405)
+    else:
+        failed = RequestError(f"a path must be one of the API's, but {shown(path)} is not", "see /docs", "", 404)
+    v2 = path == "/v2" or path.startswith("/v2/")
+    body = {"error": failed.message} if v2 else failed.to_dict() | {"request_id": request_id}
+    return _json(dumps(body), failed.status, {**(error.headers or {}), "x-request-id": request_id})
+
+
 def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(body, status, headers, media_type="application/json")
+
+
+def observed(counts: Counts, request_id: str) -> Response:
+    """Answer what became of actuals; that duplicates say something else is told in a header."""
+    headers = {"x-duplicates-differing": str(counts.differing)} if counts.differing else None
+    return _json(dumps({**counts.to_dict(), "request_id": request_id}), 200, headers)
 
 
 def _too_long(most: int) -> RequestError:

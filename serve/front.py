@@ -15,17 +15,17 @@ from typing import Any
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
-from serve.app import ServingApp
+from serve.app import ServingApp, observed
 from serve.identity import HEADER, PATH, Identity
-from serve.page import FILES, HEADERS, asset
+from serve.page import FILES
 from serve.protocol.answer import Answer, dumps
 from serve.protocol.errors import RequestError
-from serve.protocol.request import ForecastRequest, ObserveBody
+from serve.protocol.request import ForecastRequest, ObserveBody, whole_number
 from serve.routing import Choice, LiveRouting, Promise, Request, history_scale, router_from_dict, time_key
 from serve.runtime.config import ServingConfig
 from serve.runtime.model import Served
 from serve.runtime.store import Plan
-from serve.safety import Guard, Limits, Token, TokenFile, recognise
+from serve.safety import Guard, Limits, Origins, Token, TokenFile, recognise
 from zoo.errors import ConfigError
 
 __all__ = ["FrontApp", "check_routes"]
@@ -93,9 +93,10 @@ class FrontApp(ServingApp):
         self._journal: Path | None = None
         super().__init__(config)
         signature = (HEADER.encode(), self.identity.header.encode("latin-1"))
-        self.asgi = Guard(
+        self.guard = Guard(
             self, limits=self._limits(config), echo_id=echo_id, signature=signature, before=self._look_at_tokens
         )
+        self.asgi = Origins(self.guard)
         self._guard(config)
 
     def prepare(self, config: ServingConfig) -> Plan:
@@ -145,14 +146,15 @@ class FrontApp(ServingApp):
         if config is not None:
             if self._tokens is not None:
                 self._tokens.look(now=True)
-            self.asgi.change(limits=self._limits(config), tokens=self._who())
+            self.guard.change(limits=self._limits(config), tokens=self._who())
+            self.asgi.change(config.origins)
 
     def _who(self) -> tuple[Token, ...] | None:
         return None if self._tokens is None else (*self._tokens.tokens, *self._owner)
 
     def _look_at_tokens(self, *, now: bool = False) -> None:
         if self._tokens is not None and self._tokens.look(now=now):
-            self.asgi.change(limits=self.asgi.limits, tokens=self._who())
+            self.guard.change(limits=self.guard.limits, tokens=self._who())
 
     @staticmethod
     def _limits(config: ServingConfig | None) -> Limits:
@@ -163,15 +165,9 @@ class FrontApp(ServingApp):
 
     def _routes(self) -> None:
         super()._routes()
-        for path in FILES:
-            self.route("GET", path, self._page)
         self.route("GET", PATH, self._endpoint)
         self.route("GET", "/v1/history", self._history)
         self.route("GET", "/v1/routes", self._table)
-
-    async def _page(self, request: HttpRequest, request_id: str) -> Response:
-        content, kind = asset(request.url.path if request.url.path in FILES else "/")
-        return Response(content, media_type=kind, headers=dict(HEADERS))
 
     async def _endpoint(self, request: HttpRequest, request_id: str) -> Response:
         """Who answers here; to the one who keeps the endpoint also what is served, and by which tokens."""
@@ -187,14 +183,12 @@ class FrontApp(ServingApp):
     async def _history(self, request: HttpRequest, request_id: str) -> Response:
         """The last values of a series, actuals included."""
         asked = request.query_params
-        last = asked.get("last", "200")
-        if not last.isdigit() or not 1 <= int(last) <= _MOST_HISTORY:
-            raise RequestError(f"last must be a number from 1 to {_MOST_HISTORY}, but got {last!r}", "", "last")
+        last = whole_number(asked.get("last", "200"), "last", most=_MOST_HISTORY)
         served = (await self.store.get(self.store.resolve(asked.get("model")))).served
         served.history.refresh()
         stored = served.history.stored(asked.get("id", served.history.single or ""))
-        y = stored.y[-int(last) :]
-        moments = served.clock.grid(stored.first, len(stored.y))[-int(last) :]
+        y = stored.y[-last:]
+        moments = served.clock.grid(stored.first, len(stored.y))[-last:]
         told = {
             "id": stored.id,
             "model": served.name,
@@ -279,20 +273,20 @@ class FrontApp(ServingApp):
 
     async def _observe(self, request: HttpRequest, request_id: str) -> Response:
         body = await self._observed(request)
-        counts = await self.engine.observe(body)
+        counts = await self.engine.observe(body, by=self.guard.name_of(request.headers.get("authorization", "")))
         self.metrics.observed(counts.accepted, counts.duplicates, counts.late)
         name, _ = self.store.resolve(body.model)
         if self.routing.learns(name):
             served = (await self.store.get(self.store.resolve(body.model))).served
             self._learner.submit(self._rewarded, name, served, body)
-        told = {"accepted": counts.accepted, "duplicates": counts.duplicates, "late": counts.late}
-        return Response(dumps({**told, "request_id": request_id}), media_type="application/json")
+        return observed(counts, request_id)
 
     def _rewarded(self, name: str, served: Served, body: ObserveBody) -> None:
         """Settle the forecasts of what came: the reward of a router, h steps after its choice."""
         for one in body.observations:
             id_ = str(one.id) if one.id is not None else served.history.single
-            if one.y is not None:
+            # A forecast is settled once: what is corrected later does not reach the routers any more.
+            if one.y is not None and not one.correct:
                 self.routing.observe(f"{name}/{id_}", served.clock.write(served.clock.moment(one.time)), one.y)
 
     def _look(self) -> None:

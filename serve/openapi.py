@@ -44,13 +44,19 @@ _ANSWER = {
     },
     "required": ["model", "model_version", "request_id", "quantiles", "forecasts", "errors"],
 }
-_COUNTS = {"type": "object", "properties": {k: {"type": "integer"} for k in ("accepted", "duplicates", "late")}}
+_COUNTS = {
+    "type": "object",
+    "properties": {k: {"type": "integer"} for k in ("accepted", "duplicates", "late", "corrected", "withdrawn")},
+}
 _STATUS = {
     "400": "No JSON, or none of this form",
     "404": "No such model or series",
+    "405": "Another method",
     "413": "Too much for one request",
+    "415": "A Content-Encoding other than gzip",
     "422": "Something in the request does not fit",
     "429": "Too many requests: see Retry-After",
+    "507": "The disk that keeps actuals is full",
     "503": "Not ready, or too busy: see Retry-After",
     "504": "The deadline has passed",
 }

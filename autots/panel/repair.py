@@ -203,7 +203,8 @@ def _check_one_clock(table: FlatTable, freq: Frequency) -> None:
         if own != freq:
             raise DataError(
                 f"all series must follow one clock, but most follow {freq.alias or freq.step!r} and "
-                f"{str(table.labels[code])[:40]!r} follows {own.alias or own.step!r} (from {_text(times.min())})",
+                f"{str(table.labels[code])[:40]!r} follows {own.alias or own.step!r} "
+                f"(from {_text(times.min(), table.clock)})",
                 "fit them apart, or give their periods one name, for example by "
                 "frame[time].dt.to_period('Q').dt.to_timestamp()",
             )
@@ -411,7 +412,7 @@ class _Span:
         if found is None:
             return
         count = len(found.twice) + len(found.never)
-        shown = ", ".join(_text(time)[:16] for time in [*found.twice, *found.never][:3])
+        shown = ", ".join(_text(time, clock)[:16] for time in [*found.twice, *found.never][:3])
         self.rows.log.add(
             "clock_change",
             count,

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from serve.client.tidy import tidy
 from zoo.errors import DataError
 
-__all__ = ["Columns", "Forecasts", "dumps", "series_of"]
+__all__ = ["Columns", "Forecasts", "dumps", "series_of", "times_of"]
 
 _IDS, _TIMES, _TARGETS = (
     ("unique_id", "item_id", "series_id", "id"),
@@ -106,7 +107,7 @@ class Forecasts:
         lengths = [len(f["mean"]) for f in forecasts]
         out: dict[str, Any] = {
             **{name: np.repeat(np.array(column, dtype=object), lengths) for name, column in _parts(ids, forecasts)},
-            time: _times([t for f in forecasts for t in f["time"]]),
+            time: times_of([t for f in forecasts for t in f["time"]]),
             "mean": _numbers([v for f in forecasts for v in f["mean"]]),
         }
         for level in forecasts[0]["quantiles"] if forecasts else ():
@@ -127,25 +128,25 @@ def series_of(frame: pd.DataFrame, columns: Columns, future: pd.DataFrame | None
     """
     if columns.known and future is None:
         raise DataError(f"known covariates {list(columns.known)} must have a future, but none is given", "future=table")
-    coming = {} if future is None else dict(_groups(future, columns))
+    coming = {} if future is None else _groups(tidy(future, columns, target=False), columns)
     named = {*columns.ids, columns.time, columns.target, *columns.known, *columns.static}
-    past = [str(c) for c in frame.columns if c not in named]
+    past = [c for c in frame.columns if c not in named]
     out = []
-    for id_, rows in _groups(frame, columns):
-        one: dict[str, Any] = {"id": [str(part) for part in id_] if len(columns.ids) > 1 else str(id_)}
+    for id_, rows in _groups(tidy(frame, columns), columns).items():
+        one: dict[str, Any] = {"id": list(id_) if isinstance(id_, tuple) else id_}
         if columns.time is not None:
             one["time"] = _texts(rows[columns.time])
-        one["y"] = _floats(rows[columns.target])
+        one["y"] = _listed(rows[columns.target])
         if past:
-            one["past"] = {name: _values(rows[name]) for name in past}
+            one["past"] = {str(name): _listed(rows[name]) for name in past}
         if columns.static:
-            one["static"] = {name: _values(rows[name])[0] for name in columns.static}
+            one["static"] = {name: _one(name, _listed(rows[name]), id_) for name in columns.static}
         if columns.known:
             if id_ not in coming:
                 raise DataError(
                     f"each series must have a future of its known covariates, but {id_!r} has none", "add it"
                 )
-            one["known"] = {name: [*_values(rows[name]), *_values(coming[id_][name])] for name in columns.known}
+            one["known"] = {name: [*_listed(rows[name]), *_listed(coming[id_][name])] for name in columns.known}
         out.append(one)
     return out
 
@@ -162,14 +163,22 @@ def dumps(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
 
 
-def _groups(frame: pd.DataFrame, columns: Columns) -> list[tuple[Any, pd.DataFrame]]:
-    if columns.time is not None:
-        frame = frame.sort_values(columns.time, kind="stable")
+def _groups(frame: pd.DataFrame, columns: Columns) -> dict[Any, pd.DataFrame]:
     if columns.id is None:
-        return [("series", frame)]
+        return {"series": frame}
     by: Any = list(columns.ids) if len(columns.ids) > 1 else columns.ids[0]
-    groups = dict(list(frame.groupby(by, sort=False, observed=True)))
-    return [(id_, groups[id_]) for id_ in sorted(groups, key=str)]
+    return dict(list(frame.groupby(by, sort=True)))
+
+
+def _one(name: str, values: list[Any], id_: object) -> Any:
+    """Return the one value of a series."""
+    given = {v for v in values if v is not None}
+    if len(given) > 1:
+        raise DataError(
+            f"static covariates must have one value per series, but {name!r} has {len(given)} for {id_!r}",
+            "leave it out of static=",
+        )
+    return next(iter(given), None)
 
 
 def _first(frame: pd.DataFrame, names: Sequence[str]) -> str | None:
@@ -184,22 +193,27 @@ def _texts(column: pd.Series[Any]) -> list[Any]:
     return [v.isoformat() if hasattr(v, "isoformat") else str(v) for v in column]
 
 
-def _floats(column: pd.Series[Any]) -> list[float | None]:
-    numbers = pd.to_numeric(column, errors="raise").to_numpy(dtype=np.float64, na_value=np.nan)
-    return [v if math.isfinite(v) else None for v in numbers.tolist()]
-
-
-def _values(column: pd.Series[Any]) -> list[Any]:
-    if pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
-        return list(_floats(column))
-    return [None if pd.isna(v) else str(v) for v in column]
+def _listed(column: pd.Series[Any]) -> list[Any]:
+    """Return the values of a tidy column, None where missing."""
+    return [None if v is None or (isinstance(v, float) and math.isnan(v)) else v for v in column.tolist()]
 
 
 def _numbers(values: Sequence[float | None]) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
 
 
-def _times(values: Sequence[Any]) -> Any:
+def times_of(values: Sequence[Any]) -> Any:
+    """Return the times of an answer: counts, moments, or texts in the writing of the model's own table."""
     if all(isinstance(v, int) for v in values):
         return np.array(values, dtype=np.int64)
-    return pd.to_datetime(pd.Series(values, dtype=object), format="ISO8601")
+    texts = pd.Series(list(values), dtype=object)
+    if (
+        not texts.str.match(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}").all()
+        and not texts.str.fullmatch(r"\d{4}-\d{2}-\d{2}( \d{2}:\d{2}.*)?").all()
+    ):
+        return texts
+    try:
+        found = pd.to_datetime(texts, format="ISO8601")
+    except ValueError:  # several offsets: a clock change lies between
+        found = pd.to_datetime(texts, format="ISO8601", utc=True)
+    return found.dt.as_unit("ns")

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
-from serve.client.frames import Columns, Forecasts, dumps, series_of
+from serve.client.frames import Columns, Forecasts, dumps, series_of, times_of
 from serve.client.retries import Attempts, RetryPolicy, error_of
+from serve.client.tidy import tidy
 from zoo.errors import ClusterError, ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -361,12 +362,22 @@ def _to_arrow(frame: pd.DataFrame, columns: Columns) -> bytes:
     """Return the table as an Arrow stream, a row per value: ``id``, ``time``, ``y`` and ``past_NAME``."""
     import pyarrow as pa
 
+    rows = tidy(frame, columns)
     named = {columns.ids[0]: "id", columns.time: "time", columns.target: "y"}
-    rows = frame.sort_values([columns.ids[0], str(columns.time)], kind="stable")
-    rows = rows.rename(columns=lambda name: named.get(name, f"past_{name}"))
-    rows = rows.assign(id=rows["id"].astype(str))
-    table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None)
+    table = pa.table(
+        {
+            named.get(name, f"past_{name}"): pa.array(rows[name], from_pandas=True, type=_type(rows[name]))
+            for name in rows.columns
+        }
+    )
     return _stream(table)
+
+
+def _type(column: pd.Series[Any]) -> Any:
+    """Return the type of a tidy column; of one without any value it cannot be seen."""
+    import pyarrow as pa
+
+    return pa.string() if column.dtype == object else None
 
 
 def _stream(table: Any) -> bytes:
@@ -388,12 +399,17 @@ def _from_arrow(body: bytes) -> dict[str, Any]:
         table = reader.read_all()
     told = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
     frame = table.to_pandas()
+    frame["id"] = frame["id"].astype(object)
+    # As an answer in JSON has them: moments if they are, else the model's own writing; several models at the end.
+    frame["time"] = times_of(frame["time"].tolist()) if frame["time"].dtype == object else frame["time"]
+    if "model" in frame:
+        frame["model"] = frame.pop("model").astype(object)
     levels = [name for name in frame.columns if name not in ("model", "id", "time", "mean")]
     return {
         "model": told.get("model", ""),
         "model_version": told.get("model_version", ""),
         "request_id": told.get("request_id", ""),
-        "quantiles": [float(q) for q in levels],
+        "quantiles": json.loads(told["quantiles"]) if "quantiles" in told else [float(q) for q in levels],
         "errors": json.loads(told.get("errors", "[]")),
         "frame": frame,
     }

@@ -12,9 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from serve.protocol.answer import Answer
 from serve.protocol.errors import RequestError
+from serve.protocol.iso import shown
 from serve.protocol.request import ForecastRequest, Limits, Series, check_limits, parse_options
 
 __all__ = ["CONTENT_TYPE", "parse", "write"]
@@ -39,7 +41,8 @@ def parse(body: bytes, options: Mapping[str, str], limits: Limits) -> ForecastRe
         with pa.ipc.open_stream(body) as reader:
             table = reader.read_all().combine_chunks()
         table.validate(full=True)
-    except (pa.ArrowException, OSError) as error:
+        _ = table.column_names  # which are bytes until somebody reads them
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise RequestError(f"a body of this type must be an Arrow IPC stream, but {error}", "", "", 400) from None
     if "y" not in table.column_names:
         raise RequestError(f"the table must have a column y, but has {table.column_names}", "", "y")
@@ -48,7 +51,7 @@ def parse(body: bytes, options: Mapping[str, str], limits: Limits) -> ForecastRe
     lists = pa.types.is_list(table.schema.field("y").type) or pa.types.is_large_list(table.schema.field("y").type)
     try:
         series = _of_lists(table) if lists else _of_rows(table)
-    except (pa.ArrowException, ValueError, TypeError) as error:
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise RequestError(f"the table cannot be read: {error}", "y must be numbers") from None
     check_limits(series, limits)
     return parse_options(series, options)
@@ -82,7 +85,8 @@ def _of_lists(table: Any) -> list[Series]:
     y, n = _numbers(values), table.num_rows
     ids = _texts(table, "id") or (["" if n == 1 else f"series_{i}" for i in range(n)])
     starts = _texts(table, "start") or [None] * n
-    known, past, static = (_listed(table, f"{role}_") for role in ("known", "past", "static"))
+    known, past = (_listed(table, f"{role}_", lists=True) for role in ("known", "past"))
+    static = _listed(table, "static_")
     bounds = offsets.tolist()
     plain = not (known or past or static)
     return [
@@ -111,7 +115,7 @@ def _of_rows(table: Any) -> list[Series]:
         ids = [names[b] for b in bounds[:-1]]
     times = None
     if "time" in table.column_names:
-        times = np.asarray(_column(table, "time").to_numpy(zero_copy_only=False))
+        times = _times(_column(table, "time"))
     past = _listed(table, "past_")
     return [
         Series(
@@ -122,6 +126,28 @@ def _of_rows(table: Any) -> list[Series]:
         )
         for id_, a, b in zip(ids, bounds[:-1], bounds[1:], strict=True)
     ]
+
+
+def _times(array: Any) -> Any:
+    """Return the times of rows: an index of moments, with the zone that its type has, or an array of texts or counts.
+
+    Raises:
+        RequestError: One is null, or beyond the years that can be told.
+    """
+    import pyarrow as pa
+
+    if array.null_count:
+        place = int(np.argmax(np.asarray(array.is_null())))
+        raise RequestError("every value must have a time, but one is null", "leave the row out", f"time[{place}]")
+    if not pa.types.is_temporal(array.type):
+        return np.asarray(array.to_numpy(zero_copy_only=False))
+    zone = getattr(array.type, "tz", None)
+    try:
+        moments = array.cast(pa.timestamp("ns", zone))
+    except pa.ArrowException as error:
+        raise RequestError(f"times must lie between the years 1680 and 2250, but {error}", "", "time") from None
+    index = pd.DatetimeIndex(np.asarray(moments.cast(pa.timestamp("ns")).to_numpy(zero_copy_only=False)))
+    return index if zone is None else index.tz_localize("UTC")
 
 
 def _texts(table: Any, name: str) -> list[Any] | None:
@@ -139,12 +165,34 @@ def _texts(table: Any, name: str) -> list[Any] | None:
     return [str(value) for value in array.cast(pa.string()).to_pylist()]
 
 
-def _listed(table: Any, prefix: str) -> dict[str, Sequence[Any]]:
-    return {
-        name.removeprefix(prefix): _column(table, name).to_pylist()
-        for name in table.column_names
-        if name.startswith(prefix)
-    }
+def _listed(table: Any, prefix: str, *, lists: bool = False) -> dict[str, Sequence[Any]]:
+    """Return the covariates of a role: numbers or texts, in lists for a row per series.
+
+    Raises:
+        RequestError: A column holds something else.
+    """
+    import pyarrow as pa
+
+    made = {}
+    for name in table.column_names:
+        if not name.startswith(prefix):
+            continue
+        column = _column(table, name)
+        kind = column.type
+        nested = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+        kind = kind.value_type if nested else kind
+        plain = any(
+            test(kind)
+            for test in (
+                pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_string,
+                pa.types.is_large_string, pa.types.is_null,
+            )
+        )  # fmt: skip
+        if nested != lists or not plain or (lists and column.null_count):
+            wanted = "a list of numbers or texts in every row" if lists else "numbers or texts"
+            raise RequestError(f"{shown(name)} must hold {wanted}, but is of type {column.type}", "", name)
+        made[name.removeprefix(prefix)] = column.to_pylist()
+    return made
 
 
 def write(answer: Answer, request_id: str) -> bytes:
@@ -171,6 +219,7 @@ def write(answer: Answer, request_id: str) -> bytes:
         "model": answer.model,
         "model_version": answer.version,
         "request_id": request_id,
+        "quantiles": json.dumps(answer.levels),
         "errors": json.dumps(answer.listed_errors()),
     }
     table = pa.table(columns).replace_schema_metadata(told)

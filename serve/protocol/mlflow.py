@@ -6,21 +6,26 @@ Rows with a target are history; rows after the last target of a series are the f
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from autots.panel.ids import joined, parted
 from serve.protocol.answer import Answer, dumps
 from serve.protocol.errors import RequestError
+from serve.protocol.iso import shown
 from serve.protocol.request import ForecastRequest, Limits, Series, check_limits
 from serve.protocol.sagemaker import refuse_partial
 
-__all__ = ["Names", "parse", "write"]
+__all__ = ["Names", "Times", "model_of", "parse", "write"]
 
 _FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
+
+
+_PARAMETERS = ("horizon", "quantiles", "model")
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,31 @@ class Names:
         return self.key or (() if self.id is None else (self.id,))
 
 
-def parse(fields: Mapping[str, Any], names: Names, limits: Limits) -> ForecastRequest:
+def model_of(fields: Mapping[str, Any]) -> str | None:
+    """Return the model that a body names, whose columns its table must have."""
+    parameters = fields.get("params")
+    model = parameters.get("model") if isinstance(parameters, Mapping) else None
+    return model if isinstance(model, str) else None
+
+
+class Times(Protocol):
+    """The clock of a model, as far as tables need it."""
+
+    def moments(self, texts: Sequence[Any]) -> Any:
+        """Read times as moments that can be compared."""
+
+    def forth(self, moment: int, steps: int) -> int:
+        """Return the moment some rows later."""
+
+
+def parse(fields: Mapping[str, Any], names: Names, limits: Limits, clock: Times) -> ForecastRequest:
     """Read a body.
+
+    Args:
+        fields: Its JSON.
+        names: Of the columns.
+        limits: Of a request.
+        clock: Of the model: rows are put in the order of their times, not of the times' texts.
 
     Raises:
         RequestError: It is not of one of the four forms, or lacks a column.
@@ -61,9 +89,12 @@ def parse(fields: Mapping[str, Any], names: Names, limits: Limits) -> ForecastRe
     if len(given) != 1:
         raise RequestError(f"exactly one of {list(_FORMS)} must be given, but got {given}", "see /docs", "", 400)
     records = _records(given[0], fields[given[0]])
-    parameters = fields.get("params") or {}
+    parameters = {} if fields.get("params") is None else fields["params"]
     if not isinstance(parameters, Mapping):
         raise RequestError("params must be an object, but is not", "", "params")
+    unknown = sorted(set(parameters) - set(_PARAMETERS))
+    if unknown:
+        raise RequestError(f"params must be among {list(_PARAMETERS)}, but {shown(unknown[0])} is not", "", "params")
     horizon, levels = parameters.get("horizon"), parameters.get("quantiles")
     if horizon is not None and (isinstance(horizon, bool) or not isinstance(horizon, int) or horizon < 1):
         raise RequestError(f"horizon must be a whole number above 0, but got {horizon!r}", "", "params.horizon")
@@ -74,7 +105,7 @@ def parse(fields: Mapping[str, Any], names: Names, limits: Limits) -> ForecastRe
     model = parameters.get("model")
     if model is not None and not isinstance(model, str):
         raise RequestError("model must be a name", "", "params.model")
-    series = _series(records, names)
+    series = _series(records, names, clock)
     check_limits(series, limits)
     return ForecastRequest(series, horizon, None if levels is None else tuple(sorted(set(levels))), model)
 
@@ -99,59 +130,86 @@ def _records(form: str, value: Any) -> list[dict[str, Any]]:
     return [dict(row) for row in value]
 
 
-def _series(records: list[dict[str, Any]], names: Names) -> list[Series]:
+def _series(records: list[dict[str, Any]], names: Names, clock: Times) -> list[Series]:
     if not records:
         raise RequestError("a table must have rows, but it is empty", "send the history of the series")
-    lacking = [n for n in (*names.ids, names.time, names.target) if n not in records[0]]
+    have = set().union(*records)
+    every = (*names.ids, names.time, names.target, *names.known, *names.past, *names.static)
+    lacking = [n for n in every if n is not None and n not in have]
     if lacking:
         raise RequestError(
-            f"a table must have the columns {lacking}, but has {list(records[0])}", "use the names of the fit"
+            f"a table must have the columns {lacking}, but has {sorted(map(str, have))[:50]}",
+            "use the names of the fit",
         )
-    groups: dict[str, list[dict[str, Any]]] = {}
+    groups: dict[str, list[tuple[int, dict[str, Any]]]] = {}
     for i, row in enumerate(records):
         parts = [row.get(name) for name in names.ids]
         time = row.get(names.time)
         for name, part in zip(names.ids, parts, strict=True):
-            if isinstance(part, bool) or not isinstance(part, str | int):
-                raise RequestError(f"{name} must name the series, but is {part!r} in row {i}", "", f"[{i}]")
+            if isinstance(part, bool) or not isinstance(part, str | int) or part == "":
+                raise RequestError(f"{name} must name the series, but is {shown(part)} in row {i}", "", f"[{i}]")
         texts = [str(part) for part in parts]
         id_ = joined(texts) if names.key else "".join(texts)
         if isinstance(time, bool) or not isinstance(time, str | int):
-            raise RequestError(f"{names.time} must be a time, but is {time!r} in row {i}", "", f"[{i}]")
-        groups.setdefault(id_, []).append(row)
-    return [_one(id_, rows, names) for id_, rows in groups.items()]
+            raise RequestError(f"{names.time} must be a time, but is {shown(time)} in row {i}", "", f"[{i}]")
+        groups.setdefault(id_, []).append((i, row))
+    return [_one(id_, rows, names, clock) for id_, rows in groups.items()]
 
 
-def _one(id_: str, rows: list[dict[str, Any]], names: Names) -> Series:
-    if len({type(row[names.time]) for row in rows}) > 1:
-        raise RequestError(f"times of {id_!r} must be all text or all numbers", "", names.time)
-    rows = sorted(rows, key=lambda row: row[names.time])
-    targets = [_number(row.get(names.target), names.target) for row in rows]
+def _one(id_: str, placed: list[tuple[int, dict[str, Any]]], names: Names, clock: Times) -> Series:
+    moments = _moments(placed, names, clock)
+    order = sorted(range(len(placed)), key=lambda i: moments[i])
+    rows, moments = [placed[i][1] for i in order], [moments[i] for i in order]
+    targets = [_number(row.get(names.target), names.target, placed[i][0]) for i, row in zip(order, rows, strict=True)]
     last = max((i for i, y in enumerate(targets) if not math.isnan(y)), default=-1)
     if last < 0:
-        raise RequestError(f"series {id_!r} must have a target, but has none", "", names.target)
-    past = {name: [row.get(name) for row in rows[: last + 1]] for name in (*names.known, *names.past)}
+        raise RequestError(f"series {shown(id_)} must have a target, but has none", "", names.target)
+    if names.known:
+        for step, i in enumerate(range(last + 1, len(rows)), 1):
+            if moments[i] != clock.forth(moments[last], step):
+                raise RequestError(
+                    f"rows after the last target must follow step by step, but {shown(rows[i][names.time])} does not",
+                    "send a row for every step of the horizon", f"[{placed[order[i]][0]}]",
+                )  # fmt: skip
     return Series(
         id_,
         np.array(targets[: last + 1]),
         time=[row[names.time] for row in rows[: last + 1]],
         known={name: [row.get(name) for row in rows[last + 1 :]] for name in names.known},
-        past=past,
-        static={name: rows[0].get(name) for name in names.static},
+        past={name: [row.get(name) for row in rows[: last + 1]] for name in (*names.known, *names.past)},
+        static={name: _same(name, [row.get(name) for row in rows], id_) for name in names.static},
     )
 
 
-def _number(value: Any, name: str) -> float:
+def _moments(placed: list[tuple[int, dict[str, Any]]], names: Names, clock: Times) -> list[int]:
+    times = [row[names.time] for _, row in placed]
+    try:
+        return [int(moment) for moment in clock.moments(times)]
+    except RequestError as error:
+        found = re.search(r"\[([0-9]+)\]", error.where)
+        where = f"[{placed[int(found[1])][0]}].{names.time}" if found else names.time
+        raise RequestError(error.message, error.hint, where) from None
+
+
+def _same(name: str, values: list[Any], id_: str) -> Any:
+    """Return the one value of a series."""
+    given = [v for v in values if v is not None]
+    if any(v != given[0] for v in given):
+        raise RequestError(f"{name} must have one value per series, but {shown(id_)} has several", "", name)
+    return given[0] if given else None
+
+
+def _number(value: Any, name: str, row: int) -> float:
     if value is None:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise RequestError(f"{name} must hold numbers, but holds {value!r}", "", name)
+        raise RequestError(f"{name} must hold numbers, but holds {shown(value)}", "", f"[{row}].{name}")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if math.isinf(number):
-        raise RequestError(f"{name} must hold finite numbers, null where missing", "", name)
+        raise RequestError(f"{name} must hold finite numbers, null where missing", "", f"[{row}].{name}")
     return number
 
 

@@ -5,24 +5,29 @@ Two forms say the same. A list of series, each with its own fields; or flat arra
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from autots.panel import Floats
 from autots.panel.ids import joined
 from serve.protocol.errors import RequestError
+from serve.protocol.iso import shown
 
 __all__ = [
+    "OPTIONS",
     "ForecastBody",
     "ForecastRequest",
     "Level",
     "Limits",
     "Number",
+    "ObservationBody",
     "ObserveBody",
     "Series",
     "Time",
@@ -34,6 +39,7 @@ __all__ = [
     "parse_observe",
     "parse_options",
     "validated",
+    "whole_number",
 ]
 
 Parsed = TypeVar("Parsed")
@@ -85,7 +91,7 @@ class Series:
     id: str
     y: Floats | None
     start: str | int | None = None
-    time: Sequence[str | int] | npt.NDArray[Any] | None = None
+    time: Sequence[str | int] | npt.NDArray[Any] | pd.DatetimeIndex | None = None
     known: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     past: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     static: Mapping[str, Any] = field(default_factory=dict)
@@ -122,6 +128,12 @@ class ForecastRequest:
     models: tuple[str, ...] | Literal["all"] | None = None
     combine: Combine = "ensemble"
     weights: Mapping[str, float] | None = None
+
+
+_LONGEST_ID = 500
+_DIGITS = re.compile("[0-9]{1,18}")
+#: What may stand beside the series.
+OPTIONS = ("horizon", "quantiles", "model", "models", "combine")
 
 
 class _Strict(BaseModel):
@@ -178,20 +190,37 @@ class ForecastBody(_Strict):
 
 
 class ObservationBody(_Strict):
-    """One actual."""
+    """One actual, or what is to become of one that was told before."""
 
     id: Id | None = None
     time: Time
-    y: Number | None
+    y: Number | None = None
     known: dict[str, Value] = {}
     past: dict[str, Value] = {}
+    correct: Annotated[bool, Field(strict=True)] = Field(
+        default=False, description="Replace the value that was told for this time."
+    )
+    withdraw: Annotated[bool, Field(strict=True)] = Field(
+        default=False, description="Take back the value that was told for this time; without y."
+    )
+
+    @model_validator(mode="after")
+    def _one_change(self) -> ObservationBody:
+        if self.correct and self.withdraw:
+            raise ValueError("an actual is either corrected or withdrawn")
+        if self.withdraw and (self.y is not None or self.known or self.past):
+            raise ValueError("an actual that is withdrawn must come without values")
+        return self
 
 
 class ObserveBody(_Strict):
-    """``POST /v1/observe``: what came; sent twice or out of order it counts once."""
+    """``POST /v1/observe``: what came; sent twice or out of order it counts once. Corrections stay in the journal."""
 
     observations: list[ObservationBody] = Field(min_length=1, max_length=100_000)
     observation_id: Annotated[str, Field(strict=True, max_length=200)] | None = None
+    by: Annotated[str, Field(strict=True, max_length=200)] | None = Field(
+        default=None, description="Who says so, for the journal."
+    )
     model: Annotated[str, Field(strict=True, max_length=200)] | None = None
 
 
@@ -273,6 +302,10 @@ def check_limits(series: Sequence[Series], limits: Limits) -> None:
     points = sum(0 if one.y is None else len(one.y) for one in series)
     if points > limits.points:
         raise RequestError(f"at most {limits.points} values, but got {points}", "send several requests", "y", 413)
+    long = next((i for i, one in enumerate(series) if len(one.id) > _LONGEST_ID), None)
+    if long is not None:
+        told = f"an id must have at most {_LONGEST_ID} characters, but one has {len(series[long].id)}"
+        raise RequestError(told, "", f"series[{long}].id")
     if len(series) > 1 and len({one.id for one in series}) < len(series):
         raise RequestError("ids of one request must differ, but some repeat", "send one series per id", "series")
 
@@ -297,9 +330,12 @@ def parse_options(series: Sequence[Series], options: Mapping[str, str]) -> Forec
         RequestError: As for ``parse_forecast``.
     """
     fields: dict[str, Any] = {"y": [], "sizes": []}
+    unknown = sorted(set(options) - set(OPTIONS))
+    if unknown:
+        raise RequestError(f"options must be among {list(OPTIONS)}, but {shown(unknown[0])} is not", "", unknown[0])
     for name, text in options.items():
         if name == "horizon":
-            fields[name] = int(text) if text.isdigit() else text
+            fields[name] = whole_number(text, name)
         elif name == "quantiles":
             try:
                 fields[name] = [float(part) for part in text.split(",")]
@@ -307,10 +343,26 @@ def parse_options(series: Sequence[Series], options: Mapping[str, str]) -> Forec
                 fields[name] = text
         elif name == "models" and text != "all":
             fields[name] = text.split(",")
-        elif name in ("model", "models", "combine"):
+        else:
             fields[name] = text
     asked = validated(lambda: ForecastBody.model_validate(fields))
     return _request(series, asked)
+
+
+def whole_number(text: str, where: str, *, least: int = 1, most: int = 2**31, status: int = 422) -> int:
+    """Read a whole number that stands in a URL or a header.
+
+    Raises:
+        RequestError: It is none, or beyond the bounds.
+
+    >>> whole_number("17", "last")
+    17
+    """
+    # Not isdigit, which takes superscripts and other scripts; nor int, which takes 5,000 digits' time.
+    if not _DIGITS.fullmatch(text) or not least <= int(text) <= most:
+        raise RequestError(f"{where} must be a whole number from {least} to {most}, but got {shown(text)}", "", where,
+                           status)  # fmt: skip
+    return int(text)
 
 
 def validated(read: Callable[[], Parsed]) -> Parsed:

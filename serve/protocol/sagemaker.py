@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import pandas as pd
+from pandas.tseries.frequencies import to_offset
 from pydantic import BaseModel, ConfigDict, Field
 
 from serve.protocol.answer import Answer, dumps
+from serve.protocol.errors import RequestError
+from serve.protocol.iso import shown
 from serve.protocol.request import ForecastRequest, Level, Limits, Number, Series, Time, Value, check_limits, validated
 
 __all__ = ["meant", "parse", "write"]
@@ -17,7 +21,7 @@ __all__ = ["meant", "parse", "write"]
 class _Input(BaseModel):
     model_config = ConfigDict(extra="forbid")
     target: list[Number | None]
-    item_id: str | None = None
+    item_id: Annotated[str, Field(min_length=1, max_length=500)] | None = None
     start: Time | None = None
     past_covariates: dict[str, list[Value]] = {}
     future_covariates: dict[str, list[Value]] = {}
@@ -32,7 +36,7 @@ class _Parameters(BaseModel):
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="forbid")
     inputs: list[_Input] = Field(min_length=1)
     parameters: _Parameters = _Parameters()
 
@@ -43,8 +47,28 @@ def meant(fields: Mapping[str, Any]) -> bool:
     return isinstance(inputs, list) and bool(inputs) and isinstance(inputs[0], dict) and "target" in inputs[0]
 
 
-def parse(fields: Mapping[str, Any], limits: Limits) -> ForecastRequest:
+def _check_freq(freq: str | None, spacing: int | None) -> None:
+    """Raise if a frequency is told that is not the model's, about: a day is no hour, while W and W-SUN are the same."""
+    if freq is None or spacing is None:
+        return
+    try:
+        begin = pd.Timestamp("2024-01-01")
+        steps = (begin + 12 * to_offset(freq) - begin).value / 12
+    except (ValueError, TypeError, OverflowError):
+        told = f"freq must be a frequency of pandas, but got {shown(freq)}"
+        raise RequestError(told, "leave it out", "parameters.freq") from None
+    if not 0.7 < steps / spacing < 1.4:
+        told = f"freq must be the model's, but {shown(freq)} is not"
+        raise RequestError(told, "leave it out: a model has one clock", "parameters.freq")
+
+
+def parse(fields: Mapping[str, Any], limits: Limits, spacing: int | None = None) -> ForecastRequest:
     """Read a body.
+
+    Args:
+        fields: Its JSON.
+        limits: Of a request.
+        spacing: Nanoseconds of the model's step, to compare ``freq`` with; None for a clock that counts.
 
     Raises:
         RequestError: It is not of this shape.
@@ -62,6 +86,7 @@ def parse(fields: Mapping[str, Any], limits: Limits) -> ForecastRequest:
         for i, one in enumerate(body.inputs)
     ]
     check_limits(series, limits)
+    _check_freq(body.parameters.freq, spacing)
     asked = body.parameters
     levels = None if asked.quantile_levels is None else tuple(sorted(set(asked.quantile_levels)))
     return ForecastRequest(series, asked.prediction_length, levels)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from serve.queue.base import DeadLetter, QueueFullError, QueueOptions, Record, Task
 from zoo.errors import ClusterError
 
 __all__ = ["EmbeddedBackend"]
 
+_log = logging.getLogger(__name__)
 _SCHEMA = """
 create table if not exists records(
   ticket integer primary key, id text unique, body blob, taken real default 0, attempt integer default 0
@@ -84,12 +87,15 @@ class EmbeddedBackend:
                 # Two questions, so that the index answers both without sorting a long queue.
                 wanted = "select ticket, id, body, attempt from records where "
                 rows = base.execute(wanted + "taken > 0 and taken < ? order by taken limit ?", (late, count)).fetchall()
+                rows, alone = self._together(rows)
+                count = 1 if self.options.attempts == 1 else len(rows) if alone else count
                 rows += base.execute(wanted + "taken = 0 order by ticket limit ?", (count - len(rows),)).fetchall()
                 changes = [(self._now(), row[0]) for row in rows]
                 base.executemany("update records set taken=?, attempt=attempt+1 where ticket=?", changes)
+                tasks = self._tasks(base, rows)
             left = until - time.monotonic()
-            if rows or left <= 0:
-                return [Task(row[1], row[2], str(row[0]), row[3] + 1) for row in rows]
+            if tasks or left <= 0:
+                return tasks
             with self._come:
                 # Another process cannot notify this one.
                 self._come.wait(min(left, 0.05 if self._shared else left, self.options.patience))
@@ -144,6 +150,27 @@ class EmbeddedBackend:
         """See ``Backend``."""
         with self._come:
             self._base.close()
+
+    def _together(self, rows: list[Any]) -> tuple[list[Any], bool]:
+        """Return what is handed out together, and whether one has its last attempt and goes alone."""
+        last = [row for row in rows if row[3] == self.options.attempts - 1]
+        others = [row for row in rows if row not in last]
+        return (others, False) if others or not last else (last[:1], True)
+
+    @staticmethod
+    def _tasks(base: sqlite3.Connection, rows: list[Any]) -> list[Task]:
+        """Return rows as tasks; what is none, because another program wrote it, is put aside at once."""
+        made = []
+        for ticket, id_, body, attempt in rows:
+            if isinstance(id_, str) and isinstance(body, bytes):
+                made.append(Task(id_, body, str(ticket), attempt + 1))
+                continue
+            reason = "a record must have an id (text) and a body (bytes), but has not: another program wrote it"
+            kept = body if isinstance(body, bytes) else str(body).encode()
+            base.execute("insert into dead(id, body, reason) values(?, ?, ?)", (str(id_), kept, reason))
+            base.execute("delete from records where ticket=?", (ticket,))
+            _log.warning("record %s: %s", ticket, reason)
+        return made
 
     @staticmethod
     def _known(base: sqlite3.Connection, id_: str) -> bool:

@@ -142,7 +142,7 @@ class OutputQueue:
         self.confirm()
         found = self.backend.fetch(self._reader, count)
         self._open = [id_ for id_, _ in found]
-        return {id_: _read(body) for id_, body in found}
+        return {id_: _readable(body) for id_, body in found}
 
     def confirm(self) -> None:
         """Say that the answers of the last ``dequeue`` have arrived."""
@@ -161,9 +161,17 @@ def _written(request: Mapping[str, Any]) -> bytes:
     return body
 
 
+def _readable(body: bytes) -> dict[str, Any]:
+    """Return an answer; one that is none must not keep the others from their reader."""
+    try:
+        return _read(body)
+    except ClusterError as error:
+        return {"error": error.message, "hint": error.hint, "where": ""}
+
+
 def _read(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ClusterError("an answer must be JSON, but this one is not", "another program writes the queue") from error
     return value if isinstance(value, dict) else {"value": value}

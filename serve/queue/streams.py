@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
@@ -11,6 +13,7 @@ from zoo.errors import ClusterError, ConfigError
 
 __all__ = ["RedisBackend"]
 
+_log = logging.getLogger(__name__)
 _GROUP = "workers"
 # What stands under a record's id until there is a result, and after the result was fetched.
 _QUEUED, _FETCHED = b"", b"-"
@@ -58,6 +61,15 @@ for i = 3, #ARGV, 2 do
   local key = ARGV[2] .. ARGV[i + 1]
   if redis.call('EXISTS', key) == 1 then redis.call('SET', key, '-', 'KEEPTTL') end
 end
+return 1
+"""
+
+
+# KEYS in, dead · ARGV group, ticket, reason, id, body of an entry that is no record
+_ASIDE = """
+redis.call('XADD', KEYS[2], '*', 'reason', ARGV[3], 'id', ARGV[4], 'body', ARGV[5])
+redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
+redis.call('XDEL', KEYS[1], ARGV[2])
 return 1
 """
 
@@ -127,10 +139,10 @@ class RedisBackend:
             lost = self._lost(worker, count)
             if lost:
                 return lost
-            return [
-                Task(fields[b"id"].decode(), fields[b"body"], ticket, 1)
-                for ticket, fields in self._read(self._in, worker, count, wait)
-            ]
+            # Where nobody may have a second attempt, each is alone with its worker from the first on.
+            count = 1 if self.options.attempts == 1 else count
+            rows = self._read(self._in, worker, count, wait)
+            return self._tasks([(ticket, fields, 1) for ticket, fields in rows])
 
     def done(self, results: Sequence[tuple[Task, bytes]]) -> None:
         """See ``Backend``."""
@@ -154,6 +166,7 @@ class RedisBackend:
             # First what this reader was given and did not confirm: the answer to an earlier call may have been lost.
             found = self._read(self._out, reader, count, None, again=True)
             found = found or self._read(self._out, reader, count, None)
+            found = self._named(found)
             ids = [fields[b"id"].decode() for _, fields in found]
             values = cast("list[bytes | None]", self._redis.mget([self._key + id_ for id_ in ids])) if ids else []
         self._tickets(reader).update(zip(ids, (ticket for ticket, _ in found), strict=True))
@@ -181,11 +194,40 @@ class RedisBackend:
         """See ``Backend``."""
         with self._reached():
             rows = cast("list[tuple[bytes, dict[bytes, bytes]]]", self._redis.xrange(self._dead, count=count))
-        return [DeadLetter(f[b"id"].decode(), f[b"body"], f[b"reason"].decode()) for _, f in rows]
+        return [DeadLetter(_text(f.get(b"id")), f.get(b"body", b""), _text(f.get(b"reason"))) for _, f in rows]
 
     def close(self) -> None:
         """See ``Backend``."""
         self._redis.close()
+
+    def _tasks(self, rows: Sequence[tuple[str, dict[bytes, bytes], int]]) -> list[Task]:
+        """Return entries as tasks; what is none, because another program wrote it, is put aside at once."""
+        made = []
+        for ticket, fields, attempt in rows:
+            id_, body = fields.get(b"id"), fields.get(b"body")
+            if id_ is None or body is None or not _is_text(id_):
+                reason = (
+                    f"an entry must have an id (text) and a body, but has {_shown(fields)}: another program wrote it"
+                )
+                named = ticket if id_ is None or not _is_text(id_) else id_
+                written = body if body is not None else json.dumps(_readable(fields)).encode()
+                self._run("aside", [self._in, self._dead], [_GROUP, ticket, reason, named, written])
+                _log.warning("queue %s, entry %s: %s", self.options.name, ticket, reason)
+            else:
+                made.append(Task(id_.decode(), body, ticket, attempt))
+        return made
+
+    def _named(self, rows: list[tuple[str, dict[bytes, bytes]]]) -> list[tuple[str, dict[bytes, bytes]]]:
+        """Return entries of results; what is none is taken away, so that it cannot hold up its reader."""
+        good = []
+        for ticket, fields in rows:
+            if _is_text(fields.get(b"id")):
+                good.append((ticket, fields))
+            else:
+                _log.warning("queue %s: a result without a name is dropped: %s", self.options.name, _shown(fields))
+                self._redis.xack(self._out, _GROUP, ticket)
+                self._redis.xdel(self._out, ticket)
+        return good
 
     @property
     def _seconds(self) -> int:
@@ -232,7 +274,10 @@ class RedisBackend:
         return [(ticket.decode(), fields) for ticket, fields in rows if fields]
 
     def _lost(self, worker: str, count: int) -> list[Task]:
-        """Return records whose workers have had them for too long, and bury those that were handed out too often."""
+        """Return records whose workers have had them for too long.
+
+        Those with their last attempt come one at a time: the one that kills its workers must not take the others along.
+        """
         import redis
 
         idle = int(1000 * self.options.patience)
@@ -248,12 +293,12 @@ class RedisBackend:
         if not old:
             return []
         times = {row["message_id"]: int(row["times_delivered"]) for row in old}
+        last = [ticket for ticket, count in times.items() if count == self.options.attempts - 1]
+        others = [ticket for ticket in times if ticket not in last]
+        times = {ticket: times[ticket] for ticket in others or last[:1]}
         claimed = cast("Any", self._redis.xclaim(self._in, _GROUP, worker, idle, list(times)))
-        return [
-            Task(fields[b"id"].decode(), fields[b"body"], ticket.decode(), times[ticket] + 1)
-            for ticket, fields in claimed
-            if fields
-        ]
+        rows = [(ticket.decode(), fields, times[ticket] + 1) for ticket, fields in claimed if fields]
+        return self._tasks(rows)
 
     @contextlib.contextmanager
     def _reached(self) -> Iterator[None]:
@@ -269,4 +314,23 @@ class RedisBackend:
             ) from error
 
 
-_SCRIPTS = {"put": _PUT, "done": _DONE, "fetched": _FETCH_DONE}
+_SCRIPTS = {"put": _PUT, "done": _DONE, "fetched": _FETCH_DONE, "aside": _ASIDE}
+
+
+def _is_text(value: bytes | None) -> bool:
+    try:
+        return value is not None and value.decode() is not None
+    except UnicodeDecodeError:
+        return False
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode(errors="backslashreplace")
+
+
+def _readable(fields: dict[bytes, bytes]) -> dict[str, str]:
+    return {_text(name): _text(value) for name, value in fields.items()}
+
+
+def _shown(fields: dict[bytes, bytes]) -> str:
+    return ", ".join(sorted(_text(name)[:40] for name in fields))[:200]

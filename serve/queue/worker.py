@@ -71,6 +71,10 @@ class Worker:
             except ClusterError as error:
                 _log.warning("%s", error.message)
                 stop.wait(0.5)
+            except Exception:
+                # Whatever it was: what was taken comes again, and is put aside in the end, while the others go on.
+                _log.exception("a batch failed")
+                stop.wait(0.5)
         return answered
 
     def step(self) -> int:
@@ -83,15 +87,16 @@ class Worker:
                 self._queue.bury(task, reason, _told(ClusterError(reason, "see the dead letters")))
         ready, results = self._read([task for task in tasks if task.attempt <= most])
         for task, outcome in zip([t for t, _ in ready], self._answers([r for _, r in ready]), strict=True):
-            if isinstance(outcome, Mapping):
-                results.append((task, json.dumps(outcome, separators=(",", ":")).encode()))
-            elif isinstance(outcome, ZooError) and not outcome.retryable:
-                results.append((task, _told(outcome)))
+            written = _written(outcome)
+            if isinstance(written, bytes):
+                results.append((task, written))
+            elif isinstance(written, ZooError) and not written.retryable:
+                results.append((task, _told(written)))
             elif task.attempt >= most:
-                reason = f"{type(outcome).__name__}: {outcome}"
-                self._queue.bury(task, reason, _told(outcome))
+                reason = f"{type(written).__name__}: {written}"
+                self._queue.bury(task, reason, _told(written))
             else:
-                _log.warning("request %s, attempt %d: %s", task.id, task.attempt, outcome)
+                _log.warning("request %s, attempt %d: %s", task.id, task.attempt, written)
         self._queue.done(results)
         return len(results)
 
@@ -105,7 +110,7 @@ class Worker:
                 if not isinstance(request, dict):
                     raise ValueError("it is no object")
                 ready.append((task, request))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 wrong.append(
                     (task, _told(DataError(f"a request must be a JSON object, but {error}", "send an object")))
                 )
@@ -123,6 +128,16 @@ class Worker:
             if len(requests) == 1:
                 return [error]
             return [self._answers([request])[0] for request in requests]
+
+
+def _written(outcome: Mapping[str, Any] | Exception) -> bytes | Exception:
+    """Return an answer as JSON, or why it cannot be written."""
+    if not isinstance(outcome, Mapping):
+        return outcome
+    try:
+        return json.dumps(outcome, separators=(",", ":"), allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        return error
 
 
 def _told(error: Exception) -> bytes:

@@ -26,7 +26,9 @@ _LONGEST = 120.0  # seconds of a request without a deadline
 _CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT, 401: grpc.StatusCode.UNAUTHENTICATED,
     403: grpc.StatusCode.PERMISSION_DENIED, 404: grpc.StatusCode.NOT_FOUND,
-    413: grpc.StatusCode.INVALID_ARGUMENT, 422: grpc.StatusCode.INVALID_ARGUMENT,
+    405: grpc.StatusCode.UNIMPLEMENTED, 408: grpc.StatusCode.DEADLINE_EXCEEDED,
+    413: grpc.StatusCode.INVALID_ARGUMENT, 415: grpc.StatusCode.INVALID_ARGUMENT,
+    422: grpc.StatusCode.INVALID_ARGUMENT, 507: grpc.StatusCode.RESOURCE_EXHAUSTED,
     429: grpc.StatusCode.RESOURCE_EXHAUSTED, 503: grpc.StatusCode.UNAVAILABLE,
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }  # fmt: skip
@@ -189,6 +191,10 @@ def _read(request: Any) -> tuple[dict[str, Any], list[bytes]]:
     if given and len(given) != len(request.inputs):
         words = f"raw_input_contents must have an entry per input, but got {len(given)} for {len(request.inputs)}"
         raise _Refused(grpc.StatusCode.INVALID_ARGUMENT, words)
+    both = next((t.name for t in request.inputs if given and t.HasField("contents") and t.contents.ByteSize()), None)
+    if both is not None:
+        words = f"an input must have contents or raw contents, but {both!r} has both"
+        raise _Refused(grpc.StatusCode.INVALID_ARGUMENT, words)
     raw = given or [_packed(tensor) for tensor in request.inputs]
     inputs = [
         {"name": t.name, "datatype": t.datatype, "shape": list(t.shape), "parameters": {"binary_data_size": len(part)}}
@@ -207,6 +213,11 @@ def _plain(parameter: Any) -> Any:
 
 
 def _packed(tensor: Any) -> bytes:
+    wanted = "bytes_contents" if tensor.datatype == "BYTES" else _CONTENTS.get(tensor.datatype, ("", ""))[0]
+    other = next((f.name for f, _ in tensor.contents.ListFields() if wanted and f.name != wanted), None)
+    if other is not None:
+        words = f"input {tensor.name!r} of {tensor.datatype} must come in {wanted}, but came in {other}"
+        raise _Refused(grpc.StatusCode.INVALID_ARGUMENT, words)
     if tensor.datatype == "BYTES":
         return b"".join(struct.pack("<I", len(text)) + text for text in tensor.contents.bytes_contents)
     if tensor.datatype not in _CONTENTS:

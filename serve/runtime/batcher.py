@@ -10,12 +10,15 @@ where it is cheaper than a switch of threads; large work in the model's own thre
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
+
+import numpy as np
 
 from autots.panel import Future, Panel
 from serve.protocol.errors import RequestError
@@ -24,6 +27,10 @@ from serve.runtime.read import joined
 from zoo.errors import ZooError
 
 __all__ = ["Batcher", "Forecasts"]
+
+_log = logging.getLogger(__name__)
+# Failures of a model within one request, after which it is not asked any more.
+_ATTEMPTS = 200
 
 # Seconds of work that the event loop may be held up for. Two dozen series of a LightGBM model take 8 ms: 1,060 requests
 # a second here and 880 in the thread, which wants the interpreter at the same time as the loop. So it is with an LSTM
@@ -243,15 +250,43 @@ class Batcher:
                 made.append(block.rows(slice(at, at + one.panel.n_series)))
                 at += one.panel.n_series
         except Exception as error:
-            # One request must not spoil the others: each by itself.
-            made = [error] if len(batch) == 1 else [self._alone(one) for one in batch]
+            # One request must not spoil the others, nor one series those beside it: each by itself.
+            first = error if len(batch) == 1 else None
+            made = [self._alone(one.panel, one.future, [_ATTEMPTS], first) for one in batch]
         return made, time.perf_counter() - begin
 
-    def _alone(self, one: _Waiting) -> Block | Exception:
-        try:
-            return self._forecast(one.panel, one.future)
-        except Exception as error:
+    def _alone(
+        self, panel: Panel, future: Future, left: list[int], error: Exception | None = None
+    ) -> Block | Exception:
+        """Return a forecast by halves where the whole fails; NaN for single series that fail, and the error if all do.
+
+        Args:
+            panel: Series.
+            future: Their covariates.
+            left: Attempts that may still fail.
+            error: Of an attempt at the whole that was made before.
+        """
+        if error is None:
+            try:
+                return self._forecast(panel, future)
+            except Exception as failed:
+                error = failed
+        left[0] -= 1
+        if panel.n_series == 1 or left[0] <= 0:
             return error
+        half = panel.n_series // 2
+        sides = [np.arange(half), np.arange(half, panel.n_series)]
+        parts = [self._alone(panel.select(side), future.select(side), left) for side in sides]
+        blocks = [part for part in parts if isinstance(part, Block)]
+        if not blocks:
+            return error
+        _log.warning("some of %d series have no forecast: %s: %s", panel.n_series, type(error).__name__, error)
+        like = blocks[0]
+        whole = [
+            part if isinstance(part, Block) else like.empty(len(side)) for part, side in zip(parts, sides, strict=True)
+        ]
+        mean = np.concatenate([block.mean for block in whole])
+        return Block(mean, np.concatenate([block.quantiles for block in whole]), like.levels)
 
     def _deliver(self, batch: list[_Waiting], made: list[Block | Exception], seconds: float) -> None:
         series = sum(one.panel.n_series for one in batch)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -10,16 +12,27 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel import Ints, Times
+from autots.panel import Ints, Times, writing
 from autots.panel.grid import JITTER
 from autots.panel.schema import Schema
 from autots.panel.times import read_times
 from serve.protocol.errors import RequestError
+from serve.protocol.iso import iso_moment, iso_moments, shown
 from zoo.errors import DataError
 
-__all__ = ["Clock"]
+__all__ = ["FARTHEST", "Clock"]
 
+#: Steps of a calendar that are counted one by one; all that are further are as far.
+FARTHEST = 2**15
 _REMEMBERED = 4096
+# Times that are worth reading at once.
+_MANY = 50
+_MOST_COUNT = 2**60
+# Of typed times; read_times has bounds of its own, which it cannot tell of times that have overflowed.
+_YEARS = (1680, 2250)
+_PERIOD = re.compile(r"[0-9]{4}(-?(Q[1-4]|[0-9]{2}(-[0-9]{2})?))?(/[0-9]{4}-[0-9]{2}-[0-9]{2})?")
+# Steps so long that a month or a year names one.
+_LONG = 27 * 86_400_000_000_000
 # Nanoseconds from 1970 to 2240; counts of integer clocks have the same room.
 _FURTHEST = 270 * 365 * 86_400_000_000_000
 
@@ -35,6 +48,7 @@ class Clock:
         self._style, self.freq = schema.clock, schema.freq
         self._fixed = schema.freq.is_fixed
         self._spacing = schema.freq.spacing
+        self._long = not schema.freq.is_integer and self._spacing >= _LONG
         # Per clock, and with it gone: a cache on the method would keep every clock alive.
         self.moment = lru_cache(_REMEMBERED)(self._moment)
         self.grid = lru_cache(_REMEMBERED)(self._grid)
@@ -50,21 +64,56 @@ class Clock:
         return moments if self.freq.is_integer else moments.view("datetime64[ns]")
 
     def _moment(self, text: str | int) -> int:
-        """Read one time.
+        """Read one time: an integer clock's count, the model's own writing, or ISO 8601; nothing is guessed.
 
         Raises:
             RequestError: It is no time of this clock.
         """
         if self.freq.is_integer:
-            if isinstance(text, int) and abs(text) < 2**60:
+            if isinstance(text, int) and abs(text) < _MOST_COUNT:
                 return text
-            raise RequestError(f"times of this model must be whole numbers, but got {text!r}", "its clock counts")
-        if isinstance(text, int) and self._style.kind != "key":
-            raise RequestError(f"times of this model must be dates, but got {text}", "write ISO 8601")
+            raise RequestError(f"times of this model must be whole numbers, but got {shown(text)}", "its clock counts")
+        if isinstance(text, int):
+            if self._style.kind != "key":
+                raise RequestError(f"times of this model must be dates, but got {shown(text)}", self._hint)
+            return int(self._inside(pd.Series([text]))[0])
         try:
-            return int(read_times(pd.Series([text]), "time", self._style)[0].view(np.int64)[0])
-        except DataError as error:
-            raise RequestError(error.message, error.hint or "write ISO 8601") from None
+            at = self._own(text) or iso_moment(text, months=self._long)
+        except ValueError as error:
+            raise RequestError(f"times must be dates in ISO 8601, but {error}", self._hint) from None
+        return int(self._inside(pd.Series([at]))[0])
+
+    @property
+    def _hint(self) -> str:
+        """How times of this model may be written."""
+        own = self._style.format
+        return "write ISO 8601: 2024-01-31T13:00:00" + (f", or as the model's table does: {own}" if own else "")
+
+    def _own(self, text: str) -> pd.Timestamp | None:
+        """Return a time that is written as in the table of the fit, which answers repeat; None if it is not."""
+        style = self._style
+        if not text.isascii():
+            return None  # Python's parsers take the digits of every script
+        try:
+            forms = (style.format, *style.reads) if style.kind == "text" else ()
+            for form in dict.fromkeys(form for form in forms if form and "%" in form):
+                found = writing.read(pd.Index([text], dtype=object), form)
+                # Not what pandas takes, too: "1/2/24 " and more for %d/%m/%Y.
+                if not found.isna().any() and writing.write(found, form)[0] == text:
+                    return pd.Timestamp(found[0])  # the zone is the style's
+            if style.kind == "period" and _PERIOD.fullmatch(text):
+                return pd.Period(text, freq=style.dtype[7:-1]).to_timestamp(how="start")
+        except (ValueError, TypeError, OverflowError):
+            return None
+        return None
+
+    def _inside(self, times: Any) -> Ints:
+        """Return times as the clock has them inside, in its zone."""
+        try:
+            return np.asarray(read_times(times, "time", self._style)[0]).view(np.int64)
+        except (DataError, OverflowError, pd.errors.OutOfBoundsDatetime) as error:
+            told = error if isinstance(error, DataError) else DataError(str(error))
+            raise RequestError(told.message, told.hint or self._hint) from None
 
     def first(self, text: str | int) -> int:
         """Read the time of a first value, which must lie on the clock."""
@@ -111,6 +160,23 @@ class Clock:
         if self.freq.rule is not None:
             return int(self.freq.rule.shift(np.array([moment]), steps)[0])
         return int((pd.Timestamp(moment) + self.freq.offset * steps).value) if steps else moment
+
+    def between(self, begin: int, moment: int) -> int:
+        """Return the steps from one moment to the row that lies next to another; negative before it."""
+        distance = (moment - begin) / self._spacing
+        if self._fixed:
+            return round(distance)
+        size = 16
+        while size < 1.2 * abs(distance) + 3:  # few sizes, so that the grids are remembered
+            size *= 2
+        try:
+            if size > FARTHEST:
+                raise OverflowError
+            first = begin if moment >= begin else self.back(begin, size)
+            grid = self.grid(first, size + 1)
+        except (OverflowError, pd.errors.OutOfBoundsDatetime):
+            return int(math.copysign(FARTHEST, distance))
+        return int(np.argmin(np.abs(grid - moment))) - (0 if moment >= begin else size)
 
     def steps(self, moments: Ints) -> tuple[Ints, int]:
         """Lay ascending moments on the clock.
@@ -172,26 +238,39 @@ class Clock:
         """Whether moments have parts of a second."""
         return bool((moments.view(np.int64) % 1_000_000_000 != 0).any())
 
-    def moments(self, texts: Sequence[str | int] | npt.NDArray[Any]) -> Ints:
-        """Read many times."""
-        if isinstance(texts, np.ndarray):
-            kind = texts.dtype.kind
-            if kind == "M" and not self.freq.is_integer and self._style.zone is None:
-                return np.asarray(texts.astype("datetime64[ns]").view(np.int64))
-            if kind in "iu" and self.freq.is_integer:
-                return texts.astype(np.int64)
-            if kind in "iu" and self._style.kind == "key":
-                return self._read(texts)
-            texts = [value if isinstance(value, int) else str(value) for value in texts.tolist()] if kind != "M" else [
-                f"{value}Z" for value in np.datetime_as_string(texts)]  # fmt: skip
-        if self.freq.is_integer or len(texts) < 50:
-            return np.array([self.moment(text) for text in texts], dtype=np.int64)
-        if any(isinstance(text, int) for text in texts) and self._style.kind != "key":
-            raise RequestError("times of this model must be dates, but some are numbers", "write ISO 8601", "time")
-        return self._read(texts)
+    def moments(self, texts: Sequence[str | int] | npt.NDArray[Any] | pd.DatetimeIndex) -> Ints:
+        """Read many times: as text or counts, or typed as an Arrow table has them.
 
-    def _read(self, texts: Sequence[str | int] | npt.NDArray[Any]) -> Ints:
+        Raises:
+            RequestError: One is no time of this clock, with its place.
+        """
+        if isinstance(texts, pd.DatetimeIndex) or (isinstance(texts, np.ndarray) and texts.dtype.kind == "M"):
+            return self._typed(pd.DatetimeIndex(texts))
+        listed = texts.tolist() if isinstance(texts, np.ndarray) else list(texts)
+        if self.freq.is_integer and isinstance(texts, np.ndarray) and texts.dtype.kind in "iu":
+            if listed and max(abs(texts.max()), abs(texts.min())) >= _MOST_COUNT:
+                raise RequestError("times of this model must be counts below 2**60, but one is more", "", "time")
+            return texts.astype(np.int64)
+        if len(listed) >= _MANY and not self.freq.is_integer and self._style.kind != "text":
+            if all(isinstance(text, str) for text in listed):
+                return self._inside(pd.Series(iso_moments(map(str, listed), months=self._long)))
+        return np.array([self._placed(i, text) for i, text in enumerate(listed)], dtype=np.int64)
+
+    def _placed(self, i: int, text: Any) -> int:
+        if isinstance(text, bool) or not isinstance(text, str | int):
+            raise RequestError(f"times must be text or whole numbers, but got {shown(text)}", self._hint, f"time[{i}]")
         try:
-            return np.asarray(read_times(pd.Series(list(texts)), "time", self._style)[0]).view(np.int64)
-        except DataError as error:
-            raise RequestError(error.message, error.hint or "write ISO 8601", "time") from None
+            return self.moment(text)
+        except RequestError as error:
+            raise RequestError(error.message, error.hint, f"time[{i}]") from None
+
+    def _typed(self, index: pd.DatetimeIndex) -> Ints:
+        if self.freq.is_integer:
+            raise RequestError("times of this model must be whole numbers, but got dates", "its clock counts", "time")
+        if index.hasnans:
+            place = int(np.argmax(index.isna()))
+            raise RequestError("every value must have a time, but one is null", "leave the row out", f"time[{place}]")
+        years = index.year
+        if len(index) and (years.min() < _YEARS[0] or years.max() > _YEARS[1]):
+            raise RequestError(f"times must lie between the years {_YEARS[0]} and {_YEARS[1]}", "", "time")
+        return self._inside(pd.Series(index.as_unit("ns")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from serve.routing import RoutingTable, router_from_dict
 from serve.runtime.version import version_of
 
 __all__ = ["LimitsConfig", "ModelConfig", "ServingConfig"]
+
+
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 
 
 class _Frozen(BaseModel):
@@ -54,13 +58,17 @@ class ModelConfig(_Frozen):
 
 
 class LimitsConfig(_Frozen):
-    """See ``serve.protocol.request.Limits``; ``observe`` are the bytes of a request with actuals."""
+    """See ``serve.protocol.request.Limits``; ``observe`` are the bytes of a request with actuals.
+
+    ``gap`` of actuals: see ``serve.runtime.history.History``.
+    """
 
     series: int = Field(default=Limits.series, ge=1)
     points: int = Field(default=Limits.points, ge=1)
     horizon: int = Field(default=Limits.horizon, ge=1)
     body: int = Field(default=Limits.body, ge=1024)
     observe: int = Field(default=8 * 1024 * 1024, ge=1024)
+    gap: int | None = Field(default=None, ge=1)
 
     def limits(self) -> Limits:
         """Return the plain value."""
@@ -76,6 +84,7 @@ class ServingConfig(_Frozen):
         max_loaded: Most models in memory; the least recently used goes first.
         limits: Of requests.
         routes: Name of a model -> who decides between its versions, see ``serve.routing``.
+        origins: Whose pages a browser may let ask, such as https://dashboard.example; none if left out.
         tokens: File of bearer tokens (hashes), see ``serve.safety``; everybody may ask if left out.
     """
 
@@ -85,6 +94,18 @@ class ServingConfig(_Frozen):
     limits: LimitsConfig = LimitsConfig()
     routes: dict[str, dict[str, Any]] = Field(default_factory=dict)
     tokens: str | None = None
+    origins: list[str] = Field(default_factory=list)
+
+    @field_validator("origins")
+    @classmethod
+    def _origins(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"an origin must be scheme://host or scheme://host:port, but got {origin!r}: "
+                    "https://board.example, without a path or a slash at the end; * for every page"
+                )
+        return origins
 
     @field_validator("state", "tokens")
     @classmethod

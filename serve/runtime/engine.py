@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 
@@ -12,14 +15,23 @@ from autots.ensembles import average
 from autots.panel import Floats, Future, Panel
 from serve.protocol.answer import Answer, Forecasts
 from serve.protocol.errors import RequestError
-from serve.protocol.request import ForecastRequest, Limits, ObserveBody, Series
+from serve.protocol.request import ForecastRequest, Limits, ObservationBody, ObserveBody, Series
+from serve.runtime.finite import checked, overflowed
 from serve.runtime.history import Counts
-from serve.runtime.journal import Row
+from serve.runtime.journal import CORRECT, WITHDRAW, Row
 from serve.runtime.model import Block, Served
 from serve.runtime.read import Ready
 from serve.runtime.store import Live, Store
 
 __all__ = ["Engine"]
+
+# Actuals of one request that are taken in within the event loop.
+_FEW = 100
+#: Values of the target that are read in the event loop.
+_LARGE = 20_000
+_LONGEST_ID = 500
+# Any larger actual is tried out before it is taken in.
+_BEARABLE = 1e15
 
 
 @dataclass(frozen=True)
@@ -74,19 +86,17 @@ class Engine:
         ready = _common(list(read.values()))
         if ready.panel is None:
             raise _nothing(ready)
-        if len(parts) == 1:
-            blocks = [await parts[0].live.batcher(parts[0].member).submit(ready.panel, ready.future, deadline=deadline)]
-        else:
-            blocks = list(
-                await asyncio.gather(
-                    *(
-                        part.live.batcher(part.member).submit(
-                            *_chosen(read[part.served], ready.rows), deadline=deadline
-                        )
-                        for part in parts
-                    )
-                )
-            )
+        waiting = [
+            part.live.batcher(part.member).submit(*_chosen(read[part.served], ready.rows), deadline=deadline)
+            for part in parts
+        ]
+        try:
+            made = [await waiting[0]] if len(waiting) == 1 else list(await asyncio.gather(*waiting))
+        except RequestError as error:
+            raise overflowed(error, ready) from error
+        ready, blocks = checked(ready, made, [part.name for part in parts])
+        if ready.panel is None:
+            raise _nothing(ready)
         return self._answer(request, parts, blocks, ready, horizon, levels)
 
     async def _parts(self, request: ForecastRequest) -> list[_Part]:
@@ -156,14 +166,17 @@ class Engine:
         made = [Forecasts(name, version, ids, times, block.mean, block.quantiles, keys)]
         return Answer(levels, made, False, errors, used)
 
-    async def observe(self, body: ObserveBody) -> Counts:
-        """Take in actuals.
+    async def observe(self, body: ObserveBody, *, by: str = "") -> Counts:
+        """Take in actuals, and changes of those told before.
+
+        Args:
+            body: What came.
+            by: Who sent it, as the token says.
 
         Raises:
-            RequestError: A time cannot be read, or lies too far ahead; nothing was taken in.
+            RequestError: A row cannot be read, lies too far ahead, or would spoil its series; nothing was taken in.
         """
-        key = self.store.resolve(body.model)
-        live = await self.store.get(key)
+        live = await self.store.get(self.store.resolve(body.model))
         served = live.served
         if served.raw:
             raise RequestError(
@@ -171,32 +184,56 @@ class Engine:
                 "send the newest rows with each request, or update() the pipeline and serve it again",
                 "model",
             )
-        if len(body.observations) < _OBSERVED:
-            return served.history.observe(body.observation_id, _rows(served, body))
-        return await asyncio.to_thread(lambda: served.history.observe(body.observation_id, _rows(served, body)))
+        few = len(body.observations) < _FEW
+        # Thousands of actuals take seconds to be read: beside the loop, as is what is done with them.
+        rows = self._rows(served, body) if few else await asyncio.to_thread(self._rows, served, body)
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        who = "/".join(filter(None, (by, body.by)))
+        history = served.history
+        observe = partial(history.observe, body.observation_id, rows, at=at, by=who)
+        # The few of one moment in the loop; what may take long beside it.
+        short = few and not history.changing and all(len(row) == 5 for row in rows)
+        try:
+            return observe() if short else await asyncio.to_thread(observe)
+        except OSError as error:
+            raise _unwritten(error) from error
 
+    def _rows(self, served: Served, body: ObserveBody) -> list[Row]:
+        return [self._row(served, one, f"observations[{i}]") for i, one in enumerate(body.observations)]
 
-def _rows(served: Served, body: ObserveBody) -> list[Row]:
-    """Return the actuals of a request."""
-    rows: list[Row] = []
-    for i, one in enumerate(body.observations):
-        id_ = served.label(one.id, f"observations[{i}].id") if one.id is not None else served.history.single
+    def _row(self, served: Served, one: ObservationBody, where: str) -> Row:
+        id_ = served.label(one.id, f"{where}.id") if one.id is not None else served.history.single
         if id_ is None:
-            raise RequestError("an actual must name its series, but has no id", "", f"observations[{i}].id")
+            raise RequestError("an actual must name its series, but has no id", "", f"{where}.id")
         try:
             moment = served.clock.first(one.time)
         except RequestError as error:
-            raise RequestError(error.message, error.hint, f"observations[{i}].time") from None
+            raise RequestError(error.message, error.hint, f"{where}.time") from None
+        if len(id_) > _LONGEST_ID:
+            raise RequestError(f"an id must have at most {_LONGEST_ID} characters", "", f"{where}.id")
+        if one.withdraw:
+            return (id_, moment, None, {}, {}, WITHDRAW)
         if one.y is None:
-            raise RequestError("an actual must have a value, but y is null", "send it when it is known",
-                               f"observations[{i}].y")  # fmt: skip
-        covariates = served.covariates({**one.known, **one.past}, f"observations[{i}]")
-        rows.append((id_, moment, one.y, covariates, {}))
-    return rows
+            raise RequestError("an actual must have a value, but y is null",
+                               "send it when it is known; withdraw takes one back", f"{where}.y")  # fmt: skip
+        if abs(one.y) > _BEARABLE and not served.bears(id_, one.y):
+            raise RequestError(
+                f"an actual must leave its series' forecasts finite, but {one.y:g} does not", "check y", f"{where}.y"
+            )
+        covariates = served.covariates({**one.known, **one.past}, where)
+        row: Row = (id_, moment, one.y, covariates, {})
+        return (*row, CORRECT) if one.correct else row
 
 
-#: Values of the target, and actuals, that are read in the event loop.
-_LARGE, _OBSERVED = 20_000, 100
+def _unwritten(error: OSError) -> RequestError:
+    """Return what is told where the journal cannot be written."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return RequestError(
+        f"actuals must be kept, but the server's disk says: {error.strerror or error}",
+        "nothing was taken in; free space in the state folder, and send them again",
+        "",
+        507 if full else 500,
+    )
 
 
 async def _read(served: Served, series: Sequence[Series]) -> Ready:

@@ -3,150 +3,119 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from threading import RLock
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from autots.api import Pipeline
-from autots.panel import Floats, Panel
+from autots.panel.grid import JITTER
 from serve.protocol.errors import RequestError
-from serve.runtime.clock import Clock
-from serve.runtime.journal import Journal, Row
+from serve.runtime.clock import FARTHEST, Clock
+from serve.runtime.journal import CORRECT, WITHDRAW, Journal, Row
+from serve.runtime.series import FURTHEST, Counts, SeriesState, Stored
 
 __all__ = ["Counts", "History", "Stored"]
 
-# Steps between the last value of a series and an actual, beyond which the time is taken for a mistake.
-_FURTHEST = 10_000
 _REMEMBERED = 100_000
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What became of observations.
-
-    Args:
-        accepted: New values.
-        duplicates: Values of times that were known already: the first value stays.
-        late: How many of the accepted came after a later one, and filled its gap.
-    """
-
-    accepted: int = 0
-    duplicates: int = 0
-    late: int = 0
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(self.accepted + other.accepted, self.duplicates + other.duplicates, self.late + other.late)
-
-
-@dataclass(frozen=True)
-class Stored:
-    """The state of one series: (T,) targets and covariates from a moment on."""
-
-    id: str
-    first: int
-    y: Floats
-    known: Mapping[str, Floats]
-    past: Mapping[str, Floats]
-    static: Mapping[str, float]
-
-
-@dataclass
-class _Tail:
-    """Values after the pipeline's own history; ``begin`` is the moment of the first."""
-
-    begin: int
-    y: list[float] = field(default_factory=list)
-    covariates: dict[str, list[float]] = field(default_factory=dict)
-
-    def put(self, place: int, value: float, given: Mapping[str, float]) -> Counts:
-        grown = place - len(self.y) + 1
-        if grown > 0:
-            self.y.extend([np.nan] * grown)
-        elif not np.isnan(self.y[place]):
-            return Counts(duplicates=1)
-        self.y[place] = value
-        for name, values in self.covariates.items():
-            values.extend([np.nan] * (len(self.y) - len(values)))
-            values[place] = given.get(name, np.nan)
-        return Counts(accepted=1, late=int(grown <= 0))
+#: Steps that any series may miss before its next actual, however short it is.
+_LEAST_GAP = 100
 
 
 class History:
     """All series of one model. Every replica has one; the journal keeps them equal.
 
     Observations are rows of series ids and moments. A moment counts once, whoever sends it and how often; those that
-    come out of order fill the gaps that later ones have left. As soon as a series has a whole horizon of new values,
-    they go into the pipeline, whose intervals learn from them (``Pipeline.settle``).
+    come out of order fill the gaps that later ones have left. What was told before can be corrected or withdrawn: then
+    the state is made anew, from the fit on, as if the right value had come at first.
 
     Args:
         pipeline: Its panel is where the histories begin; it is changed.
         clock: Of the pipeline.
         journal: Where observations are kept; None to keep them in memory only.
-        fills: Values for covariates that nobody gave.
+        gap: Steps that a series may miss before its next actual; None for as many as it has, but 100 to 10,000.
     """
 
-    def __init__(self, pipeline: Pipeline, clock: Clock, journal: Path | None = None) -> None:
-        self._pipeline, self._clock = pipeline, clock
+    def __init__(
+        self, pipeline: Pipeline, clock: Clock, journal: Path | None = None, *, gap: int | None = None
+    ) -> None:
+        self._pipeline, self._clock, self._gap = pipeline, clock, gap
+        self._origin = pipeline.branch()
+        self._state = SeriesState(pipeline, clock)
         self._journal = None if journal is None else Journal(journal)
-        self._tails: dict[str, _Tail] = {}
+        self._kept: list[tuple[str | None, list[Row]]] = []  # in place of a journal
         self._seen: OrderedDict[str, None] = OrderedDict()
-        self._lock = RLock()
-        self.newest: int | None = None
-        self._fitted = {str(i): int(n) for i, n in zip(pipeline.panel.ids, pipeline.panel.lengths, strict=True)}
-        self._index()
-
-    def _index(self) -> None:
-        panel = self._pipeline.panel
-        self._rows = {str(id_): i for i, id_ in enumerate(panel.ids)}
-        self._moments = panel.times.view(np.int64)
+        # Who writes may take long, where all is made anew; who reads the state meanwhile does not wait for that.
+        self._writing, self._lock = RLock(), RLock()
+        #: Whether all is being made anew: who wants to write then should wait in a thread.
+        self.changing = False
 
     @property
     def ids(self) -> Sequence[str]:
         """All series."""
-        return [*self._rows, *(id_ for id_ in self._tails if id_ not in self._rows)]
+        return self._state.ids
 
     def __contains__(self, id_: str) -> bool:
-        return id_ in self._rows or id_ in self._tails
+        return id_ in self._state
 
     @property
     def single(self) -> str | None:
         """The only series there is, if there is one."""
-        return next(iter(self._rows)) if len(self._rows) == 1 else None
+        return self._state.single
 
     @property
     def end(self) -> int:
-        """The last moment of the history that the model was fitted on."""
-        return int(self._moments[self._pipeline.panel.indptr[1:] - 1].max())
+        """The last moment of the pipeline's history."""
+        return self._state.end
+
+    @property
+    def newest(self) -> int | None:
+        """The last moment of an actual."""
+        return self._state.newest
+
+    @property
+    def damaged(self) -> Sequence[str]:
+        """What of the journal cannot be read."""
+        return () if self._journal is None else self._journal.damaged
 
     def refresh(self) -> None:
-        """Take in what other replicas have written."""
-        if self._journal is None or not self._journal.behind():
+        """Take in what other replicas have written; what is being taken in by another thread need not be waited for."""
+        if self._journal is None or not self._journal.behind() or not self._writing.acquire(blocking=False):
             return
-        with self._lock:
-            for observation_id, rows in self._journal.news():
-                self._apply(observation_id, rows)
+        try:
+            self._catch_up(self._journal)
+        finally:
+            self._writing.release()
 
-    def observe(self, observation_id: str | None, rows: list[Row]) -> Counts:
-        """Take in actuals: each at most once, in any order.
+    def _catch_up(self, journal: Journal) -> None:
+        for observation_id, rows in journal.news():
+            self._apply(observation_id, rows)
+
+    def observe(self, observation_id: str | None, rows: list[Row], *, at: str = "", by: str = "") -> Counts:
+        """Take in actuals: each at most once, in any order; and changes of those told before.
+
+        Args:
+            observation_id: Of the sender; what comes under a name that is known counts as told.
+            rows: Of one request.
+            at: When.
+            by: Who.
 
         Raises:
-            RequestError: A time lies too far ahead of its series; nothing was taken in.
+            RequestError: A row does not fit; nothing was taken in.
+            OSError: The journal cannot be written; nothing was taken in.
         """
-        with self._lock:
+        with self._writing:
             if self._journal is None:
-                self._check(rows)
+                rows = rows if observation_id in self._seen else self._fitting(rows)
                 return self._apply(observation_id, rows)
             with self._journal.locked():
-                self.refresh()
-                self._check(rows)
+                self._catch_up(self._journal)
+                # The second time it is told, a withdrawn value is not there any more.
                 if observation_id is None or observation_id not in self._seen:
-                    self._journal.write(observation_id, rows)
-                return self._apply(observation_id, rows)
+                    rows = self._fitting(rows)
+                    self._journal.write(observation_id, rows, at=at, by=by)
+            return self._apply(observation_id, rows)
 
     def stored(self, id_: str) -> Stored:
         """Return the state of a series.
@@ -155,143 +124,168 @@ class History:
             RequestError: It is unknown.
         """
         with self._lock:
-            return self._stored(id_)
+            return self._state.stored(id_)
 
-    def _stored(self, id_: str) -> Stored:
-        row, tail = self._rows.get(id_), self._tails.get(id_)
-        if row is None and tail is None:
+    def _fitting(self, rows: list[Row]) -> list[Row]:
+        """Return rows laid on the clock of their series.
+
+        Raises:
+            RequestError: One lies beside the clock, or too far from its series, or changes what was never told.
+        """
+        state, made = self._state, list(rows)
+        by_series: dict[str, list[int]] = {}
+        for i, row in enumerate(rows):
+            by_series.setdefault(row[0], []).append(i)
+        for id_, every in by_series.items():
+            every.sort(key=lambda i: rows[i][1])
+            begin = state.begin(id_, rows[every[0]][1])
+            end, most = state.open_steps(id_) - 1, self._most_gap(id_)
+            if state.length(id_) == 0:
+                end = 0  # it begins with the first
+            told: dict[int, bool] = {}
+            for i in every:
+                where, change = f"observations[{i}]", len(rows[i]) > 5
+                place = self._on_clock(begin, rows[i][1], f"{where}.time")
+                if place in told and (change or told[place]):
+                    raise RequestError(
+                        "an actual that is changed must come once in a request, but comes twice", "", f"{where}.time"
+                    )
+                told[place] = change
+                if change:
+                    self._changeable(id_, place, where)
+                else:
+                    end = self._reachable(id_, place, end, most, f"{where}.time")
+                made[i] = (id_, self._clock.forth(begin, place), *rows[i][2:])
+        return made
+
+    def _most_gap(self, id_: str) -> int:
+        if self._gap is not None:
+            return self._gap
+        return min(max(self._state.length(id_), _LEAST_GAP), FURTHEST)
+
+    def _on_clock(self, begin: int, moment: int, where: str) -> int:
+        place = self._clock.between(begin, moment)
+        if abs(place) >= FARTHEST:
             raise RequestError(
-                f"a series without y must be in the model's state, but {id_!r} is not",
-                "send its values as y, or observe it first",
-                status=404,
+                f"an actual must follow its series, but {self._clock.write(moment)} is far away",
+                "check the time",
+                where,
             )
-        panel = self._pipeline.panel
-        if row is None:
-            assert tail is not None
-            return self._of_tail(id_, tail)
-        at = slice(int(panel.indptr[row]), int(panel.indptr[row + 1]))
-        static = {name: float(values[row]) for name, values in panel.static.items()}
-        known = {name: values[at] for name, values in panel.known.items()}
-        past = {name: values[at] for name, values in panel.past.items()}
-        first, y = int(self._moments[at.start]), panel.y[at]
-        if tail is None:
-            return Stored(id_, first, y, known, past, static)
-        return Stored(
-            id_,
-            first,
-            np.concatenate([y, tail.y]),
-            {name: _forward(values, tail.covariates[name]) for name, values in known.items()},
-            {name: _forward(values, tail.covariates[name]) for name, values in past.items()},
-            static,
-        )
+        at = self._clock.forth(begin, place)
+        if abs(moment - at) > JITTER * self._clock.freq.spacing:
+            raise RequestError(
+                f"an actual must lie on its series' clock, but {self._clock.write(moment)} does not",
+                f"the nearest step is {self._clock.write(at)}",
+                where,
+            )
+        return place
 
-    def _of_tail(self, id_: str, tail: _Tail) -> Stored:
-        panel, fills = self._pipeline.panel, self._pipeline.schema.fills
-        made = {name: _forward(np.array([fills.get(name, -1.0)]), v)[1:] for name, v in tail.covariates.items()}
-        static = {name: -1.0 if name in panel.categorical else np.nan for name in panel.static}
-        known, past = ({name: made[name] for name in role} for role in (panel.known, panel.past))
-        return Stored(id_, tail.begin, np.array(tail.y), known, past, static)
+    def _changeable(self, id_: str, place: int, where: str) -> None:
+        spot = self._state.spot(id_, place)
+        if spot in ("fit", "before"):
+            raise RequestError(
+                "the history of the fit cannot be changed by an actual",
+                "update() or refit the pipeline and serve it again",
+                f"{where}.time",
+            )
+        if np.isnan(self._state.value(id_, place)):
+            raise RequestError(
+                f"only an actual that was told can be changed, but {id_!r} has none at this time",
+                "check id and time; a new one is sent without correct and withdraw",
+                f"{where}.time",
+            )
 
-    def _begin(self, id_: str, moment: int) -> int:
-        """Return the first moment of the tail of a series."""
-        tail, row = self._tails.get(id_), self._rows.get(id_)
-        if tail is not None:
-            return tail.begin
-        if row is None:
-            return moment
-        last = int(self._moments[int(self._pipeline.panel.indptr[row + 1]) - 1])
-        return self._clock.forth(last, 1)
-
-    def _place(self, begin: int, moment: int) -> int:
-        """Return the steps from ``begin`` to a moment; negative before."""
-        spacing = self._clock.freq.spacing
-        if self._clock.fixed is not None or moment < begin:
-            return round((moment - begin) / spacing)
-        if (moment - begin) / spacing > 1.5 * _FURTHEST:
-            return 2 * _FURTHEST
-        grid = self._clock.grid(begin, int((moment - begin) / spacing * 1.2) + 3)
-        return int(np.argmin(np.abs(grid - moment)))
-
-    def _check(self, rows: list[Row]) -> None:
-        for i, (id_, moment, *_) in enumerate(rows):
-            begin = self._begin(id_, moment)
-            ahead = self._place(begin, moment)
-            if ahead > _FURTHEST:
-                raise RequestError(
-                    f"an actual must follow its series, but {id_!r} would jump by {ahead} steps",
-                    "check the time",
-                    f"observations[{i}].time",
-                )
+    def _reachable(self, id_: str, place: int, end: int, most: int, where: str) -> int:
+        """Return the new end of a series whose next actual lies at a place."""
+        spot = self._state.spot(id_, place)
+        if spot == "before":
+            raise RequestError(f"an actual must follow its series, but {id_!r} begins later", "check the time", where)
+        missed = -place - 1 if spot == "front" else place - end - 1
+        if missed > most:
+            raise RequestError(
+                f"an actual must follow its series, but {id_!r} would miss {missed} steps before it (at most {most})",
+                "check the time; send those between first, or raise limits.gap in the serving configuration",
+                where,
+            )
+        return max(end, place)
 
     def _apply(self, observation_id: str | None, rows: list[Row]) -> Counts:
+        if observation_id is not None and observation_id in self._seen:
+            return Counts(duplicates=len(rows))
         if observation_id is not None:
-            if observation_id in self._seen:
-                return Counts(duplicates=len(rows))
             self._seen[observation_id] = None
             if len(self._seen) > _REMEMBERED:
                 self._seen.popitem(last=False)
-        total = Counts()
-        # In the order of time, or the first of a new series would decide where it begins.
-        for id_, moment, value, known, past in sorted(rows, key=lambda row: row[1]):
-            total += self._put(id_, moment, value, {**known, **past})
-        horizon = self._pipeline.horizon
-        if any(len(self._tails[id_].y) >= horizon for id_ in {row[0] for row in rows} if id_ in self._tails):
-            self._fold()
-        return total
-
-    def _put(self, id_: str, moment: int, value: float, given: Mapping[str, Any]) -> Counts:
-        begin = self._begin(id_, moment)
-        place = self._place(begin, moment)
-        if place < 0:
-            return self._fill_gap(id_, place, value)
-        tail = self._tails.get(id_)
-        if tail is None:
-            panel = self._pipeline.panel
-            tail = self._tails[id_] = _Tail(begin, covariates={n: [] for n in (*panel.known, *panel.past)})
-        counts = tail.put(place, value, given)
-        if counts.accepted:
-            self.newest = moment if self.newest is None else max(self.newest, moment)
+        if self._journal is None:
+            self._kept.append((observation_id, rows))
+        changes = [row for row in rows if len(row) > 5]
+        with self._lock:
+            counts = self._state.apply(row for row in rows if len(row) == 5)
+        if changes:
+            counts += self._change(changes)
         return counts
 
-    def _fill_gap(self, id_: str, place: int, value: float) -> Counts:
-        """Put an actual into a gap of what was folded; the history of the fit itself stays as it is."""
-        row, panel = self._rows.get(id_), self._pipeline.panel
-        if row is None:
-            return Counts(duplicates=1)  # before the beginning of a new series
-        at = int(panel.indptr[row + 1]) + place
-        if at < int(panel.indptr[row]) + self._fitted.get(id_, 0) or not np.isnan(panel.y[at]):
-            return Counts(duplicates=1)
-        y = panel.y.copy()
-        y[at] = value
-        self._pipeline.replace_history(replace(panel, y=y))
-        return Counts(accepted=1, late=1)
+    def _change(self, changes: list[Row]) -> Counts:
+        """Correct in place what is not folded yet; for everything else make the state anew."""
+        kinds = [row[-1] for row in changes]
+        counts = Counts(corrected=kinds.count(CORRECT), withdrawn=kinds.count(WITHDRAW))
+        with self._lock:
+            if all(self._in_place(row) for row in changes):
+                return counts
+        self.changing = True
+        try:
+            fresh = SeriesState(self._origin.branch(), self._clock)
+            for rows in _effective(self._told(), fresh, self._clock):
+                fresh.apply(rows)
+            with self._lock:
+                fresh.pipeline = self._pipeline.adopt(fresh.pipeline)
+                self._state = fresh
+        finally:
+            self.changing = False
+        return counts
 
-    def _fold(self) -> None:
-        """Give the tails to the pipeline, and let its intervals learn."""
-        panel, ids = self._pipeline.panel, [*self._tails]
-        parts = [self._of_tail(id_, tail) for id_, tail in self._tails.items()]
-        ends = np.cumsum([0, *(len(p.y) for p in parts)])
-        times = np.concatenate([self._clock.grid(p.first, len(p.y)) for p in parts])
-        more = Panel(
-            np.array(ids, dtype=object),
-            ends.astype(np.int64),
-            self._clock.typed(times),
-            np.concatenate([p.y for p in parts]),
-            panel.freq,
-            {name: np.concatenate([p.known[name] for p in parts]) for name in panel.known},
-            {name: np.concatenate([p.past[name] for p in parts]) for name in panel.past},
-            {name: np.array([p.static[name] for p in parts]) for name in panel.static},
-            panel.categorical,
-        )
-        self._pipeline.append(more).settle()
-        self._tails.clear()
-        self._index()
+    def _in_place(self, row: Row) -> bool:
+        id_, moment, value, known, past = row[:5]
+        place = self._clock.between(self._state.begin(id_, moment), moment)
+        if row[-1] != CORRECT or value is None or np.isnan(self._state.value(id_, place)) or place < 0:
+            return False
+        self._state.correct_open(id_, place, value, {**known, **past})
+        return True
+
+    def _told(self) -> Iterable[tuple[str | None, list[Row]]]:
+        return self._kept if self._journal is None else self._journal.again()
 
 
-def _forward(before: Floats, more: Sequence[float]) -> Floats:
-    """Return values followed by more, whose gaps repeat what came before."""
-    out = np.concatenate([before, np.asarray(more, dtype=np.float64)])
-    missing: npt.NDArray[np.bool_] = np.isnan(out)
-    source = np.where(missing, 0, np.arange(len(out)))
-    np.maximum.accumulate(source, out=source)
-    return np.asarray(out[source])
+def _effective(told: Iterable[tuple[str | None, list[Row]]], origin: SeriesState, clock: Clock) -> list[list[Row]]:
+    """Return the actuals of each request as they would have come with what was said of them later.
+
+    Args:
+        told: Observation id and rows of each request.
+        origin: The series before all of them.
+        clock: Of the series.
+    """
+    seen: set[str] = set()
+    begins: dict[str, int] = {}
+    made: list[dict[int, Row]] = []
+    where: dict[tuple[str, int], tuple[int, int]] = {}
+    for observation_id, rows in told:
+        if observation_id is not None and observation_id in seen:
+            continue
+        seen |= {observation_id} if observation_id is not None else set()
+        made.append({})
+        plain = sorted((row for row in rows if len(row) == 5), key=lambda row: row[1])
+        for n, row in enumerate([*plain, *(row for row in rows if len(row) > 5)]):
+            begin = begins.setdefault(row[0], origin.begin(row[0], row[1]))
+            key = (row[0], clock.between(begin, row[1]))
+            at = where.get(key)
+            if len(row) == 5 and at is None:
+                where[key] = (len(made) - 1, n)
+                made[-1][n] = row
+            elif len(row) > 5 and at is not None:
+                before = made[at[0]].pop(at[1])
+                if row[-1] == CORRECT:
+                    given = ({**before[3], **row[3]}, {**before[4], **row[4]})
+                    made[at[0]][at[1]] = (before[0], before[1], row[2], *given)
+                else:
+                    del where[key]
+    return [list(rows.values()) for rows in made]

@@ -20,6 +20,7 @@ from serve.runtime.foreign import declared, foreign_pipeline
 from serve.runtime.history import History
 from serve.runtime.read import Reader, Ready
 from serve.runtime.version import version_of
+from zoo.errors import ZooError
 
 if TYPE_CHECKING:
     from serve.runtime.raw import RawReader
@@ -41,6 +42,11 @@ class Block:
     quantiles: Floats
     levels: tuple[float, ...]
 
+    def empty(self, series: int) -> Block:
+        """Return as many forecasts that are no numbers."""
+        shape = (series, *self.quantiles.shape[1:])
+        return replace(self, mean=np.full(shape[:2], np.nan), quantiles=np.full(shape, np.nan))
+
     def rows(self, at: slice) -> Block:
         """Return some of the series."""
         return replace(self, mean=self.mean[at], quantiles=self.quantiles[at])
@@ -51,6 +57,15 @@ class Block:
         return Block(self.mean[:, :horizon], made, levels)
 
 
+# Beyond it squares, and single precision, have no numbers any more.
+_MOST_VALUE = 1e38
+
+
+def _longer(values: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Repeat the last value of each column."""
+    return {name: np.append(column, column[-1]) for name, column in values.items()}
+
+
 class Served:
     """A pipeline behind the wire.
 
@@ -59,12 +74,15 @@ class Served:
         version: Of this pipeline.
         pipeline: It belongs to this object from now on.
         journal: Where actuals are kept, see History.
+        gap: See History.
     """
 
-    def __init__(self, name: str, version: str, pipeline: Pipeline, *, journal: Path | None = None) -> None:
+    def __init__(
+        self, name: str, version: str, pipeline: Pipeline, *, journal: Path | None = None, gap: int | None = None
+    ) -> None:
         self.name, self.version, self._pipeline = name, version, pipeline
         self.clock = Clock(pipeline.schema)
-        self.history = History(pipeline, self.clock, journal)
+        self.history = History(pipeline, self.clock, journal, gap=gap)
         self._reader = Reader(pipeline.schema, pipeline.horizon, self.history, self.clock)
         self._raw: RawReader | None = None
         if pipeline.features is not None:
@@ -81,16 +99,24 @@ class Served:
         self.weights = dict(zip(self._members, shares, strict=True))
 
     @classmethod
-    def load(cls, name: str, path: str | Path, *, version: str | None = None, journal: Path | None = None) -> Served:
+    def load(
+        cls,
+        name: str,
+        path: str | Path,
+        *,
+        version: str | None = None,
+        journal: Path | None = None,
+        gap: int | None = None,
+    ) -> Served:
         """Read a run directory, a saved pipeline or a foreign model's folder.
 
         Raises:
             ArtifactError: It cannot be used.
         """
         if declared(path) is not None:
-            return cls(name, version or version_of(path), foreign_pipeline(path), journal=journal)
+            return cls(name, version or version_of(path), foreign_pipeline(path), journal=journal, gap=gap)
         # Weights and panel are one copy for all replicas of a machine.
-        return cls(name, version or version_of(path), load(path, mapped=True), journal=journal)
+        return cls(name, version or version_of(path), load(path, mapped=True), journal=journal, gap=gap)
 
     @property
     def pipeline(self) -> Pipeline:
@@ -110,6 +136,8 @@ class Served:
     @property
     def names(self) -> Names:
         """The columns of the user's own table."""
+        if self._raw is not None:
+            return self._raw.names
         columns = self._pipeline.schema.layout.columns
         return Names(
             columns.id,
@@ -120,6 +148,16 @@ class Served:
             tuple(columns.static),
             columns.key,
         )
+
+    @property
+    def covariates_by_role(self) -> dict[str, tuple[str, ...]]:
+        """What requests may bring beside the target: of a pipeline with features, the raw table's other columns."""
+        if self._raw is not None:
+            return {"past": tuple(map(str, self._raw.columns))}
+        columns = self._pipeline.schema.layout.columns
+        # What is known ahead has a history, too, which comes either way.
+        both = (*columns.known, *columns.past)
+        return {"known": both, "past": both, "static": (*columns.static, *self._pipeline.schema.static)}
 
     def read(self, series: Sequence[Series]) -> Ready:
         """Read a request's series, see ``Reader``, and ``RawReader`` for a pipeline with features."""
@@ -181,10 +219,30 @@ class Served:
 
     def forecast(self, panel: Panel, future: Future, member: str | None = None) -> Block:
         """Forecast from the end of a panel: the whole pipeline, or one member without calibration."""
-        if member is None:
-            return Block(*self._pipeline.forecast(panel, future), self.all_levels)
-        made = predict_local(self._members[member], panel, future, self.horizon)
+        # What overflows is no number afterwards, and is told as an error of its series (see finite.py).
+        with np.errstate(all="ignore"):
+            if member is None:
+                return Block(*self._pipeline.forecast(panel, future), self.all_levels)
+            made = predict_local(self._members[member], panel, future, self.horizon)
         return Block(made.mean, made.quantiles, self.all_levels)
+
+    def bears(self, id_: str, value: float) -> bool:
+        """Whether the forecasts of a series stay finite when a value follows it."""
+        if not abs(value) < _MOST_VALUE:
+            return False
+        history = self.history
+        if id_ in history:
+            stored = history.stored(id_)
+            panel = self._reader.panel_of(replace(stored, y=np.append(stored.y, value), known=_longer(stored.known),
+                                                  past=_longer(stored.past)))  # fmt: skip
+        else:
+            panel = self._pipeline.panel.select([0])
+            panel = replace(panel, y=np.where(np.arange(len(panel.y)) == len(panel.y) - 1, value, panel.y))
+        try:
+            block = self.forecast(panel, self.ahead(panel))
+        except (ArithmeticError, ValueError, RuntimeError, ZooError):
+            return False
+        return bool(np.isfinite(block.mean).all() and np.isfinite(block.quantiles).all())
 
     def check(self, horizon: int | None, levels: tuple[float, ...] | None) -> tuple[int, tuple[float, ...]]:
         """Return the steps and levels that are meant.
@@ -197,6 +255,12 @@ class Served:
                 f"the horizon must be at most {self.horizon}, but got {horizon}",
                 "this model was fitted for so many steps",
                 "horizon",
+            )
+        if levels and len({f"{level:g}" for level in levels}) < len(levels):
+            raise RequestError(
+                f"quantiles must differ in their first six digits, which name them, but got {list(levels)}",
+                "leave one out",
+                "quantiles",
             )
         low, high = self.all_levels[0], self.all_levels[-1]
         if levels and (levels[0] < low or levels[-1] > high):

@@ -13,6 +13,8 @@ from autots.api import Pipeline
 from autots.features import Features
 from autots.panel import Floats, Future, Panel
 from serve.protocol.errors import RequestError
+from serve.protocol.iso import iso_moments
+from serve.protocol.mlflow import Names
 from serve.protocol.request import Series
 from serve.runtime.clock import Clock
 from serve.runtime.history import History
@@ -44,6 +46,11 @@ class RawReader:
         self._resamples = any(isinstance(step, Resample) for step in self._features.pipeline.steps)
         # Plans are remembered inside the features; requests are read in threads.
         self._turn = Lock()
+
+    @property
+    def names(self) -> Names:
+        """The columns of the raw table."""
+        return Names(self._id, self._time, self._target, past=tuple(map(str, self.columns)))
 
     @property
     def features(self) -> Features:
@@ -164,11 +171,22 @@ class RawReader:
         if len(one.time) != length:
             raise RequestError(f"time must be as long as y ({length}), but has {len(one.time)}", "", "time")
         if pd.api.types.is_integer_dtype(like):
-            if all(isinstance(moment, int) for moment in one.time):
+            if all(isinstance(moment, int | np.integer) for moment in one.time):
                 return list(one.time)
             raise RequestError("times of this model must be whole numbers, but one is not", "its clock counts", "time")
+        moments = pd.Series(self._read_times(one.time))
         try:
-            moments = pd.to_datetime(pd.Series(list(one.time)), format="ISO8601")
             return moments.astype(like) if isinstance(like, np.dtype) and like.kind == "M" else moments
         except (ValueError, TypeError, OverflowError) as error:
             raise RequestError(f"times must be dates, but {error}", "write ISO 8601", "time") from None
+
+    @staticmethod
+    def _read_times(times: Any) -> pd.DatetimeIndex:
+        if isinstance(times, pd.DatetimeIndex) or (isinstance(times, np.ndarray) and times.dtype.kind == "M"):
+            index = pd.DatetimeIndex(times)
+            if not index.hasnans:
+                return index
+            raise RequestError("every value must have a time, but one is null", "leave the row out", "time")
+        if not all(isinstance(moment, str) for moment in times):
+            raise RequestError("times must be dates, but some are not text", "write ISO 8601", "time")
+        return iso_moments(times)

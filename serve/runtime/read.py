@@ -16,6 +16,7 @@ from autots.panel import Floats, Future, Ints, Panel
 from autots.panel.numerals import parse
 from autots.panel.schema import Schema
 from serve.protocol.errors import RequestError
+from serve.protocol.iso import shown
 from serve.protocol.request import Series
 from serve.runtime.clock import Clock
 from serve.runtime.history import History, Stored
@@ -109,7 +110,11 @@ class Reader:
         return {name: float(self._numbers(name, [value], where)[0]) for name, value in given.items()
                 if value is not None}  # fmt: skip
 
-    def _panel(self, found: list[_One]) -> Panel:
+    def panel_of(self, stored: Stored) -> Panel:
+        """Return one series as a panel."""
+        return self._panel([stored])
+
+    def _panel(self, found: Sequence[Stored]) -> Panel:
         lengths = [len(one.y) for one in found]
         if len(found) == 1:
             indptr = np.array([0, lengths[0]], dtype=np.int64)
@@ -129,7 +134,7 @@ class Reader:
             self._categorical,
         )
 
-    def _times(self, found: list[_One], indptr: Ints) -> Ints:
+    def _times(self, found: Sequence[Stored], indptr: Ints) -> Ints:
         spacing = self._clock.fixed
         if spacing is None:
             return np.concatenate([self._clock.grid(one.first, len(one.y)) for one in found])
@@ -152,6 +157,7 @@ class Reader:
             if len(values) != len(y):
                 raise RequestError(f"past covariates must be as long as y ({len(y)}), but {name!r} has {len(values)}",
                                    "", f"past.{name}")  # fmt: skip
+        self._check_names(series)
         covariates = _NOTHING if self._plain else self._covariates(series, len(y))
         if series.time is not None:
             first, y, covariates = self._laid(series, y, covariates)
@@ -164,10 +170,23 @@ class Reader:
         known, past = ({n: self._closed(n, covariates[n]) for n in role} for role in (self._known, self._past))
         return _One(id_, first, y, known, past, self._statics(series, {}), self._ahead(series))
 
+    def _check_names(self, series: Series) -> None:
+        """Raise on covariates that the model does not have; other columns of a table (``past``) may come along."""
+        have = {"known": (*self._known, *self._past), "static": (*self._static, *self._tabled)}
+        for role, given in (("known", series.known), ("static", series.static)):
+            unknown = next((name for name in given if name not in have[role]), None)
+            if unknown is not None:
+                told = ", ".join(have[role]) or "it has none"
+                raise RequestError(
+                    f"{role} covariates must be those of the model, but {shown(unknown)} is not",
+                    f"{told}: check the name, or leave it out", role,
+                )  # fmt: skip
+
     def _of_state(self, series: Series) -> _One:
         id_ = series.id or self._history.single or ""
         if series.time is not None or series.start is not None:
             raise RequestError("time and start must come with y, but y is missing", "leave them out", "y")
+        self._check_names(series)
         state = self._history.stored(id_)
         future = {} if self._plain else self._ahead(series)
         static = self._statics(series, state.static)

@@ -145,7 +145,9 @@ class Store:
                 f"{model.name} must be the version {model.digest} that was asked for, but {model.source} holds another",
                 "ask for it again: zoo serve",
             )
-        served = Served.load(model.name, model.source, version=version, journal=config.journal(model))
+        served = Served.load(
+            model.name, model.source, version=version, journal=config.journal(model), gap=config.limits.gap
+        )
         served.history.refresh()
         warm_up(served)
         verify(served)
@@ -245,6 +247,8 @@ class Store:
             return told
         served = live.served
         names = served.pipeline.schema.layout.columns
+        if served.history.damaged:
+            told["damaged"] = list(served.history.damaged)
         return told | {
             "horizon": served.horizon,
             "quantiles": list(served.levels),

@@ -212,6 +212,12 @@ class Guard:
         finally:
             leave()
 
+    def name_of(self, authorization: str) -> str:
+        """Return the name of the token in a header; empty if nobody needs one."""
+        kind, _, text = authorization.partition(" ")
+        token = recognise(text.strip(), self._tokens or ()) if kind.lower() == "bearer" else None
+        return "" if token is None else token.name
+
     def _admit(self, headers: dict[bytes, bytes]) -> None:
         if self._before is not None:
             self._before()

@@ -9,6 +9,7 @@ Derive a test class from ``QueueConformance`` and say how the keeper is made::
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -123,6 +124,54 @@ class QueueConformance(ABC):
         assert told is not None
         assert "2 times" in told["error"]
         assert queue.waiting() == 0
+
+    def test_the_record_that_kills_its_workers_takes_no_other_along(self) -> None:
+        """A worker dies with its batch, again and again: only the one is put aside, the others are answered."""
+        for attempts in (1, 2, 3, 4):
+            queue = self.make(QueueOptions(patience=0.05, attempts=attempts))
+            InputQueue(queue).enqueue_many([{"x": i} for i in range(6)], ids=[f"{attempts}-{i}" for i in range(6)])
+
+            def dies(requests: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any] | Exception]:
+                if any(request["x"] == 2 for request in requests):
+                    raise KeyboardInterrupt  # as a kill: nothing of the batch is told
+                return double(requests)
+
+            end = time.monotonic() + 20
+            while queue.waiting() and time.monotonic() < end:
+                with contextlib.suppress(KeyboardInterrupt):
+                    Worker(queue, dies, WorkerOptions(wait=0.01)).step()
+                time.sleep(0.02)
+            out = OutputQueue(queue)
+            answers = [out.query(f"{attempts}-{i}") for i in range(6)]
+            assert [a for i, a in enumerate(answers) if i != 2] == [{"y": 2 * i} for i in range(6) if i != 2]
+            assert f"{attempts}-2" in [letter.id for letter in queue.dead()]
+            assert len([letter for letter in queue.dead() if letter.id.startswith(f"{attempts}-")]) == 1
+
+    def test_bodies_of_any_bytes_are_answered(self) -> None:
+        """What is no request is told so; nobody dies of it."""
+        queue = self.make(QueueOptions())
+        bodies = [b"", b"\xff\xfe", b"\x00", b"[" * 100_000, b"[]", b"7", b"9" * 5000, b'{"x":', b'"\\ud800"', b"null"]
+        queue.put([Record(f"odd {i}", body) for i, body in enumerate(bodies)] + [Record("good", b'{"x":1}')])
+        assert self.drained(queue) == len(bodies) + 1
+        out = OutputQueue(queue).dequeue()
+        assert out.pop("good") == {"y": 2}
+        assert all("JSON" in told["error"] for told in out.values())
+        assert len(out) == len(bodies)
+
+    def test_an_answer_that_cannot_be_written_is_put_aside_alone(self) -> None:
+        """Not JSON, or no number: a fault of the worker's, of which the others hear nothing."""
+        queue = self.make(QueueOptions(attempts=2, patience=0.05))
+
+        def odd(requests: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any] | Exception]:
+            return [{"y": {1: object(), 2: float("nan")}.get(request["x"], 0)} for request in requests]
+
+        InputQueue(queue).enqueue_many([{"x": i} for i in range(4)], ids=list("abcd"))
+        for _ in range(4):
+            self.drained(queue, odd, steps=1)
+            time.sleep(0.06)
+        got = OutputQueue(queue).dequeue()
+        assert (got["a"], got["d"]) == ({"y": 0}, {"y": 0})
+        assert sorted(letter.id for letter in queue.dead()) == ["b", "c"]
 
     def test_one_bad_request_does_not_spoil_its_batch(self) -> None:
         """The client's mistake is answered; a fault is tried again and then put aside."""

@@ -107,6 +107,109 @@ def test_a_flushed_redis_begins_anew(redis: RedisServer):
     assert OutputQueue(queue).query(name) == {"y": 2}
 
 
+FOREIGN = [
+    {"payload": "{}"},
+    {"id": "no body"},
+    {"body": '{"x":1}'},
+    {b"id": b"\xff\xfe", b"body": b'{"x":1}'},
+    {b"\xff": b"\x00"},
+    {"id": "", "body": "not JSON"},
+    {"reason": "mine", "id": "with a reason"},
+]
+
+
+@needs_redis
+@pytest.mark.parametrize("entry", FOREIGN, ids=range(len(FOREIGN)))
+def test_an_entry_that_nobody_here_wrote_is_a_dead_letter(redis: RedisServer, entry, caplog):
+    import redis as client
+
+    raw = client.Redis.from_url(redis.url)
+    queue = open_queue(redis.url, QueueOptions(uuid.uuid4().hex, patience=0.05))
+    stream = f"zoo:{{{queue.options.name}}}:in"
+    InputQueue(queue).enqueue({"x": 1}, id="before")
+    raw.xadd(stream, entry)
+    InputQueue(queue).enqueue({"x": 2}, id="after")
+    assert Worker(queue, double, WorkerOptions(wait=0.05)).step() >= 2
+    assert OutputQueue(queue).query("before") == {"y": 2}
+    assert OutputQueue(queue).query("after") == {"y": 4}
+    assert raw.xpending(stream, "workers")["pending"] == queue.waiting() == 0
+    if entry.get("body") != "not JSON":  # that one has a name, under which it is answered
+        [letter] = queue.dead()
+        assert "another program" in letter.reason
+        assert letter.id
+        assert "another program" in caplog.text
+
+
+@needs_redis
+def test_a_foreign_entry_that_a_dead_worker_held_is_a_dead_letter_too(redis: RedisServer):
+    import redis as client
+
+    raw = client.Redis.from_url(redis.url)
+    queue = open_queue(redis.url, QueueOptions(uuid.uuid4().hex, patience=0.05))
+    stream = f"zoo:{{{queue.options.name}}}:in"
+    raw.xadd(stream, {"payload": "{}"})
+    InputQueue(queue).enqueue({"x": 1}, id="good")
+    raw.xreadgroup("workers", "an old version", {stream: ">"})
+    time.sleep(0.1)
+    assert Worker(queue, double, WorkerOptions(wait=0.05)).step() == 1
+    assert OutputQueue(queue).query("good") == {"y": 2}
+    assert len(queue.dead()) == 1
+
+
+@needs_redis
+def test_foreign_results_do_not_hold_up_their_reader(redis: RedisServer):
+    import redis as client
+
+    raw = client.Redis.from_url(redis.url)
+    queue = open_queue(redis.url, QueueOptions(uuid.uuid4().hex))
+    base = f"zoo:{{{queue.options.name}}}"
+    raw.xadd(f"{base}:out", {"odd": "1"})
+    raw.xadd(f"{base}:out", {b"id": b"\xff"})
+    raw.set(f"{base}:id:no JSON", b"\xff")
+    raw.xadd(f"{base}:out", {"id": "no JSON"})
+    InputQueue(queue).enqueue({"x": 1}, id="good")
+    Worker(queue, double, WorkerOptions(wait=0.05)).step()
+    reader = OutputQueue(queue)
+    got = reader.dequeue() | reader.dequeue()
+    assert got["good"] == {"y": 2}
+    assert "must be JSON" in got["no JSON"]["error"]
+    assert raw.xlen(f"{base}:out") == 0
+
+
+def test_foreign_rows_of_a_file_are_dead_letters(tmp_path: Path):
+    import sqlite3
+
+    queue = open_queue(f"sqlite:{tmp_path / 'q.db'}")
+    InputQueue(queue).enqueue({"x": 1}, id="good")
+    with sqlite3.connect(tmp_path / "q.db") as base:
+        base.execute("insert into records(id, body) values(null, null)")
+        base.execute("insert into records(id, body) values(?, ?)", (b"\xff", 7))
+        base.execute("insert into records(id, body) values('text', '{}')")
+    base.close()
+    assert Worker(queue, double, WorkerOptions(wait=0.05)).step() == 1
+    assert OutputQueue(queue).query("good") == {"y": 2}
+    assert len(queue.dead()) == 3
+    assert queue.waiting() == 0
+
+
+def test_a_worker_goes_on_after_whatever_happens(caplog: pytest.LogCaptureFixture):
+    class Odd(EmbeddedBackend):
+        calls = 0
+
+        def take(self, worker: str, count: int, wait: float):  # type: ignore[no-untyped-def]
+            self.calls += 1
+            if self.calls == 1:
+                raise KeyError("id")
+            stop.set()
+            return super().take(worker, count, wait)
+
+    stop = threading.Event()
+    queue = Odd()
+    InputQueue(queue).enqueue({"x": 1})
+    assert Worker(queue, double).run(stop) == 1
+    assert "a batch failed" in caplog.text
+
+
 def test_a_file_outlives_its_process(tmp_path: Path):
     url = f"sqlite:{tmp_path / 'queue.db'}"
     first = open_queue(url, QueueOptions(patience=0.01))

@@ -108,6 +108,40 @@ def test_what_does_not_fit_is_an_error_of_the_caller(ask: Any, fields: dict[str,
     assert words in error.value.details()
 
 
+Y = ("y", "FP64", [2])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "more", "words"),
+    [
+        (
+            [tensor(*Y, fp64_contents=[1, 2]), tensor("known_price", "FP64", [2], fp64_contents=[1, 2])],
+            {},
+            "known_price",
+        ),
+        ([tensor(*Y, fp64_contents=[1, 2]), tensor("known.x", "FP64", [1], fp64_contents=[1])], {}, "known.x"),
+        ([tensor(*Y, fp64_contents=[1, 2]), tensor(*Y, fp64_contents=[1, 2])], {}, "twice"),
+        ([tensor(*Y, fp64_contents=[1, 2]), tensor("horizon", "FP64", [1], fp64_contents=[2.7])], {}, "2.7"),
+        ([tensor(*Y, int64_contents=[1, 2])], {}, "int64_contents"),
+        ([tensor("ids", "FP64", [1], fp64_contents=[7])], {}, "ids"),
+        ([tensor(*Y, fp64_contents=[1, 2])], {"raw_input_contents": [bytes(16)]}, "both"),
+        ([tensor(*Y, fp64_contents=[1, 2])], {"parameters": {"horizon": {"string_param": "2"}}}, "horizon"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_as_over_http(ask: Any, inputs: list[Any], more: dict[str, Any], words: str):
+    with pytest.raises(grpc.RpcError) as error:
+        ask("ModelInfer", model_name="hours", inputs=inputs, **more)
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert words in error.value.details()
+
+
+def test_ids_may_have_the_usual_batch_dimension(ask: Any):
+    names = tensor("ids", "BYTES", [2, 1], bytes_contents=[b"H0", b"H1"])
+    made = ask("ModelInfer", model_name="hours", inputs=[names])
+    raw = {o.name: r for o, r in zip(made.outputs, made.raw_output_contents, strict=True)}
+    assert raw["ids"] == b"\x02\x00\x00\x00H0\x02\x00\x00\x00H1"
+
+
 def test_an_endpoint_that_is_gone_is_unavailable_and_a_taken_port_is_told(url: str):
     with Rpc("http://127.0.0.1:9") as rpc, grpc.insecure_channel(rpc.address) as channel:
         method = channel.unary_unary(
