@@ -260,7 +260,12 @@ class Ensemble:
         return *self._settled(history, out, quantiles), online
 
     def _settled(self, history: Panel, point: Floats, quantiles: Floats) -> tuple[Floats, Floats]:
-        """Return a forecast in which constant series go on, and those that just ceased to be have a width."""
+        """Return a forecast in which constant series go on, and those that just ceased to be have a width.
+
+        Quantiles that nobody here calibrated (a model from elsewhere, say) stay what they are.
+        """
+        if self.conformal is None:
+            return point, quantiles
         quantiles = Woken.of(history, self.task.levels, self.task.horizon).apply(quantiles, self._middle)
         return Steady.of(history, self.task).apply(point, quantiles, self._middle)
 
