@@ -88,6 +88,7 @@ WRAPPERS = {
     "zoo.search.samplers.population": "optuna",
     "zoo.search.samplers.random": "optuna",
     "zoo.search.samplers.surrogate": "scipy",
+    "zoo.search.samplers.untried": "optuna",
     "zoo.search.samplers.tpe": "optuna",
     "zoo.search.storage": "optuna",
     "zoo.search.suggest": "optuna",

@@ -289,7 +289,9 @@ def saved(tmp_path_factory: pytest.TempPathFactory, air_passengers: Path) -> Pat
     read = read_panel(air_passengers, horizon=12)
     task = Task(12, (12,))
     model = catalog.create("linear_direct").fit(read.panel, task, Context())
-    facts = trivial_facts(read.panel, read.report, "linear_direct", title="air", settings={}, message="")
+    facts = trivial_facts(
+        read.panel, read.report, "linear_direct", title="air", settings={}, seconds={}, messages=("",)
+    )
     pipeline = Pipeline(
         read.schema,
         read.panel,
