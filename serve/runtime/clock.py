@@ -45,7 +45,7 @@ class Clock:
     """
 
     def __init__(self, schema: Schema) -> None:
-        self._style, self.freq = schema.clock, schema.freq
+        self._schema, self._style, self.freq = schema, schema.clock, schema.freq
         self._fixed = schema.freq.is_fixed
         self._spacing = schema.freq.spacing
         self._long = not schema.freq.is_integer and self._spacing >= _LONG
@@ -53,6 +53,10 @@ class Clock:
         self.moment = lru_cache(_REMEMBERED)(self._moment)
         self.grid = lru_cache(_REMEMBERED)(self._grid)
         self.ahead = lru_cache(_REMEMBERED)(self._ahead)
+
+    def __reduce__(self) -> tuple[type[Clock], tuple[Schema]]:
+        """Go to the process that parses large bodies without what is remembered here."""
+        return Clock, (self._schema,)
 
     @property
     def fixed(self) -> int | None:
