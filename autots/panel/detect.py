@@ -398,7 +398,8 @@ class _Search:
             if len(still) == 1:
                 self.notes.append(f"column {still[0]!r} was read as the name of the series")
             return (still[0],) if len(still) == 1 else ()
-        able = [c for c in texts if keys.count([c]) > 1 and few(keys.merged([c]), n)]
+        # A name that is new in every other row describes rows.
+        able = [c for c in texts if 1 < keys.count([c]) <= n / 2 and few(keys.merged([c]), n)]
         if len(able) == 1:
             self.notes.append(f"column {able[0]!r} was read as the name of the series")
             return (able[0],)

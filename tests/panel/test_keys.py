@@ -155,3 +155,10 @@ def test_an_index_that_repeats_many_entries_is_refused():
     assert read_panel(twice, id_col="item").panel.n_series == 3
     same = pd.concat([shops().query("store == 1").drop(columns="store")] * 2).set_index(["item", "date"])
     assert read_panel(same).panel.n_series == 3
+
+
+def test_a_text_that_differs_in_most_rows_names_no_series():
+    days = pd.date_range("2024-01-01", periods=12)
+    table = pd.DataFrame({"when": np.repeat(days, 3), "sensor": [1, 2, 3] * 12, "note": [f"n{i}" for i in range(36)]})
+    with pytest.raises(DataError, match="could be any of"):
+        read_panel(table.assign(kwh=np.arange(36.0)))

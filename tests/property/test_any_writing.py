@@ -139,13 +139,15 @@ def written(draw, media=("frame", "csv", "parquet", "arrow")):
     if not how["given"]:
         # Two columns of numbers without a usual name are two series: what the reading rules say, and no fault.
         how["covariate"] &= target_name in ("y", "target")
-        how["given"] = whole and len(keys) == 1 and id_name in ("shop", "sensor")
+        # Nor is one name that is a number in all rows: such a column is a series that stands still.
+        number_ = str(labels[0]).rstrip("%").isdigit()
+        how["given"] = number_ and len(keys) == 1 and id_name in ("shop", "sensor")
     return Written(times, freq, keys, names, time_name, target_name, frame, how)
 
 
 def number(value: float, how: str) -> str:
     """Write a number as people do."""
-    plain = f"{value:.2f}" if how in ("comma", "german", "english") else repr(value)
+    plain = f"{value:.2f}" if how in ("comma", "german", "english") else repr(float(value))
     if how == "comma":
         return plain.replace(".", ",")
     if how in ("german", "english"):
