@@ -56,6 +56,8 @@ def columns(draw):
     form = draw(st.sampled_from(forms))
     if "%d%m%Y " in form or "%Y%m%d" in form or "%d%b%Y" in form:
         form = form.replace("T", " ")
+    # Years of two digits mean 1969 to 2068.
+    assume(not ("%y" in form or "%~y" in form) or index[-1].year < 2060)
     return index, form, alias
 
 
@@ -68,6 +70,10 @@ def check_reading(made, random):
     try:
         got = read_panel(frame)
     except DataError as error:
+        if "regular clock" in error.message:  # too short to show its pattern: refused as datetimes, too
+            with pytest.raises(DataError, match="regular clock"):
+                read_panel(frame.assign(date=index[rows]))
+            return
         # Two readings were open, and both are told; anything else is a way of writing that is not read.
         assert "one reading" in error.message, str(error)
         assert "date_format=" in error.hint
