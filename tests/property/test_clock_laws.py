@@ -99,12 +99,14 @@ def check_later_rows(made):
     assert schema == got.schema
     for n in (1, 5):
         more = schema.read_more(frame[-5:][:n], panel=got.panel)
-        np.testing.assert_array_equal(got.panel.append(more.panel).y[-n:], frame["value"].to_numpy()[-5:][:n])
+        joined = got.panel.append(more.panel).y
+        np.testing.assert_array_equal(joined[~np.isnan(joined)][-n:], frame["value"].to_numpy()[-5:][:n])
     ahead = got.panel.future_times(1)
     written = schema.write(got.panel.ids, ahead, np.zeros((1, 1)), np.zeros((1, 1, 0)), ())["date"][0]
     again = schema.read_more(frame[-5:-4].assign(date=written), panel=got.panel)
     assert again.panel.times[0] == ahead[0, 0]
-    if got.panel.freq == Frequency.parse(alias):
+    short_or_long = "%b" in form.lower() and set(index[:-5].month) == {5}  # May is both
+    if got.panel.freq == Frequency.parse(alias) and not short_or_long:
         assert written == texts[-5]
 
 
