@@ -117,7 +117,10 @@ def decide(
         whole = _mixed(column, notes)
     index, reads = _chosen(column, whole, notes)
     _check_century(column, index, reads)
-    return Written(index, reads, None if reads[0] == writing.ISO else writing.exact(index, values, reads[0]))
+    ways = [(form, way) for form in reads if form != writing.ISO and (way := writing.exact(index, values, form))]
+    if ways:  # "%b" reads May, but "%B" writes May and June
+        reads = (ways[0][0], *(form for form in reads if form != ways[0][0]))
+    return Written(index, reads, ways[0][1] if ways else None)
 
 
 def read_given(values: pd.Index[Any], form: str) -> pd.DatetimeIndex:
@@ -256,8 +259,8 @@ def _chosen(
     """Return the reading that makes the more regular clock, with its formats."""
     ranked = [(1.0, form) for form in readings]
     if len(readings) > 1:
-        # Few write two digits of the year first, but the days of one month read so are years without a hole.
-        prior = {form: _ODD if form.startswith("%y") and "%d" in form else 1.0 for form in readings}
+        # The days of one month, read year first, are years without a hole; but nobody puts full stops behind years.
+        prior = {form: _ODD if form.startswith("%y.") else 1.0 for form in readings}
         ranked = [(prior[form] * regularity(index), form) for form, (index, _) in readings.items()]
     ranked.sort(key=lambda pair: -pair[0])
     (best, won), rest = ranked[0], ranked[1:]
