@@ -19,6 +19,7 @@ _WEEK = 7 * _DAY
 _MONDAY = 4 * _DAY
 _OUTAGES = 0.02  # share of the gaps, the longest, that may be outages and do not tell against a step
 _COVER = 0.97  # share of the rows that a rule must explain
+_COVER_HOURS = 0.99  # the same for hours and weekdays: rows beside them would be merged with others
 _MOST_DAYS = 4  # days of a month that may be a rule
 _GAIN = 0.1  # how much fuller a rule's clock must be than the plain one
 _PLAIN = 0.97  # how full it must be where the plain one is at least half full
@@ -66,7 +67,7 @@ def find(t: Ints, c: Ints, step: int | None, plain: float) -> str | None:
             on = float(counts.max()) / len(t) if values[np.argmax(counts)] < _DAY else 0.0
         else:
             on = float((between == 0).mean())
-        if on < _COVER:
+        if on < (_COVER_HOURS if isinstance(rule, Cycle) else _COVER):
             continue
         # The numbers of the steps are a clock of whole numbers without holes.
         inner = np.concatenate([[True], (np.diff(at) != 0) | (np.diff(c) != 0)])
@@ -148,7 +149,10 @@ def _hours(moments: Ints, step: int) -> Iterator[tuple[Offset, str]]:
     open_ = np.isin(np.arange(7), np.unique(day % 7)) | ~np.isin(np.arange(7), passed)
     if weeks >= _WEEKS:
         slots, counts = np.unique(slot, return_counts=True)
-        yield _weekly(slots[counts >= _SHARE * weeks], step)
+        # How often each weekday came: as a day with rows where hours are asked for, else as a day that went by.
+        came = np.unique(day) if step < _DAY else np.arange(day[0], day[-1] + 1)
+        often = np.bincount(came % 7, minlength=7)[slots // _DAY]
+        yield _weekly(slots[counts >= _SHARE * often], step)
     if step < _DAY and day[-1] > day[0]:
         hour, counts = np.unique(slot % _DAY, return_counts=True)
         hour = hour[counts >= _SHARE * len(np.unique(day))]

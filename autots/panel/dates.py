@@ -21,6 +21,7 @@ __all__ = ["Written", "decide", "follow", "key_format", "names_moment", "regular
 _ZONE = re.compile(r"(?<=[\d:apmAPM]) ?(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)$")
 _MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _CLEAR = 1.5  # how much more regular the clock of one reading must be than that of another
+_ODD = 0.5  # what an unusual clock, or an unusual order, counts beside a usual one
 _FEW = 12  # writings that one column may mix
 _YEARS = 366 * 86_400_000_000_000
 _ORDERS = {"DMY": "day first", "MDY": "month first", "YMD": "year first", "W": "weeks", "YDM": "year, day, month"}
@@ -116,7 +117,10 @@ def decide(
         whole = _mixed(column, notes)
     index, reads = _chosen(column, whole, notes)
     _check_century(column, index, reads)
-    return Written(index, reads, None if reads[0] == writing.ISO else writing.exact(index, values, reads[0]))
+    ways = [(form, way) for form in reads if form != writing.ISO and (way := writing.exact(index, values, form))]
+    if ways:  # "%b" reads May, but "%B" writes May and June
+        reads = (ways[0][0], *(form for form in reads if form != ways[0][0]))
+    return Written(index, reads, ways[0][1] if ways else None)
 
 
 def read_given(values: pd.Index[Any], form: str) -> pd.DatetimeIndex:
@@ -242,15 +246,22 @@ def regularity(index: pd.DatetimeIndex) -> float:
         at = place(codes, times, freq, advise=False)[0].ordinals
     except DataError:
         return 0.0
-    odd = isinstance(freq.rule, Cycle) or (isinstance(freq.rule, MonthDays) and len(freq.rule.days) > 1)
-    return (0.5 if odd else 1.0) * len(np.unique(at)) / float(at.max() - at.min() + 1)
+    full = len(np.unique(at)) / float(at.max() - at.min() + 1)
+    if isinstance(freq.rule, Cycle):
+        span = int((times[-1] - times[0]).astype(np.int64))
+        return max(_ODD * full, min(1.0, len(times) / (span / freq.spacing + 1)))
+    return (_ODD if isinstance(freq.rule, MonthDays) and len(freq.rule.days) > 1 else 1.0) * full
 
 
 def _chosen(
     column: _Column, readings: dict[str, tuple[pd.DatetimeIndex, tuple[str, ...]]], notes: list[str]
 ) -> tuple[pd.DatetimeIndex, tuple[str, ...]]:
     """Return the reading that makes the more regular clock, with its formats."""
-    ranked = [(regularity(index) if len(readings) > 1 else 1.0, form) for form, (index, _) in readings.items()]
+    ranked = [(1.0, form) for form in readings]
+    if len(readings) > 1:
+        # The days of one month, read year first, are years without a hole; but nobody puts full stops behind years.
+        prior = {form: _ODD if form.startswith("%y.") else 1.0 for form in readings}
+        ranked = [(prior[form] * regularity(index), form) for form, (index, _) in readings.items()]
     ranked.sort(key=lambda pair: -pair[0])
     (best, won), rest = ranked[0], ranked[1:]
     season = next((form for form in readings if "%~y" in form), None)

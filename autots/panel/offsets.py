@@ -252,7 +252,7 @@ def _days(days: npt.NDArray[Any]) -> str:
 def _ranges(slots: Ints, step: int) -> str:
     """Return the hours of a day as text, each span from its first step to the end of its last one."""
     runs = np.split(slots, np.flatnonzero(np.diff(slots) != step) + 1)
-    return "+".join(f"{_clock(int(run[0]))}-{_clock(int(run[-1]) + step)}" for run in runs)
+    return "+".join(f"{_clock(int(run[0]))}-{_clock(min(int(run[-1]) + step, _DAY))}" for run in runs)
 
 
 def _clock(moment: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from autots.panel.columns import Remark
 from autots.panel.cycles import filled
@@ -31,6 +32,8 @@ _SHOWN = 5  # series that a finding names
 _SPARSE_GUESSED, _SPARSE_GIVEN, _SLACK = 20, 500, 1000
 # A guessed clock must have half of its rows, outages aside; so few steps more are no matter.
 _HALF, _FEW = 2, 20
+# Rows that must agree before day and month are said to have changed places.
+_WITNESSES, _MONTHS = 3, 12
 _NONE = np.iinfo(np.int64).min
 _DAY = 86_400 * 10**9
 _ASKED = 200  # series whose own clock is asked for before a refusal
@@ -301,8 +304,7 @@ class _Rows:
         """Refuse a clock that would invent most of its rows, unless the user asserts it or outages explain it."""
         cells, n = int(lengths.sum()), len(self.y)
         form = self.table.clock.reads[0] if self.table.clock.reads and not guessed else ""
-        if "%d" in form and "%m" in form and cells > _HALF * n + _FEW and self._mostly_holes():
-            # The user's clock is known, and day and month may have changed places.
+        if "%d" in form and "%m" in form and cells > _HALF * n + _FEW and self._swapped():
             raise DataError(
                 f"rows must lie on the clock {self.grid.freq.alias!r}, but {n} rows, read as {in_words(form)}, would "
                 f"need {cells} of its steps",
@@ -318,6 +320,20 @@ class _Rows:
             f"{str(self.table.labels[worst])[:40]!r}: {lengths[worst]}), {1 - n / cells:.0%} of them without a row",
             f"{advice}resample first, for example frame.resample('1D').sum(), or give freq='count' to number the rows",
         )
+
+    def _swapped(self) -> bool:
+        """Whether rows that lie far apart would follow each other if day and month changed places."""
+        when = pd.DatetimeIndex(self.table.times)
+        if len(when) < _WITNESSES or when.day.max() > _MONTHS or not self._mostly_holes():
+            return False
+        of_day = (self.table.times.astype(np.int64) % _DAY).astype("timedelta64[ns]")
+        parts = {"year": when.year, "month": when.day, "day": when.month}
+        times = np.asarray(pd.to_datetime(pd.DataFrame(parts)), dtype="datetime64[ns]") + of_day
+        try:
+            grid, _ = place(self.table.codes, times, self.grid.freq, advise=False)
+        except DataError:
+            return False
+        return not replace(self, grid=grid)._mostly_holes()
 
     def _mostly_holes(self) -> bool:
         order = np.lexsort((self.grid.ordinals, self.table.codes))
