@@ -399,7 +399,7 @@ class _Search:
                 self.notes.append(f"column {still[0]!r} was read as the name of the series")
             return (still[0],) if len(still) == 1 else ()
         # A name that is new in every other row describes rows.
-        able = [c for c in texts if 1 < keys.count([c]) <= n / 2 and few(keys.merged([c]), n)]
+        able = [c for c in texts if 1 < keys.count([c]) <= max(n / 2, 5) and few(keys.merged([c]), n)]
         if len(able) == 1:
             self.notes.append(f"column {able[0]!r} was read as the name of the series")
             return (able[0],)
@@ -409,11 +409,16 @@ class _Search:
             found = tuple(c for c in self.table.columns if c in longer[0])
             self.notes.append(f"{phrase(found)} were read as the key of the series")
             return found
-        could = able or whole or [list(key) for key in longer] or [c for c in free if c != self.target_col]
+        could = able or whole or [list(key) for key in longer]
         repeated = Keys(self.table, self._clock(time), exact=True).merged([])
+        begin = f"times repeat in {repeated} of {len(self.table)} rows, so a column must name the series, but "
+        if not could:
+            raise DataError(
+                f"{begin}no column beside {shown([c for c in self.table.columns if c not in names])} does",
+                "give id_col=..., add up rows of one time (frame.groupby(time).sum()), or join the parts of the clock",
+            )
         raise DataError(
-            f"times repeat in {repeated} of {len(self.table)} rows, so a column must name the series, but it could be "
-            f"any of {shown(could)}",
+            f"{begin}it could be any of {shown(could)}",
             f"give id_col={list(longer[0]) if longer else '...'}, or a list of columns that name a series together; or "
             "join the parts of the clock",
         )

@@ -218,7 +218,11 @@ MESSAGES = {
     "no year": (D.strftime("%d-%b"), "'01-Sep' cannot be read as one", "its year"),
     "contradiction": (["13/01/2024", *D.strftime("%m/%d/%Y")[1:]], "in row 0 is day first and", "ISO 8601"),
     "spreadsheet": ([*D[:30], *D[30:].strftime("%d/%m/%Y")], "'01/10/2024' in row 30 beside", "spreadsheets"),
-    "footer": ([*D[:-1].strftime("%m/%d/%Y"), "Total"], r"'Total' cannot be read as one \(row 59\)", "drop"),
+    "word": (
+        [*D[:29].strftime("%m/%d/%Y"), "soon", *D[30:].strftime("%m/%d/%Y")],
+        r"'soon' cannot.*\(row 29\)",
+        "drop",
+    ),
     "week 53": ([f"2019-W{w:02d}" for w in range(1, 54)], "'2019-W53' cannot", "ISO 8601"),
     "century": (pd.date_range("1960", periods=60, freq="YS").strftime("%d/%m/%y"), "2068 or 1968", "four digits"),
 }
