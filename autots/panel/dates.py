@@ -360,6 +360,12 @@ def _check_order(index: pd.DatetimeIndex, values: pd.Index[Any], name: object, r
         )
 
 
+# Names of weeks, and of months, quarters, years and dates, as columns are called in other languages, too.
+_WEEK = r"w(ee)?k|kw|yyyyww|woche|semain|seman|settiman|uge$|uke$|vecka|tydzie"
+_OTHERS = (
+    r"mon[ae]t|mois|^mes$|mese|maand|m[åa]ned|m[åa]nad|quartal|trimest|jahr|ann[ée]e|^a[ñn]o|anno|"
+    r"datum|^data$|fecha"
+)
 _KEYS = {4: (), 5: ("%Y%q",), 6: ("%Y%m", "%G%V"), 7: ("%Y%j",)}
 
 
@@ -383,12 +389,14 @@ def key_format(numbers: npt.NDArray[np.int64], name: object) -> str | None:
         return None
     years = len({text[:4] for text in texts})
     periods = len({text[4:] for text in texts})
-    named = re.search(r"month|week|quarter|period|year|date|yyyy|qtr|wk|^ym|^yw|^yq|^ds$|time$|stamp", label)
+    of_week = re.search(_WEEK, label)
+    named = of_week or re.search(r"month|quarter|period|year|date|yyyy|qtr|^ym|^yw|^yq|^ds$|time$|stamp", label)
+    named = named or re.search(_OTHERS, label)
     if label in _COUNTERS and years == 1:
         return None
     if not (periods > 1 and (years > 1 or named)):
         return None
-    if re.search(r"w(ee)?k|kw|yyyyww", label) and any(form == "%G%V" for form, _ in fitting):
+    if of_week and any(form == "%G%V" for form, _ in fitting):
         return "%G%V"
     if len(fitting) > 1 and regularity(fitting[1][1]) > _CLEAR * regularity(fitting[0][1]):
         return fitting[1][0]

@@ -212,6 +212,24 @@ def test_dates_written_as_one_number_are_refused_with_the_conversion():
     with pytest.raises(DataError, match="looks like dates") as caught:
         read_panel(with_times([20200101, 20200102, 20200103]))
     assert "format='%Y%m%d'" in caught.value.hint
+    # Numbers that were floats for a while, as beside a missing value, are no less dates.
+    with pytest.raises(DataError, match="looks like dates") as caught:
+        read_panel(with_times([20200131.0, 20200201.0, 20200202.0]))
+    assert "astype('int64'), format='%Y%m%d'" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "freq"),
+    [("KW", "W-MON"), ("Woche", "W-MON"), ("semaine", "W-MON"), ("Monat", "MS"), ("mes", "MS"), ("Kalenderjahr", "MS")],
+)
+def test_keys_of_one_year_are_read_by_the_column_s_name_in_other_languages_too(name, freq):
+    frame = pd.DataFrame({name: 202401 + np.arange(10), "y": np.arange(10.0)})
+    assert read_panel(frame, time_col=name).panel.freq.alias == freq
+
+
+def test_a_column_of_times_without_a_name_is_refused():
+    with pytest.raises(DataError, match="must have a name"):
+        read_panel(pd.DataFrame({None: DAYS, "y": np.arange(30.0)}))
 
 
 @pytest.mark.parametrize(
