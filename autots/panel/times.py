@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from autots.panel import writing
-from autots.panel.dates import decide, follow, key_format, suffixes
+from autots.panel.dates import decide, follow, key_format, refuse_quarters, suffixes
 from autots.panel.frequency import Times
 from autots.panel.grid import unit_hint
 from autots.panel.zones import ADVICE, Offsets, changes_of, wall_clock, written_offsets, zone_name, zones_like
@@ -330,6 +330,8 @@ class _Source:
         else:
             # Digits that no date has, such as 20204, were found to be keys.
             key = self.key(np.array([int(v) for v in bare])) if matching(bare, r"\d{5}|\d{7}") else None
+            if self.given is None and matching(bare, r"\d{6}"):
+                refuse_quarters(bare, self.name)
             read = decide(bare, self.name, self.notes, row=self.row, given=self.given or key)
             form = read.format if zones is None and bool((stripped == self.values).all()) else None
             index, style = read.index, TimeStyle("text", self.dtype, None, False, form, read.reads)

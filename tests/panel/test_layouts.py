@@ -424,3 +424,14 @@ def test_a_later_year_of_months_may_be_unfinished():
     first = read_panel(table)
     more = first.schema.read_more(pd.DataFrame({"year": [2022], "Jan": [5.0], "Feb": [6.0]}), panel=first.panel)
     np.testing.assert_array_equal(more.panel.y, [5.0, 6.0])
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_quarters_with_a_leading_zero_are_not_read_as_months_with_holes(as_text):
+    keys = [year * 100 + quarter for year in range(2018, 2024) for quarter in range(1, 5)]
+    frame = pd.DataFrame({"quarter": [str(k) for k in keys] if as_text else keys, "y": np.arange(24.0)})
+    with pytest.raises(DataError, match="quarters, or the months") as caught:
+        read_panel(frame)
+    assert "Q" in caught.value.hint
+    frame["quarter"] = frame["quarter"].astype(str).str.replace(r"0(.)$", r"Q\1", regex=True)
+    assert read_panel(frame).panel.freq.alias == "QS-JAN"
