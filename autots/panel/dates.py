@@ -16,7 +16,7 @@ from autots.panel.grid import infer_frequency, place
 from autots.panel.offsets import Cycle, MonthDays
 from zoo.errors import ConfigError, DataError
 
-__all__ = ["Written", "decide", "follow", "key_format", "names_moment", "regularity", "suffixes"]
+__all__ = ["Written", "decide", "follow", "key_format", "names_moment", "refuse_quarters", "regularity", "suffixes"]
 
 _ZONE = re.compile(r"(?<=[\d:apmAPM]) ?(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)$")
 _MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
@@ -371,6 +371,13 @@ def _check_order(index: pd.DatetimeIndex, values: pd.Index[Any], name: object, r
         )
 
 
+# Names of weeks, and of months, quarters, years and dates, as columns are called in other languages, too.
+_WEEK = r"w(ee)?k|kw|yyyyww|woche|semain|seman|settiman|uge$|uke$|vecka|tydzie"
+_OTHERS = (
+    r"mon[ae]t|mois|^mes$|mese|maand|m[åa]ned|m[åa]nad|quartal|trimest|jahr|ann[ée]e|^a[ñn]o|anno|"
+    r"datum|^data$|fecha"
+)
+_QUARTERED = 3  # years of four periods each, before these are taken for quarters
 _KEYS = {4: (), 5: ("%Y%q",), 6: ("%Y%m", "%G%V"), 7: ("%Y%j",)}
 
 
@@ -394,13 +401,33 @@ def key_format(numbers: npt.NDArray[np.int64], name: object) -> str | None:
         return None
     years = len({text[:4] for text in texts})
     periods = len({text[4:] for text in texts})
-    named = re.search(r"month|week|quarter|period|year|date|yyyy|qtr|wk|^ym|^yw|^yq|^ds$|time$|stamp", label)
+    of_week = re.search(_WEEK, label)
+    named = of_week or re.search(r"month|quarter|period|year|date|yyyy|qtr|^ym|^yw|^yq|^ds$|time$|stamp", label)
+    named = named or re.search(_OTHERS, label)
     if label in _COUNTERS and years == 1:
         return None
     if not (periods > 1 and (years > 1 or named)):
         return None
-    if re.search(r"w(ee)?k|kw|yyyyww", label) and any(form == "%G%V" for form, _ in fitting):
+    if of_week and any(form == "%G%V" for form, _ in fitting):
         return "%G%V"
     if len(fitting) > 1 and regularity(fitting[1][1]) > _CLEAR * regularity(fitting[0][1]):
         return fitting[1][0]
+    if fitting[0][0] == "%Y%m":
+        refuse_quarters(texts, name)
     return fitting[0][0]
+
+
+def refuse_quarters(texts: pd.Index[Any], name: object) -> None:
+    """Raise if keys such as 201801 name but the first four periods of every year: months or, rather, quarters.
+
+    Raises:
+        DataError: They do, over three years or more.
+    """
+    if len({text[:4] for text in texts}) < _QUARTERED or {text[4:] for text in texts} != {"01", "02", "03", "04"}:
+        return
+    raise DataError(
+        f"keys of periods must have one reading, but {name!r} holds {texts[0]} and the like, with but "
+        "01 to 04 in each year: quarters, or the months January to April",
+        f"for quarters give frame[{name!r}].astype(str).str.replace(r'0(.)$', r'Q\\1', regex=True), for months write "
+        f"ISO 8601 ({texts[0][:4]}-01)",
+    )

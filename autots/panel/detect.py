@@ -160,6 +160,11 @@ class _Search:
     def layout(self) -> Layout:
         index: Any = self.table.index
         time = self._time()
+        if time is None and "time" not in self.levels:
+            raise DataError(
+                f"the column of times must have a name, but it is None among {shown(list(self.table.columns))}",
+                "name it, for example frame.columns = ['ds', 'y']",
+            )
         key = self._id(time)
         free = [c for c in self.table.columns if c not in {time, *key, *self.known, *self.static}]
         if not self.key and "id" not in self.levels:

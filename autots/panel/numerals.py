@@ -166,11 +166,13 @@ def _decided(able: list[NumberStyle], digits: list[str], name: object, decimal: 
         # Below 1000 there is no mark to write; fractions of just three digits beside whole numbers are rare.
         if decimal == other or (whole and len(marked) + len(whole) >= _LEAST_SEEN):
             return NumberStyle(other, mark, as_group.unit)
-        value = marked[0]
+        value, asked = marked[0], f"frame[{name!r}]"
+        point = asked if mark == "." else f"{asked}.str.replace(',', '.')"
         raise DataError(
             f"numbers must have one reading, but {name!r} holds {value!r}, which is "
             f"{value.replace(mark, '')} if {mark!r} stands between thousands, and {value.replace(mark, '.')} if it is "
             "the decimal mark, and no value tells which",
-            f"convert it first: frame[{name!r}] = frame[{name!r}].str.replace({mark!r}, '') (or '.').astype(float)",
+            f"convert it first: {asked} = {asked}.str.replace({mark!r}, '').astype(float) if it stands between "
+            f"thousands, else {asked} = {point}.astype(float)",
         )
     return next((style for style in able if style.decimal == decimal), able[0])

@@ -18,7 +18,7 @@ from autots.panel.layouts import ID_NAMES, Layout, as_text, shown
 from autots.panel.numerals import PLAIN, NumberStyle
 from autots.panel.panel import Floats, Future, Panel
 from autots.panel.repair import DataReport, repair
-from autots.panel.table import flatten, read_static
+from autots.panel.table import flatten, left_of_wide, read_static
 from autots.panel.tidy import tidied, turned
 from autots.panel.times import TimeStyle, read_times
 from autots.panel.zones import LocalClock
@@ -110,8 +110,11 @@ class Schema:
             DataError: The table does not have what the first one had.
         """
         table, remarks = self._read(data)
+        lost = (
+            () if self.layout.kind != "wide" else left_of_wide(table, self.layout, () if panel is None else panel.ids)
+        )
         flat = flatten(table, self.layout, clock=self.clock, categories=self.categories, numbers=self.numbers)
-        flat = replace(flat, notes=(*remarks, *flat.notes))
+        flat = replace(flat, notes=(*remarks, *lost, *flat.notes))
         due = None
         if panel is not None:
             begins = panel.freq.advance(panel.last_times, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,7 +21,9 @@ from autots.panel.times import TimeStyle, read_times
 from zoo.errors import DataError
 from zoo.tables.source import Table
 
-__all__ = ["COUNT", "FlatTable", "StaticTable", "counted", "flatten", "read_static", "wide_series"]
+__all__ = ["COUNT", "FlatTable", "StaticTable", "counted", "flatten", "left_of_wide", "read_static", "wide_series"]
+
+_LOOKED = 1000  # different values of a column that are compared with the names of series
 
 #: The frequency of a table whose rows are numbered rather than dated.
 COUNT = "count"
@@ -181,6 +183,39 @@ def wide_series(table: pd.DataFrame, layout: Layout) -> list[Any]:
     other = {layout.columns.time, *layout.columns.known}
     columns = [c for c in table.columns if c not in other]
     return [c for c in columns if is_number(table[c])]
+
+
+def left_of_wide(table: Table, layout: Layout, series: Iterable[Any]) -> tuple[str, ...]:
+    """Return notes on columns of a later wide table that hold no numbers and are left out.
+
+    Args:
+        table: The table.
+        layout: How the first one was read.
+        series: The series that are known.
+
+    Raises:
+        DataError: A known series is among them, or the table has a row per series and time instead of a column each.
+    """
+    if not isinstance(table, pd.DataFrame):
+        return ()
+    roles = {layout.columns.time, *layout.columns.known}
+    numbers = set(wide_series(table, layout))
+    others = [c for c in table.columns if c not in roles and c not in numbers and not table[c].isna().all()]
+    known = {as_text(name) for name in series}
+    for name in others:
+        if as_text(name) in known:
+            value = table[name].dropna().iloc[0]
+            raise DataError(
+                f"the column of a series must hold numbers, but {name!r} holds {value!r}",
+                "correct or drop these values",
+            )
+        cells = set(map(as_text, table[name].dropna().unique()[:_LOOKED]))
+        if cells & known and not any(as_text(c) in known for c in numbers):
+            raise DataError(
+                f"series must have a column each, as in the first table, but the column {name!r} names them",
+                f"turn it: frame.pivot(index={layout.columns.time!r}, columns={name!r}, values=...).reset_index()",
+            )
+    return tuple(f"column {name!r} holds no numbers and is left out" for name in others)
 
 
 def _flatten_wide(

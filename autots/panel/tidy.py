@@ -309,7 +309,10 @@ def turned(
         return calendar
     across = [name for name in table.columns if _names_time(name)]
     rest = [name for name in table.columns if name not in across]
-    if len(across) < _LEAST_ACROSS or len(across) < len(rest) or not table.columns.is_unique:
+    if not across or not table.columns.is_unique:
+        return None
+    # A later table of a kind that is known may bring a single new time.
+    if columns is None and (len(across) < _LEAST_ACROSS or len(across) < len(rest)):
         return None
     if any(is_moment(table[c], named=str(c).lower() in TIME_NAMES) for c in rest):
         return None
@@ -339,7 +342,8 @@ def _of_months(table: pd.DataFrame, columns: Columns | None) -> pd.DataFrame | N
     rest = [name for name in table.columns if name not in across and not _FOOT.match(str(name))]
     years = [n for n in rest if str(n).strip().lower() in ("year", "jahr", "année", "año", "anno", "ano", "")]
     years = years or [n for n in rest if _COUNTER.fullmatch(as_text(n))]
-    if len(across) < 12 or len({months[name] for name in across}) < len(across) or len(years) != 1:
+    least = 12 if columns is None else 1
+    if len(across) < least or len({months[name] for name in across}) < len(across) or len(years) != 1:
         return None
     year = pd.to_numeric(table[years[0]], errors="coerce")
     if not year.between(1800, 2099).all() or any(is_number(table[n]) for n in rest if n != years[0]):

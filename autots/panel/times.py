@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from autots.panel import writing
-from autots.panel.dates import decide, follow, key_format, suffixes
+from autots.panel.dates import decide, follow, key_format, refuse_quarters, suffixes
 from autots.panel.frequency import Times
 from autots.panel.grid import unit_hint
 from autots.panel.zones import ADVICE, Offsets, changes_of, wall_clock, written_offsets, zone_name, zones_like
@@ -220,7 +220,11 @@ class _Source:
                     f"{self.row(at)}",
                     unit_hint(numbers, f"frame[{name!r}]") or "round them, or give dates",
                 )
-            return None if self.key(numbers.astype(np.int64)) else numbers.astype(np.int64)
+            whole = numbers.astype(np.int64)
+            if self.key(whole):
+                return None
+            self._refuse_dates(whole)
+            return whole
         inferred = pd.api.types.infer_dtype(values)
         if inferred == "string" and self.given is None and matching(values, r"-?\d+"):
             known = self.like is not None and self.like.kind != "integer"
@@ -235,16 +239,21 @@ class _Source:
         found = np.asarray(values, dtype=np.int64)
         if self.key(found):
             return None
+        self._refuse_dates(found)
+        return found
+
+    def _refuse_dates(self, found: npt.NDArray[np.int64]) -> None:
+        """Raise if numbers such as 20200131 are dates: counted, they would leave 69 steps behind each month."""
         lengths = {len(str(v)) for v in (found.min(), found.max())}
         form = _NUMBERED.get(lengths.pop()) if len(lengths) == 1 else None
         if len(found) > 1 and form and 1900 <= int(str(found.min())[:4]) and int(str(found.max())[:4]) <= 2100:
             looks = writing.read(pd.Index(found.astype(str), dtype=object), form)
             if not looks.isna().any():
+                cast = ".astype('int64')" if pd.api.types.is_float_dtype(self.values.dtype) else ""
                 raise DataError(
-                    f"a clock of integers must count steps, but {name!r} looks like dates ({found[0]})",
-                    f"convert it: frame[{name!r}] = pd.to_datetime(frame[{name!r}], format={form!r})",
+                    f"a clock of integers must count steps, but {self.name!r} looks like dates ({found[0]})",
+                    f"convert it: frame[{self.name!r}] = pd.to_datetime(frame[{self.name!r}]{cast}, format={form!r})",
                 )
-        return found
 
     def key(self, numbers: npt.NDArray[np.int64]) -> str | None:
         """Return the format of whole numbers that name periods, or None."""
@@ -321,6 +330,8 @@ class _Source:
         else:
             # Digits that no date has, such as 20204, were found to be keys.
             key = self.key(np.array([int(v) for v in bare])) if matching(bare, r"\d{5}|\d{7}") else None
+            if self.given is None and matching(bare, r"\d{6}"):
+                refuse_quarters(bare, self.name)
             read = decide(bare, self.name, self.notes, row=self.row, given=self.given or key)
             form = read.format if zones is None and bool((stripped == self.values).all()) else None
             index, style = read.index, TimeStyle("text", self.dtype, None, False, form, read.reads)

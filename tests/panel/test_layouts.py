@@ -212,6 +212,24 @@ def test_dates_written_as_one_number_are_refused_with_the_conversion():
     with pytest.raises(DataError, match="looks like dates") as caught:
         read_panel(with_times([20200101, 20200102, 20200103]))
     assert "format='%Y%m%d'" in caught.value.hint
+    # Numbers that were floats for a while, as beside a missing value, are no less dates.
+    with pytest.raises(DataError, match="looks like dates") as caught:
+        read_panel(with_times([20200131.0, 20200201.0, 20200202.0]))
+    assert "astype('int64'), format='%Y%m%d'" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "freq"),
+    [("KW", "W-MON"), ("Woche", "W-MON"), ("semaine", "W-MON"), ("Monat", "MS"), ("mes", "MS"), ("Kalenderjahr", "MS")],
+)
+def test_keys_of_one_year_are_read_by_the_column_s_name_in_other_languages_too(name, freq):
+    frame = pd.DataFrame({name: 202401 + np.arange(10), "y": np.arange(10.0)})
+    assert read_panel(frame, time_col=name).panel.freq.alias == freq
+
+
+def test_a_column_of_times_without_a_name_is_refused():
+    with pytest.raises(DataError, match="must have a name"):
+        read_panel(pd.DataFrame({None: DAYS, "y": np.arange(30.0)}))
 
 
 @pytest.mark.parametrize(
@@ -360,3 +378,60 @@ def test_columns_of_the_same_name_or_of_two_levels_are_refused():
         read_panel(pd.concat([frame, frame[["y"]]], axis=1))
     with pytest.raises(DataError, match="one level, but got 2"):
         read_panel(pd.concat({"x": frame}, axis=1))
+
+
+def wide_and_schema():
+    first = read_panel(pd.DataFrame({"date": DAYS, "A": np.arange(30.0), "B": np.arange(30.0) * 2}))
+    days = pd.date_range(DAYS[-1] + pd.Timedelta(days=1), periods=3)
+    return first, days
+
+
+def test_a_long_table_after_a_wide_one_is_refused_and_not_averaged():
+    first, days = wide_and_schema()
+    later = pd.DataFrame({"date": days, "A": [1.0, 2.0, 3.0], "B": [4.0, 5.0, 6.0]}).melt("date")
+    with pytest.raises(DataError, match="a column each, as in the first table") as caught:
+        first.schema.read_more(later, panel=first.panel)
+    assert "pivot" in caught.value.hint
+
+
+def test_a_later_wide_table_loses_no_series_in_silence():
+    first, days = wide_and_schema()
+    later = pd.DataFrame({"date": days, "A": ["x", "y", "z"], "B": [4.0, 5.0, 6.0]})
+    with pytest.raises(DataError, match="'A' holds 'x'"):
+        first.schema.read_more(later, panel=first.panel)
+    later = pd.DataFrame({"date": days, "A": [1.0, 2.0, 3.0], "note": ["x", "y", "z"]})
+    more = first.schema.read_more(later, panel=first.panel)
+    assert list(more.panel.ids) == ["A"]
+    assert any("'note' holds no numbers" in finding.message for finding in more.report.findings)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_a_later_table_with_times_across_may_bring_few_times(n):
+    months = [f"2023-{m:02d}" for m in range(1, 13)]
+    table = pd.DataFrame(np.arange(48.0).reshape(4, 12), columns=months)
+    table.insert(0, "shop", list("abcd"))
+    first = read_panel(table)
+    later = pd.DataFrame({"shop": list("abcd"), **{f"2024-{m + 1:02d}": [1.0, 2.0, 3.0, 4.0] for m in range(n)}})
+    more = first.schema.read_more(later, panel=first.panel)
+    assert list(more.panel.lengths) == [n] * 4
+    np.testing.assert_array_equal(more.panel.y, np.repeat([1.0, 2.0, 3.0, 4.0], n))
+    assert str(more.panel.times[0]).startswith("2024-01-01")
+
+
+def test_a_later_year_of_months_may_be_unfinished():
+    months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+    table = pd.DataFrame({"year": range(2010, 2022), **{m: np.arange(12.0) + i for i, m in enumerate(months)}})
+    first = read_panel(table)
+    more = first.schema.read_more(pd.DataFrame({"year": [2022], "Jan": [5.0], "Feb": [6.0]}), panel=first.panel)
+    np.testing.assert_array_equal(more.panel.y, [5.0, 6.0])
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_quarters_with_a_leading_zero_are_not_read_as_months_with_holes(as_text):
+    keys = [year * 100 + quarter for year in range(2018, 2024) for quarter in range(1, 5)]
+    frame = pd.DataFrame({"quarter": [str(k) for k in keys] if as_text else keys, "y": np.arange(24.0)})
+    with pytest.raises(DataError, match="quarters, or the months") as caught:
+        read_panel(frame)
+    assert "Q" in caught.value.hint
+    frame["quarter"] = frame["quarter"].astype(str).str.replace(r"0(.)$", r"Q\1", regex=True)
+    assert read_panel(frame).panel.freq.alias == "QS-JAN"

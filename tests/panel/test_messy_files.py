@@ -249,6 +249,44 @@ def thousands_with_blanks_and_dashes_for_missing(folder: Path) -> tuple[Path, Tr
     return text(folder, lines("date,sales", rows)), Truth(total=TOTAL - float(Y[20]))
 
 
+@file
+def no_header_and_months_in_words(folder: Path) -> tuple[Path, Truth]:
+    months = pd.date_range("2020-01-01", periods=48, freq="MS")
+    rows = [f"{m:%b %Y},{y}" for m, y in zip(months, Y[:48], strict=True)]
+    return text(folder, lines(rows[0], rows[1:])), Truth(
+        freq="MS", start="2020-01-01", end="2023-12-01", total=float(Y[:48].sum()), noted="header: none"
+    )
+
+
+@file
+def no_header_and_quarters(folder: Path) -> tuple[Path, Truth]:
+    rows = [f"{2010 + i // 4}-Q{i % 4 + 1},{y}" for i, y in enumerate(Y[:40])]
+    return text(folder, lines(rows[0], rows[1:])), Truth(
+        freq="QS-JAN", start="2010-01-01", end="2019-10-01", total=float(Y[:40].sum()), noted="header: none"
+    )
+
+
+@file
+def no_header_and_hours_with_am_and_pm(folder: Path) -> tuple[Path, Truth]:
+    hours = pd.date_range("2024-03-20", periods=90, freq="h")
+    rows = [f"{h:%m/%d/%Y %I:%M:%S %p},{y}" for h, y in zip(hours, Y, strict=True)]
+    return text(folder, lines(rows[0], rows[1:])), Truth(
+        freq="h", start="2024-03-20", end="2024-03-23", noted="header: none"
+    )
+
+
+@file
+def a_line_that_tells_spreadsheets_the_separator(folder: Path) -> tuple[Path, Truth]:
+    rows = [f"{d:%d.%m.%Y};{german(y)}" for d, y in zip(DAYS, Y, strict=True)]
+    return text(folder, lines("sep=;", ["Datum;Umsatz", *rows])), Truth(noted="'Umsatz' were written")
+
+
+@file
+def dates_as_fractions(folder: Path) -> tuple[Path, Truth]:
+    rows = [f"{d:%Y%m%d}.0,{y}" for d, y in zip(DAYS, Y, strict=True)]
+    return text(folder, lines("date,sales", rows)), Truth(refused=True)
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_messy_file_is_read_as_it_is_or_refused_with_a_way_out(name: str, tmp_path: Path) -> None:
     path, truth = FILES[name](tmp_path)

@@ -29,7 +29,16 @@ _DATE = re.compile(
     r"\d{4}-\d{1,2}(-\d{1,2})?([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?(Z|[+-]\d{2}:?\d{2})?|"
     r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}([ T]\d{1,2}:\d{2}(:\d{2})?)?"
 )
+_MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
+# Dates with letters, of which a single one may be a name: they count above others of their kind alone.
+_WORDED = re.compile(
+    rf"(\d{{1,2}}[ -])?{_MONTH}[ -]?\d{{2,4}}|\d{{1,2}}[ -]{_MONTH}[ ,-]+\d{{2,4}}|{_MONTH} \d{{1,2}},? \d{{4}}|"
+    r"\d{4}[ -]?[qwm]\d{1,2}|[qwm]\d{1,2}[ /-]\d{2,4}|"
+    r"([a-z]{3},? )?\d{1,4}[./-]\d{1,2}[./-]\d{1,4},?[ t]+\d{1,2}(:\d{2}){1,2}([.,]\d+)?( ?[ap]\.?m\.?)?",
+    re.IGNORECASE,
+)
 _COMMA = re.compile(r"[-+]?\d{1,3}(\.\d{3})*,\d+|[-+]?\d+,\d+")
+_SIGN = re.compile(r'"?sep=([\t;|,])"?\s*', re.IGNORECASE)
 _GROUP = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+")
 
 
@@ -135,8 +144,11 @@ def sniff(head: str, *, whole: bool, delimiter: str | None = None) -> Sniffed:
     lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$", head)
     if not whole and len(lines) > 1:
         lines = lines[:-1]
-    sign = delimiter or _delimiter(lines)
+    above = _SIGN.fullmatch(lines[0]) if lines else None
+    sign = delimiter or (above[1] if above else _delimiter(lines))
     rows = _rows(lines[:_LOOK], sign)
+    if above and len(rows) > 1:  # spreadsheets are told the sign so; it is no row of names
+        rows = rows[1:]
     usual = _usual(rows)
     at = _first(rows, usual)
     decisions: list[tuple[str, str]] = []
@@ -144,7 +156,7 @@ def sniff(head: str, *, whole: bool, delimiter: str | None = None) -> Sniffed:
         decisions.append(("lines above the header", f"{at} left out: {sign.join(rows[0][1])[:60]!r}"))
     header, data = list(rows[at][1]), [row for _, row in rows[at + 1 :]]
     skip = rows[at][0]
-    changed = bool(at)
+    changed = bool(at) or above is not None
     if header[0].startswith("#") and len(header) == usual:
         header[0], changed = header[0].lstrip("# "), True
     if len(header) == usual - 1 and data:
@@ -239,7 +251,7 @@ def _is_value(cell: str) -> bool:
 
 def _kind(cells: Sequence[str]) -> str:
     there = [cell.strip() for cell in cells if cell.strip()]
-    if there and all(_DATE.fullmatch(cell) for cell in there):
+    if there and all(_DATE.fullmatch(cell) or _WORDED.fullmatch(cell) for cell in there):
         return "date"
     if there and all(_NUMBER.fullmatch(cell) for cell in there):
         return "number"
