@@ -367,8 +367,9 @@ class _Layout:
         keys = table.column(str(self.names.id)).combine_chunks()
         encoded = keys.dictionary_encode()
         codes = encoded.indices.to_numpy().astype(np.int64)
-        ids = np.array(encoded.dictionary.to_pylist())
-        ids = ids.astype(object) if ids.dtype.kind in "US" else ids.astype(np.int64)
+        found = encoded.dictionary.to_pylist()
+        # As objects at once: numpy's own texts lose NULs at their end.
+        ids = np.array(found, dtype=object if found and isinstance(found[0], str) else np.int64)
         offsets = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=len(ids)))])
         columns: dict[str, Array] = {
             name: pc.fill_null(table.column(name), float("nan")).to_numpy().copy() for name in self.numbers
