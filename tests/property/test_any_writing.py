@@ -145,7 +145,7 @@ def written(draw, media=("frame", "csv", "parquet", "arrow")):
 
 def number(value: float, how: str) -> str:
     """Write a number as people do."""
-    plain = f"{value:.2f}" if how in ("comma", "german", "english") else repr(value)
+    plain = f"{value:.2f}" if how in ("comma", "german", "english") else repr(float(value))
     if how == "comma":
         return plain.replace(".", ",")
     if how in ("german", "english"):
