@@ -8,6 +8,7 @@ What was read is written back in the user's own columns and compared with the tr
 import csv
 import gzip
 import os
+import re
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,7 +140,8 @@ def written(draw, media=("frame", "csv", "parquet", "arrow")):
     if not how["given"]:
         # Two columns of numbers without a usual name are two series: what the reading rules say, and no fault.
         how["covariate"] &= target_name in ("y", "target")
-        how["given"] = whole and len(keys) == 1 and id_name in ("shop", "sensor")
+        alike = re.fullmatch(r"\d+%?", str(keys[0][0])) is not None  # a key that reads as a number
+        how["given"] = len(keys) == 1 and alike and id_name in ("shop", "sensor")
     return Written(times, freq, keys, names, time_name, target_name, frame, how)
 
 
