@@ -63,6 +63,16 @@ def test_ids_that_look_alike_are_series_of_their_own_on_both(spark_session, tmp_
     assert reports[0].checksum == reports[1].checksum and reports[0].rows_out == 33
 
 
+@pytest.mark.parametrize(
+    ("every", "zone"), [("7d", None), ("14d", "UTC"), ("1d", "Asia/Kolkata"), ("7d", "Asia/Kolkata")]
+)
+def test_days_and_weeks_begin_where_people_begin_them_on_both(spark_session, tmp_path, every, zone):
+    table = raw_table().drop_duplicates(["meter", "ts"])
+    table["ts"] = table["ts"].dt.tz_localize(zone)
+    reports, _ = both([{"resample": {"every": every, "how": "sum"}}], table, spark_session, tmp_path)
+    assert reports[0].checksum == reports[1].checksum
+
+
 @pytest.mark.parametrize("id", ["meter", None])
 def test_the_digest_of_raw_rows_is_the_same_on_both(spark_session, tmp_path, id):
     table = raw_table().assign(empty=None)

@@ -266,3 +266,15 @@ def test_the_progress_line_says_where_a_study_stands() -> None:
     assert line.startswith("2 of 5 trials · 1 running · best 2.5 (trial 1) · 59:59 left")
     with Study.open(None, SPACE, metrics=[Metric("a", "minimize"), Metric("b", "minimize")]) as study:
         assert "0 on the front" in Progress(study).line()
+
+
+@pytest.mark.parametrize(("given", "size"), [("1GB", 10**9), ("512MiB", 2**29), (1e9, 10**9), ("2000000", 2_000_000)])
+def test_memory_may_be_a_text_with_a_unit(given: Any, size: int) -> None:
+    assert Resources.of({"memory": given}).memory == size
+
+
+@pytest.mark.parametrize("given", ["much", "0", "", -1, float("nan"), True])
+def test_memory_that_is_no_size_is_refused_with_examples(given: Any) -> None:
+    with pytest.raises(ConfigError, match="memory must be a size") as refused:
+        Resources.of({"memory": given})
+    assert "GB" in str(refused.value.hint)

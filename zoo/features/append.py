@@ -103,8 +103,7 @@ def tail(pipeline: Pipeline, rows: pd.DataFrame) -> pd.DataFrame:
     if _thins(plan):
         return rows
     newest = history.times[history.groups.offsets[1:] - 1]
-    if plan.every is not None:
-        newest = newest // plan.every * plan.every
+    newest = plan.step_of(newest, history.ticks.zone)
     first = dict(zip(history.ids.tolist(), newest.tolist(), strict=True))
     return _rows_of(rows, pipeline, first, needed(plan, history, first))
 
@@ -112,8 +111,7 @@ def tail(pipeline: Pipeline, rows: pd.DataFrame) -> pd.DataFrame:
 def _first_changed(plan: Plan, arriving: Batch) -> dict[Any, int]:
     """Return id -> the first row of the grid that new rows can change."""
     first = arriving.times[arriving.groups.offsets[:-1]]
-    if plan.every is not None:
-        first = first // plan.every * plan.every
+    first = plan.step_of(first, arriving.ticks.zone)
     return dict(zip(arriving.ids.tolist(), first.tolist(), strict=True))
 
 
@@ -134,11 +132,11 @@ def needed(plan: Plan, history: Batch, first: dict[Any, int]) -> dict[Any, int]:
             continue
         begin, end = int(history.groups.offsets[i]), int(history.groups.offsets[i + 1])
         times = history.times[begin:end]
-        out[key] = _reach(times, first[key], plan)
+        out[key] = _reach(times, first[key], plan, history.ticks.zone)
     return out
 
 
-def _reach(times: Ints, first: int, plan: Plan) -> int:
+def _reach(times: Ints, first: int, plan: Plan, zone: str | None) -> int:
     """Return the time of the row with which a sufficient history begins."""
     if plan.every is None:
         # Rows are counted, and each time may have several before they are thinned out.
@@ -148,7 +146,7 @@ def _reach(times: Ints, first: int, plan: Plan) -> int:
     edge = first - plan.lookback * plan.every
     # It begins with a row: steps before it would not be there, and a step that is not there is not a missing value.
     at = int(np.searchsorted(times, edge, side="right")) - 1
-    return int(times[max(at, 0)]) // plan.every * plan.every if len(times) else edge
+    return int(plan.step_of(times[max(at, 0)], zone)) if len(times) else edge
 
 
 def _thins(plan: Plan) -> bool:

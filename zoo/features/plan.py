@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from zoo.errors import ConfigError
+from zoo.features.kernels.groups import Ints
 from zoo.features.steps import Aggregate, ColumnStep, Impute, Join, Resample, RowStep, Scale, Scope, Step
 
 __all__ = ["Plan", "Planned", "StepError", "aggregated", "make_plan"]
@@ -91,6 +92,14 @@ class Plan:
     def every(self) -> int | None:
         """Microseconds between rows, if they are resampled."""
         return next((step.step for step in reversed(self.rows) if isinstance(step, Resample)), None)
+
+    def step_of(self, times: Ints, zone: str | None) -> Ints:
+        """Return the beginnings of the steps in which times lie; the times themselves where nothing is resampled."""
+        last = next((step for step in reversed(self.rows) if isinstance(step, Resample)), None)
+        if last is None:
+            return times
+        origin = last.origin(zone)
+        return (times - origin) // last.step * last.step + origin
 
 
 def make_plan(steps: Sequence[Step], scope: Scope) -> Plan:

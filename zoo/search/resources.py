@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from zoo.errors import ConfigError
 
@@ -61,7 +62,7 @@ class Resources:
             return cls(
                 cpu=resources.get("cpu", 1.0),
                 gpu=resources.get("gpu", 0.0),
-                memory=None if memory is None else int(memory),
+                memory=None if memory is None else _bytes(memory),
                 custom={name: amount for name, amount in resources.items() if name not in own},
             )
         bundles = [cls.of(bundle) for bundle in resources]
@@ -124,3 +125,23 @@ def _take(bundle: Mapping[str, float], free: list[dict[str, float]]) -> bool:
                 node[name] -= amount
             return bool(bundle)
     return False
+
+
+def _bytes(memory: Any) -> int:
+    """Return a size in bytes: a whole number, or a text such as "1.5GB" or "512MiB".
+
+    >>> _bytes("1.5GB"), _bytes("512 MiB"), _bytes(1e9)
+    (1500000000, 536870912, 1000000000)
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", str(memory).lower())
+    if found is not None:
+        size = float(found[1]) * (1024 if found[3] else 1000) ** " kmgt".index(found[2] or " ")
+    elif isinstance(memory, int | float) and not isinstance(memory, bool) and math.isfinite(memory):
+        size = float(memory)
+    else:
+        size = 0.0
+    if size < 1:
+        raise ConfigError(
+            f"memory must be a size in bytes, but got {memory!r}", 'for example 2_000_000_000, "2GB" or "512MiB"'
+        )
+    return int(size)

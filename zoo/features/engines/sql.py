@@ -103,7 +103,7 @@ def _resample(state: State, step: Resample) -> State:
     if state.ticks.integer:
         raise DataError("resample needs times, but the clock of this table is a whole number", "leave it out")
     every, time = step.step, _col(state.names.time)
-    slot = (time - F.pmod(time, F.lit(every))).alias("__slot")
+    slot = (time - F.pmod(time - F.lit(step.origin(state.ticks.zone)), F.lit(every))).alias("__slot")
     values = [_combined(n, step.columns.get(n, step.how), order=time).alias(n) for n in state.numbers]
     values += [F.max(F.when(_col(n).isNotNull(), F.struct(time, _col(n))))[n].alias(n) for n in state.texts]
     grouped = state.frame.groupBy(_col(state.key), slot).agg(F.count(F.lit(1)).alias("__rows"), *values)

@@ -7,6 +7,7 @@ values. Sums are taken one after the other in the order of time and value, so th
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -26,6 +27,7 @@ How = Literal["mean", "sum", "min", "max", "first", "last", "count"]
 HOWS = ("mean", "sum", "min", "max", "first", "last", "count")
 #: More empty rows per given row than this are a mistake in the times.
 SPARSE = 500
+_DAY = 86_400_000_000  # microseconds
 
 
 def moment(text: str) -> int:
@@ -118,10 +120,13 @@ class Deduplicate(RowStep):
 
 
 class Resample(RowStep):
-    """Lay the rows on a grid, anchored at 1970, from the first to the last row of each series.
+    """Lay the rows on a grid from the first to the last row of each series.
+
+    Steps are counted from the midnight that begins 1970 in the table's zone, those of whole weeks from a Monday. Where
+    the zone's clock changes, hours are counted in UTC, and whole days are refused: one of 23 hours is no step.
 
     Args:
-        every: Distance of the rows, such as 15min, 1h or 1d.
+        every: Distance of the rows, such as 15min, 1h, 1d or 7d.
         how: What becomes of several values: mean, sum, min, max, first, last or count.
         columns: Another ``how`` for some columns. Text takes the last one, and is carried over steps without a row.
     """
@@ -142,6 +147,17 @@ class Resample(RowStep):
         """``every`` in microseconds."""
         return microseconds(self.every, "every")
 
+    def origin(self, zone: str | None) -> int:
+        """Return a moment at which a step begins, in microseconds since 1970 in UTC.
+
+        Args:
+            zone: Of the table's clock; None for times as written.
+
+        Raises:
+            DataError: Steps of whole days in a zone whose clock changes.
+        """
+        return origin_of(self.step, zone)
+
     def scope(self, scope: Scope) -> Scope:
         """Check the columns."""
         scope.numeric(list(self.columns), "resample")
@@ -151,13 +167,14 @@ class Resample(RowStep):
         """Return regular series; steps without a row are missing."""
         if batch.ticks.integer:
             raise DataError("resample needs times, but the clock of this table is a whole number", "leave it out")
-        step = self.step
-        slots = batch.times // step
+        step, origin = self.step, self.origin(batch.ticks.zone)
+        slots = (batch.times - origin) // step
         ticks = replace(batch.ticks, every=step)
         counted = any(self.columns.get(name, self.how) == "count" for name in _numbers(batch))
         if not counted and _is_regular(slots, batch.groups):
-            return replace(batch, times=slots * step, ticks=ticks)
-        groups, times, rows = _grid(slots, batch.groups, step)
+            return replace(batch, times=slots * step + origin, ticks=ticks)
+        groups, places, rows = _grid(slots, batch.groups)
+        times = places * step + origin
         columns: dict[str, Array] = {}
         for name, values in batch.columns.items():
             if values.dtype == object:
@@ -178,8 +195,8 @@ def _is_regular(slots: Ints, groups: Groups) -> bool:
     return bool((step[inside] == 1).all())
 
 
-def _grid(slots: Ints, groups: Groups, step: int) -> tuple[Groups, Ints, Ints]:
-    """Return the groups and times of the grid, and the grid's row of each given row."""
+def _grid(slots: Ints, groups: Groups) -> tuple[Groups, Ints, Ints]:
+    """Return the groups and the slots of the grid, and the grid's row of each given row."""
     first, last = slots[groups.offsets[:-1]], slots[groups.offsets[1:] - 1]
     lengths = last - first + 1
     if int(lengths.sum()) > SPARSE * len(slots) + 1000:
@@ -191,9 +208,32 @@ def _grid(slots: Ints, groups: Groups, step: int) -> tuple[Groups, Ints, Ints]:
             "take a longer `every`, or check the units of the time column",
         )
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    times = (np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], lengths)) * step
+    places = np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], lengths)
     rows = slots + np.repeat(offsets[:-1] - first, groups.lengths)
-    return Groups(offsets), times, rows
+    return Groups(offsets), places, rows
+
+
+def origin_of(step: int, zone: str | None) -> int:
+    """Return a moment at which a step begins, see ``Resample.origin``.
+
+    >>> origin_of(7 * _DAY, None) // _DAY, origin_of(_DAY, "Asia/Kolkata") // 60_000_000, origin_of(_DAY // 24, None)
+    (4, -330, 0)
+    """
+    ahead = 0 if zone is None else _ahead(zone)
+    if ahead is None and step % _DAY == 0:
+        raise DataError(
+            f"steps of whole days must be of one length, but every={step // _DAY}d and the clock in {zone} changes",
+            "give local times without their zone: frame[time].dt.tz_localize(None); or steps of hours",
+        )
+    return (4 * _DAY if step % (7 * _DAY) == 0 else 0) - (ahead or 0)
+
+
+@lru_cache(maxsize=64)
+def _ahead(zone: str) -> int | None:
+    """Return what a zone's clock is ahead of UTC, in microseconds; None if it changes."""
+    months = pd.date_range("2000-01-01", "2037-12-01", freq="MS", tz="UTC")
+    ahead = np.unique((months.tz_convert(zone).tz_localize(None) - months.tz_localize(None)).total_seconds())
+    return int(ahead[0]) * 1_000_000 if len(ahead) == 1 else None
 
 
 def combine(values: Floats, times: Ints, rows: Ints, count: int, how: str) -> Floats:
