@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from zoo.errors import DataError
+from zoo.tables.texts import coded
 
 __all__ = ["IdStyle", "KeyStyle", "joined", "parted", "read_ids", "read_key"]
 
@@ -86,7 +87,7 @@ def read_ids(column: Any, name: object) -> tuple[npt.NDArray[np.int64], npt.NDAr
         codes = np.asarray(pd.Categorical(column).codes, dtype=np.int64)
         categories, ordered = tuple(map(str, values)), bool(dtype.ordered)
     else:
-        codes, values = pd.factorize(column)
+        codes, values = coded(column)
     if (codes < 0).any():
         row = int(np.argmax(codes < 0))
         raise DataError(

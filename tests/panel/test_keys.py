@@ -162,3 +162,15 @@ def test_a_text_that_differs_in_most_rows_names_no_series():
     table = pd.DataFrame({"when": np.repeat(days, 3), "sensor": [1, 2, 3] * 12, "note": [f"n{i}" for i in range(36)]})
     with pytest.raises(DataError, match="could be any of"):
         read_panel(table.assign(kwh=np.arange(36.0)))
+
+
+@pytest.mark.parametrize("given", [{"id_col": "unique_id"}, {}])
+def test_ids_that_differ_behind_a_nul_or_in_their_form_are_series_of_their_own(given):
+    days, ids = pd.date_range("2024-01-01", periods=8), ["a\0b", "a\0c", "a", "a\0", "a ", "\u00e9", "e\u0301"]
+    parts = [pd.DataFrame({"unique_id": id_, "ds": days, "y": np.arange(8.0) + i}) for i, id_ in enumerate(ids)]
+    got = read_panel(pd.concat(parts), **given)
+    assert sorted(got.panel.ids) == sorted(ids)
+    assert sorted(got.panel.y[got.panel.indptr[:-1]]) == list(range(7))
+    more = [pd.DataFrame({"unique_id": id_, "ds": ["2024-01-09"], "y": 50.0 + i}) for i, id_ in enumerate(ids)]
+    later = got.schema.read_more(pd.concat(more), panel=got.panel).panel
+    assert later.n_series == 7 and sorted(later.y) == [50.0 + i for i in range(7)]
