@@ -175,6 +175,9 @@ class _Search:
             self._refuse_merging()
         numbers = [c for c in free if is_number(self.table[c])]
         target = self._target(free, numbers, long=long)
+        if target is None and (one := self._one_series(numbers)):
+            key, target, long = one[:-1], one[-1], True
+            free = [c for c in free if c not in key]
         # A table without an index that answers could have, and one whose key lies in its index, answers in columns.
         given_back = self.levels and (index.nlevels <= 2) and not (len(key) > 1 and index.nlevels > 1)
         names = tuple(index.names) if given_back else ()
@@ -450,12 +453,38 @@ class _Search:
             raise self._ambiguous("target", likely or numbers, "target_col")
         return None
 
+    def _one_series(self, numbers: list[Any]) -> tuple[Any, ...]:
+        """Return what names a single series, and its target: whole numbers that stand still beside one that varies.
+
+        The export of one sensor: nobody wants to forecast the sensor's number.
+        """
+        still = [c for c in numbers if _stands(self.table[c])]
+        rest = [c for c in numbers if c not in still]
+        if len(rest) != 1 or not still or len(self.table) < 2:
+            return ()
+        self.notes.append(f"{phrase(still)}, the same in all rows, were read as the name of the one series {rest[0]!r}")
+        return (*still, rest[0])
+
     def _ambiguous(self, role: str, found: Sequence[Any], argument: str) -> DataError:
         return DataError(
             f"one column must be the {role}, but it could be any of {shown(found)} (the table has "
             f"{shown(names_of(self.table))})",
             f"give {argument}=...",
         )
+
+
+def _stands(column: Any) -> bool:
+    """Whether a column is one whole number, or its text, in all rows, and not zero, which a dead sensor tells."""
+    if pd.api.types.is_bool_dtype(column.dtype) or not (
+        pd.api.types.is_integer_dtype(column.dtype) or pd.api.types.is_object_dtype(column.dtype)
+        or pd.api.types.is_string_dtype(column.dtype)
+    ):  # fmt: skip
+        return False
+    try:
+        values = column.unique()
+    except TypeError:
+        return False
+    return len(values) == 1 and str(values[0]).strip().lstrip("0") not in ("", "nan", "None", "<NA>")
 
 
 def _all_differ(column: Any) -> bool:

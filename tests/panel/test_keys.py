@@ -174,3 +174,21 @@ def test_ids_that_differ_behind_a_nul_or_in_their_form_are_series_of_their_own(g
     more = [pd.DataFrame({"unique_id": id_, "ds": ["2024-01-09"], "y": 50.0 + i}) for i, id_ in enumerate(ids)]
     later = got.schema.read_more(pd.concat(more), panel=got.panel).panel
     assert later.n_series == 7 and sorted(later.y) == [50.0 + i for i in range(7)]
+
+
+@pytest.mark.parametrize("value", [1, "1", 4711])
+def test_a_number_that_is_the_same_in_all_rows_names_the_one_series(value):
+    days = pd.date_range("2024-01-01", periods=20)
+    table = pd.DataFrame({"sensor": value, "kwh": np.arange(20.0) % 7, "when": days})
+    got = read_panel(table)
+    assert got.panel.n_series == 1 and list(got.panel.ids) == [str(value)]
+    np.testing.assert_array_equal(got.panel.y, np.arange(20.0) % 7)
+    out = got.schema.write(got.panel.ids, got.panel.future_times(2), np.zeros((1, 2)), np.zeros((1, 2, 1)), (0.5,))
+    assert list(out.columns) == ["sensor", "when", "mean", "0.5"] and out["sensor"].tolist() == [value] * 2
+
+
+def test_a_dead_sensor_beside_others_is_a_series():
+    days = pd.date_range("2024-01-01", periods=20)
+    wide = pd.DataFrame({"when": days, "north": np.arange(20.0), "south": 0, "west": np.arange(20) % 3})
+    assert list(read_panel(wide).panel.ids) == ["north", "south", "west"]
+    assert list(read_panel(wide[["when", "north", "south"]]).panel.ids) == ["north", "south"]

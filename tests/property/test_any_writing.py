@@ -139,9 +139,6 @@ def written(draw, media=("frame", "csv", "parquet", "arrow")):
     if not how["given"]:
         # Two columns of numbers without a usual name are two series: what the reading rules say, and no fault.
         how["covariate"] &= target_name in ("y", "target")
-        # Nor is one name that is a number in all rows: such a column is a series that stands still.
-        number_ = str(labels[0]).rstrip("%").isdigit()
-        how["given"] = number_ and len(keys) == 1 and id_name in ("shop", "sensor")
     return Written(times, freq, keys, names, time_name, target_name, frame, how)
 
 
