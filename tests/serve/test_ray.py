@@ -260,6 +260,7 @@ def test_what_is_imported_late_is_frozen_too():
         frozen = gc.get_freeze_count()
         ingress._settle()  # after a reload
         assert len(imported) == 2
-        assert gc.get_freeze_count() == frozen >= before + 1000
+        assert frozen >= before + 1000
+        assert gc.get_freeze_count() <= frozen  # nothing more; what is frozen may die in other threads
     finally:
         gc.unfreeze()
