@@ -12,9 +12,10 @@ import pandas as pd
 
 from autots.panel.panel import Panel
 from autots.panel.schema import Schema
-from zoo.errors import ArtifactError, ConfigError
+from zoo.errors import ArtifactError, ConfigError, DataError
 from zoo.features.append import tail
 from zoo.features.artifact import load, save
+from zoo.features.batch import clock_of
 from zoo.features.pipeline import Pipeline
 from zoo.features.run import located
 from zoo.features.steps import Calendar, Fourier, Resample
@@ -81,7 +82,7 @@ class Features:
 
     def table(self, raw: Any) -> pd.DataFrame:
         """Return the features of raw rows that have their own history."""
-        return self.pipeline.transform(_rows(self.pipeline, raw))
+        return self.pipeline.transform(self._timed(_rows(self.pipeline, raw)))
 
     def continued(self, rows: Any) -> tuple[Self, pd.DataFrame]:
         """Return what has seen more raw rows, and the features of these.
@@ -92,16 +93,30 @@ class Features:
         Returns:
             Both; among the features are some of rows seen before, whose own history is not kept: they are not wanted.
         """
-        more = _rows(self.pipeline, rows)
-        time = self.pipeline.spec.source.time
-        if more[time].dtype != self.raw[time].dtype and not pd.api.types.is_integer_dtype(self.raw[time].dtype):
-            moments = pd.to_datetime(more[time])
-            more = more.assign(**{time: moments.astype(self.raw[time].dtype)})
+        more = self._timed(_rows(self.pipeline, rows))
         seen = pd.concat([self.raw, more[[c for c in self.raw.columns if c in more.columns]]], ignore_index=True)
         # A feed that delivers at least once may repeat itself.
         seen = seen.drop_duplicates(ignore_index=True)
         kept = tail(self.pipeline, seen).reset_index(drop=True)
         return type(self)(self.pipeline, kept, id=self.id, known=self.known), self.pipeline.transform(seen)
+
+    def _timed(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return rows with times of the type that the history has: its zone says where days begin, not an offset."""
+        time = self.pipeline.spec.source.time
+        like = self.raw[time].dtype
+        if time not in rows.columns or rows[time].dtype == like or not pd.api.types.is_datetime64_any_dtype(like):
+            return rows
+        times, ticks = clock_of(rows[time])
+        zone = like.tz if isinstance(like, pd.DatetimeTZDtype) else None
+        if (ticks.zone is None) != (zone is None) or ticks.integer:
+            raise DataError(
+                f"times must be as those of the fit ({like}), but {time!r} holds {rows[time].dtype}"
+                f"{'' if ticks.zone is None else ' with a zone'}",
+                "use frame.dt.tz_localize(ZONE), or the time on the wall: frame.dt.tz_localize(None)",
+            )
+        moments = pd.DatetimeIndex(times.view("datetime64[us]"))
+        written = moments if zone is None else moments.tz_localize("UTC").tz_convert(zone)
+        return rows.assign(**{time: written.astype(like)})
 
     def future(self, schema: Schema, panel: Panel, horizon: int) -> pd.DataFrame | None:
         """Return the known columns over the horizon of each series; None if there are none."""

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from zoo.errors import DataError
-from zoo.features.batch import Batch, batch_of
+from zoo.features.batch import Batch, batch_of, clock_of
 from zoo.features.engines.pandas import scope_of
 from zoo.features.kernels.groups import Ints
 from zoo.features.pipeline import Pipeline
 from zoo.features.plan import Plan, aggregated, make_plan
+from zoo.features.steps import Resample
 from zoo.tables.source import read
 from zoo.tables.texts import coded, looked_up
 
@@ -73,8 +74,9 @@ def append(pipeline: Pipeline, history: Any, new: Any) -> Update:
         raise DataError(f"new rows must have the table's columns, but differ in {differing}", "write all columns")
     arriving = batch_of(new_rows, source.names, zone=source.zone)
     plan = make_plan(pipeline.steps, scope_of(batch_of(old_rows.iloc[:1], source.names, zone=source.zone)))
-    first = _first_changed(plan, arriving)
-    kept = needed(plan, batch_of(old_rows, source.names, zone=source.zone), first)
+    seen = batch_of(old_rows, source.names, zone=source.zone)
+    first = _first_changed(plan, arriving, seen)
+    kept = needed(plan, seen, first)
     rows = _rows_of(old_rows, pipeline, first, kept)
     table = pd.concat([rows, new_rows[rows.columns]], ignore_index=True)
     prepared = pipeline.prepare(table)
@@ -108,11 +110,30 @@ def tail(pipeline: Pipeline, rows: pd.DataFrame) -> pd.DataFrame:
     return _rows_of(rows, pipeline, first, needed(plan, history, first))
 
 
-def _first_changed(plan: Plan, arriving: Batch) -> dict[Any, int]:
-    """Return id -> the first row of the grid that new rows can change."""
-    first = arriving.times[arriving.groups.offsets[:-1]]
-    first = plan.step_of(first, arriving.ticks.zone)
-    return dict(zip(arriving.ids.tolist(), first.tolist(), strict=True))
+def _first_changed(plan: Plan, arriving: Batch, seen: Batch) -> dict[Any, int]:
+    """Return id -> the first row of the grid that new rows can change or bring, those of a gap before them too."""
+    begin = plan.step_of(arriving.times[arriving.groups.offsets[:-1]], arriving.ticks.zone)
+    first: dict[Any, int] = dict(zip(arriving.ids.tolist(), begin.tolist(), strict=True))
+    if plan.every is None:
+        return first
+    after = _after(plan, seen)
+    if aggregated(plan):
+        # A group ends no earlier than a member; which group a new member joins, or a filter leaves, is not looked up.
+        everywhere = _thins(plan) or any(key not in after for key in first)
+        ends = after.values() if everywhere else [after[key] for key in first]
+        return dict.fromkeys(first, min([*first.values(), *ends]))
+    return {key: min(time, after.get(key, time)) for key, time in first.items()}
+
+
+def _after(plan: Plan, seen: Batch) -> dict[Any, int]:
+    """Return id -> the row of the grid that follows the last one that there is."""
+    zone = seen.ticks.zone
+    if _thins(plan):  # what is filtered out ends no series
+        last = max(i for i, step in enumerate(plan.rows) if isinstance(step, Resample))
+        for step in plan.rows[:last]:
+            seen = step.apply(seen) if len(seen) else seen
+    ends = plan.step_of(seen.times[seen.groups.offsets[1:] - 1], zone)
+    return dict(zip(seen.ids.tolist(), (ends + (plan.every or 1)).tolist(), strict=True))
 
 
 def needed(plan: Plan, history: Batch, first: dict[Any, int]) -> dict[Any, int]:
@@ -155,20 +176,14 @@ def _thins(plan: Plan) -> bool:
 
 def _rows_of(old: pd.DataFrame, pipeline: Pipeline, first: dict[Any, int], kept: dict[Any, int]) -> pd.DataFrame:
     source = pipeline.spec.source
-    column = old[source.time]
-    if pd.api.types.is_integer_dtype(column.dtype):
-        times = column.to_numpy(np.int64)
-    else:
-        moments = pd.to_datetime(column)
-        moments = moments.dt.tz_convert("UTC").dt.tz_localize(None) if moments.dt.tz is not None else moments
-        times = moments.to_numpy().astype("datetime64[us]").view(np.int64)
+    times, _ = clock_of(old[source.time])
     if source.id is None:
         return old[times >= kept.get("all", np.iinfo(np.int64).max)]
     never = np.iinfo(np.int64).max
     ids = old[source.id]
     plain = ids if pd.api.types.is_integer_dtype(ids.dtype) else ids.astype(str)
     limit = looked_up(plain, kept)
-    since = limit.fillna(0).to_numpy(np.int64)
+    since = pd.to_numeric(limit).fillna(0).to_numpy(np.int64)
     since[limit.isna().to_numpy()] = never
     return old[times >= since]
 

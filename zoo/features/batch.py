@@ -20,7 +20,7 @@ from zoo.errors import DataError
 from zoo.features.kernels.groups import Groups, Ints
 from zoo.tables.texts import coded, same_text
 
-__all__ = ["Array", "Batch", "Names", "Ticks", "batch_of", "frame_of", "missing_of", "ranked", "same_time"]
+__all__ = ["Array", "Batch", "Names", "Ticks", "batch_of", "clock_of", "frame_of", "missing_of", "ranked", "same_time"]
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -139,7 +139,7 @@ def batch_of(frame: pd.DataFrame, names: Names, *, zone: str | None = None) -> B
                 f"the {role} column must be in the table, but {name!r} is not among {_some(frame.columns)}",
                 f"name it in the source: `{role}: ...`",
             )
-    times, ticks = _times(frame[names.time], zone)
+    times, ticks = clock_of(frame[names.time], zone)
     ids, codes = _ids(frame, names.id)
     order = _order(codes, times)
     columns: dict[str, Array] = {}
@@ -249,7 +249,16 @@ def _first_text(frame: pd.DataFrame, names: Names) -> Any:
     return next((v for v in frame[names.target] if isinstance(v, str)), None)
 
 
-def _times(column: pd.Series[Any], zone: str | None) -> tuple[Ints, Ticks]:
+def clock_of(column: pd.Series[Any], zone: str | None = None) -> tuple[Ints, Ticks]:
+    """Return a column of times as whole numbers, and what these mean.
+
+    Args:
+        column: Dates, times, texts of them, or whole numbers.
+        zone: Zone of the calendar, for times with a zone.
+
+    Raises:
+        DataError: It holds something else, or a time is missing.
+    """
     if pd.api.types.is_integer_dtype(column.dtype) and not column.isna().any():
         return column.to_numpy(np.int64), Ticks(integer=True)
     if column.dtype == object or pd.api.types.is_string_dtype(column.dtype):

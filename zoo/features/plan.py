@@ -95,11 +95,11 @@ class Plan:
 
     def step_of(self, times: Ints, zone: str | None) -> Ints:
         """Return the beginnings of the steps in which times lie; the times themselves where nothing is resampled."""
-        last = next((step for step in reversed(self.rows) if isinstance(step, Resample)), None)
-        if last is None:
-            return times
-        origin = last.origin(zone)
-        return (times - origin) // last.step * last.step + origin
+        for step in self.rows:
+            if isinstance(step, Resample):
+                origin = step.origin(zone)
+                times = (times - origin) // step.step * step.step + origin
+        return times
 
 
 def make_plan(steps: Sequence[Step], scope: Scope) -> Plan:

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from zoo.errors import ConfigError, DataError
 from zoo.features import artifact
 from zoo.features.append import append
 from zoo.features.arrow import arrow_of, checksum
-from zoo.features.batch import Batch, Ticks, batch_of
+from zoo.features.batch import Batch, Ticks, batch_of, clock_of
 from zoo.features.digest import Digest, added, changed, digest
 from zoo.features.engines import joining
 from zoo.features.engines import pandas as memory
@@ -216,10 +217,8 @@ def _in_memory(pipeline: Pipeline, path: str | None, sink: Output | None, source
 
 def _until(times: pd.Series[Any]) -> int | str:
     """Return the newest time of a table, as JSON has it: UTC where there is a zone."""
-    if pd.api.types.is_integer_dtype(times.dtype):
-        return int(times.max())
-    newest = pd.Timestamp(pd.to_datetime(times).max())
-    return str(newest.tz_convert("UTC").tz_localize(None) if newest.tz is not None else newest)
+    moments, ticks = clock_of(times)
+    return _moment(int(moments.max()), ticks)
 
 
 def _moment(until: int, ticks: Ticks) -> int | str:
@@ -375,12 +374,7 @@ def _learnt(sink: Output) -> Any:
 
 def _split(frame: pd.DataFrame, pipeline: Pipeline, info: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the rows of the last run and the newer ones, told apart by the time up to which it went."""
-    times = frame[pipeline.spec.source.time]
-    until = info["until"]
-    if not pd.api.types.is_integer_dtype(times.dtype):
-        times = pd.to_datetime(times)
-        until = pd.Timestamp(until)
-        if times.dt.tz is not None:
-            until = until.tz_localize("UTC")
+    times, ticks = clock_of(frame[pipeline.spec.source.time])
+    until = int(info["until"]) if ticks.integer else int(np.datetime64(info["until"], "us").astype(np.int64))
     old = times <= until
     return frame[old], frame[~old]
