@@ -1,6 +1,6 @@
 """Spark inside the Ray cluster, through RayDP, for the length of a ``with``.
 
-What goes wrong without this module, each with a regression test in ``tests/cluster/test_spark.py``:
+What goes wrong without this module, each with a regression test in ``tests/zoo/cluster/test_spark.py``:
 
 - On Java 17 the first table that leaves Spark aborts the app master's JVM: Ray's serializer needs ``--add-opens``, in
   three places.

@@ -22,7 +22,7 @@ from zoo.tables.compare import compare, diff, lineage
 from zoo.tables.source import read
 from zoo.tables.versioned import Table
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

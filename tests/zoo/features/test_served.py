@@ -161,7 +161,7 @@ def test_the_example_configuration_is_right(tmp_path):
     import shutil
     from pathlib import Path
 
-    folder = Path(__file__).parents[2] / "configs" / "features"
+    folder = Path(__file__).parents[3] / "configs" / "features"
     found = importlib.util.spec_from_file_location("make_data", folder / "make_data.py")
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)

@@ -23,7 +23,7 @@ from autots import load
 from zoo.cluster import java
 from zoo.testing.features import raw_table
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 _PATIENCE = 60.0  # seconds until the job agent of a fresh cluster answers
 

@@ -21,7 +21,7 @@ from zoo.errors import ClusterError, ConfigError
 
 reserve = sys.modules["zoo.cluster.spark"]._reserve  # the package's `spark` is the function
 pytestmark = pytest.mark.spark
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 
 
 def test_the_master_takes_no_cpu_and_the_executor_only_its_own(spark_session: Any) -> None:

@@ -19,7 +19,7 @@ from zoo.cluster import session as module
 from zoo.errors import ClusterError, ConfigError
 from zoo.search.drivers import Pool
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _CODE = """
 import sys
 from zoo.cluster import connect
