@@ -42,7 +42,6 @@ TENANT = [
     ("pipeline",),
     ("search",),
     ("api",),
-    ("bench",),
     ("commands",),
     ("cli",),
 ]
@@ -54,14 +53,20 @@ WIRE = [
     ("front",),
     ("testing",),
     ("deployments",),
-    ("bench",),
     ("commands",),
     ("cli",),
 ]
-PACKAGES = ("zoo", "autots", "serve")
+#: The benchmarks know everything and nothing knows them.
+BENCHMARKS = [
+    ("accuracy", "handover", "search"),
+    ("eligibility", "features", "online", "serve", "speed"),
+    ("command",),
+    ("cli",),
+]
+PACKAGES = ("zoo", "autots", "serve", "benchmarks")
 LAYERS = {
     f"{package}.{room}": i
-    for package, layers in zip(PACKAGES, (PLATFORM, TENANT, WIRE), strict=True)
+    for package, layers in zip(PACKAGES, (PLATFORM, TENANT, WIRE, BENCHMARKS), strict=True)
     for i, layer in enumerate(layers)
     for room in layer
 }
@@ -98,15 +103,15 @@ WRAPPERS = {
 }
 #: Where a library may be imported at all.
 HOMES = {
-    "ray": ("zoo.cluster", "zoo.search.drivers", "zoo.search.bench.overhead", "zoo.tables", "serve.deployments"),
-    "pyspark": ("zoo.features", "zoo.tables", "zoo.cluster"),
+    "ray": ("zoo.cluster", "zoo.search.drivers", "zoo.tables", "serve.deployments", "benchmarks"),
+    "pyspark": ("zoo.features", "zoo.tables", "zoo.cluster", "benchmarks"),
     "holidays": ("zoo.features.kernels",),
     "deltalake": ("zoo.tables",),
     "raydp": ("zoo.cluster", "zoo.tables"),
-    "optuna": ("zoo.search", "zoo.testing"),
+    "optuna": ("zoo.search", "zoo.testing", "benchmarks"),
     "lightgbm": ("autots.models.tabular", "autots.search.trial"),
     "statsforecast": ("autots.models.statistical", "autots.search.trial"),
-    "torch": ("autots.models.neural", "autots.search.trial", "zoo.search.bench", "serve.runtime", "serve.testing"),
+    "torch": ("autots.models.neural", "autots.search.trial", "benchmarks", "serve.runtime", "serve.testing"),
 }
 UNSAFE = {"pickle", "cPickle", "_pickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}
 
@@ -189,7 +194,9 @@ def test_a_room_imports_only_rooms_below(module):
         if package == "autots":
             assert not mine.startswith("zoo."), f"{module} imports {name}: the platform does not know its tenants"
         if package == "serve":
-            assert mine.startswith("serve."), f"{module} imports {name}: only serve imports serve"
+            assert mine.startswith(("serve.", "benchmarks.")), f"{module} imports {name}: only serve imports serve"
+        if package == "benchmarks":
+            assert mine.startswith("benchmarks."), f"{module} imports {name}, which is not installed"
         if package in PACKAGES and package == mine.split(".")[0] and other != mine:
             assert "." in name, f"{module} imports the root of its own package"
             assert LAYERS[other] < LAYERS[mine], f"{module} imports {name}, which is not below it"
