@@ -18,7 +18,7 @@ import numpy.typing as npt
 from autots.panel.frequency import Frequency
 from autots.panel.panel import Floats, Ints, Panel
 from autots.panel.zones import ADVICE, LocalClock, changes_of, wall_clock, zone_name
-from autots.reading.repair import Finding
+from autots.reading.findings import Finding
 from autots.reading.table import FlatTable
 from zoo.errors import ConfigError, DataError
 

@@ -16,16 +16,15 @@ from autots.reading import writing
 from autots.reading.grid import infer_frequency, place
 from zoo.errors import ConfigError, DataError
 
-__all__ = ["Written", "decide", "follow", "key_format", "names_moment", "refuse_quarters", "regularity", "suffixes"]
+__all__ = ["CLEARLY", "Written", "decide", "follow", "names_moment", "regularity", "suffixes"]
 
 _ZONE = re.compile(r"(?<=[\d:apmAPM]) ?(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)$")
 _MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
-_CLEAR = 1.5  # how much more regular the clock of one reading must be than that of another
+CLEARLY = 1.5  # how much more regular the clock of one reading must be than that of another
 _ODD = 0.5  # what an unusual clock, or an unusual order, counts beside a usual one
 _FEW = 12  # writings that one column may mix
 _YEARS = 366 * 86_400_000_000_000
 _ORDERS = {"DMY": "day first", "MDY": "month first", "YMD": "year first", "W": "weeks", "YDM": "year, day, month"}
-_COUNTERS = ("t", "step", "steps", "time_idx", "index", "idx", "n", "row", "k", "count", "tick", "level_0")
 
 
 @dataclass(frozen=True)
@@ -272,14 +271,14 @@ def _chosen(
     second, other = rest[0]
     at = int(np.argmax(np.asarray(readings[won][0] != readings[other][0])))
     text, a, b = column.values[at], _day(readings[won][0][at]), _day(readings[other][0][at])
-    if best >= max(_CLEAR * second, 1e-9) and best >= 0.2:
+    if best >= max(CLEARLY * second, 1e-9) and best >= 0.2:
         notes.append(
             f"{text!r} in {column.name!r} was read as {a}, for {b} would leave {1 - second:.0%} of the clock's steps "
             "empty"
         )
         return readings[won]
     if column.values[0].isdigit():
-        tied = [form for score, form in ranked if score * _CLEAR > best]
+        tied = [form for score, form in ranked if score * CLEARLY > best]
         week = next((form for form in tied if "%V" in form), None)
         chosen = week if week and re.search("w(ee)?k|kw", str(column.name).lower()) else min(
             tied, key=list(readings).index)  # fmt: skip
@@ -363,71 +362,9 @@ def _check_order(index: pd.DatetimeIndex, values: pd.Index[Any], name: object, r
         return
     other = writing.read(values, swapped)
     kept = regularity(index)
-    if not other.isna().any() and kept < 0.5 and regularity(other) > max(_CLEAR * kept, 0.9):
+    if not other.isna().any() and kept < 0.5 and regularity(other) > max(CLEARLY * kept, 0.9):
         raise DataError(
             f"times must be written as {writing.in_words(form)}, as in the first table, but {name!r} holds "
             f"{values[0]!r} to {values[-1]!r}, which make a clock as {writing.in_words(swapped)} only",
             "write them as in the first table, or as ISO 8601 (2024-12-31)",
         )
-
-
-# Names of weeks, and of months, quarters, years and dates, as columns are called in other languages, too.
-_WEEK = r"w(ee)?k|kw|yyyyww|woche|semain|seman|settiman|uge$|uke$|vecka|tydzie"
-_OTHERS = (
-    r"mon[ae]t|mois|^mes$|mese|maand|m[åa]ned|m[åa]nad|quartal|trimest|jahr|ann[ée]e|^a[ñn]o|anno|"
-    r"datum|^data$|fecha"
-)
-_QUARTERED = 3  # years of four periods each, before these are taken for quarters
-_KEYS = {4: (), 5: ("%Y%q",), 6: ("%Y%m", "%G%V"), 7: ("%Y%j",)}
-
-
-def key_format(numbers: npt.NDArray[np.int64], name: object) -> str | None:
-    """Return the format of whole numbers that name periods, such as 202012 and 202101, or None where they count.
-
-    Numbers name periods if all can be read as such, and if they jump from the end of one year to the begin of the
-    next, as no counter does; within one year the column's name decides, unless it is that of a counter.
-
-    >>> key_format(np.array([202011, 202012, 202101]), "month"), key_format(np.arange(3), "month")
-    ('%Y%m', None)
-    """
-    low, high = int(numbers.min()), int(numbers.max())
-    forms = _KEYS.get(len(str(low)), ()) if len(str(low)) == len(str(high)) else ()
-    if not forms or not (1900 <= int(str(low)[:4]) and int(str(high)[:4]) <= 2100):
-        return None
-    texts = pd.Index(np.sort(numbers).astype(str), dtype=object)
-    fitting = [(form, index) for form in forms if not (index := writing.read(texts, form)).isna().any()]
-    label = str(name).lower()
-    if not fitting:
-        return None
-    years = len({text[:4] for text in texts})
-    periods = len({text[4:] for text in texts})
-    of_week = re.search(_WEEK, label)
-    named = of_week or re.search(r"month|quarter|period|year|date|yyyy|qtr|^ym|^yw|^yq|^ds$|time$|stamp", label)
-    named = named or re.search(_OTHERS, label)
-    if label in _COUNTERS and years == 1:
-        return None
-    if not (periods > 1 and (years > 1 or named)):
-        return None
-    if of_week and any(form == "%G%V" for form, _ in fitting):
-        return "%G%V"
-    if len(fitting) > 1 and regularity(fitting[1][1]) > _CLEAR * regularity(fitting[0][1]):
-        return fitting[1][0]
-    if fitting[0][0] == "%Y%m":
-        refuse_quarters(texts, name)
-    return fitting[0][0]
-
-
-def refuse_quarters(texts: pd.Index[Any], name: object) -> None:
-    """Raise if keys such as 201801 name but the first four periods of every year: months or, rather, quarters.
-
-    Raises:
-        DataError: They do, over three years or more.
-    """
-    if len({text[:4] for text in texts}) < _QUARTERED or {text[4:] for text in texts} != {"01", "02", "03", "04"}:
-        return
-    raise DataError(
-        f"keys of periods must have one reading, but {name!r} holds {texts[0]} and the like, with but "
-        "01 to 04 in each year: quarters, or the months January to April",
-        f"for quarters give frame[{name!r}].astype(str).str.replace(r'0(.)$', r'Q\\1', regex=True), for months write "
-        f"ISO 8601 ({texts[0][:4]}-01)",
-    )

@@ -12,8 +12,8 @@ import pandas as pd
 from autots.panel.frequency import Frequency
 from autots.panel.zones import LocalClock
 from autots.reading.aware import in_zone, laid, local_clock
-from autots.reading.columns import Remark
 from autots.reading.detect import detect
+from autots.reading.findings import Finding
 from autots.reading.keys import key_of
 from autots.reading.layouts import names_of
 from autots.reading.repair import repair
@@ -102,7 +102,7 @@ def read_panel(
         panel = replace(panel, static={**panel.static, **rows.values}, categorical=coded)
         lacking = f"{len(rows.without)} series have no row in the static table"
         report = report.with_finding("static_missing", rows.without, lacking, "kept as missing")
-        report = report.with_remarks(rows.remarks)
+        report = report.with_findings(rows.remarks)
     schema = Schema(layout, flat.ids, flat.clock, panel.freq, kinds, of_table, fills, numbers, decisions(table))
     (series, how), *others = schema.describe()
     several = f"{how}, {panel.n_series} series" if layout.kind != "series" else how
@@ -122,5 +122,5 @@ def _tidy(table: Table, id_col: Any, named: Sequence[Any], known: Sequence[Any],
     if long is None:
         return made
     message = f"the names of {made.table.shape[1] - long.shape[1] + 2} columns are times"
-    remark = Remark("turned", len(made.table), message, "read as one row per series and time")
+    remark = Finding("turned", len(made.table), message, "read as one row per series and time")
     return replace(made, table=long, remarks=(*made.remarks, remark), across=True)

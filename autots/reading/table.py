@@ -12,12 +12,14 @@ import pandas as pd
 
 from autots.panel.frequency import Times
 from autots.panel.panel import Floats, Ints
-from autots.reading.columns import Remark, Values, decimal_mark, read_covariate, read_numbers
+from autots.reading.columns import Values, decimal_mark, read_covariate, read_numbers
+from autots.reading.findings import Finding
 from autots.reading.ids import IdStyle, KeyStyle, read_ids, read_key
 from autots.reading.layouts import Layout, as_text, shown
 from autots.reading.looks import is_number, some
 from autots.reading.numerals import PLAIN, NumberStyle
-from autots.reading.times import TimeStyle, read_times
+from autots.reading.time_style import TimeStyle
+from autots.reading.times import read_times
 from zoo.errors import DataError
 from zoo.tables.source import Table
 
@@ -59,7 +61,7 @@ class FlatTable:
     static: Mapping[str, Floats] = field(default_factory=dict)
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     numbers: Mapping[str, NumberStyle] = field(default_factory=dict)
-    notes: tuple[str | Remark, ...] = ()
+    notes: tuple[str | Finding, ...] = ()
 
 
 def flatten(
@@ -88,7 +90,7 @@ def flatten(
         raise DataError("a table must have rows, but it is empty", "check the query or file that it came from")
     names = layout.columns
     times, style, said = read_times(layout.get(table, "time"), names.time, clock, date_format=date_format)
-    notes: list[str | Remark] = [*said]
+    notes: list[str | Finding] = [*said]
     known = _Known(categories, numbers, _decimal(table, numbers))
     covariates: dict[str, dict[str, Floats]] = {"known": {}, "past": {}, "static": {}}
     found: dict[str, tuple[str, ...]] = {}
@@ -225,7 +227,7 @@ def _flatten_wide(
     style: TimeStyle,
     known: dict[str, Floats],
     categories: dict[str, tuple[str, ...]],
-    notes: list[str | Remark],
+    notes: list[str | Finding],
     how: _Known,
 ) -> FlatTable:
     columns = wide_series(table, layout)
@@ -289,7 +291,7 @@ def read_static(
     values: dict[str, Floats] = {}
     found: dict[str, tuple[str, ...]] = {}
     how = _Known(categories, numbers, _decimal(table, numbers))
-    remarks: list[Remark] = []
+    remarks: list[Finding] = []
     for covariate in categories if categories is not None else rest:
         got = how.covariate(table[covariate], covariate)
         missing = np.nan if got.categories is None else -1.0
@@ -316,7 +318,7 @@ class StaticTable:
     categories: dict[str, tuple[str, ...]]
     numbers: dict[str, NumberStyle]
     without: Sequence[str]
-    remarks: tuple[Remark, ...] = ()
+    remarks: tuple[Finding, ...] = ()
 
 
 def _static_ids(table: pd.DataFrame, layout: Layout) -> tuple[list[Any], list[Any]]:

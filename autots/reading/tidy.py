@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.reading.columns import Remark
+from autots.reading.findings import Finding
 from autots.reading.layouts import ID_NAMES, TARGET_NAMES, TIME_NAMES, Columns, Layout, as_text, shown
 from autots.reading.looks import is_moment, is_number
 from autots.reading.numerals import BLANKS
@@ -65,7 +65,7 @@ class Tidied:
     """
 
     table: Any
-    remarks: tuple[Remark, ...] = ()
+    remarks: tuple[Finding, ...] = ()
     dropped: tuple[str, ...] = ()
     across: bool = False
 
@@ -82,10 +82,10 @@ def tidy(table: pd.DataFrame, named: Collection[Any] = ()) -> Tidied:
     """
     if table.columns.nlevels > 1 or not len(table):
         return Tidied(table)
-    remarks: list[Remark] = []
+    remarks: list[Finding] = []
     table, lost = _without_empty_rows(table)
     if lost:
-        remarks.append(Remark("dropped_rows", lost, f"{lost} rows are empty", "left out"))
+        remarks.append(Finding("dropped_rows", lost, f"{lost} rows are empty", "left out"))
     kept, dropped = [], []
     # Of thousands of columns few begin with a hole.
     holes = table.iloc[: 1 + len(table) // 100].isna().any().to_numpy()
@@ -96,9 +96,9 @@ def tidy(table: pd.DataFrame, named: Collection[Any] = ()) -> Tidied:
             continue
         column = table.iloc[:, at]
         if _COUNTER.fullmatch(as_text(name)) and _counts(as_text(name), column):
-            remarks.append(Remark("index_column", 1, f"column {as_text(name)!r} numbers the rows", "left out"))
+            remarks.append(Finding("index_column", 1, f"column {as_text(name)!r} numbers the rows", "left out"))
         elif _says_nothing(name, column):
-            remarks.append(Remark("empty_column", 1, f"column {as_text(name)!r} is empty", "left out"))
+            remarks.append(Finding("empty_column", 1, f"column {as_text(name)!r} is empty", "left out"))
         else:
             kept.append(at)
             continue
@@ -133,7 +133,7 @@ def without_partitions(table: Any, keys: Sequence[str], named: Collection[Any] =
             own = table[key].astype(str) if of_clock.dtype.kind == "O" else pd.to_numeric(table[key], errors="coerce")
             if (own.to_numpy() == of_clock.to_numpy()).mean() > _SAME:
                 dropped.setdefault(key, clock)
-    remarks = [Remark("partition", 1, f"the folders {k}=... repeat {c!r}", "left out") for k, c in dropped.items()]
+    remarks = [Finding("partition", 1, f"the folders {k}=... repeat {c!r}", "left out") for k, c in dropped.items()]
     return Tidied(table.drop(columns=list(dropped)) if dropped else table, tuple(remarks), tuple(dropped))
 
 
@@ -200,10 +200,10 @@ def _says_nothing(name: Any, column: Any) -> bool:
 
 def tidied(table: pd.DataFrame, layout: Layout) -> Tidied:
     """Leave out what surrounds a table whose layout is known: units under the header, totals and sources at the end."""
-    remarks: list[Remark] = []
+    remarks: list[Finding] = []
     table, lost = _without_empty_rows(table)
     if lost:
-        remarks.append(Remark("dropped_rows", lost, f"{lost} rows are empty", "left out"))
+        remarks.append(Finding("dropped_rows", lost, f"{lost} rows are empty", "left out"))
     if layout.kind == "wide":
         # A later table may have a row counter though the first one had none.
         mine = {layout.columns.time, *layout.columns.known}
@@ -228,7 +228,7 @@ def tidied(table: pd.DataFrame, layout: Layout) -> Tidied:
         if len(rows):
             cells = [str(v) for v in table.iloc[rows[0]] if pd.notna(v)]
             message = f"{len(rows)} rows at the {'top' if not rows[0] else 'end'} hold {what}: {shown(cells)[:120]}"
-            remarks.append(Remark("dropped_rows", len(rows), message, "left out"))
+            remarks.append(Finding("dropped_rows", len(rows), message, "left out"))
     if head or tail:
         table = table.iloc[head : len(table) - tail]
         if isinstance(table.index, pd.RangeIndex):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from autots.panel import Frequency
 from autots.reading import Schema, read_panel, writing
-from autots.reading.times import TimeStyle
+from autots.reading.time_style import TimeStyle
 from zoo.errors import DataError
 
 DATES = [

@@ -10,7 +10,7 @@ import pytest
 from autots.panel.offsets import parse
 from autots.panel.shifts import clock_change
 from autots.reading import Schema, read_panel, writing
-from autots.reading.times import TimeStyle
+from autots.reading.time_style import TimeStyle
 from zoo.errors import ConfigError, DataError
 
 
