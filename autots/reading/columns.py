@@ -34,13 +34,13 @@ class Values:
         values: (N,) numbers, or codes of categories; NaN, or -1, where missing.
         style: How the numbers were written, where they were text.
         categories: What the codes stand for; None for numbers.
-        remarks: For the report.
+        findings: What was found in the column, for the report.
     """
 
     values: Floats
     style: NumberStyle | None = None
     categories: tuple[str, ...] | None = None
-    remarks: tuple[Finding, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass
@@ -117,7 +117,7 @@ def read_numbers(
     Few cells that hold no number are missing values, and listed.
 
     Args:
-        column: The user's column.
+        column: The user's column, of any dtype, in its order.
         name: Its name, for messages.
         what: What it is, for messages.
         style: How its numbers were written in the first table, if they were text there.
@@ -228,7 +228,7 @@ def read_covariate(
     categories have the code -1.
 
     Args:
-        column: The covariate.
+        column: The user's column of a covariate, of any dtype.
         name: Its name, for messages.
         known: The categories seen at first; None to decide here whether the column is one of numbers.
         decimal: The decimal mark of other columns, if it is known.
@@ -254,21 +254,21 @@ def read_covariate(
     kinds = pd.api.types.infer_dtype(values)
     if known is None and kinds in ("integer", "floating", "decimal", "boolean", "mixed-integer-float"):
         return read_numbers(column, name, what="a covariate")
-    remarks: tuple[Finding, ...] = ()
+    findings: tuple[Finding, ...] = ()
     if known is None and not isinstance(dtype, pd.CategoricalDtype):
         share = number_share(column, name, decimal=decimal)
         if share > 1 - FEW:
             return read_numbers(column, name, what="a covariate", decimal=decimal)
         if share >= 0.5:
             message = f"only {share:.0%} of {name!r} are numbers"
-            remarks = (Finding("note", 1, message, "all of it read as categories"),)
+            findings = (Finding("note", 1, message, "all of it read as categories"),)
     labels = np.array([_label(v, name) for v in values], dtype=object)
     used = np.unique(codes[codes >= 0])
     categories = tuple(known) if known is not None else tuple(sorted(set(labels[used])))
     place = {label: i for i, label in enumerate(categories)}
     # The last entry is what the code -1, a missing value, points to.
     lookup = np.array([*(place.get(label, -1) for label in labels), -1], dtype=np.float64)
-    return Values(lookup[codes], None, categories, remarks)
+    return Values(lookup[codes], None, categories, findings)
 
 
 def _label(value: Any, name: object) -> str:

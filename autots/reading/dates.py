@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from autots.panel.offsets import Cycle, MonthDays
-from autots.reading import writing
+from autots.reading import date_formats as formats
 from autots.reading.grid import infer_frequency, place
 from zoo.errors import ConfigError, DataError
 
@@ -67,8 +67,8 @@ def suffixes(values: pd.Index[Any]) -> tuple[pd.Index[Any], list[str] | None, bo
 def names_moment(text: str) -> bool:
     """Whether a text names a moment by itself, year and all."""
     bare = suffixes(pd.Index([text.strip()], dtype=object))[0]
-    for _, form in writing.formats_of(str(bare[0])):
-        moment = writing.read(bare, form)[0]
+    for _, form in formats.formats_of(str(bare[0])):
+        moment = formats.read(bare, form)[0]
         if not pd.isna(moment) and 1680 <= moment.year <= 2250:
             return True
     return False
@@ -83,7 +83,7 @@ def decide(
     the one whose moments make the more regular clock is taken, and said. Where two are as regular, none is.
 
     Args:
-        values: The distinct texts.
+        values: The distinct texts of the column.
         name: The column, for messages.
         notes: Where decisions are told.
         row: The number of a distinct text -> the first row that holds it.
@@ -101,22 +101,22 @@ def decide(
                 f"dates must be written as date_format={given!r} says, but {name!r} holds {column.cell(at)}",
                 "correct date_format, or leave it out",
             )
-        return Written(index, (given,), writing.exact(index, values, given))
+        return Written(index, (given,), formats.exact(index, values, given))
     first = str(values[0])
-    iso = [writing.ISO] if first[:4].isdigit() and "-" in first[4:8] else []
+    iso = [formats.ISO] if first[:4].isdigit() and "-" in first[4:8] else []
     whole: dict[str, tuple[pd.DatetimeIndex, tuple[str, ...]]] = {}
-    for order, form in [*writing.formats_of(first), *(("", form) for form in iso)]:
+    for order, form in [*formats.formats_of(first), *(("", form) for form in iso)]:
         if order == "YDM" and whole:
             continue
-        index = writing.read(values[:50], form)
-        index = index if index.isna().any() else writing.read(values, form)
+        index = formats.read(values[:50], form)
+        index = index if index.isna().any() else formats.read(values, form)
         if not index.isna().any() and not any(index.equals(seen) for seen, _ in whole.values()):
             whole[form] = (index, (form,))
     if not whole:
         whole = _mixed(column, notes)
     index, reads = _chosen(column, whole, notes)
     _check_century(column, index, reads)
-    ways = [(form, way) for form in reads if form != writing.ISO and (way := writing.exact(index, values, form))]
+    ways = [(form, way) for form in reads if form != formats.ISO and (way := formats.exact(index, values, form))]
     if ways:  # "%b" reads May, but "%B" writes May and June
         reads = (ways[0][0], *(form for form in reads if form != ways[0][0]))
     return Written(index, reads, ways[0][1] if ways else None)
@@ -129,7 +129,7 @@ def read_given(values: pd.Index[Any], form: str) -> pd.DatetimeIndex:
         ConfigError: It is no format.
     """
     try:
-        return writing.read(values, form)
+        return formats.read(values, form)
     except (ValueError, KeyError) as error:
         raise ConfigError(
             f"date_format must be a format of strptime, but got {form!r}", "for example '%d/%m/%Y' or '%m/%d/%y %H:%M'"
@@ -138,7 +138,7 @@ def read_given(values: pd.Index[Any], form: str) -> pd.DatetimeIndex:
 
 def _mixed(column: _Column, notes: list[str]) -> dict[str, tuple[pd.DatetimeIndex, tuple[str, ...]]]:
     """Read a column of several writings under each order that all of them can have."""
-    shapes = pd.Index([writing.shape(v) for v in column.values])
+    shapes = pd.Index([formats.shape(v) for v in column.values])
     codes, kinds = pd.factorize(shapes)
     sizes = np.bincount(codes)
     if len(kinds) > 20 * _FEW:
@@ -149,9 +149,10 @@ def _mixed(column: _Column, notes: list[str]) -> dict[str, tuple[pd.DatetimeInde
         texts = column.values[at]
         some = texts[:: max(1, len(texts) // 5)][:5]
         ranked = sorted(
-            {pair for text in some for pair in writing.formats_of(str(text))}, key=lambda pair: (pair[0] == "YDM", pair)
+            {pair for text in some for pair in formats.formats_of(str(text))},
+            key=lambda pair: (pair[0] == "YDM", pair),
         )
-        parts.append((at, [(order, form, writing.read(texts, form)) for order, form in ranked]))
+        parts.append((at, [(order, form, formats.read(texts, form)) for order, form in ranked]))
     bad = [at[_nowhere(options, len(at))] for at, options in parts]
     if any(len(b) for b in bad):
         raise _unreadable(column, np.concatenate(bad).tolist())
@@ -172,7 +173,7 @@ def _mixed(column: _Column, notes: list[str]) -> dict[str, tuple[pd.DatetimeInde
     if not out:
         raise _contradiction(column, parts)
     used = list(next(iter(out.values()))[1])
-    bases = {writing.date_part(form.replace("%-", "%").replace("%B", "%b").replace("^", "")) for form in used}
+    bases = {formats.date_part(form.replace("%-", "%").replace("%B", "%b").replace("^", "")) for form in used}
     if len(bases) > 1:
         shown = ", ".join(repr(column.values[at[0]]) for at, _ in parts[:3])
         notes.append(f"column {column.name!r} mixes {len(parts)} writings of dates, such as {shown}")
@@ -316,7 +317,7 @@ def follow(values: pd.Index[Any], name: object, reads: Sequence[str], *, row: Ca
     """Read a later column by the writing of the first one, or one that cannot be mistaken.
 
     Args:
-        values: The distinct texts.
+        values: The distinct texts of the column.
         name: The column, for messages.
         reads: The formats of the first table; none where its times were no texts.
         row: The number of a distinct text -> the first row that holds it.
@@ -326,16 +327,16 @@ def follow(values: pd.Index[Any], name: object, reads: Sequence[str], *, row: Ca
     """
     moments = np.full(len(values), np.datetime64("NaT", "ns"))
     open_ = np.ones(len(values), dtype=bool)
-    for form in [*reads, writing.ISO]:
+    for form in [*reads, formats.ISO]:
         if open_.any():
-            moments[open_] = np.asarray(writing.read(values[open_], form), dtype="datetime64[ns]")
+            moments[open_] = np.asarray(formats.read(values[open_], form), dtype="datetime64[ns]")
             open_ = np.isnat(moments)
-    kept = {writing.date_part(form) for form in reads}
+    kept = {formats.date_part(form) for form in reads}
     while open_.any():
         before = int(open_.sum())
-        for order, form in writing.formats_of(str(values[open_][0])):
-            if (order == "" and "%~y" not in form) or writing.date_part(form) in kept:
-                moments[open_] = np.asarray(writing.read(values[open_], form), dtype="datetime64[ns]")
+        for order, form in formats.formats_of(str(values[open_][0])):
+            if (order == "" and "%~y" not in form) or formats.date_part(form) in kept:
+                moments[open_] = np.asarray(formats.read(values[open_], form), dtype="datetime64[ns]")
                 open_ = np.isnat(moments)
                 if int(open_.sum()) < before:
                     break
@@ -344,7 +345,7 @@ def follow(values: pd.Index[Any], name: object, reads: Sequence[str], *, row: Ca
     left = np.flatnonzero(np.isnat(moments))
     if len(left):
         column = _Column(values, name, row)
-        known = f"written as {writing.in_words(reads[0])}, as in the first table" if reads else "written as ISO 8601"
+        known = f"written as {formats.in_words(reads[0])}, as in the first table" if reads else "written as ISO 8601"
         raise DataError(
             f"times must be {known}, but {name!r} holds {column.cell(int(left[0]))}",
             "write them in that way, or as ISO 8601 (2024-12-31)",
@@ -360,11 +361,11 @@ def _check_order(index: pd.DatetimeIndex, values: pd.Index[Any], name: object, r
     swapped = re.sub("%([dm])", lambda found: "%m" if found[1] == "d" else "%d", form)
     if "%d" not in form or "%m" not in form or len(values) < 3 or index.day.max() > 12:
         return
-    other = writing.read(values, swapped)
+    other = formats.read(values, swapped)
     kept = regularity(index)
     if not other.isna().any() and kept < 0.5 and regularity(other) > max(CLEARLY * kept, 0.9):
         raise DataError(
-            f"times must be written as {writing.in_words(form)}, as in the first table, but {name!r} holds "
-            f"{values[0]!r} to {values[-1]!r}, which make a clock as {writing.in_words(swapped)} only",
+            f"times must be written as {formats.in_words(form)}, as in the first table, but {name!r} holds "
+            f"{values[0]!r} to {values[-1]!r}, which make a clock as {formats.in_words(swapped)} only",
             "write them as in the first table, or as ISO 8601 (2024-12-31)",
         )

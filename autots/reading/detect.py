@@ -17,9 +17,9 @@ from autots.reading.find_clock import find_clock
 from autots.reading.find_key import complete_key, find_key, hidden_key, one_series, refuse_merging
 from autots.reading.find_target import find_target
 from autots.reading.keys import key_of
-from autots.reading.layouts import Columns, Layout, as_text, names_of, shown, unknown
-from autots.reading.looks import is_number
+from autots.reading.layouts import ColumnRoles, Layout, as_text, names_of, shown, unknown
 from autots.reading.roles import Roles, first_named
+from autots.reading.value_kinds import is_number
 from zoo.errors import DataError
 from zoo.tables.source import Table
 
@@ -99,7 +99,7 @@ def _layout(roles: Roles) -> Layout:
     of_key = key if len(key) > 1 else ()
     # The names are still the user's own, of any kind; they become text at the end.
     id_: Any = of_key or (key[0] if long else None)
-    columns = Columns(id_, shown_time, target, roles.known, past, roles.static, of_key)
+    columns = ColumnRoles(id_, shown_time, target, roles.known, past, roles.static, of_key)
     return Layout("long" if long else "series", columns, levels, names, tuple(roles.notes))
 
 
@@ -116,7 +116,7 @@ def _wide(roles: Roles, time: Any, free: list[Any], numbers: list[Any], names: t
         if name not in numbers:
             roles.notes.append(f"column {name!r} holds no numbers and is left out")
     over: Any = first_named(roles.table.columns.name, "unique_id" if time != "unique_id" else "series")
-    columns = Columns(over, time, "y", roles.known)
+    columns = ColumnRoles(over, time, "y", roles.known)
     if roles.static:
         raise DataError(
             f"a wide table has no room for static columns, but got {list(roles.static)}",
@@ -136,7 +136,7 @@ def _in_text(layout: Layout, table: pd.DataFrame) -> Layout:
             f"column names must differ as text, but {both[0]!r} and {original[both[0]]!r} do not", "rename one of them"
         )
     one = as_text(columns.id) if columns.id is not None else None
-    columns = Columns(
+    columns = ColumnRoles(
         id=" | ".join(map(as_text, columns.key)) if columns.key else one,
         time=as_text(columns.time),
         target=as_text(columns.target),
@@ -158,7 +158,7 @@ def _of_series(table: Any, time_col: Any, target_col: Any) -> Layout:
         return detect(table.to_frame(name), time_col=time_col, target_col=name)
     names = (table.index.name,)
     time = first_named(time_col, names[0], "ds")
-    columns = Columns(time=as_text(time), target=as_text(first_named(target_col, table.name, "y")))
+    columns = ColumnRoles(time=as_text(time), target=as_text(first_named(target_col, table.name, "y")))
     original = {} if isinstance(time, str) else {as_text(time): time}
     return Layout("series", columns, (("time", 0),), names, original=original)
 

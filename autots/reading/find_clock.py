@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 
 from autots.reading.layouts import TIME_NAMES, shown
-from autots.reading.looks import is_moment
 from autots.reading.roles import Roles, first_of, says_something
 from autots.reading.times import read_times
+from autots.reading.value_kinds import is_moment
 from zoo.errors import DataError
 
 __all__ = ["find_clock"]

@@ -8,8 +8,8 @@ import pandas as pd
 
 from autots.reading.keys import Keys, few, phrase
 from autots.reading.layouts import ID_NAMES, TARGET_NAMES, TIME_NAMES, shown
-from autots.reading.looks import is_moment, is_number
 from autots.reading.roles import Roles, first_of, says_something
+from autots.reading.value_kinds import is_moment, is_number
 from zoo.errors import DataError
 
 __all__ = ["complete_key", "find_key", "hidden_key", "one_series", "refuse_merging"]

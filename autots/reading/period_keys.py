@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.reading import writing
+from autots.reading import date_formats as formats
 from autots.reading.dates import CLEARLY, regularity
 from zoo.errors import DataError
 
@@ -41,7 +41,7 @@ def key_format(numbers: npt.NDArray[np.int64], name: object) -> str | None:
     if not forms or not (1900 <= int(str(low)[:4]) and int(str(high)[:4]) <= 2100):
         return None
     texts = pd.Index(np.sort(numbers).astype(str), dtype=object)
-    fitting = [(form, index) for form in forms if not (index := writing.read(texts, form)).isna().any()]
+    fitting = [(form, index) for form in forms if not (index := formats.read(texts, form)).isna().any()]
     label = str(name).lower()
     if not fitting:
         return None

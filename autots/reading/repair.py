@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,12 +17,12 @@ from autots.panel.panel import Floats, Ints, Panel
 from autots.panel.season import detect_seasons
 from autots.panel.shifts import clock_change
 from autots.panel.zones import changes_of
+from autots.reading.date_formats import in_words
 from autots.reading.findings import Finding, FindingLog
 from autots.reading.grid import Grid, infer_frequency, place
 from autots.reading.merge import RepeatedRows, fill_covariate, without_infinite
 from autots.reading.report import DataReport, note_uninformative, report_of, time_text
 from autots.reading.table import FlatTable
-from autots.reading.writing import in_words
 from zoo.errors import DataError
 
 __all__ = ["NothingNewError", "repair"]
@@ -281,18 +281,8 @@ class _Span:
         missing = int(np.isnan(y).sum()) - holes
         log.add("missing_target", missing, f"{missing} rows have no target", "kept as missing")
         alive = np.flatnonzero(self.alive)
-        kinds: dict[str, dict[str, Floats]] = {"known": {}, "past": {}}
-        used = dict(fills)
         starts = np.concatenate([[0], np.cumsum(self.lengths[alive])]).astype(np.int64)
-        for role, laid in kinds.items():
-            for name, values in getattr(table, role).items():
-                coded = name in table.categories
-                values = without_infinite(
-                    values, log, "infinite_covariate", f"values of {name!r} are infinite", "counted as missing"
-                )
-                if coded:
-                    values = np.where(values < 0, np.nan, values)
-                laid[name], used[name] = fill_covariate(lay(values, category=coded), starts, name, coded, fills, log)
+        kinds, used = self._covariates(lay, starts, fills)
         static = {name: self._static(name, values, codes)[alive] for name, values in table.static.items()}
         times = self.rows.grid.times(alive, self.first[alive], self.lengths[alive])
         panel = Panel(
@@ -307,6 +297,24 @@ class _Span:
             frozenset(table.categories),
         )
         return panel, used
+
+    def _covariates(
+        self, lay: Callable[..., Floats], starts: Ints, fills: Mapping[str, float]
+    ) -> tuple[dict[str, dict[str, Floats]], dict[str, float]]:
+        """Return the known and the past covariates, without holes, and what stands where nothing is before a hole."""
+        table, log = self.rows.table, self.rows.log
+        kinds: dict[str, dict[str, Floats]] = {"known": {}, "past": {}}
+        used = dict(fills)
+        for role, laid in kinds.items():
+            for name, values in getattr(table, role).items():
+                coded = name in table.categories
+                values = without_infinite(
+                    values, log, "infinite_covariate", f"values of {name!r} are infinite", "counted as missing"
+                )
+                if coded:
+                    values = np.where(values < 0, np.nan, values)
+                laid[name], used[name] = fill_covariate(lay(values, category=coded), starts, name, coded, fills, log)
+        return kinds, used
 
     def _clock_change(self, indptr: Ints, doubles: RepeatedRows | None, holes: Ints) -> None:
         """Note that doubled and missing hours are those at which a zone changes its clocks."""

@@ -36,7 +36,7 @@ class Ingested:
     """A table that was read.
 
     Args:
-        panel: The repaired series.
+        panel: The repaired series, on one clock.
         schema: What the table looked like.
         report: What was found and repaired.
     """
@@ -54,7 +54,7 @@ class Schema:
         layout: Names and places of the columns.
         ids: How identifiers are written.
         clock: How times are written.
-        freq: The clock.
+        freq: The clock of all series, with its zone.
         categories: Covariate -> its categories, in the order of their codes; None for a covariate of numbers.
         static: Names of the covariates that came in a table of their own, with one row per series.
         fills: What stands for values of a covariate that are missing at the start.
@@ -75,8 +75,8 @@ class Schema:
     def describe(self) -> list[tuple[str, str]]:
         """Return how the table was read: what, and how, in the user's names.
 
-        >>> from autots.reading.layouts import Columns
-        >>> Schema(Layout("series", Columns()), IdStyle(), TimeStyle(), Frequency.parse("D")).describe()[0]
+        >>> from autots.reading.layouts import ColumnRoles
+        >>> Schema(Layout("series", ColumnRoles()), IdStyle(), TimeStyle(), Frequency.parse("D")).describe()[0]
         ('series', 'one')
         """
         return describe(self)
@@ -96,7 +96,7 @@ class Schema:
         if isinstance(table, pd.Series):
             return table, ()
         made = tidied(table, self.layout)
-        return made.table, made.remarks
+        return made.table, made.findings
 
     def read_more(self, data: Any, *, panel: Panel | None = None, static: Any = None) -> Ingested:
         """Read rows that came later, or another table of the same kind, with the same repairs.
@@ -110,12 +110,12 @@ class Schema:
         Raises:
             DataError: The table does not have what the first one had.
         """
-        table, remarks = self.read_table(data)
+        table, findings = self.read_table(data)
         lost = (
             () if self.layout.kind != "wide" else left_of_wide(table, self.layout, () if panel is None else panel.ids)
         )
         flat = flatten(table, self.layout, clock=self.clock, categories=self.categories, numbers=self.numbers)
-        flat = replace(flat, notes=(*remarks, *lost, *flat.notes))
+        flat = replace(flat, notes=(*findings, *lost, *flat.notes))
         due = None
         if panel is not None:
             begins = panel.freq.advance(panel.last_times, 1)
@@ -166,11 +166,11 @@ class Schema:
         A single series has no column for its name. The other columns are ``mean`` and the levels (``"0.1"``).
 
         Args:
-            panel_ids: (S,) series.
-            times: (S, H) clock.
+            panel_ids: (S,) labels of the series.
+            times: (S, H) times of the inside clock.
             mean: (S, H) expected values.
             quantiles: (S, H, Q) quantiles.
-            levels: Q levels.
+            levels: Q quantile levels in (0, 1).
         """
         self.refuse_names(levels)
         names, horizon = self.layout.columns, times.shape[1]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from autots.panel.frequency import Times
 from autots.panel.zones import Offsets, changes_of
-from autots.reading import writing
+from autots.reading import date_formats as formats
 
 __all__ = ["TimeStyle"]
 
@@ -27,7 +27,7 @@ class TimeStyle:
         dtype: The pandas dtype of the column.
         zone: The time zone of aware times, or None.
         wall: Whether the inside clock is the zone's wall clock (days and longer), rather than UTC (hours and shorter).
-        format: The format (see ``autots.reading.writing``) that writes texts and keys as they came, if there is one.
+        format: The format (see ``date_formats``) that writes texts and keys as they came, if there is one.
         reads: The formats by which texts were read, the most frequent first; later tables are read by them.
         step: Distance of the rows on the wall clock, at most a day, in nanoseconds; 0 if it was not kept.
         phase: Where in a step they lie: what a time means that the wall clock skips.
@@ -56,9 +56,9 @@ class TimeStyle:
         elif self.zone:
             index = index.tz_localize("UTC").tz_convert(self.zone)
         if self.kind == "key":
-            return pd.Series(writing.write(index, self.format or "%Y%m")).astype("int64").astype(dtype).array
+            return pd.Series(formats.write(index, self.format or "%Y%m")).astype("int64").astype(dtype).array
         if self.kind == "text":
-            written: Any = writing.write(index, self.format) if self.format else index
+            written: Any = formats.write(index, self.format) if self.format else index
             return pd.Series(written).astype(dtype if self.format else written.dtype).array
         if self.kind == "date":
             return pd.Series(index.date, dtype=object)
@@ -78,14 +78,14 @@ class TimeStyle:
         if self.kind == "integer":
             return "whole numbers that count steps"
         if self.kind == "key":
-            shown = writing.write(_EXAMPLE, self.format or "%Y%m")[0]
-            return f"periods as whole numbers, {writing.in_words(self.format or '%Y%m')}, e.g. {shown}"
+            shown = formats.write(_EXAMPLE, self.format or "%Y%m")[0]
+            return f"periods as whole numbers, {formats.in_words(self.format or '%Y%m')}, e.g. {shown}"
         kinds = {"datetime": "datetimes", "date": "dates", "period": f"periods ({self.dtype[7:-1]})"}
         words = kinds.get(self.kind, "dates written as text")
         form = self.format or (self.reads[0] if self.reads else None)
         if self.kind == "text" and form:
-            shown = f", e.g. {writing.write(_EXAMPLE, form)[0]!r}" if form != writing.ISO else ""
-            words = f"dates as {writing.in_words(form)}{shown}"
+            shown = f", e.g. {formats.write(_EXAMPLE, form)[0]!r}" if form != formats.ISO else ""
+            words = f"dates as {formats.in_words(form)}{shown}"
         if not self.zone:
             return words
         return f"{words}, zone {self.zone}"

@@ -13,7 +13,7 @@ import pandas as pd
 
 from autots.panel.frequency import Times
 from autots.panel.zones import ADVICE, wall_clock, written_offsets, zone_name, zones_like
-from autots.reading import writing
+from autots.reading import date_formats as formats
 from autots.reading.dates import decide, follow, suffixes
 from autots.reading.grid import unit_hint
 from autots.reading.period_keys import key_format, refuse_quarters
@@ -31,12 +31,12 @@ def read_times(
 ) -> tuple[Times, TimeStyle, list[str]]:
     """Return the inside clock ((N,) datetime64[ns] without zone, or int64), its style, and what was decided.
 
-    Aware times become UTC, or what ``like`` says (``autots.reading.aware`` decides for a first table). Several zones
-    in one column are compared in UTC. Integers are an integer clock, never seconds since 1970, unless they name
+    Aware times become UTC, or what ``like`` says (``time_zones`` decides for a first table). Several zones in one
+    column are compared in UTC. Integers are an integer clock, never seconds since 1970, unless they name
     months, weeks or quarters. The writing of texts is decided once, as the data prove it (``autots.reading.dates``).
 
     Args:
-        column: The user's clock.
+        column: The user's column of times, of any dtype.
         name: Its name, for messages.
         like: The style of the table seen at first, which decides on the writing, the zone and the wall clock.
         date_format: The strptime format of texts; None to find it.
@@ -82,18 +82,24 @@ def read_times(
         )
     if times.dtype.kind == "i" and (style.dtype == "object" or pd.api.types.is_string_dtype(column.dtype)):
         style = TimeStyle("integer", "int64")
-    if like is not None and (like.kind == "integer") != (style.kind == "integer"):
+    if like is not None:
+        _refuse_another_kind(name, style, like)
+    return times[codes], style, notes
+
+
+def _refuse_another_kind(name: object, style: TimeStyle, like: TimeStyle) -> None:
+    """Raise if a later clock counts where the first named moments, or has no zone where the first had one."""
+    if (like.kind == "integer") != (style.kind == "integer"):
         raise DataError(
             f"the clock must stay of one kind, but {name!r} is {style.kind} after {like.kind}",
             "write times as in the first table" + (", by the number of the step" if like.kind == "integer" else ""),
         )
-    if like is not None and bool(like.zone) != bool(style.zone):
+    if bool(like.zone) != bool(style.zone):
         have = style.zone or "none"
         raise DataError(
             f"times must keep their zone, but {name!r} has zone {have} after {like.zone or 'none'}",
             "use tz_localize or tz_convert",
         )
-    return times[codes], style, notes
 
 
 _NUMBERED = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}  # by the number of digits
@@ -153,7 +159,7 @@ class _Source:
         lengths = {len(str(v)) for v in (found.min(), found.max())}
         form = _NUMBERED.get(lengths.pop()) if len(lengths) == 1 else None
         if len(found) > 1 and form and 1900 <= int(str(found.min())[:4]) and int(str(found.max())[:4]) <= 2100:
-            looks = writing.read(pd.Index(found.astype(str), dtype=object), form)
+            looks = formats.read(pd.Index(found.astype(str), dtype=object), form)
             if not looks.isna().any():
                 cast = ".astype('int64')" if pd.api.types.is_float_dtype(self.values.dtype) else ""
                 raise DataError(
@@ -215,9 +221,9 @@ class _Source:
         form = str(self.key(numbers))
         texts = pd.Index(numbers.astype(str), dtype=object)
         if self.like is None:
-            self.notes.append(f"numbers such as {numbers[0]} in {self.name!r} were read as {writing.in_words(form)}")
-            return writing.read(texts, form), TimeStyle("key", self.dtype, format=form, reads=(form,))
-        if not any(writing.digits_only(f) for f in self.like.reads):
+            self.notes.append(f"numbers such as {numbers[0]} in {self.name!r} were read as {formats.in_words(form)}")
+            return formats.read(texts, form), TimeStyle("key", self.dtype, format=form, reads=(form,))
+        if not any(formats.digits_only(f) for f in self.like.reads):
             raise DataError(
                 f"the clock must stay of one kind, but {self.name!r} is integer after {self.like.kind}",
                 "write times as in the first table",
@@ -261,7 +267,7 @@ def matching(values: pd.Index[Any], pattern: str) -> bool:
 
 def writing_fits(values: pd.Index[Any]) -> bool:
     """Whether texts of digits can all be dates, by one of the usual formats."""
-    return any(not writing.read(values, form).isna().any() for _, form in writing.formats_of(str(values[0])))
+    return any(not formats.read(values, form).isna().any() for _, form in formats.formats_of(str(values[0])))
 
 
 def _colon(zone: str) -> str:

@@ -123,7 +123,7 @@ def local_clock(panel: Panel, clock: LocalClock) -> tuple[LocalClock | None, Ite
     number of steps (6 hours, say), it moves rows by a part of a step: see blend.py.
 
     Args:
-        panel: Kept in UTC.
+        panel: Series whose times are kept in UTC.
         clock: Of its times, followed in every change.
     """
     freq = panel.freq
