@@ -17,6 +17,7 @@ PLATFORM = [
     ("clock", "chance", "commands", "places"),
     ("spec",),
     ("cluster",),
+    ("workers",),
     ("tables",),
     ("features",),
     ("search",),
@@ -74,8 +75,8 @@ HEAVY = {
 }  # fmt: skip
 #: The modules that wrap one heavy library; they are imported lazily instead.
 WRAPPERS = {
-    "zoo.search.drivers.trainable": "ray",
-    "zoo.search.drivers.tune": "ray",
+    "zoo.search.runners.trainable": "ray",
+    "zoo.search.runners.tune": "ray",
     "zoo.search.evidence": "optuna",
     "zoo.search.opening": "optuna",
     "zoo.search.replay": "optuna",
@@ -99,7 +100,14 @@ WRAPPERS = {
 }
 #: Where a library may be imported at all.
 HOMES = {
-    "ray": ("zoo.cluster", "zoo.search.drivers", "zoo.search.bench.overhead", "zoo.tables", "serve.deployments"),
+    "ray": (
+        "zoo.cluster",
+        "zoo.workers",
+        "zoo.search.runners",
+        "zoo.search.bench.overhead",
+        "zoo.tables",
+        "serve.deployments",
+    ),
     "pyspark": ("zoo.features", "zoo.tables", "zoo.cluster"),
     "holidays": ("zoo.features.kernels",),
     "deltalake": ("zoo.tables",),
@@ -232,7 +240,7 @@ def test_heavy_libraries_are_imported_where_they_belong_and_lazily(module):
 
 def test_importing_the_public_names_loads_no_heavy_library():
     code = (
-        "import sys, autots, autots.api, zoo.cli, zoo.search, zoo.search.drivers, zoo.cluster;"
+        "import sys, autots, autots.api, zoo.cli, zoo.search, zoo.workers, zoo.cluster;"
         f"print(sorted({HEAVY!r} & set(sys.modules)))"
     )
     import sys
