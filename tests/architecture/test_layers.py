@@ -17,6 +17,7 @@ PLATFORM = [
     ("clock", "chance", "commands", "places"),
     ("spec",),
     ("cluster",),
+    ("workers",),
     ("tables",),
     ("features",),
     ("search",),
@@ -79,8 +80,8 @@ HEAVY = {
 }  # fmt: skip
 #: The modules that wrap one heavy library; they are imported lazily instead.
 WRAPPERS = {
-    "zoo.search.drivers.trainable": "ray",
-    "zoo.search.drivers.tune": "ray",
+    "zoo.search.runners.trainable": "ray",
+    "zoo.search.runners.tune": "ray",
     "zoo.search.evidence": "optuna",
     "zoo.search.opening": "optuna",
     "zoo.search.replay": "optuna",
@@ -104,7 +105,7 @@ WRAPPERS = {
 }
 #: Where a library may be imported at all.
 HOMES = {
-    "ray": ("zoo.cluster", "zoo.search.drivers", "zoo.tables", "serve.deployments", "benchmarks"),
+    "ray": ("zoo.cluster", "zoo.workers", "zoo.search.runners", "zoo.tables", "serve.deployments", "benchmarks"),
     "pyspark": ("zoo.features", "zoo.tables", "zoo.cluster", "benchmarks"),
     "holidays": ("zoo.features.kernels",),
     "deltalake": ("zoo.tables",),
@@ -239,7 +240,7 @@ def test_heavy_libraries_are_imported_where_they_belong_and_lazily(module):
 
 def test_importing_the_public_names_loads_no_heavy_library():
     code = (
-        "import sys, autots, autots.api, zoo.cli, zoo.search, zoo.search.drivers, zoo.cluster;"
+        "import sys, autots, autots.api, zoo.cli, zoo.search, zoo.workers, zoo.cluster;"
         f"print(sorted({HEAVY!r} & set(sys.modules)))"
     )
     import sys

@@ -27,7 +27,7 @@ from autots.search.interrupt import Interrupt
 from autots.testing.forecasters import panel_of
 from zoo.clock import Deadline, ManualClock
 from zoo.errors import ClusterError
-from zoo.search.drivers import Inline
+from zoo.workers import Inline
 
 TASK = Task(horizon=3, seasons=(4,), levels=(0.1, 0.5, 0.9))
 

@@ -21,7 +21,7 @@ from autots.testing.forecasters import example_panel, panel_of
 from zoo.clock import Deadline, ManualClock
 from zoo.errors import ArtifactError
 from zoo.search import FailureKind, Study
-from zoo.search.drivers import Inline
+from zoo.workers import Inline
 
 TASK = Task(horizon=5, seasons=(4,), levels=(0.1, 0.5, 0.9))
 PANEL = example_panel()

@@ -11,7 +11,7 @@ from zoo.cluster import Session
 from zoo.search import Study, Trial
 from zoo.search.resources import Resources
 from zoo.search.run import RunOptions, run
-from zoo.testing.trainings import RunConformance
+from zoo.testing.runners import RunConformance
 
 
 class TestInline(RunConformance):

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from zoo.clock import ManualClock
 from zoo.errors import ConfigError
-from zoo.search.drivers.outcome import Outcome, Train, call, settle
 from zoo.search.interrupts import Interrupts
 from zoo.search.metrics import Value
 from zoo.search.progress import Progress
+from zoo.search.runners.outcome import Train, TrainingOutcome, call, settle
 from zoo.search.stoppers.base import Decision
 from zoo.search.study import Study
 from zoo.search.trial import FailureKind, Stopped, Trial
@@ -34,7 +34,7 @@ __all__ = ["drive"]
 
 
 @dataclass(frozen=True)
-class _Report:
+class _VirtualReport:
     """A training's word on its way."""
 
     step: int
@@ -43,7 +43,7 @@ class _Report:
     checkpoint: str | None
 
 
-_Message: TypeAlias = _Report | Outcome
+_Message: TypeAlias = _VirtualReport | TrainingOutcome
 _Answer: TypeAlias = "Decision | Trial | None"
 
 
@@ -103,7 +103,7 @@ class _Stage:
 
     def _expect(self, actor: _Actor, message: _Message) -> None:
         """Note when what was just said will be heard."""
-        seconds = message.seconds if isinstance(message, _Report) else actor.idle_seconds
+        seconds = message.seconds if isinstance(message, _VirtualReport) else actor.idle_seconds
         if self._limit is not None and actor.worked + seconds > self._limit:
             seconds, actor.overdue = max(self._limit - actor.worked, 0.0), True
         actor.worked += seconds
@@ -115,12 +115,12 @@ class _Stage:
         assert actor.trial is not None
         number = actor.trial.number
         if actor.overdue:
-            late = Outcome("failed", kind=FailureKind.TIME_LIMIT, message=f"more than {self._limit:g} s")
+            late = TrainingOutcome("failed", kind=FailureKind.TIME_LIMIT, message=f"more than {self._limit:g} s")
             settle(self._study, number, late)
-            if isinstance(message, _Report):
+            if isinstance(message, _VirtualReport):
                 self._end(actor)
             self._free(actor)
-        elif isinstance(message, Outcome):
+        elif isinstance(message, TrainingOutcome):
             settle(self._study, number, message)
             self._free(actor)
         else:
@@ -131,11 +131,11 @@ class _Stage:
                 self._end(actor, decision)
                 self._free(actor)
 
-    def _report(self, number: int, said: _Report) -> Decision:
+    def _report(self, number: int, said: _VirtualReport) -> Decision:
         try:
             return self._study.report(number, said.step, said.value, seconds=said.seconds, checkpoint=said.checkpoint)
         except ConfigError as error:
-            failed = Outcome("failed", kind=FailureKind.EXCEPTION, message=error.message)
+            failed = TrainingOutcome("failed", kind=FailureKind.EXCEPTION, message=error.message)
             settle(self._study, number, failed)
             if not any(record.state == "complete" for record in self._study.trials):
                 raise  # every training will do the same
@@ -143,7 +143,7 @@ class _Stage:
 
     def _end(self, actor: _Actor, decision: Decision = "stop") -> None:
         """Let a training that was stopped or paused come to its end, in no time."""
-        while not isinstance(actor.talk(decision), Outcome):
+        while not isinstance(actor.talk(decision), TrainingOutcome):
             decision = "stop"
 
     def _free(self, actor: _Actor) -> None:
@@ -181,7 +181,7 @@ class _Actor:
         self._since = time.perf_counter()
         self._answers.put(answer)
         said = self._said.get()
-        self.training = isinstance(said, _Report)
+        self.training = isinstance(said, _VirtualReport)
         return said
 
     def _work(self) -> None:
@@ -190,11 +190,11 @@ class _Actor:
             try:
                 outcome = call(self._train, trial)
             except KeyboardInterrupt as error:  # raised by the training itself: signals reach the main thread only
-                outcome = Outcome("failed", kind=FailureKind.EXCEPTION, message=f"KeyboardInterrupt: {error}")
+                outcome = TrainingOutcome("failed", kind=FailureKind.EXCEPTION, message=f"KeyboardInterrupt: {error}")
             # What is left to do after a last report takes no time in a table.
             self.idle_seconds = 0.0 if self._reported else time.perf_counter() - self._since
             self._said.put(outcome)
-        self._said.put(Outcome("left"))
+        self._said.put(TrainingOutcome("left"))
 
     def report(
         self, number: int, step: int, value: Value, *, seconds: float | None, checkpoint: str | None
@@ -204,7 +204,7 @@ class _Actor:
             raise Stopped(f"trial {number} reports although it was told to end")
         took = time.perf_counter() - self._since if seconds is None else float(seconds)
         self._reported = True
-        self._said.put(_Report(step, value, max(took, 0.0), checkpoint))
+        self._said.put(_VirtualReport(step, value, max(took, 0.0), checkpoint))
         decision = self._answers.get()
         assert isinstance(decision, str)
         self._stopped = decision != "continue"

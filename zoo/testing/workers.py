@@ -1,8 +1,8 @@
 """The laws of a driver, as tests for anyone's implementation.
 
-Derive a test class from ``DriverConformance`` and say how the driver is made::
+Derive a test class from ``WorkersConformance`` and say how the driver is made::
 
-    class TestMyDriver(DriverConformance):
+    class TestMyDriver(WorkersConformance):
         def make(self, **payload):
             return MyDriver(SETUP, payload=payload)
 
@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import ClusterError, ConfigError
-from zoo.search.drivers.base import Driver, Event, Handler
+from zoo.workers.base import Event, Handler, Workers
 
-__all__ = ["SETUP", "DriverConformance", "broken_setup", "collect", "echo_setup"]
+__all__ = ["SETUP", "WorkersConformance", "broken_setup", "collect", "echo_setup"]
 
-SETUP = "zoo.testing.drivers:echo_setup"
-_BROKEN = "zoo.testing.drivers:broken_setup"
+SETUP = "zoo.testing.workers:echo_setup"
+_BROKEN = "zoo.testing.workers:broken_setup"
 
 
 def echo_setup(payload: Mapping[str, Any]) -> Handler:
@@ -81,7 +81,7 @@ _ANSWERS: dict[str, Any] = {
 }
 
 
-def collect(driver: Driver, count: int, *, patience: float = 60.0) -> dict[str, Event]:
+def collect(driver: Workers, count: int, *, patience: float = 60.0) -> dict[str, Event]:
     """Return ``count`` events by key.
 
     Raises:
@@ -98,11 +98,11 @@ def collect(driver: Driver, count: int, *, patience: float = 60.0) -> dict[str, 
     return events
 
 
-class DriverConformance(ABC):
+class WorkersConformance(ABC):
     """Tests of the contract; every method is one law."""
 
     @abstractmethod
-    def make(self, setup: str = SETUP, **payload: object) -> Driver:
+    def make(self, setup: str = SETUP, **payload: object) -> Workers:
         """Return a new driver with the given set-up and payload."""
 
     def test_each_key_comes_back_once_with_its_own_result(self) -> None:

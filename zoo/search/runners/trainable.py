@@ -13,9 +13,9 @@ from typing import Any, cast
 
 from ray.tune import Trainable
 
-from zoo.search.drivers.outcome import Report, Train
-from zoo.search.drivers.trainer import Message, Place, Trainer
 from zoo.search.metrics import Result, Value
+from zoo.search.runners.outcome import Train, TrainingReport
+from zoo.search.runners.trainer import Message, Trainer, WorkerPlace
 from zoo.search.stoppers.base import Decision
 from zoo.search.trial import Channel, Trial
 
@@ -30,12 +30,12 @@ class Equipment:
     """What a worker is given once.
 
     Args:
-        train: Reference to the training.
+        train: Reference to the training in Ray's object store.
         metric: Name of the first objective.
-        paths: See ``Trainer``.
-        threads: See ``Trainer``.
-        memory: See ``Trainer``.
-        store: See ``Trainer``.
+        paths: The driver's ``sys.path``, see ``Trainer``.
+        threads: Threads of numerical libraries, see ``Trainer``.
+        memory: Bytes that one training may allocate; None for no bound.
+        store: Folder of checkpoints and the mark in it, see ``Trainer``.
         grace: Seconds that a training may take to end.
     """
 
@@ -76,9 +76,9 @@ class StudyTrainable(Trainable):  # type: ignore[misc]  # Ray is not typed
         except Exception as error:  # whatever unpickling raises
             self._unreadable = f"{type(error).__name__}: {error}"
         else:
-            self._trainer.prepare(lambda trial: train(replace(trial, channel=_Noting(self, trial.channel))))
+            self._trainer.prepare(lambda trial: train(replace(trial, channel=_NotingChannel(self, trial.channel))))
 
-    def place(self) -> tuple[Place, str]:
+    def place(self) -> tuple[WorkerPlace, str]:
         """Say where this is, and why the training cannot be read here, if so."""
         return self._trainer.ping(), self._unreadable
 
@@ -93,8 +93,8 @@ class StudyTrainable(Trainable):  # type: ignore[misc]  # Ray is not typed
         self._trial = self._packed = None
         self._message = self._trainer.go_on("continue") if trial is None else self._trainer.begin(trial, packed)
         message, value = self._message, self._message.value
-        reports = isinstance(message, Report)
-        if isinstance(message, Report):
+        reports = isinstance(message, TrainingReport)
+        if isinstance(message, TrainingReport):
             self._shown["training_iteration"] = message.step
         if isinstance(value, Result):
             value = value.values
@@ -109,12 +109,12 @@ class StudyTrainable(Trainable):  # type: ignore[misc]  # Ray is not typed
 
     def end(self, decision: Decision) -> None:
         """Let a training come to its end; one that does not within the grace takes the process with it."""
-        if not isinstance(self._message, Report):
+        if not isinstance(self._message, TrainingReport):
             return
         timer = threading.Timer(self._equipment.grace, os._exit, [1])
         timer.daemon = True
         timer.start()
-        while isinstance(self._message, Report):
+        while isinstance(self._message, TrainingReport):
             self._message = self._trainer.go_on(decision)
             decision = "stop"
         timer.cancel()
@@ -145,7 +145,7 @@ class StudyTrainable(Trainable):  # type: ignore[misc]  # Ray is not typed
         """Do nothing: ``expect`` brings the study's."""
 
 
-class _Noting:
+class _NotingChannel:
     """Notes checkpoints on their way."""
 
     def __init__(self, worker: StudyTrainable, channel: Channel | None) -> None:

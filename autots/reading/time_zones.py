@@ -18,7 +18,7 @@ import numpy.typing as npt
 from autots.panel.frequency import Frequency
 from autots.panel.panel import Floats, Ints, Panel
 from autots.panel.zones import ADVICE, LocalClock, changes_of, wall_clock, zone_name
-from autots.reading.repair import Finding
+from autots.reading.findings import Finding
 from autots.reading.table import FlatTable
 from zoo.errors import ConfigError, DataError
 
@@ -123,7 +123,7 @@ def local_clock(panel: Panel, clock: LocalClock) -> tuple[LocalClock | None, Ite
     number of steps (6 hours, say), it moves rows by a part of a step: see blend.py.
 
     Args:
-        panel: Kept in UTC.
+        panel: Series whose times are kept in UTC.
         clock: Of its times, followed in every change.
     """
     freq = panel.freq

@@ -11,16 +11,15 @@ from typing import Any
 
 from zoo.cluster.session import Session
 from zoo.errors import ClusterError, ConfigError
-from zoo.search.drivers.base import Driver, Event, Status
-from zoo.search.drivers.worker import Worker
+from zoo.workers.actors import LOW_MEMORY, MAX_DEATHS, answered, deaths, unreachable
+from zoo.workers.base import Event, Status, Workers
+from zoo.workers.worker import RequestWorker
 
 __all__ = ["Pool"]
 
-_LOSSES = 3
-
 
 @dataclass
-class _Job:
+class _Request:
     key: str
     request: object
     timeout: float | None
@@ -28,22 +27,22 @@ class _Job:
 
 
 @dataclass
-class _Slot:
+class _Seat:
     """One place for a worker; its phase is told by what it waits for."""
 
     actor: Any
     ref: Any  # the answer to ping, then to prepare, then to run; None while idle
     phase: str  # "scheduling" -> "preparing" -> "idle" <-> "running"
     since: float
-    job: _Job | None = None
+    job: _Request | None = None
     faults: int = 0  # deaths before it was ready, in a row
 
 
-class Pool(Driver):
+class Pool(Workers):
     """The driver contract on Ray.
 
     Args:
-        session: The cluster.
+        session: The Ray cluster that the workers are placed in.
         setup: ``"module:function"``, given the payload, returns the handler; imported by the workers only.
         workers: Processes. Fewer run as long as the cluster has no room for all.
         payload: Shared values, put into the object store once; arrays arrive without a copy, read-only.
@@ -79,9 +78,9 @@ class Pool(Driver):
         self._memory_limit = memory_limit
         self._payload = {name: ray.put(value) for name, value in (payload or {}).items()}
         # No automatic restarts: the pool must know which request was lost.
-        self._actor_class = ray.remote(Worker).options(num_cpus=threads, max_restarts=0)
+        self._actor_class = ray.remote(RequestWorker).options(num_cpus=threads, max_restarts=0)
         self._threads = threads
-        self._queue: deque[_Job] = deque()
+        self._queue: deque[_Request] = deque()
         self._order: dict[str, None] = {}
         self._events: list[Event] = []
         self._slots = [self._start(0) for _ in range(workers)]
@@ -92,7 +91,7 @@ class Pool(Driver):
         if key in self._order:
             raise ConfigError(f"a key must be outstanding once, but {key!r} is already", "use another key")
         self._order[key] = None
-        self._queue.append(_Job(key, request, timeout))
+        self._queue.append(_Request(key, request, timeout))
         self._dispatch()
 
     def wait(self, timeout: float | None = None) -> list[Event]:
@@ -134,11 +133,11 @@ class Pool(Driver):
         """The number of processes asked for."""
         return len(self._slots)
 
-    def _start(self, faults: int) -> _Slot:
+    def _start(self, faults: int) -> _Seat:
         actor = self._actor_class.remote(list(sys.path), self._threads, self._memory_limit)
-        return _Slot(actor, actor.ping.remote(), "scheduling", time.monotonic(), faults=faults)
+        return _Seat(actor, actor.ping.remote(), "scheduling", time.monotonic(), faults=faults)
 
-    def _replace(self, slot: _Slot) -> None:
+    def _replace(self, slot: _Seat) -> None:
         """Put a new worker into the slot; its job, if any, is the caller's."""
         faults = slot.faults + 1 if slot.phase in ("scheduling", "preparing") else 0
         self._ray.kill(slot.actor)
@@ -170,13 +169,7 @@ class Pool(Driver):
     def _poll(self, seconds: float) -> None:
         """Take in answers and deaths, then stop what has taken too long."""
         waiting = {slot.ref: slot for slot in self._slots if slot.ref is not None}
-        try:
-            ready, _ = self._ray.wait(list(waiting), num_returns=1, timeout=seconds) if waiting else ([], [])
-            if ready and len(waiting) > 1:
-                ready, _ = self._ray.wait(list(waiting), num_returns=len(waiting), timeout=0)
-        except self._ray.exceptions.RayError as error:
-            raise self._unreachable(error) from error
-        for ref in ready:
+        for ref in answered(waiting, seconds):
             self._take(waiting[ref])
         now = time.monotonic()
         for slot in list(self._slots):
@@ -187,18 +180,16 @@ class Pool(Driver):
                 self._finish(job, Event(job.key, "timeout", error=text, seconds=now - slot.since))
         self._check_scheduling(now)
 
-    def _take(self, slot: _Slot) -> None:
+    def _take(self, slot: _Seat) -> None:
         """Take in the answer that a slot waits for."""
-        errors = self._ray.exceptions
-        deaths = (errors.RayActorError, errors.WorkerCrashedError, errors.ObjectLostError, errors.OutOfMemoryError)
         try:
             answer: Any = self._ray.get(slot.ref)
-        except deaths as error:
+        except deaths() as error:
             self._lost(slot, error)
             return
         except Exception as error:  # the result could not be pickled, or not be read here
             if slot.job is None:
-                raise self._unreachable(error) from error
+                raise unreachable(error) from error
             answer = ("failed", None, f"{type(error).__name__}: {error}", "", time.monotonic() - slot.since)
         if slot.phase == "scheduling":
             slot.phase, slot.since = "preparing", time.monotonic()
@@ -220,24 +211,23 @@ class Pool(Driver):
                 self._replace(slot)  # a process that once ran out of memory is not to be trusted
             self._finish(job, Event(job.key, status, result, error_text, trace, seconds))
 
-    def _lost(self, slot: _Slot, error: Exception) -> None:
+    def _lost(self, slot: _Seat, error: Exception) -> None:
         """The worker died by itself: replace it, and run its request again."""
         job, seconds = slot.job, time.monotonic() - slot.since
         self._replace(slot)
         if job is None:
-            if slot.faults + 1 >= _LOSSES:
-                raise self._unreachable(error) from error
+            if slot.faults + 1 >= MAX_DEATHS:
+                raise unreachable(error) from error
             return
         job.losses += 1
-        if job.losses < _LOSSES:
+        if job.losses < MAX_DEATHS:
             self._queue.appendleft(job)
             return
-        # Ray's memory monitor kills a worker when the whole machine is short of memory.
-        status: Status = "memory" if "running low on memory" in str(error) else "lost"
+        status: Status = "memory" if LOW_MEMORY in str(error) else "lost"
         text = f"{type(error).__name__}: the worker died {job.losses} times"
         self._finish(job, Event(job.key, status, error=text, traceback=str(error), seconds=seconds))
 
-    def _finish(self, job: _Job, event: Event) -> None:
+    def _finish(self, job: _Request, event: Event) -> None:
         self._order.pop(job.key, None)
         self._events.append(event)
 
@@ -252,10 +242,3 @@ class Pool(Driver):
                 f"(total {self._session.cpus:g}, free {free:g})",
                 "end other jobs on the cluster, add nodes, or use fewer threads per worker",
             )
-
-    def _unreachable(self, error: Exception) -> ClusterError:
-        lines = str(error).strip().splitlines()
-        return ClusterError(
-            f"the cluster must keep its workers alive, but: {type(error).__name__}: {lines[0] if lines else ''}",
-            "look at the cluster's logs and its free memory",
-        )

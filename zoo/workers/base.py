@@ -1,12 +1,12 @@
-"""The contract of a driver: something that runs requests elsewhere and brings back events.
+"""The contract of workers: requests are submitted, run elsewhere, and come back as events.
 
 An implementer guarantees:
 
 1. Each submitted key comes back in exactly one event, unless it is cancelled: then in none.
 2. ``submit`` does not block; requests start in the order in which they were submitted.
 3. ``wait`` returns as soon as there is an event, and an empty list after its time, or if nothing is outstanding.
-4. Whatever a request does, it harms no other request and not the driver: exceptions, hangs, exhausted memory and killed
-   processes become events. What crosses over is text, never the exception object.
+4. Whatever a request does, it harms no other request and not the process that asks: exceptions, hangs, exhausted memory
+   and killed processes become events. What crosses over is text, never the exception object.
 5. A machine's fault (a killed worker) is not an event: the same request runs again, up to three losses.
 6. A request's ``timeout`` counts from its start, not from its submission.
 7. A fault of the set-up is a ``ClusterError`` from ``wait``: no request can ever succeed.
@@ -23,7 +23,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 from zoo.errors import ConfigError
 
-__all__ = ["Driver", "Event", "Handler", "Setup", "Status", "import_setup", "is_memory_fault"]
+__all__ = ["Event", "Handler", "Setup", "Status", "Workers", "import_setup"]
 
 Status: TypeAlias = Literal["done", "failed", "timeout", "memory", "lost"]
 #: Takes a request and returns a result.
@@ -37,13 +37,13 @@ class Event:
     """The end of one request.
 
     Args:
-        key: As submitted.
+        key: What the request was submitted under.
         status: "done"; "failed": the handler raised; "timeout"; "memory": the limit was hit; "lost": its worker died
             three times.
         result: What the handler returned, if done.
         error: Type and message of what went wrong.
         traceback: The handler's traceback as text, if it raised.
-        seconds: From the start of the request (its last one, after losses) to its end.
+        seconds: Wall time from the start of the request (its last one, after losses) to its end.
     """
 
     key: str
@@ -54,7 +54,7 @@ class Event:
     seconds: float = 0.0
 
 
-class Driver(ABC):
+class Workers(ABC):
     """Runs requests; see the contract at the top of this module. A context manager that closes itself."""
 
     @abstractmethod
@@ -127,20 +127,3 @@ def import_setup(path: str) -> Setup:
     if not callable(setup):
         raise ConfigError(f"a set-up must be a function, but {path!r} is {type(setup).__name__}", "name a function")
     return setup  # type: ignore[no-any-return]  # only its callability can be checked
-
-
-# How libraries report an exhausted memory when they do not raise MemoryError: C++ through bindings, torch's allocators,
-# XLA.
-_MEMORY_WORDS = (
-    "bad_alloc",
-    "Cannot allocate memory",
-    "DefaultCPUAllocator",
-    "not enough memory",
-    "CUDA out of memory",
-    "RESOURCE_EXHAUSTED",
-)
-
-
-def is_memory_fault(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out."""
-    return isinstance(error, MemoryError) or any(word in str(error) for word in _MEMORY_WORDS)

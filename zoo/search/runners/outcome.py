@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from zoo.errors import ConfigError
-from zoo.search.drivers.base import is_memory_fault
 from zoo.search.metrics import Result, Value
 from zoo.search.stoppers.base import Decision
 from zoo.search.study import Study
 from zoo.search.trial import Diverged, FailureKind, Paused, Stopped, Trial
+from zoo.workers.process import is_memory_fault
 
-__all__ = ["Outcome", "Report", "Train", "call", "decide", "lose", "settle"]
+__all__ = ["Train", "TrainingOutcome", "TrainingReport", "call", "decide", "lose", "settle"]
 
 #: A training: reads ``trial.params``, calls ``trial.report``, returns the objective, all metrics by name, a ``Result``,
 #: or None for what it reported last.
@@ -23,13 +23,13 @@ Train: TypeAlias = Callable[[Trial], Any]
 
 
 @dataclass(frozen=True)
-class Report:
+class TrainingReport:
     """What a training says on its way.
 
     Args:
-        step: As reported.
-        value: As reported.
-        seconds: As reported.
+        step: What was trained so far, as the training counts it.
+        value: The first objective, or several metrics by name.
+        seconds: What this step took, if the training says so; None: it is measured.
         checkpoint: Where it is, if the driver can see that.
         packed: The checkpoint itself, if it cannot.
     """
@@ -42,15 +42,15 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingOutcome:
     """The end of one run of a training, as plain values that any process can read.
 
     Args:
         status: "done", "failed", or "left": it let ``Stopped`` or ``Paused`` pass.
         value: What it returned, if done.
-        kind: Why it failed.
+        kind: Class of the failure; None unless failed.
         message: Type and message of the exception.
-        traceback: As text.
+        traceback: The exception's traceback as text.
     """
 
     status: Literal["done", "failed", "left"]
@@ -60,12 +60,12 @@ class Outcome:
     traceback: str = ""
 
 
-def call(train: Train, trial: Trial) -> Outcome:
+def call(train: Train, trial: Trial) -> TrainingOutcome:
     """Run a training; nothing is raised but ``KeyboardInterrupt``."""
     try:
-        return Outcome("done", _plain(train(trial)))
+        return TrainingOutcome("done", _plain(train(trial)))
     except (Stopped, Paused):
-        return Outcome("left")
+        return TrainingOutcome("left")
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -75,10 +75,10 @@ def call(train: Train, trial: Trial) -> Outcome:
         elif is_memory_fault(error):
             kind = FailureKind.MEMORY
         text = f"{type(error).__name__}: {error}"
-        return Outcome("failed", kind=kind, message=text, traceback=traceback.format_exc())
+        return TrainingOutcome("failed", kind=kind, message=text, traceback=traceback.format_exc())
 
 
-def settle(study: Study, number: int, outcome: Outcome, *, seconds: float | None = None) -> None:
+def settle(study: Study, number: int, outcome: TrainingOutcome, *, seconds: float | None = None) -> None:
     """Tell the study what a training came to.
 
     Raises:
@@ -103,7 +103,7 @@ def settle(study: Study, number: int, outcome: Outcome, *, seconds: float | None
                 raise
 
 
-def decide(study: Study, number: int, report: Report) -> Decision:
+def decide(study: Study, number: int, report: TrainingReport) -> Decision:
     """Bring a report to the study, and return its decision; "stop" for a trial that does not run any more.
 
     Raises:
@@ -119,7 +119,7 @@ def decide(study: Study, number: int, report: Report) -> Decision:
     try:
         return study.report(number, report.step, report.value, seconds=report.seconds, checkpoint=checkpoint)
     except ConfigError as error:
-        settle(study, number, Outcome("failed", kind=FailureKind.EXCEPTION, message=error.message))
+        settle(study, number, TrainingOutcome("failed", kind=FailureKind.EXCEPTION, message=error.message))
         if not any(record.state == "complete" for record in study.trials):
             raise
         return "stop"
@@ -129,9 +129,9 @@ def lose(study: Study, number: int, reason: str, *, memory: bool) -> None:
     """Tell the study that a worker died with its trial.
 
     Args:
-        study: The study.
-        number: The trial's.
-        reason: Ray's words.
+        study: The study that the trial belongs to.
+        number: The number of the trial.
+        reason: Why the worker died, in Ray's words.
         memory: Whether Ray itself ended the worker, since its machine was short of memory.
     """
     last = study.trials[number].losses + 1 >= study.settings.options.max_losses

@@ -11,17 +11,16 @@ from typing import Any, Literal
 
 from zoo.errors import ClusterError, ConfigError
 from zoo.search.checkpoints import pack
-from zoo.search.drivers.outcome import Outcome, Report, Train
-from zoo.search.drivers.trainer import Place, Trainer
 from zoo.search.resources import Resources
+from zoo.search.runners.outcome import Train, TrainingOutcome, TrainingReport
+from zoo.search.runners.trainer import Trainer, WorkerPlace
 from zoo.search.trial import FailureKind, Trial
+from zoo.workers.actors import LOW_MEMORY, MAX_DEATHS, answered, deaths, last_line, unreachable
 
 __all__ = ["Fleet", "Lost", "Slot", "no_room"]
 
 # Seconds between looks at the cluster's nodes.
 _LOOK = 2.0
-# Deaths of a worker before it was ready, in a row, after which something is wrong with all of them.
-_FAULTS = 3
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Lost:
     """A worker died with its trial.
 
     Args:
-        reason: Ray's words.
+        reason: Why, in Ray's words.
         memory: Whether Ray itself ended it, since its machine was short of memory.
     """
 
@@ -42,7 +41,7 @@ class Slot:
     """One place for a worker.
 
     Args:
-        actor: The worker.
+        actor: Handle of the worker's Ray actor.
         group: Its placement group, if it has one.
         scale: Factor on the resources.
         ref: The answer that it owes: to ping, prepare, begin or go_on; None while idle.
@@ -60,7 +59,7 @@ class Slot:
     phase: Literal["scheduling", "preparing", "idle", "running"]
     since: float
     trial: Trial | None = None
-    place: Place | None = None
+    place: WorkerPlace | None = None
     faults: int = 0
 
 
@@ -69,10 +68,10 @@ class Fleet:
 
     Args:
         train: The function; it travels to each worker once.
-        resources: Of each worker.
+        resources: What each worker reserves.
         workers: How many; None: as many as the cluster has room for, at each moment.
         most: Never more than this.
-        store: See ``Trainer``.
+        store: Folder of checkpoints and the mark in it, see ``Trainer``.
 
     Raises:
         ConfigError: The cluster can never give the resources, or the function cannot travel.
@@ -176,7 +175,7 @@ class Fleet:
         """Send the decision on a report."""
         slot.ref = slot.actor.go_on.remote(decision)
 
-    def wait(self, seconds: float) -> list[tuple[Slot, Report | Outcome | Lost]]:
+    def wait(self, seconds: float) -> list[tuple[Slot, TrainingReport | TrainingOutcome | Lost]]:
         """Return what workers have said, waiting at most ``seconds`` for the first.
 
         Raises:
@@ -186,29 +185,21 @@ class Fleet:
         if not owing:
             time.sleep(seconds)
             return []
-        try:
-            ready, _ = self._ray.wait(list(owing), num_returns=1, timeout=seconds)
-            if ready and len(owing) > 1:
-                ready, _ = self._ray.wait(list(owing), num_returns=len(owing), timeout=0)
-        except self._ray.exceptions.RayError as error:
-            raise _unreachable(error) from error
-        said = [(owing[ref], self._take(owing[ref])) for ref in ready]
+        said = [(owing[ref], self._take(owing[ref])) for ref in answered(owing, seconds)]
         return [(slot, message) for slot, message in said if message is not None]
 
-    def _take(self, slot: Slot) -> Report | Outcome | Lost | None:
-        errors = self._ray.exceptions
-        deaths = (errors.RayActorError, errors.WorkerCrashedError, errors.ObjectLostError, errors.OutOfMemoryError)
+    def _take(self, slot: Slot) -> TrainingReport | TrainingOutcome | Lost | None:
         try:
             answer = self._ray.get(slot.ref)
-        except deaths as error:
+        except deaths() as error:
             return self._died(slot, error)
         except Exception as error:  # the function cannot be read there, or the answer not here
             if slot.phase != "running":
                 raise ConfigError(
-                    f"a training must be readable on the workers, but it is not: {_first_line(error)}",
+                    f"a training must be readable on the workers, but it is not: {last_line(error)}",
                     "what it imports must be installed there, or lie beside the script",
                 ) from error
-            return Outcome("failed", kind=FailureKind.EXCEPTION, message=f"{type(error).__name__}: {error}")
+            return TrainingOutcome("failed", kind=FailureKind.EXCEPTION, message=f"{type(error).__name__}: {error}")
         if slot.phase == "scheduling":
             slot.place, slot.phase, slot.since = answer, "preparing", time.monotonic()
             slot.ref = slot.actor.prepare.remote(self._train)
@@ -218,7 +209,7 @@ class Fleet:
             if slot.trial is not None:
                 self._begin(slot, slot.trial)
             return None
-        message: Report | Outcome = answer
+        message: TrainingReport | TrainingOutcome = answer
         slot.ref = None
         return message
 
@@ -239,22 +230,22 @@ class Fleet:
 
     def _died(self, slot: Slot, error: Exception) -> Lost | None:
         trial = slot.trial
-        memory = "running low on memory" in str(error)
+        memory = LOW_MEMORY in str(error)
         new = self.replace(slot, 1.0 if slot.phase == "running" else slot.scale)
         # A node that is gone took its worker along: the next look decides whether there is room for another.
         self._next_look = 0.0
         if slot.phase != "running":
-            if new.faults >= _FAULTS:
-                raise _unreachable(error) from error
+            if new.faults >= MAX_DEATHS:
+                raise unreachable(error) from error
             new.trial = trial
             return None
-        return Lost(f"{type(error).__name__}: {_first_line(error)}", memory)
+        return Lost(f"{type(error).__name__}: {last_line(error)}", memory)
 
     def check(self, patience: float) -> None:
-        """Raise if no worker has been placed for so long.
+        """Raise if the cluster has had no room for any worker for ``patience`` seconds.
 
         Raises:
-            ClusterError: See above.
+            ClusterError: There was no room for so long.
         """
         now = time.monotonic()
         if any(slot.phase != "scheduling" for slot in self.slots):
@@ -302,7 +293,7 @@ class Fleet:
         try:
             return [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
         except Exception as error:
-            raise _unreachable(error) from error
+            raise unreachable(error) from error
 
     def _room(self) -> int:
         return self._resources.fits(self._nodes())
@@ -324,15 +315,3 @@ def _listed(nodes: list[Mapping[str, float]]) -> str:
         for node in nodes
     ]
     return "; ".join(f"[{text}]" for text in shown) or "none"
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[-1] if lines else type(error).__name__
-
-
-def _unreachable(error: Exception) -> ClusterError:
-    return ClusterError(
-        f"the cluster must keep its workers alive, but: {type(error).__name__}: {_first_line(error)}",
-        "look at the cluster's logs and its free memory",
-    )

@@ -5,20 +5,20 @@ from __future__ import annotations
 import pytest
 
 from zoo.cluster import Session
-from zoo.search.drivers import Driver, Inline, Pool
-from zoo.testing.drivers import SETUP, DriverConformance
+from zoo.testing.workers import SETUP, WorkersConformance
+from zoo.workers import Inline, Pool, Workers
 
 
-class TestInline(DriverConformance):
-    def make(self, setup: str = SETUP, **payload: object) -> Driver:
+class TestInline(WorkersConformance):
+    def make(self, setup: str = SETUP, **payload: object) -> Workers:
         return Inline(setup, payload=payload)
 
 
 @pytest.mark.ray
-class TestPool(DriverConformance):
+class TestPool(WorkersConformance):
     @pytest.fixture(autouse=True)
     def cluster(self, session: Session) -> None:
         self.session = session
 
-    def make(self, setup: str = SETUP, **payload: object) -> Driver:
+    def make(self, setup: str = SETUP, **payload: object) -> Workers:
         return Pool(self.session, setup, workers=2, payload=payload)

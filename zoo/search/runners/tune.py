@@ -26,12 +26,12 @@ from ray.tune.search import Searcher
 
 from zoo.cluster import connect
 from zoo.errors import ClusterError, ConfigError, StudyError, ZooError
-from zoo.search.drivers.outcome import Train
-from zoo.search.drivers.trainable import MESSAGE, Equipment, StudyTrainable
-from zoo.search.drivers.trainings import Marked
-from zoo.search.drivers.tuned import Tuned
 from zoo.search.interrupts import Interrupts
 from zoo.search.progress import Progress
+from zoo.search.runners.outcome import Train
+from zoo.search.runners.pool import FolderMark
+from zoo.search.runners.trainable import MESSAGE, Equipment, StudyTrainable
+from zoo.search.runners.tune_bridge import TuneBridge
 from zoo.search.stoppers.base import Decision
 from zoo.search.study import Study
 
@@ -59,13 +59,13 @@ def drive(study: Study, train: Train, options: RunOptions) -> Ending:
     session = options.session or connect()
     try:
         with (
-            Marked(study.checkpoints) as marked,
+            FolderMark(study.checkpoints) as marked,
             _storage(study, options) as storage,
             Interrupts() as interrupts,
             Progress(study, quiet=options.quiet) as progress,
             _quiet(options),
         ):
-            tuned = Tuned(study, options, interrupts, progress)
+            tuned = TuneBridge(study, options, interrupts, progress)
             tuner = _tuner(tuned, _equipment(study, train, options, marked.store), storage)
             try:
                 tuner.fit()
@@ -102,7 +102,7 @@ def _equipment(study: Study, train: Train, options: RunOptions, store: tuple[str
     )
 
 
-def _tuner(tuned: Tuned, equipment: Equipment, storage: str) -> Any:
+def _tuner(tuned: TuneBridge, equipment: Equipment, storage: str) -> Any:
     """Put Tune together: the user's ``RunConfig``, but our searcher, scheduler and rules of ending."""
     given = tuned.options.run_config
     # Tune's own default is a folder in the user's home.
@@ -112,10 +112,10 @@ def _tuner(tuned: Tuned, equipment: Equipment, storage: str) -> Any:
             "run_config must leave `stop` and `failure_config` to the study, but it has them",
             "use the study's budget, stopper and StudyOptions.max_losses",
         )
-    config.stop = _Ears(tuned)
+    config.stop = _StudyListener(tuned)
     # Errors of trainings are results to Tune: what it sees fail are workers, and how often is the study's to bear.
     config.failure_config = tune.FailureConfig(max_failures=-1)
-    config.callbacks = [_Watch(tuned), *(config.callbacks or [])]
+    config.callbacks = [_StudyCallback(tuned), *(config.callbacks or [])]
     trainable = tune.with_parameters(StudyTrainable, equipment=equipment)
     return tune.Tuner(
         tune.with_resources(trainable, tune.PlacementGroupFactory(tuned.options.resources.bundles)),
@@ -134,7 +134,7 @@ def _tuner(tuned: Tuned, equipment: Equipment, storage: str) -> Any:
 class _StudySearcher(Searcher):  # type: ignore[misc]  # Ray is not typed
     """Suggestions from the study."""
 
-    def __init__(self, tuned: Tuned) -> None:
+    def __init__(self, tuned: TuneBridge) -> None:
         super().__init__()
         self._tuned = tuned
 
@@ -156,7 +156,7 @@ class _StudySearcher(Searcher):  # type: ignore[misc]  # Ray is not typed
 class _StudyScheduler(TrialScheduler):  # type: ignore[misc]  # Ray is not typed
     """The study's decisions."""
 
-    def __init__(self, tuned: Tuned) -> None:
+    def __init__(self, tuned: TuneBridge) -> None:
         super().__init__()
         self._tuned = tuned
 
@@ -188,10 +188,10 @@ class _StudyScheduler(TrialScheduler):  # type: ignore[misc]  # Ray is not typed
         return "Scheduled by zoo.search."
 
 
-class _Ears(tune.Stopper):  # type: ignore[misc]  # Ray is not typed
+class _StudyListener(tune.Stopper):  # type: ignore[misc]  # Ray is not typed
     """What hears each result first, before any logger, and ends the experiment."""
 
-    def __init__(self, tuned: Tuned) -> None:
+    def __init__(self, tuned: TuneBridge) -> None:
         self._tuned = tuned
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
@@ -203,10 +203,10 @@ class _Ears(tune.Stopper):  # type: ignore[misc]  # Ray is not typed
         return self._tuned.stop()
 
 
-class _Watch(tune.Callback):  # type: ignore[misc]  # Ray is not typed
+class _StudyCallback(tune.Callback):  # type: ignore[misc]  # Ray is not typed
     """What Tune tells about its trials."""
 
-    def __init__(self, tuned: Tuned) -> None:
+    def __init__(self, tuned: TuneBridge) -> None:
         self._tuned = tuned
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:

@@ -10,36 +10,35 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from zoo.errors import ClusterError, ConfigError, StudyError, ZooError
 from zoo.search.checkpoints import pack
-from zoo.search.drivers.fleet import no_room
-from zoo.search.drivers.outcome import Outcome, Report, decide, lose, settle
-from zoo.search.drivers.trainer import Message
 from zoo.search.interrupts import Interrupts
 from zoo.search.progress import Progress
+from zoo.search.runners.fleet import no_room
+from zoo.search.runners.outcome import TrainingOutcome, TrainingReport, decide, lose, settle
+from zoo.search.runners.trainer import Message
 from zoo.search.stoppers.base import Decision
 from zoo.search.study import Study
 from zoo.search.trial import FailureKind, Trial
+from zoo.workers.actors import LOW_MEMORY, MAX_DEATHS
 
 if TYPE_CHECKING:
     from zoo.search.run import RunOptions
 
-__all__ = ["Tuned"]
+__all__ = ["TuneBridge"]
 
 # Seconds between looks at clocks and the cluster.
 _LOOK = 0.5
-# Deaths of workers before they began, in a row, after which something is wrong with all of them.
-_FAULTS = 3
 
 
-class Tuned:
+class TuneBridge:
     """One run of a study under Tune.
 
     Tune's trials are known by their id here, the study's by their number.
 
     Args:
-        study: Decides.
-        options: Of the run.
-        interrupts: Ctrl-C.
-        progress: The line.
+        study: What is run; it decides what happens to each training.
+        options: How trainings are run: resources, limits, Tune's own settings.
+        interrupts: Whether the user has pressed Ctrl-C.
+        progress: The line in the terminal that is brought up to date.
 
     Raises:
         ConfigError: The cluster can never give the resources.
@@ -181,7 +180,7 @@ class Tuned:
         """Bring a message to the study; True: Tune's trial has ended."""
         number = self._numbers[trial_id]
         try:
-            if isinstance(message, Report):
+            if isinstance(message, TrainingReport):
                 self._decisions[trial_id] = self._report(number, message)
                 return False
             assert message is not None
@@ -195,7 +194,7 @@ class Tuned:
             self.error = error
             return True
 
-    def _report(self, number: int, report: Report) -> Decision:
+    def _report(self, number: int, report: TrainingReport) -> Decision:
         if number not in self._study.running:
             return "stop"
         decision = decide(self._study, number, report)
@@ -231,7 +230,7 @@ class Tuned:
         reason = _reason(trial)
         if not begun:
             self._faults += 1
-            if self._faults >= _FAULTS:
+            if self._faults >= MAX_DEATHS:
                 self.error = ClusterError(
                     f"the cluster must keep its workers alive, but: {reason}",
                     "look at the cluster's logs and its free memory",
@@ -239,7 +238,7 @@ class Tuned:
         if number not in self._study.running:
             return  # stopped, paused, or ended for its time
         if begun:
-            lose(self._study, number, reason, memory="running low on memory" in reason)
+            lose(self._study, number, reason, memory=LOW_MEMORY in reason)
         else:
             self._study.release(number)
 
@@ -276,7 +275,7 @@ class Tuned:
         limit = self._limits.get(number)
         if limit is not None and now - self._since[number] >= limit:
             text = f"more than {self.options.time_limit:g} s"
-            settle(self._study, number, Outcome("failed", kind=FailureKind.TIME_LIMIT, message=text))
+            settle(self._study, number, TrainingOutcome("failed", kind=FailureKind.TIME_LIMIT, message=text))
         elif late and self._study.checkpoint(number) is not None:
             # The study's time is over, and it did not report since.
             self._study.pause(number)
@@ -308,5 +307,5 @@ def _reason(trial: Any) -> str:
     path = trial.error_file
     text = Path(path).read_text(encoding="utf-8") if path is not None and Path(path).exists() else ""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    memory = [line for line in lines[-20:] if "running low on memory" in line]
+    memory = [line for line in lines[-20:] if LOW_MEMORY in line]
     return (memory or lines[-1:] or ["its worker died"])[-1]

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from zoo.cluster import connect
 from zoo.errors import StudyError
 from zoo.search.checkpoints import CheckpointStore
-from zoo.search.drivers.fleet import Fleet, Lost, Slot
-from zoo.search.drivers.outcome import Outcome, Report, Train, decide, lose, settle
 from zoo.search.interrupts import Interrupts
 from zoo.search.progress import Progress
+from zoo.search.runners.fleet import Fleet, Lost, Slot
+from zoo.search.runners.outcome import Train, TrainingOutcome, TrainingReport, decide, lose, settle
 from zoo.search.study import Study
 from zoo.search.trial import FailureKind, Trial
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zoo.search.run import Ending, RunOptions
     from zoo.search.suggest import Draft, Drawn
 
-__all__ = ["Marked", "drive"]
+__all__ = ["FolderMark", "drive"]
 
 # A suggestion that takes longer than this is drawn in a thread, so that reports do not wait for it.
 _QUICK = 0.02
@@ -38,7 +38,7 @@ def drive(study: Study, train: Train, options: RunOptions) -> Ending:
     """Run trainings on the cluster; see ``zoo.search.run``."""
     session = options.session or connect()
     try:
-        with Marked(study.checkpoints) as marked:
+        with FolderMark(study.checkpoints) as marked:
             most = study.settings.parallel
             with (
                 Fleet(train, options.resources, workers=options.workers, most=most, store=marked.store) as fleet,
@@ -46,9 +46,9 @@ def drive(study: Study, train: Train, options: RunOptions) -> Ending:
                 Interrupts() as interrupts,
                 Progress(study, quiet=options.quiet) as progress,
             ):
-                crew = _Crew(study, options, fleet, asker)
-                ending = crew.run(interrupts, progress)
-                crew.leave()
+                pool_run = _PoolRun(study, options, fleet, asker)
+                ending = pool_run.run(interrupts, progress)
+                pool_run.leave()
                 return ending
     except BaseException:
         # Also after a failure: whoever catches it may go on with the study.
@@ -61,7 +61,7 @@ def drive(study: Study, train: Train, options: RunOptions) -> Ending:
             session.close()
 
 
-class Marked:
+class FolderMark:
     """The study's folder of checkpoints with a file in it by which a worker sees that it sees the same folder."""
 
     def __init__(self, store: CheckpointStore | None) -> None:
@@ -71,7 +71,7 @@ class Marked:
             self._mark = store.folder.absolute() / f".driver-{os.getpid()}-{uuid.uuid4().hex}"
             self.store = (str(store.folder.absolute()), str(self._mark))
 
-    def __enter__(self) -> Marked:
+    def __enter__(self) -> FolderMark:
         if self._mark is not None:
             self._mark.parent.mkdir(parents=True, exist_ok=True)
             for old in self._mark.parent.glob(".driver-*"):  # of drivers that were killed
@@ -133,7 +133,7 @@ class _Asker:
             wait([self._future], timeout=_GLANCE)
 
 
-class _Crew:
+class _PoolRun:
     """One run: what the workers say to the study, and what the study wants of the workers."""
 
     def __init__(self, study: Study, options: RunOptions, fleet: Fleet, asker: _Asker) -> None:
@@ -182,10 +182,10 @@ class _Crew:
         self._fleet.give(trial)
         return True
 
-    def _take(self, slot: Slot, message: Report | Outcome | Lost) -> None:
+    def _take(self, slot: Slot, message: TrainingReport | TrainingOutcome | Lost) -> None:
         assert slot.trial is not None
         number = slot.trial.number
-        if isinstance(message, Report):
+        if isinstance(message, TrainingReport):
             self._answer(slot, number, message)
             return
         self._told.pop(number, None)
@@ -201,7 +201,7 @@ class _Crew:
         else:
             self._fleet.free(slot)
 
-    def _answer(self, slot: Slot, number: int, report: Report) -> None:
+    def _answer(self, slot: Slot, number: int, report: TrainingReport) -> None:
         """Bring a report to the study, and its decision back."""
         decision = decide(self._study, number, report)
         self._fleet.answer(slot, decision)
@@ -227,7 +227,7 @@ class _Crew:
         limit = self._limits.get(number)
         if out and limit is not None and now - slot.since >= limit:
             text = f"more than {self._options.time_limit:g} s"
-            settle(self._study, number, Outcome("failed", kind=FailureKind.TIME_LIMIT, message=text))
+            settle(self._study, number, TrainingOutcome("failed", kind=FailureKind.TIME_LIMIT, message=text))
         elif out and self._late:
             # The study's time is over, and it did not report since.
             if self._study.checkpoint(number) is not None:

@@ -6,7 +6,6 @@ import gc
 import os
 import queue
 import shutil
-import signal
 import sys
 import tempfile
 import threading
@@ -14,25 +13,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zoo.search.checkpoints import CheckpointStore, pack, unpack
-from zoo.search.drivers.outcome import Outcome, Report, Train, call
-from zoo.search.drivers.worker import Limit, limit_threads
 from zoo.search.metrics import Value
+from zoo.search.runners.outcome import Train, TrainingOutcome, TrainingReport, call
 from zoo.search.stoppers.base import Decision
 from zoo.search.trial import Stopped, Trial
+from zoo.workers.process import MemoryLimit, begin_process
 
-__all__ = ["Message", "Place", "Trainer"]
+__all__ = ["Message", "Trainer", "WorkerPlace"]
 
 
 #: What a worker answers: a training's next report, or its end.
-Message = Report | Outcome
+Message = TrainingReport | TrainingOutcome
 
 
 @dataclass(frozen=True)
-class Place:
+class WorkerPlace:
     """Where a worker is.
 
     Args:
-        pid: Its process.
+        pid: Number of its process on its node.
         sees: Whether it sees the study's folder of checkpoints.
     """
 
@@ -47,32 +46,26 @@ class Trainer:
     a report costs one call.
 
     Args:
-        paths: The driver's ``sys.path``.
+        paths: The driver's ``sys.path``, see ``begin_process``.
         memory_limit: Bytes that one training may allocate beyond what the process holds when it starts.
-        threads: Of numerical libraries.
+        threads: How many threads numerical libraries may use.
         store: The study's folder of checkpoints and a file in it that exists as long as the driver runs; None keeps
             checkpoints where they are.
     """
 
     def __init__(self, paths: list[str], threads: int, memory_limit: int | None, store: tuple[str, str] | None) -> None:
-        limit_threads(threads)
-        # Ctrl-C goes to the whole foreground process group; only the driver decides what it means.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        # A training's prints go to the worker's log: the driver's stdout is its own.
-        os.dup2(2, 1)
-        here = {os.path.realpath(path) for path in sys.path}
-        sys.path += [path for path in paths if os.path.realpath(path) not in here and os.path.exists(path)]
+        begin_process(paths, threads)
         self._memory_limit = memory_limit
         self._store = store
         self._train: Train | None = None
         self._said: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[Decision] = queue.SimpleQueue()
-        self._limit: Limit | None = None
+        self._limit: MemoryLimit | None = None
         self._own: str | None = None
 
-    def ping(self) -> Place:
+    def ping(self) -> WorkerPlace:
         """Say that the worker has been scheduled."""
-        return Place(os.getpid(), self._sees())
+        return WorkerPlace(os.getpid(), self._sees())
 
     def _sees(self) -> bool:
         return self._store is not None and os.path.exists(self._store[1])
@@ -90,8 +83,9 @@ class Trainer:
             trial = replace(trial, checkpoint=self._own)
         # Queues of its own: what a training that did not let itself be stopped still says must not reach the next one.
         self._said, self._answers = queue.SimpleQueue(), queue.SimpleQueue()
-        channel = _Wire(self._said, self._answers, self._store if self._sees() else None, packs=self._store is not None)
-        self._limit = Limit(self._memory_limit)
+        store, packs = self._store if self._sees() else None, self._store is not None
+        channel = _TrainerChannel(self._said, self._answers, store, packs=packs)
+        self._limit = MemoryLimit(self._memory_limit)
         self._limit.__enter__()
         args = (self._train, replace(trial, channel=channel), self._said)
         threading.Thread(target=_work, args=args, name=f"trial {trial.number}", daemon=True).start()
@@ -104,7 +98,7 @@ class Trainer:
 
     def _next(self) -> Message:
         message = self._said.get()
-        if isinstance(message, Outcome):
+        if isinstance(message, TrainingOutcome):
             assert self._limit is not None
             self._limit.__exit__(None, None, None)
             if self._own is not None:
@@ -123,7 +117,7 @@ def _work(train: Train, trial: Trial, said: queue.SimpleQueue[Message]) -> None:
     said.put(call(train, trial))
 
 
-class _Wire:
+class _TrainerChannel:
     """Brings a report from the training's thread to the actor, and waits for the answer."""
 
     def __init__(
@@ -151,7 +145,7 @@ class _Wire:
                 checkpoint = str(self._store.folder / self._store.keep(number, step, Path(checkpoint)))
             elif self._packs:
                 packed, checkpoint = pack(Path(checkpoint)), None
-        self._said.put(Report(step, value, seconds, checkpoint, packed))
+        self._said.put(TrainingReport(step, value, seconds, checkpoint, packed))
         decision = self._answers.get()
         self._over = decision != "continue"
         return decision
