@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel import offsets
+import autots.panel.offsets as offsets
 from autots.panel.offsets import Cycle, MonthDays, NthWeekday, Offset, week_of
 
 __all__ = ["filled", "find"]

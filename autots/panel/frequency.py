@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel import offsets
+import autots.panel.offsets as offsets
 from autots.panel.zones import LocalClock
 from zoo.errors import ConfigError
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+import autots.reading.date_formats as formats
 from autots.panel.offsets import Cycle, MonthDays
-from autots.reading import date_formats as formats
 from autots.reading.grid import infer_frequency, place
 from zoo.errors import ConfigError, DataError
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+import autots.reading.date_formats as formats
 from autots.panel.frequency import Times
 from autots.panel.zones import Offsets, changes_of
-from autots.reading import date_formats as formats
 
 __all__ = ["TimeStyle"]
 

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+import autots.reading.date_formats as formats
 from autots.panel.frequency import Times
 from autots.panel.zones import ADVICE, wall_clock, written_offsets, zone_name, zones_like
-from autots.reading import date_formats as formats
 from autots.reading.dates import decide, follow, suffixes
 from autots.reading.grid import unit_hint
 from autots.reading.period_keys import key_format, refuse_quarters

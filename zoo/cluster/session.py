@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from zoo.cluster import java
+import zoo.cluster.java as java
 from zoo.cluster.start import PATIENCE, check_loopback, hanging, start_within
 from zoo.errors import ClusterError, ConfigError
 
