@@ -1,10 +1,10 @@
 """The data type: users' layouts <-> flat arrays and offsets."""
 
 from autots.panel.build import Ingested, read_panel
-from autots.panel.frequency import Frequency, Times
 from autots.panel.panel import Floats, Future, Ints, Panel
 from autots.panel.repair import DataReport, Finding
 from autots.panel.schema import Schema
+from zoo.series.frequency import Frequency, Times
 
 __all__ = [
     "DataReport",

@@ -13,8 +13,8 @@ import pandas as pd
 
 from autots.panel import writing
 from autots.panel.grid import infer_frequency, place
-from autots.panel.offsets import Cycle, MonthDays
 from zoo.errors import ConfigError, DataError
+from zoo.series.rules import Cycle, MonthDays
 
 __all__ = ["Written", "decide", "follow", "key_format", "names_moment", "refuse_quarters", "regularity", "suffixes"]
 

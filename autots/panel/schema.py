@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from autots.panel.columns import Remark, read_covariate, read_numbers
-from autots.panel.frequency import Frequency, Times
 from autots.panel.grid import JITTER
 from autots.panel.ids import IdStyle, KeyStyle, read_key
 from autots.panel.layouts import ID_NAMES, Layout, as_text, shown
@@ -21,8 +20,9 @@ from autots.panel.repair import DataReport, repair
 from autots.panel.table import flatten, left_of_wide, read_static
 from autots.panel.tidy import tidied, turned
 from autots.panel.times import TimeStyle, read_times
-from autots.panel.zones import LocalClock
 from zoo.errors import ConfigError, DataError
+from zoo.series.frequency import Frequency, Times
+from zoo.series.zones import LocalClock
 from zoo.tables.source import Table, read
 
 __all__ = ["Ingested", "Schema"]

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from autots.panel.columns import Remark, Values, decimal_mark, read_covariate, read_numbers
-from autots.panel.frequency import Times
 from autots.panel.ids import IdStyle, KeyStyle, read_ids, read_key
 from autots.panel.layouts import Layout, as_text, shown
 from autots.panel.looks import is_number, some
@@ -19,6 +18,7 @@ from autots.panel.numerals import PLAIN, NumberStyle
 from autots.panel.panel import Floats, Ints
 from autots.panel.times import TimeStyle, read_times
 from zoo.errors import DataError
+from zoo.series.frequency import Times
 from zoo.tables.source import Table
 
 __all__ = ["COUNT", "FlatTable", "StaticTable", "counted", "flatten", "left_of_wide", "read_static", "wide_series"]

@@ -13,10 +13,11 @@ import pandas as pd
 
 from autots.panel import writing
 from autots.panel.dates import decide, follow, key_format, refuse_quarters, suffixes
-from autots.panel.frequency import Times
 from autots.panel.grid import unit_hint
-from autots.panel.zones import ADVICE, Offsets, changes_of, wall_clock, written_offsets, zone_name, zones_like
 from zoo.errors import DataError
+from zoo.series.frequency import Times
+from zoo.series.zone_evidence import ADVICE, written_offsets, zones_like
+from zoo.series.zones import WrittenOffsets, changes_of, wall_clock, zone_name
 
 __all__ = ["TimeStyle", "read_times"]
 
@@ -50,7 +51,7 @@ class TimeStyle:
     reads: tuple[str, ...] = ()
     step: int = 0
     phase: int = 0
-    offsets: Offsets = ()
+    offsets: WrittenOffsets = ()
 
     def write(self, times: Times) -> Any:
         """Return the inside clock as a pandas array in the user's style."""

@@ -16,6 +16,7 @@ PLATFORM = [
     ("errors",),
     ("clock", "chance", "commands", "places"),
     ("spec",),
+    ("series",),
     ("cluster",),
     ("tables",),
     ("features",),
@@ -100,7 +101,7 @@ WRAPPERS = {
 HOMES = {
     "ray": ("zoo.cluster", "zoo.search.drivers", "zoo.search.bench.overhead", "zoo.tables", "serve.deployments"),
     "pyspark": ("zoo.features", "zoo.tables", "zoo.cluster"),
-    "holidays": ("zoo.features.kernels",),
+    "holidays": ("zoo.series",),
     "deltalake": ("zoo.tables",),
     "raydp": ("zoo.cluster", "zoo.tables"),
     "optuna": ("zoo.search", "zoo.testing"),

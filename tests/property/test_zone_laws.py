@@ -13,7 +13,7 @@ from autots.models.catalog import create
 from autots.models.local import fit_local, predict_local
 from autots.panel import Future, Schema, read_panel
 from autots.panel.local import LocalView, local_panel
-from autots.panel.zones import changes_of
+from zoo.series.zones import changes_of
 
 ZONES = (
     "Europe/Berlin",

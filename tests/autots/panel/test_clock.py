@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from autots.panel import Schema, read_panel, writing
-from autots.panel.offsets import parse
-from autots.panel.shifts import clock_change
 from autots.panel.times import TimeStyle
 from zoo.errors import ConfigError, DataError
+from zoo.series.rules import parse
+from zoo.series.zone_evidence import clock_change
 
 
 def table(times, **columns):

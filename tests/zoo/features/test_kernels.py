@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.features.kernels.calendar import calendar_part
 from zoo.features.kernels.decay import decayed_mean, memory, newest_decayed_mean
-from zoo.features.kernels.groups import Groups
-from zoo.features.kernels.windows import Window, rolling
+from zoo.series.calendar import calendar_part
+from zoo.series.offsets import Offsets
+from zoo.series.windows import Window, rolling
 
 HOWS = ("mean", "std", "min", "max", "sum")
 
 
 def groups_of(lengths):
-    return Groups(np.concatenate([[0], np.cumsum(lengths)]))
+    return Offsets.of_lengths(lengths)
 
 
 @settings(max_examples=25, deadline=None)
@@ -45,7 +45,7 @@ def test_windows_agree_with_pandas_and_do_not_depend_on_what_lies_before(lengths
         np.testing.assert_allclose(found[window], series.transform(slow).to_numpy(), rtol=1e-6, atol=1e-6)
     long = max(sizes) - 1 + shift
     row = groups.rows - 1
-    first = max(row - long, int(groups.offsets[-2]))
+    first = max(row - long, int(groups.indptr[-2]))
     cut = rolling(x[first:], groups_of([row + 1 - first]), windows, shift=shift, least=least)
     for window in windows:
         assert cut[window][-1:].tobytes() == found[window][-1:].tobytes()

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.features.kernels.groups import Floats, Groups
+from zoo.series.offsets import Floats, Offsets
 
 __all__ = ["Window", "rolling"]
 
@@ -40,7 +40,7 @@ class Window(NamedTuple):
 
 def rolling(
     values: Floats,
-    groups: Groups,
+    offsets: Offsets,
     windows: Sequence[Window],
     *,
     shift: int = 1,
@@ -51,7 +51,7 @@ def rolling(
 
     Args:
         values: (N,), NaN where missing.
-        groups: The series.
+        offsets: The series.
         windows: What to compute.
         shift: 1 for windows that end with the row before; 0 takes the row itself.
         least: Known values that a window needs; all of them by default. Else missing values are left out.
@@ -65,29 +65,29 @@ def rolling(
     rest = [w for w in windows if w.how != "quantile"]
     if rest:
         if least is not None:
-            out |= _partial(values, groups, rest, shift, least)
+            out |= _partial(values, offsets, rest, shift, least)
         elif newest and len(values) >= max(w.size for w in rest) + shift:
             out |= _newest_complete(values, rest, shift)
         else:
-            out |= _complete(values, groups, rest, shift)
+            out |= _complete(values, offsets, rest, shift)
     for w in quantiles:
         needed = w.size if least is None else min(least, w.size)
         if newest:
             out[w] = _newest_quantile(values, w, shift, needed)
         else:
-            out[w] = _quantile(values, groups, w, shift, needed)
+            out[w] = _quantile(values, offsets, w, shift, needed)
     return out
 
 
-def _quantile(values: Floats, groups: Groups, window: Window, shift: int, least: int) -> Floats:
+def _quantile(values: Floats, offsets: Offsets, window: Window, shift: int, least: int) -> Floats:
     from coreforecast.grouped_array import GroupedArray
 
-    array = GroupedArray(np.ascontiguousarray(values), groups.offsets, 1)
+    array = GroupedArray(np.ascontiguousarray(values), offsets.indptr, 1)
     found: Floats = array._rolling_quantile(shift, window.level, window.size, 1, True)
     # coreforecast asks for enough rows at the start of a series, and later for no more than one known value.
     known = np.concatenate([[0], np.cumsum(np.isfinite(values))])
     last = np.arange(len(values)) - shift + 1
-    first = np.maximum(last - window.size, np.repeat(groups.offsets[:-1], groups.lengths))
+    first = np.maximum(last - window.size, offsets.repeat(offsets.starts))
     count = known[np.maximum(last, first)] - known[first]
     found[count < least] = np.nan
     found += 0.0  # of zeros with two signs, the one above
@@ -122,7 +122,7 @@ def _newest_complete(values: Floats, windows: Sequence[Window], shift: int) -> d
     return out
 
 
-def _complete(values: Floats, groups: Groups, windows: Iterable[Window], shift: int) -> dict[Window, Floats]:
+def _complete(values: Floats, offsets: Offsets, windows: Iterable[Window], shift: int) -> dict[Window, Floats]:
     """Windows without a missing value: a NaN spreads to the rows whose window holds it, as it should."""
     wanted = sorted(set(windows), key=lambda w: w.size)
     rows, longest = len(values), max(w.size for w in wanted)
@@ -137,7 +137,7 @@ def _complete(values: Floats, groups: Groups, windows: Iterable[Window], shift: 
             part = np.concatenate([np.zeros(end - shift - low - len(part)), part])
         _tree(part, wanted, {w: out[w][begin:end] for w in wanted})
     for w in wanted:
-        out[w][groups.heads(w.size - 1 + shift)] = np.nan
+        out[w][offsets.heads(w.size - 1 + shift)] = np.nan
         if w.how == "std" and w.size == 1:
             out[w][:] = np.nan
     return out
@@ -237,11 +237,13 @@ def _merged(newer: _Sums, older: _Sums) -> _Sums:
     return _Sums(known, newer.total + older.total, part + newer.spread + older.spread)
 
 
-def _partial(values: Floats, groups: Groups, windows: Sequence[Window], shift: int, least: int) -> dict[Window, Floats]:
+def _partial(
+    values: Floats, offsets: Offsets, windows: Sequence[Window], shift: int, least: int
+) -> dict[Window, Floats]:
     """Windows that may have missing values: empty rows before each series stand for what was before."""
     longest = max(w.size for w in windows)
     pad = longest - 1 + shift
-    at, rows = groups.padded(pad)
+    at, rows = offsets.padded(pad)
     x = np.full(rows, np.nan)
     x[at] = values
     seen = np.isfinite(x)
