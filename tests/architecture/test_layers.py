@@ -30,6 +30,7 @@ PLATFORM = [
 ]
 TENANT = [
     ("panel",),
+    ("reading",),
     ("features",),
     ("metrics",),
     ("eligibility",),

@@ -77,7 +77,7 @@ class Offsets:
     @cached_property
     def positions(self) -> Ints:
         """(N,) the place of each row in its series, from 0."""
-        return np.arange(self.rows) - self.repeat(self.starts)
+        return np.arange(self.rows) - np.repeat(self.starts, self.lengths)
 
     def repeat(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return (N,) for each row the value of its series, given (S,) values."""

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autots.panel import Schema, read_panel, writing
-from autots.panel.times import TimeStyle
+from autots.reading import Schema, read_panel, writing
+from autots.reading.times import TimeStyle
 from zoo.errors import ConfigError, DataError
 from zoo.series.rules import parse
 from zoo.series.zone_evidence import clock_change

@@ -10,8 +10,9 @@ import pytest
 from autots.models.base import Context, Task
 from autots.models.catalog import create
 from autots.models.local import fit_local, predict_local
-from autots.panel import Frequency, Future, Schema, read_panel
+from autots.panel import Frequency, Future
 from autots.panel.local import local_panel
+from autots.reading import Schema, read_panel
 from zoo.errors import ConfigError, DataError
 from zoo.series.zones import LocalClock, changes_of, wall_clock, zone_name
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from zoo.series.offsets import Floats, Offsets
-from zoo.series.windows import Window, rolling
+from zoo.series.windows import WindowStatistic, rolling
 
 __all__ = ["fences"]
 
@@ -24,12 +24,12 @@ def fences(
         factor: See ``how``.
         newest: Only the last row of a single series matters.
     """
-    least = max(window // 4, 2)
+    min_known = max(window // 4, 2)
     if how == "iqr":
-        low, high = Window("quantile", window, 0.25), Window("quantile", window, 0.75)
-        found = rolling(values, offsets, [low, high], least=least, newest=newest)
+        low, high = WindowStatistic("quantile", window, 0.25), WindowStatistic("quantile", window, 0.75)
+        found = rolling(values, offsets, [low, high], min_known=min_known, newest=newest)
         reach = factor * (found[high] - found[low])
         return np.asarray(found[low] - reach), np.asarray(found[high] + reach)
-    mean, std = Window("mean", window), Window("std", window)
-    found = rolling(values, offsets, [mean, std], least=least)
+    mean, std = WindowStatistic("mean", window), WindowStatistic("std", window)
+    found = rolling(values, offsets, [mean, std], min_known=min_known)
     return np.asarray(found[mean] - factor * found[std]), np.asarray(found[mean] + factor * found[std])

@@ -16,7 +16,7 @@ from zoo.features.batch import Array, Batch
 from zoo.features.kernels.decay import decayed_mean, memory, newest_decayed_mean
 from zoo.features.steps.base import ColumnStep, Scales, Scope
 from zoo.series.lags import difference, lag
-from zoo.series.windows import Window, rolling
+from zoo.series.windows import WindowStatistic, rolling
 
 __all__ = ["Difference", "Ewm", "Lags", "Rolling"]
 
@@ -136,7 +136,7 @@ class Rolling(_History):
                 batch.offsets,
                 list(wanted.values()),
                 shift=self.shift,
-                least=self.least,
+                min_known=self.least,
                 newest=newest,
             )
             out |= {f"{name}_{one.replace(':', '_')}_{size}": found[w] for (size, one), w in wanted.items()}
@@ -144,16 +144,16 @@ class Rolling(_History):
 
 
 @lru_cache(maxsize=1024)
-def _window(how: str, size: int) -> Window:
+def _window(how: str, size: int) -> WindowStatistic:
     if how in ("mean", "std", "min", "max", "sum"):
-        return Window(how, size)
+        return WindowStatistic(how, size)
     name, _, level = how.partition(":")
     try:
         q = float(level)
     except ValueError:
         q = -1.0
     if name == "quantile" and 0 <= q <= 1:
-        return Window("quantile", size, q)
+        return WindowStatistic("quantile", size, q)
     raise ConfigError(
         f"a statistic must be one of mean, std, min, max, sum, quantile:LEVEL, but got {how!r}", "e.g. quantile:0.9"
     )

@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel.columns import Remark
-from autots.panel.grid import Grid, infer_frequency, place
 from autots.panel.panel import Floats, Ints, Panel
-from autots.panel.rule_detection import filled
 from autots.panel.season import detect_seasons
-from autots.panel.table import FlatTable
-from autots.panel.times import TimeStyle
-from autots.panel.writing import in_words
+from autots.reading.columns import Remark
+from autots.reading.grid import Grid, infer_frequency, place
+from autots.reading.rule_detection import filled
+from autots.reading.table import FlatTable
+from autots.reading.times import TimeStyle
+from autots.reading.writing import in_words
 from zoo.errors import DataError
 from zoo.series.frequency import Frequency, Times
 from zoo.series.rules import Cycle

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from autots.panel.panel import Floats, Ints, Panel
-from autots.panel.repair import Finding
-from autots.panel.table import FlatTable
+from autots.reading.repair import Finding
+from autots.reading.table import FlatTable
 from zoo.errors import ConfigError, DataError
 from zoo.series.frequency import Frequency
 from zoo.series.zone_evidence import ADVICE

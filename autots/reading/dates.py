@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel import writing
-from autots.panel.grid import infer_frequency, place
+from autots.reading import writing
+from autots.reading.grid import infer_frequency, place
 from zoo.errors import ConfigError, DataError
 from zoo.series.rules import Cycle, MonthDays
 
