@@ -16,6 +16,7 @@ PLATFORM = [
     ("errors",),
     ("clock", "chance", "commands", "places"),
     ("spec",),
+    ("series",),
     ("cluster",),
     ("workers",),
     ("tables",),
@@ -107,7 +108,7 @@ WRAPPERS = {
 HOMES = {
     "ray": ("zoo.cluster", "zoo.workers", "zoo.search.runners", "zoo.tables", "serve.deployments", "benchmarks"),
     "pyspark": ("zoo.features", "zoo.tables", "zoo.cluster", "benchmarks"),
-    "holidays": ("zoo.features.kernels",),
+    "holidays": ("zoo.series",),
     "deltalake": ("zoo.tables",),
     "raydp": ("zoo.cluster", "zoo.tables"),
     "optuna": ("zoo.search", "zoo.testing", "benchmarks"),

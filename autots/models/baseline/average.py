@@ -35,7 +35,7 @@ class Mean(Baseline):
         mean = np.where(count > 0, mean, last)
         centre = np.repeat(mean[:, None], task.horizon, axis=1)
         recent = history.recent(ERRORS)
-        errors = Ragged(recent.y - np.repeat(mean, recent.lengths), recent.indptr)
+        errors = Ragged(recent.y - recent.offsets.repeat(mean), recent.offsets)
         growth = np.sqrt(1 + 1 / np.maximum(count, 1))[:, None] * np.ones((1, task.horizon))
         return centre, spread(errors, centre, growth, task, history, factor=1.0)
 
@@ -67,7 +67,7 @@ class SeasonalMean(Baseline):
             there = ~np.isnan(earlier)
             total[there] += earlier[there]
             count += there
-        errors = Ragged(recent.y - _mean(total, count), recent.indptr)
+        errors = Ragged(recent.y - _mean(total, count), recent.offsets)
         growth = np.ones((1, task.horizon))
         return centre, spread(errors, centre, growth, task, history)
 
@@ -120,7 +120,7 @@ class Empirical(Baseline):
         cycles = min(self.window, longest)
         means, quantiles = [], []
         # phases() holds S x season x cycles values, which for short series is far more than the rows that they have.
-        for _, part in history.chunks(len(history.y), most=max(1, 2_000_000 // (season * cycles))):
+        for _, part in history.chunks(len(history.y), max_series=max(1, 2_000_000 // (season * cycles))):
             mean, quantile = self._distributions(part, season, cycles, task.levels)
             means.append(mean)
             quantiles.append(quantile)

@@ -51,7 +51,7 @@ class Baseline(Forecaster):
             raise ModelError(f"{self.name} must be fitted before it predicts", "call fit, or restore a state")
         mean = np.zeros((history.n_series, task.horizon))
         quantiles = np.zeros((history.n_series, task.horizon, len(task.levels)))
-        for at, part in Ragged(history.y, history.indptr).chunks(_CHUNK):
+        for at, part in Ragged(history.y, history.offsets).chunks(_CHUNK):
             mean[at], quantiles[at] = self._forecast(part, task)
             floor = np.where(part.non_negative, 0.0, -np.inf)
             mean[at] = np.maximum(mean[at], floor[:, None])

@@ -22,7 +22,7 @@ class Naive(Baseline):
     def _forecast(self, history: Ragged, task: Task) -> tuple[Floats, Floats]:
         mean = np.repeat(history.last[:, None], task.horizon, axis=1)
         recent = history.recent(ERRORS + 1)
-        errors = Ragged(recent.y - recent.lagged(1), recent.indptr)
+        errors = Ragged(recent.y - recent.lagged(1), recent.offsets)
         growth = np.sqrt(np.arange(1, task.horizon + 1.0))[None, :]
         return mean, spread(errors, mean, growth, task, history)
 
@@ -52,7 +52,7 @@ class SeasonalNaive(Baseline):
         steps = np.arange(task.horizon)
         mean = value[:, steps % season]
         recent = history.recent(ERRORS + season)
-        errors = Ragged(recent.y - recent.lagged(season), recent.indptr)
+        errors = Ragged(recent.y - recent.lagged(season), recent.offsets)
         growth = np.sqrt(steps // season + 1.0)[None, :]
         return mean, spread(errors, mean, growth, task, history)
 
@@ -74,7 +74,7 @@ class Drift(Baseline):
     def _forecast(self, history: Ragged, task: Task) -> tuple[Floats, Floats]:
         first, end = history.ends
         if self.window is not None:
-            late = history.row >= np.repeat(history.lengths - self.window, history.lengths)
+            late = history.offsets.positions >= history.offsets.repeat(history.lengths - self.window)
             first, end = history.ends_of(history.observed & late)
         gap = end - first
         known = gap > 0
@@ -82,9 +82,9 @@ class Drift(Baseline):
         slope = np.where(known, rise / np.maximum(gap, 1), 0.0)
         steps = np.arange(1, task.horizon + 1.0)
         # Rows missing at the end have passed too: the line is read at its true place.
-        behind = np.where(end >= 0, history.indptr[1:] - 1 - end, 0)
+        behind = np.where(end >= 0, history.offsets.ends - 1 - end, 0)
         mean = history.last[:, None] + slope[:, None] * (behind[:, None] + steps[None, :])
         recent = history.recent(ERRORS + 1)
-        errors = Ragged(recent.y - recent.lagged(1) - np.repeat(slope, recent.lengths), recent.indptr)
+        errors = Ragged(recent.y - recent.lagged(1) - recent.offsets.repeat(slope), recent.offsets)
         growth = np.sqrt(steps * (1 + steps / np.maximum(gap, 1)[:, None]))
         return mean, spread(errors, mean, growth, task, history)

@@ -38,11 +38,11 @@ class _Intermittent(Baseline):
         """Return the expected demand and the probability of any, per period, of values of which one is above 0."""
 
     def _forecast(self, history: Ragged, task: Task) -> tuple[Floats, Floats]:
-        n = len(history.indptr) - 1
+        n = len(history.offsets)
         mean, quantiles = np.zeros(n), np.zeros((n, len(task.levels)))
         levels = np.array(task.levels)
         for i in range(n):
-            y = history.y[history.indptr[i] : history.indptr[i + 1]]
+            y = history.y[history.offsets.starts[i] : history.offsets.ends[i]]
             y = np.ascontiguousarray(y[~np.isnan(y)])
             if not y.any():
                 continue

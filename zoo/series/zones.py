@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
@@ -12,47 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = [
-    "ADVICE",
-    "Changes",
-    "LocalClock",
-    "Offsets",
-    "changes_of",
-    "wall_clock",
-    "written_offsets",
-    "zone_name",
-    "zones_like",
-]
+from zoo.series.offsets import Ints
 
-Ints = npt.NDArray[np.int64]
+__all__ = ["Changes", "LocalClock", "WrittenOffsets", "changes_of", "local_times", "wall_clock", "zone_name"]
+
 #: (moment in UTC, what the clock is ahead from then on), in nanoseconds, ascending.
-Offsets: TypeAlias = tuple[tuple[int, int], ...]
+WrittenOffsets: TypeAlias = tuple[tuple[int, int], ...]
 
-#: How a note begins that advises to name a zone.
-ADVICE = "their offsets change as in "
-
-# Zones that change their clocks by a rule of their own, named in advice.
-_USUAL = (
-    "Europe/Berlin",
-    "Europe/London",
-    "Europe/Helsinki",
-    "America/New_York",
-    "America/Chicago",
-    "America/Denver",
-    "America/Los_Angeles",
-    "America/Halifax",
-    "America/St_Johns",
-    "America/Sao_Paulo",
-    "America/Santiago",
-    "Australia/Sydney",
-    "Australia/Adelaide",
-    "Australia/Lord_Howe",
-    "Pacific/Auckland",
-    "Africa/Cairo",
-    "Africa/Casablanca",
-    "Asia/Beirut",
-    "Asia/Jerusalem",
-)
 _SECOND, _DAY = 10**9, 86_400 * 10**9
 # The years that the inside clock reaches (see times.py).
 _FIRST, _LAST = pd.Timestamp(1680, 1, 1).value, pd.Timestamp(2251, 1, 1).value
@@ -101,13 +67,22 @@ class Changes:
             out |= (moments >= self.starts[k]) & (moments < self.starts[k] - self.jumps[k])
         return out
 
+    def doubled(self, walls: Ints) -> npt.NDArray[np.bool_]:
+        """Return whether the clock on the wall shows a time twice."""
+        back = np.flatnonzero(self.jumps < 0)
+        return _within(walls, (self.starts + self.offsets[1:])[back], -self.jumps[back])
+
     def skipped(self, walls: Ints) -> npt.NDArray[np.bool_]:
         """Return whether the clock on the wall never shows a time."""
-        if not len(self.starts):
-            return np.zeros(np.shape(walls), dtype=bool)
-        begins = self.starts + self.offsets[:-1]
-        at = np.searchsorted(begins, walls, side="right") - 1
-        return np.asarray((at >= 0) & (walls - begins[np.maximum(at, 0)] < self.jumps[np.maximum(at, 0)]))
+        return _within(walls, self.starts + self.offsets[:-1], self.jumps)
+
+
+def _within(values: Ints, begins: Ints, lengths: Ints) -> npt.NDArray[np.bool_]:
+    """Return which values lie in one of some spans, given by their ascending begins and their lengths."""
+    if not len(begins):
+        return np.zeros(np.shape(values), dtype=bool)
+    at = np.searchsorted(begins, values, side="right") - 1
+    return np.asarray((at >= 0) & (values - begins[np.maximum(at, 0)] < lengths[np.maximum(at, 0)]))
 
 
 @lru_cache(maxsize=64)
@@ -129,6 +104,20 @@ def changes_of(zone: str) -> Changes:
     return Changes(after, np.concatenate([at[:1], at[day + 1]]))
 
 
+def local_times(times: Ints, zone: str | None) -> Ints:
+    """Return what clocks in a zone show at (N,) microseconds since 1970 in UTC; the same array where there is no zone.
+
+    Before 1680 and after 2250 clocks stay as they are at that end.
+    """
+    return times if zone is None or zone == "UTC" else _in_microseconds(zone).wall(times)
+
+
+@lru_cache(maxsize=64)
+def _in_microseconds(zone: str) -> Changes:
+    changes = changes_of(zone)
+    return Changes(changes.starts // 1000, changes.offsets // 1000)
+
+
 def zone_name(zone: Any) -> str:
     """Return a name by which pandas finds a zone again on any machine; ``"UTC"`` if there is none.
 
@@ -148,51 +137,6 @@ def zone_name(zone: Any) -> str:
     except (KeyError, ValueError, TypeError):
         return "UTC"
     return text
-
-
-def zones_like(index: pd.DatetimeIndex, names: Sequence[str]) -> tuple[str, ...]:
-    """Return usual zones whose clock changes when the offsets in ``names`` do (``UTC+01:00``), for advice.
-
-    Several zones always do, so none may be taken for the one that is meant.
-    """
-    among = np.unique(np.linspace(0, len(index) - 1, 2000).astype(np.intp))
-    some, wanted = index[among], _offsets([names[i] for i in among])
-    if wanted is None:
-        return ()
-    utc = some.tz_convert("UTC").tz_localize(None)
-
-    def fits(zone: str) -> bool:
-        ahead = some.tz_convert(zone).tz_localize(None) - utc
-        return bool((np.asarray(ahead, dtype="timedelta64[ns]").view(np.int64) == wanted).all())
-
-    return tuple(zone for zone in _USUAL if fits(zone))
-
-
-def written_offsets(index: pd.DatetimeIndex, names: Sequence[str]) -> Offsets:
-    """Return the first moment of each offset in ``names`` (``UTC+01:00``), if one clock on the wall wrote them all."""
-    ahead = _offsets(names)
-    if ahead is None:
-        return ()
-    moments = np.asarray(index.tz_convert("UTC").tz_localize(None), dtype="datetime64[ns]").view(np.int64)
-    order = np.argsort(moments, kind="stable")
-    moments, ahead = moments[order], ahead[order]
-    first = np.flatnonzero(np.diff(ahead, prepend=ahead[0] - 1))
-    years = (moments[-1] - moments[0]) / (365 * _DAY)
-    if len(first) > 3 + 4 * years:  # several clocks, side by side
-        return ()
-    return tuple((int(moments[k]), int(ahead[k])) for k in first)
-
-
-def _offsets(names: Sequence[str]) -> Ints | None:
-    """Return the offsets that names such as ``UTC+01:00`` stand for, in nanoseconds; None if one is another name."""
-    known: dict[str, int] = {}
-    for name in set(names):
-        found = re.fullmatch(r"UTC(?:([+-])(\d\d):?(\d\d))?", name)
-        if found is None:
-            return None
-        minutes = 0 if found[1] is None else int(found[1] + found[2]) * 60 + int(found[1] + found[3])
-        known[name] = minutes * 60 * _SECOND
-    return np.array([known[name] for name in names], dtype=np.int64)
 
 
 def wall_clock(moments: Ints, zone: str, step: int = 0, phase: int = 0, *, strict: bool = False) -> Ints:
@@ -242,7 +186,7 @@ class LocalClock:
 
     zone: str
     shift: int | None = None
-    written: Offsets = ()
+    written: WrittenOffsets = ()
 
     @property
     def changes(self) -> Changes:
@@ -262,6 +206,6 @@ class LocalClock:
 
 
 @lru_cache(maxsize=64)
-def _changes_written(written: Offsets) -> Changes:
+def _changes_written(written: WrittenOffsets) -> Changes:
     starts, offsets = np.array(written, dtype=np.int64).T
     return Changes(starts[1:].copy(), offsets.copy())

@@ -9,14 +9,15 @@ import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MONTHS", "WEEKDAYS", "Cycle", "MonthDays", "NthWeekday", "Offset", "parse", "week_of"]
+from zoo.series.calendar import month_start
+from zoo.series.offsets import Ints
 
-Ints: TypeAlias = npt.NDArray[np.int64]
+__all__ = ["MONTHS", "WEEKDAYS", "ClockRule", "Cycle", "MonthDays", "NthWeekday", "parse", "week_of"]
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
@@ -26,7 +27,7 @@ _MONDAY = 4 * _DAY  # 5 January 1970
 _YEAR = 365.2425 * _DAY
 
 
-class Offset(ABC):
+class ClockRule(ABC):
     """A rule that numbers its steps in the order of time: ``moment`` is strictly increasing."""
 
     alias: str
@@ -64,17 +65,12 @@ def _months(times: Ints) -> Ints:
     return times.astype("datetime64[ns]").astype("datetime64[M]").astype(np.int64)
 
 
-def _month_start(months: Ints) -> Ints:
-    """Return days since 1970 of the first of months since 1970."""
-    return np.asarray(months).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-
-
 def _part(months: int, month: int) -> str:
     return "" if months == 1 else f"-{MONTHS[month - 1]}"
 
 
 @dataclass(frozen=True)
-class MonthDays(Offset):
+class MonthDays(ClockRule):
     """The same days of every month, or of every third, sixth or twelfth: ``"MD-15"``, ``"MD-14-28"``, ``"3MD-FEB-15"``.
 
     A day that a month lacks is its last one: ``"MD-30"`` is 28 or 29 in February.
@@ -108,8 +104,8 @@ class MonthDays(Offset):
         """Return the times of steps."""
         k = len(self.days)
         months = numbers // k * self.months + self.month - 1
-        start = _month_start(months)
-        day = np.minimum(np.asarray(self.days)[numbers % k], _month_start(months + 1) - start)
+        start = month_start(months)
+        day = np.minimum(np.asarray(self.days)[numbers % k], month_start(months + 1) - start)
         return np.asarray((start + day - 1) * _DAY, dtype=np.int64)
 
     @property
@@ -124,7 +120,7 @@ class MonthDays(Offset):
 
 
 @dataclass(frozen=True)
-class NthWeekday(Offset):
+class NthWeekday(ClockRule):
     """The n-th, or the last, of a weekday in each month: ``"WOM-3FRI"`` and ``"LWOM-FRI"``, as pandas names them.
 
     Args:
@@ -148,7 +144,7 @@ class NthWeekday(Offset):
 
     def moment(self, numbers: Ints) -> Ints:
         """Return the times of steps."""
-        start = _month_start(np.asarray(numbers) + (self.nth < 0))
+        start = month_start(np.asarray(numbers) + (self.nth < 0))
         # 1 January 1970 was a Thursday.
         first = start + (self.weekday - (start + 3)) % 7
         return np.asarray((first + 7 * (self.nth - (self.nth > 0))) * _DAY, dtype=np.int64)
@@ -165,7 +161,7 @@ class NthWeekday(Offset):
 
 
 @dataclass(frozen=True)
-class Cycle(Offset):
+class Cycle(ClockRule):
     """A pattern that repeats: opening hours within a week, weeks of 4-4-5 within a quarter.
 
     Args:
@@ -271,7 +267,7 @@ _BUSINESS = re.compile(r"(\d*)(?:bh|BH|cbh|CBH)")
 
 
 @lru_cache(maxsize=256)
-def parse(alias: str) -> Offset | None:
+def parse(alias: str) -> ClockRule | None:
     """Return the clock of a name, or None if it is none of ours.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What one row means on the clock: a calendar step, a fixed step, an integer step, or a rule of ``offsets``."""
+"""What one row means on the clock: a calendar step, a fixed step, an integer step, or a rule of ``rules``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel import offsets
-from autots.panel.zones import LocalClock
 from zoo.errors import ConfigError
+from zoo.series import rules
+from zoo.series.calendar import varying_parts
+from zoo.series.offsets import Floats
+from zoo.series.zones import LocalClock
 
 __all__ = ["Frequency", "Times"]
 
@@ -46,9 +48,9 @@ class Frequency:
 
     Args:
         alias: A pandas offset alias in its canonical form (``"h"``, ``"MS"``, ``"W-SUN"``), a name of
-            ``autots.panel.offsets`` (``"MD-15"``, ``"h[MON-SAT 10:00-20:00]"``), or ``""`` for an integer clock.
+            ``zoo.series.rules`` (``"MD-15"``, ``"h[MON-SAT 10:00-20:00]"``), or ``""`` for an integer clock.
         step: The step of an integer clock; 1 for calendar clocks (their multiple is inside the alias).
-        local: The clock on the wall that models see, where times are kept in UTC.
+        local: The clock on the wall by which people live, where times are kept in UTC.
 
     >>> Frequency.parse("MS").seasons
     (12,)
@@ -73,7 +75,7 @@ class Frequency:
                 raise ConfigError(f"the step of an integer clock must be at least 1, but got {text}", hint)
             return cls("", int(text))
         try:
-            own = offsets.parse(str(getattr(text, "freqstr", text)))
+            own = rules.parse(str(getattr(text, "freqstr", text)))
         except ValueError as error:
             raise ConfigError(f"freq must name a clock, but {text!r} does not: {error}", hint) from error
         if own is not None:
@@ -99,9 +101,9 @@ class Frequency:
         return self.alias == ""
 
     @property
-    def rule(self) -> offsets.Offset | None:
+    def rule(self) -> rules.ClockRule | None:
         """The rule of a clock that is none of pandas's, else None."""
-        return offsets.parse(self.alias)
+        return rules.parse(self.alias)
 
     @property
     def is_fixed(self) -> bool:
@@ -177,6 +179,15 @@ class Frequency:
         low, high = min(first, now), max(first, now)
         rows = len(pd.date_range(low, high, freq=offset)) - 1
         return rows if now >= first else -rows
+
+    def calendar(self, times: Times) -> dict[str, Floats]:
+        """Return the parts of the calendar that vary at this frequency (``calendar.varying_parts``); none of integers.
+
+        >>> parts = Frequency.parse("h").calendar(np.array(["2020-12-26T13:00"], dtype="datetime64[ns]"))
+        >>> parts["hour"].item(), parts["weekday"].item(), parts["christmas"].item()
+        (13.0, 5.0, 1.0)
+        """
+        return {} if self.is_integer else varying_parts(times, self.spacing, weekends=self.alias != "B")
 
     @property
     def seasons(self) -> tuple[int, ...]:

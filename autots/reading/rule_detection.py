@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel import offsets
-from autots.panel.offsets import Cycle, MonthDays, NthWeekday, Offset, week_of
+from zoo.series import rules
+from zoo.series.rules import ClockRule, Cycle, MonthDays, NthWeekday, week_of
 
 __all__ = ["filled", "find"]
 
@@ -80,7 +80,7 @@ def find(t: Ints, c: Ints, step: int | None, plain: float) -> str | None:
     return alias
 
 
-def _candidates(t: Ints, step: int | None) -> Iterator[tuple[Offset, str]]:
+def _candidates(t: Ints, step: int | None) -> Iterator[tuple[ClockRule, str]]:
     """Yield rules that may fit, the simplest first, with the name that pandas has for them or nothing."""
     moments = np.unique(t)
     if len(moments) < 3:
@@ -94,7 +94,7 @@ def _candidates(t: Ints, step: int | None) -> Iterator[tuple[Offset, str]]:
     yield from _hours(moments, step)
 
 
-def _weekdays_of_months(when: pd.DatetimeIndex) -> Iterator[tuple[Offset, str]]:
+def _weekdays_of_months(when: pd.DatetimeIndex) -> Iterator[tuple[ClockRule, str]]:
     weekday = int(np.bincount(when.dayofweek).argmax())
     nth = int(np.bincount((when.day - 1) // 7).argmax()) + 1
     if nth <= 4:
@@ -102,7 +102,7 @@ def _weekdays_of_months(when: pd.DatetimeIndex) -> Iterator[tuple[Offset, str]]:
     yield NthWeekday(-1, weekday), ""
 
 
-def _days_of_months(when: pd.DatetimeIndex) -> Iterator[tuple[Offset, str]]:
+def _days_of_months(when: pd.DatetimeIndex) -> Iterator[tuple[ClockRule, str]]:
     """Yield rules of one to four days a month, once for each day that short months may clamp."""
     day, length = (np.asarray(part, dtype=np.int64) for part in (when.day, when.days_in_month))
     months = np.asarray(when.year * 12 + when.month - 1, dtype=np.int64)
@@ -123,7 +123,7 @@ def _days_of_months(when: pd.DatetimeIndex) -> Iterator[tuple[Offset, str]]:
         yield rule, name
 
 
-def _quarters(moments: Ints) -> Iterator[tuple[Offset, str]]:
+def _quarters(moments: Ints) -> Iterator[tuple[ClockRule, str]]:
     """Yield the quarters of 4, 4 and 5 weeks in which the times may lie."""
     day = moments // _DAY
     if len(day) < 6 or len(np.unique(day % 7)) > 1:
@@ -132,12 +132,12 @@ def _quarters(moments: Ints) -> Iterator[tuple[Offset, str]]:
     for phase in range(13):
         if np.isin((weeks - phase) % 13, (0, 4, 8)).all():
             start = (day[0] + 7 * phase).astype("datetime64[D]")
-            rule = offsets.parse(f"445-{start}")
+            rule = rules.parse(f"445-{start}")
             if rule is not None:
                 yield rule, ""
 
 
-def _hours(moments: Ints, step: int) -> Iterator[tuple[Offset, str]]:
+def _hours(moments: Ints, step: int) -> Iterator[tuple[ClockRule, str]]:
     """Yield opening hours, or working days, that repeat every week."""
     phase = int(np.bincount(((moments % step) // 10**9).astype(np.int64)).argmax()) * 10**9 if step < _DAY else 0
     day = (moments - _MONDAY) // _DAY
@@ -159,6 +159,6 @@ def _hours(moments: Ints, step: int) -> Iterator[tuple[Offset, str]]:
         yield _weekly((np.flatnonzero(open_)[:, None] * _DAY + hour).ravel(), step)
 
 
-def _weekly(slots: Ints, step: int) -> tuple[Offset, str]:
+def _weekly(slots: Ints, step: int) -> tuple[ClockRule, str]:
     rule: Cycle | MonthDays = week_of(slots, step) if len(slots) else MonthDays((1,))
     return rule, ""

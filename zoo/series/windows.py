@@ -16,15 +16,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.features.kernels.groups import Floats, Groups
+from zoo.series.offsets import Floats, Offsets
 
-__all__ = ["Window", "rolling"]
+__all__ = ["WindowStatistic", "rolling"]
 
 _BLOCK = 16384  # rows at a time: what is at work stays in the cache
 _local = threading.local()
 
 
-class Window(NamedTuple):
+class WindowStatistic(NamedTuple):
     """A statistic of the last rows.
 
     Args:
@@ -40,61 +40,62 @@ class Window(NamedTuple):
 
 def rolling(
     values: Floats,
-    groups: Groups,
-    windows: Sequence[Window],
+    offsets: Offsets,
+    windows: Sequence[WindowStatistic],
     *,
     shift: int = 1,
-    least: int | None = None,
+    min_known: int | None = None,
     newest: bool = False,
-) -> dict[Window, Floats]:
+) -> dict[WindowStatistic, Floats]:
     """Return statistics of the ``size`` rows that end ``shift`` rows before each row.
 
     Args:
         values: (N,), NaN where missing.
-        groups: The series.
+        offsets: The series.
         windows: What to compute.
         shift: 1 for windows that end with the row before; 0 takes the row itself.
-        least: Known values that a window needs; all of them by default. Else missing values are left out.
+        min_known: Known values that a window needs; all of them by default. Else missing values are left out.
         newest: Return the last entry alone, of a single series.
 
     Returns:
-        Window -> (N,), NaN where there are too few values; with ``newest`` the last entries count.
+        WindowStatistic -> (N,), NaN where there are too few values; with ``newest`` the last entries count.
     """
-    out: dict[Window, Floats] = {}
+    out: dict[WindowStatistic, Floats] = {}
     quantiles = [w for w in windows if w.how == "quantile"]
     rest = [w for w in windows if w.how != "quantile"]
     if rest:
-        if least is not None:
-            out |= _partial(values, groups, rest, shift, least)
+        if min_known is not None:
+            out |= _partial(values, offsets, rest, shift, min_known)
         elif newest and len(values) >= max(w.size for w in rest) + shift:
             out |= _newest_complete(values, rest, shift)
         else:
-            out |= _complete(values, groups, rest, shift)
+            out |= _complete(values, offsets, rest, shift)
     for w in quantiles:
-        needed = w.size if least is None else min(least, w.size)
+        needed = w.size if min_known is None else min(min_known, w.size)
         if newest:
             out[w] = _newest_quantile(values, w, shift, needed)
         else:
-            out[w] = _quantile(values, groups, w, shift, needed)
+            out[w] = _quantile(values, offsets, w, shift, needed)
     return out
 
 
-def _quantile(values: Floats, groups: Groups, window: Window, shift: int, least: int) -> Floats:
+def _quantile(values: Floats, offsets: Offsets, window: WindowStatistic, shift: int, min_known: int) -> Floats:
     from coreforecast.grouped_array import GroupedArray
+    from coreforecast.lag_transforms import RollingQuantile
 
-    array = GroupedArray(np.ascontiguousarray(values), groups.offsets, 1)
-    found: Floats = array._rolling_quantile(shift, window.level, window.size, 1, True)
+    array = GroupedArray(np.ascontiguousarray(values), offsets.indptr, 1)
+    found: Floats = RollingQuantile(shift, window.level, window.size, min_samples=1, skipna=True).transform(array)
     # coreforecast asks for enough rows at the start of a series, and later for no more than one known value.
     known = np.concatenate([[0], np.cumsum(np.isfinite(values))])
     last = np.arange(len(values)) - shift + 1
-    first = np.maximum(last - window.size, np.repeat(groups.offsets[:-1], groups.lengths))
+    first = np.maximum(last - window.size, offsets.repeat(offsets.starts))
     count = known[np.maximum(last, first)] - known[first]
-    found[count < least] = np.nan
+    found[count < min_known] = np.nan
     found += 0.0  # of zeros with two signs, the one above
     return found
 
 
-def _newest_quantile(values: Floats, window: Window, shift: int, least: int) -> Floats:
+def _newest_quantile(values: Floats, window: WindowStatistic, shift: int, min_known: int) -> Floats:
     """Return the last entry of ``_quantile``: sorting one window is quicker than coreforecast's update of a long one.
 
     The interpolation is coreforecast's; a test holds the bits together.
@@ -102,7 +103,7 @@ def _newest_quantile(values: Floats, window: Window, shift: int, least: int) -> 
     last = len(values) - shift
     part = values[max(last - window.size, 0) : max(last, 0)]
     part = np.sort(part[np.isfinite(part)])
-    if len(part) < max(least, 1):
+    if len(part) < max(min_known, 1):
         return np.array([np.nan])
     place = window.level * (len(part) - 1)
     low = int(place)
@@ -112,21 +113,23 @@ def _newest_quantile(values: Floats, window: Window, shift: int, least: int) -> 
     return np.array([found + 0.0])
 
 
-def _newest_complete(values: Floats, windows: Sequence[Window], shift: int) -> dict[Window, Floats]:
+def _newest_complete(values: Floats, windows: Sequence[WindowStatistic], shift: int) -> dict[WindowStatistic, Floats]:
     """Return the last entry of ``_complete``, from as many rows as the longest window has."""
     end = len(values) - shift
-    out = {w: np.full(1, np.nan) for w in windows}
+    out: dict[WindowStatistic, Floats] = {w: np.full(1, np.nan) for w in windows}
     used = sorted((w for w in out if not (w.how == "std" and w.size == 1)), key=lambda w: w.size)
     if used:
         _tree(values[end - used[-1].size : end], used, out)
     return out
 
 
-def _complete(values: Floats, groups: Groups, windows: Iterable[Window], shift: int) -> dict[Window, Floats]:
+def _complete(
+    values: Floats, offsets: Offsets, windows: Iterable[WindowStatistic], shift: int
+) -> dict[WindowStatistic, Floats]:
     """Windows without a missing value: a NaN spreads to the rows whose window holds it, as it should."""
     wanted = sorted(set(windows), key=lambda w: w.size)
     rows, longest = len(values), max(w.size for w in wanted)
-    out = {w: np.empty(rows) for w in wanted}
+    out: dict[WindowStatistic, Floats] = {w: np.empty(rows) for w in wanted}
     block = max(_BLOCK, 8 * longest)
     for begin in range(0, rows, block):
         end = min(begin + block, rows)
@@ -137,25 +140,25 @@ def _complete(values: Floats, groups: Groups, windows: Iterable[Window], shift: 
             part = np.concatenate([np.zeros(end - shift - low - len(part)), part])
         _tree(part, wanted, {w: out[w][begin:end] for w in wanted})
     for w in wanted:
-        out[w][groups.heads(w.size - 1 + shift)] = np.nan
+        out[w][offsets.heads(w.size - 1 + shift)] = np.nan
         if w.how == "std" and w.size == 1:
             out[w][:] = np.nan
     return out
 
 
-def _tree(x: Floats, windows: Sequence[Window], out: dict[Window, Floats]) -> None:
+def _tree(x: Floats, windows: Sequence[WindowStatistic], out: dict[WindowStatistic, Floats]) -> None:
     """Fill ``out`` (each as long as the block) for the rows at the end of ``x``."""
     sums = {w.size for w in windows if w.how in ("mean", "sum", "std")}
     squares = {w.size for w in windows if w.how == "std"}
     lows, highs = ({w.size for w in windows if w.how == how} for how in ("min", "max"))
-    total, spread, low, high = x, None, x, x
+    total, deviations, low, high = x, None, x, x
     found: dict[int, tuple[int, Floats, Floats | None]] = {}
     longest = max(w.size for w in windows)
     size = 1
     while size <= longest:
         for n in sums:
             if n & size:
-                found[n] = _joined(found.get(n), size, total, spread if n in squares else None, n in squares)
+                found[n] = _joined(found.get(n), size, total, deviations if n in squares else None, n in squares)
         for w in windows:
             if (w.how == "min" and size <= w.size < 2 * size) or (w.how == "max" and size <= w.size < 2 * size):
                 # The two halves may overlap: a minimum does not mind.
@@ -170,9 +173,9 @@ def _tree(x: Floats, windows: Sequence[Window], out: dict[Window, Floats]) -> No
                 gap = total[size:] - total[:-size]
                 gap *= gap
                 gap *= 0.5 / size
-                if spread is not None:
-                    gap += spread[size:] + spread[:-size]
-                spread = gap
+                if deviations is not None:
+                    gap += deviations[size:] + deviations[:-size]
+                deviations = gap
             total = total[size:] + total[:-size]
         if any(n >= 2 * size for n in lows):
             low = np.minimum(low[size:], low[:-size])
@@ -193,11 +196,11 @@ def _tree(x: Floats, windows: Sequence[Window], out: dict[Window, Floats]) -> No
 
 
 def _joined(
-    newer: tuple[int, Floats, Floats | None] | None, size: int, total: Floats, spread: Floats | None, squares: bool
+    newer: tuple[int, Floats, Floats | None] | None, size: int, total: Floats, deviations: Floats | None, squares: bool
 ) -> tuple[int, Floats, Floats | None]:
     """Put ``size`` older rows before the rows gathered so far."""
     if newer is None:
-        return size, total, (np.zeros(len(total)) if spread is None else spread) if squares else None
+        return size, total, (np.zeros(len(total)) if deviations is None else deviations) if squares else None
     count, added, squared = newer
     length = len(added) - size
     joined = None
@@ -208,48 +211,50 @@ def _joined(
         gap *= gap
         gap *= count * size / (count + size)
         gap += squared[size:]
-        if spread is not None:
-            gap += spread[:length]
+        if deviations is not None:
+            gap += deviations[:length]
         joined = gap
     return count + size, added[size:] + total[:length], joined
 
 
-class _Sums(NamedTuple):
+class _WindowSums(NamedTuple):
     """Known values, their sum, and their squared deviations from their mean, of as many rows per entry."""
 
     known: Floats
     total: Floats
-    spread: Floats
+    deviations: Floats
 
 
-def _apart(newer: _Sums, older: _Sums, size: int) -> tuple[_Sums, _Sums]:
+def _apart(newer: _WindowSums, older: _WindowSums, size: int) -> tuple[_WindowSums, _WindowSums]:
     """Lay ``size`` older rows beside the newer ones that they come before."""
     length = len(newer.known) - size
-    return _Sums(*(a[size:] for a in newer)), _Sums(*(a[:length] for a in older))
+    return _WindowSums(*(a[size:] for a in newer)), _WindowSums(*(a[:length] for a in older))
 
 
-def _merged(newer: _Sums, older: _Sums) -> _Sums:
+def _merged(newer: _WindowSums, older: _WindowSums) -> _WindowSums:
     known = newer.known + older.known
     with np.errstate(divide="ignore", invalid="ignore"):
         gap = newer.total / newer.known - older.total / older.known
         part = gap * gap * (newer.known * older.known / known)
     part[(newer.known == 0) | (older.known == 0)] = 0.0
-    return _Sums(known, newer.total + older.total, part + newer.spread + older.spread)
+    return _WindowSums(known, newer.total + older.total, part + newer.deviations + older.deviations)
 
 
-def _partial(values: Floats, groups: Groups, windows: Sequence[Window], shift: int, least: int) -> dict[Window, Floats]:
+def _partial(
+    values: Floats, offsets: Offsets, windows: Sequence[WindowStatistic], shift: int, min_known: int
+) -> dict[WindowStatistic, Floats]:
     """Windows that may have missing values: empty rows before each series stand for what was before."""
     longest = max(w.size for w in windows)
     pad = longest - 1 + shift
-    at, rows = groups.padded(pad)
+    at, rows = offsets.padded(pad)
     x = np.full(rows, np.nan)
     x[at] = values
     seen = np.isfinite(x)
     filled = np.where(seen, x, 0.0)
-    level = _Sums(seen.astype(float), filled, np.zeros(rows))
+    level = _WindowSums(seen.astype(float), filled, np.zeros(rows))
     low = high = x
-    found: dict[int, _Sums] = {}
-    extremes: dict[Window, Floats] = {}
+    found: dict[int, _WindowSums] = {}
+    extremes: dict[WindowStatistic, Floats] = {}
     size = 1
     while True:
         for n in {window.size for window in windows}:
@@ -265,17 +270,18 @@ def _partial(values: Floats, groups: Groups, windows: Sequence[Window], shift: i
         level = _merged(*_apart(level, level, size))
         low, high = np.fmin(low[size:], low[:-size]), np.fmax(high[size:], high[:-size])
         size *= 2
-    out = {}
+    out: dict[WindowStatistic, Floats] = {}
+    result: Floats
     for window in windows:
         sums = found[window.size]
         with np.errstate(divide="ignore", invalid="ignore"):
             if window.how == "mean":
                 result = sums.total / sums.known
             elif window.how == "std":
-                result = np.sqrt(sums.spread / (sums.known - 1))
+                result = np.sqrt(sums.deviations / (sums.known - 1))
             else:
                 result = sums.total if window.how == "sum" else extremes[window]
-        needed = max(min(least, window.size), 2 if window.how == "std" else 1)
+        needed = max(min(min_known, window.size), 2 if window.how == "std" else 1)
         result = np.where(sums.known >= needed, result, np.nan)
         # Entry i ends at row i + size - 1.
         out[window] = result[at - shift - window.size + 1]

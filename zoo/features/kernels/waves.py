@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from zoo.features.kernels.groups import Floats, Ints
+from zoo.series.offsets import Floats, Ints
 
 __all__ = ["fourier"]
 

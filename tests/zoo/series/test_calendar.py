@@ -2,13 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autots.panel import Frequency
-from autots.panel.calendar import features
+from zoo.series.frequency import Frequency
 
 
 def parts(start, freq, n=800):
     times = pd.date_range(start, periods=n, freq=freq).to_numpy("datetime64[ns]")
-    return times, features(times, Frequency.parse(freq))
+    return times, Frequency.parse(freq).calendar(times)
 
 
 @pytest.mark.parametrize(
@@ -52,8 +51,8 @@ def test_days_and_weeks_know_christmas():
 
 def test_the_shape_of_the_horizon_is_kept_and_integers_have_no_calendar():
     times, _ = parts("2020-01-01", "D", 12)
-    assert features(times.reshape(3, 4), Frequency.parse("D"))["weekday"].shape == (3, 4)
-    assert features(np.arange(5), Frequency("", 1)) == {}
+    assert Frequency.parse("D").calendar(times.reshape(3, 4))["weekday"].shape == (3, 4)
+    assert Frequency("", 1).calendar(np.arange(5)) == {}
 
 
 def test_weeks_and_feasts_agree_with_pandas_on_every_day_of_two_centuries():
