@@ -31,7 +31,7 @@ from zoo.search.drivers.trainable import MESSAGE, Equipment, StudyTrainable
 from zoo.search.drivers.trainings import Marked
 from zoo.search.drivers.tuned import Tuned
 from zoo.search.interrupts import Interrupts
-from zoo.search.progress import Progress
+from zoo.search.progress import StudyProgress
 from zoo.search.stoppers.base import Decision
 from zoo.search.study import Study
 
@@ -62,7 +62,7 @@ def drive(study: Study, train: Train, options: RunOptions) -> Ending:
             Marked(study.checkpoints) as marked,
             _storage(study, options) as storage,
             Interrupts() as interrupts,
-            Progress(study, quiet=options.quiet) as progress,
+            StudyProgress(study, quiet=options.quiet) as progress,
             _quiet(options),
         ):
             tuned = Tuned(study, options, interrupts, progress)
