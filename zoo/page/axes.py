@@ -31,7 +31,7 @@ __all__ = [
     "time_marks",
 ]
 
-Floats: TypeAlias = npt.NDArray[np.float64]
+Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 #: A tick and what is written beside it.
 Mark: TypeAlias = tuple[float, str]
 

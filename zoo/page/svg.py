@@ -130,10 +130,13 @@ class ChartFrame:
             parts.append(tag("line", x1=at, x2=at, y1=self.base, y2=self.base + 4, class_="tick"))
             parts.append(tag("text", escape(text), x=at, y=self.base + 18, text_anchor=self._anchor(at, text)))
         middle, centre = (x.first + x.last) / 2, (y.first + y.last) / 2
-        at_left = {"x": 12.0, "y": centre, "transform": f"rotate(-90 12 {centre:.0f})"}
-        for name, place in zip(names, ({"x": middle, "y": self.height - 6}, at_left), strict=True):
+        for name, at_x, at_y, turn in (
+            (names[0], middle, self.height - 6, None),
+            (names[1], 12.0, centre, f"rotate(-90 12 {centre:.0f})"),
+        ):
             if name:
-                parts.append(tag("text", escape(name, 40), text_anchor="middle", class_="axis", **place))
+                text = escape(name, 40)
+                parts.append(tag("text", text, x=at_x, y=at_y, text_anchor="middle", transform=turn, class_="axis"))
         return "".join(parts)
 
     def _anchor(self, at: float, text: str) -> str:
