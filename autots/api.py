@@ -19,7 +19,7 @@ from autots.models.base import DEFAULT_LEVELS
 from autots.pipeline import Pipeline
 from autots.reading.read import read_panel
 from autots.reading.schema import id_columns
-from autots.report.terminal import Live, Progress, Silent
+from autots.report.terminal import FitProgress, SilentProgress, TerminalProgress
 from autots.search.fit import Run, Settings, fit
 from autots.search.folder import PIPELINE, check_writable, write_run
 from autots.search.interrupt import Interrupt
@@ -103,7 +103,7 @@ class AutoTS:
         address: str | None = None,
         features: Any = None,
         strict: bool = False,
-        progress: Progress | None = None,
+        progress: FitProgress | None = None,
         already_spent: float = 0.0,
     ) -> None:
         self.budget = parse_duration(budget)
@@ -280,10 +280,10 @@ class _RunFolder:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _display() -> Progress:
+def _display() -> FitProgress:
     import sys
 
-    return Live() if sys.stderr.isatty() else Silent()
+    return TerminalProgress() if sys.stderr.isatty() else SilentProgress()
 
 
 def _whole(name: str, value: Any, *, least: int = 1) -> int:

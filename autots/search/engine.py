@@ -24,7 +24,7 @@ from autots.models.catalog import family as family_class
 from autots.panel import Floats, Panel
 from autots.recipes import Candidate, Portfolio
 from autots.recipes.space import from_point, to_point
-from autots.report.terminal import Progress
+from autots.report.terminal import FitProgress
 from autots.search.board import Board, Entry, read_backtest, read_state, write_backtest
 from autots.search.interrupt import Interrupt
 from autots.search.trial import Request, answer
@@ -100,7 +100,7 @@ class Search:
     folder: Path
     deadline: Deadline
     seed: int
-    progress: Progress
+    progress: FitProgress
     most_trials: int | None = None
     interrupt: Interrupt = field(default_factory=Interrupt)
     slower: float = 1.0

@@ -26,7 +26,7 @@ from autots.pipeline import Pipeline
 from autots.reading.schema import Ingested
 from autots.recipes import baselines, portfolio, search_space
 from autots.report import Facts
-from autots.report.terminal import Progress
+from autots.report.terminal import FitProgress
 from autots.search.assemble import Assembly, assemble, reserve
 from autots.search.board import Board, drop_states
 from autots.search.engine import Search, first_entries
@@ -100,7 +100,7 @@ class Run:
 
     folder: Path
     deadline: Deadline
-    progress: Progress
+    progress: FitProgress
     title: str
     resume: bool
     interrupt: Interrupt

@@ -2,7 +2,7 @@
 
 const $ = (id) => document.getElementById(id);
 
-function made(tag, text, parent, kind) {
+function add(tag, text, parent, kind) {
   const one = document.createElement(tag);
   if (text !== undefined) one.textContent = text;
   if (kind) one.className = kind;
@@ -15,15 +15,15 @@ function nameOf(reference) {
 }
 
 // What a schema says in one line: "array of number or null".
-function told(schema) {
+function typeText(schema) {
   if (!schema || !Object.keys(schema).length) return "anything";
   if (schema.$ref) return nameOf(schema.$ref);
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (schema.enum) return schema.enum.map((v) => JSON.stringify(v)).join(" or ");
   const several = schema.anyOf || schema.oneOf;
-  if (several) return [...new Set(several.map(told))].join(" or ");
-  if (schema.type === "array") return `array of ${told(schema.items)}`;
-  if (schema.type === "object" && schema.additionalProperties) return `object of ${told(schema.additionalProperties)}`;
+  if (several) return [...new Set(several.map(typeText))].join(" or ");
+  if (schema.type === "array") return `array of ${typeText(schema.items)}`;
+  if (schema.type === "object" && schema.additionalProperties) return `object of ${typeText(schema.additionalProperties)}`;
   const bounds = [["minimum", "≥"], ["exclusiveMinimum", ">"], ["maximum", "≤"], ["exclusiveMaximum", "<"], ["minLength", "length ≥"], ["maxLength", "length ≤"], ["minItems", "items ≥"], ["maxItems", "items ≤"]];
   const limits = bounds.filter(([key]) => schema[key] !== undefined).map(([key, sign]) => `${sign} ${schema[key]}`);
   return [schema.type].flat().join(" or ") + (limits.length ? ` (${limits.join(", ")})` : "");
@@ -31,37 +31,37 @@ function told(schema) {
 
 function rows(parent, heads, list) {
   if (!list.length) return;
-  const table = made("table", undefined, parent);
+  const table = add("table", undefined, parent);
   const head = table.createTHead().insertRow();
-  for (const text of heads) made("th", text, head);
+  for (const text of heads) add(text ? "th" : "td", text, head).scope = "col";
   const body = table.createTBody();
   for (const [name, ...rest] of list) {
     const row = body.insertRow();
-    made("code", name, row.insertCell());
+    add("code", name, row.insertCell());
     for (const text of rest) row.insertCell().textContent = text;
   }
 }
 
 function operation(path, method, one) {
-  const box = made("details", undefined, $("paths"));
-  const line = made("summary", undefined, box);
-  made("span", method.toUpperCase(), line, "method");
-  made("code", path, line);
-  made("span", ` ${one.summary || ""}`, line, "quiet");
-  const inside = made("div", undefined, box);
-  rows(inside, ["parameter", "in", "type", ""], (one.parameters || []).map((p) => [p.name, p.in, told(p.schema), p.required ? "required" : ""]));
-  const bodies = Object.entries(one.requestBody?.content || {}).map(([kind, media]) => [kind, told(media.schema)]);
+  const box = add("details", undefined, $("paths"));
+  const line = add("summary", undefined, box);
+  add("span", method.toUpperCase(), line, "method");
+  add("code", path, line);
+  add("span", ` ${one.summary || ""}`, line, "quiet");
+  const inside = add("div", undefined, box);
+  rows(inside, ["parameter", "in", "type", ""], (one.parameters || []).map((p) => [p.name, p.in, typeText(p.schema), p.required ? "required" : ""]));
+  const bodies = Object.entries(one.requestBody?.content || {}).map(([kind, media]) => [kind, typeText(media.schema)]);
   rows(inside, ["body", "type"], bodies);
-  rows(inside, ["answer", "", "type"], Object.entries(one.responses).map(([status, answer]) => [status, answer.description, Object.values(answer.content || {}).map((media) => told(media.schema)).join(" or ")]));
+  rows(inside, ["answer", "", "type"], Object.entries(one.responses).map(([status, answer]) => [status, answer.description, Object.values(answer.content || {}).map((media) => typeText(media.schema)).join(" or ")]));
 }
 
 function schema(name, one) {
-  const box = made("details", undefined, $("schemas"));
-  made("code", name, made("summary", undefined, box));
-  const inside = made("div", undefined, box);
-  if (one.description) made("p", one.description, inside);
+  const box = add("details", undefined, $("schemas"));
+  add("code", name, add("summary", undefined, box));
+  const inside = add("div", undefined, box);
+  if (one.description) add("p", one.description, inside);
   const needed = new Set(one.required || []);
-  rows(inside, ["field", "type", "", ""], Object.entries(one.properties || {}).map(([field, inner]) => [field, told(inner), needed.has(field) ? "required" : "", inner.description || ""]));
+  rows(inside, ["field", "type", "", ""], Object.entries(one.properties || {}).map(([field, inner]) => [field, typeText(inner), needed.has(field) ? "required" : "", inner.description || ""]));
 }
 
 async function show() {

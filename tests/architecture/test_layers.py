@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PLATFORM = [
     ("errors",),
     ("clock", "chance", "commands", "places"),
+    ("page",),
     ("spec",),
     ("series",),
     ("cluster",),

@@ -18,7 +18,7 @@ from autots.panel import Panel
 from autots.reading.read import read_panel
 from autots.reading.schema import Ingested
 from autots.recipes import baselines
-from autots.report.terminal import Silent
+from autots.report.terminal import SilentProgress
 from autots.search import assemble, engine, recent
 from autots.search import fit as module
 from autots.search.board import Board
@@ -87,7 +87,7 @@ def test_reading_that_takes_longer_than_the_budget_returns_a_forecaster_at_once(
     monkeypatch.setattr(recent, "_SHORT", 0.0)
     told: list[str] = []
 
-    class Slow(Silent):
+    class Slow(SilentProgress):
         def stage(self, name: str) -> None:
             if name == "reading the table":
                 time.sleep(1.0)
@@ -189,7 +189,7 @@ def _started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: module.S
     panel = _read().panel
     plan = plan_cutoffs(panel.lengths, 3, season=7)
     assert plan is not None
-    run = module.Run(tmp_path, Deadline.after(60.0), Silent(), "t", False, Interrupt())
+    run = module.Run(tmp_path, Deadline.after(60.0), SilentProgress(), "t", False, Interrupt())
     messages: list[str] = []
     with ExitStack() as stack:
         return module._driver(stack, panel, plan, TASK, settings, run, messages), messages

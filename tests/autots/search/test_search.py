@@ -11,7 +11,7 @@ from autots.metrics import METRICS
 from autots.models.base import Task
 from autots.reading import DataReport
 from autots.recipes import Candidate, Portfolio, baselines, search_space
-from autots.report.terminal import Silent
+from autots.report.terminal import SilentProgress
 from autots.search import trial as work
 from autots.search.assemble import assemble, refit_seconds, reserve
 from autots.search.board import Board, Entry, drop_states, read_backtest, write_backtest
@@ -81,7 +81,17 @@ def run(folder, *, portfolio=QUICK, panel=PANEL, most_trials=None, clock=None, b
     with Study.open(folder / "study.journal", search_space(), seed=0) as study:
         driver = Inline(SETUP, payload={"panel": panel, "plan": plan, "task": TASK, **payload})
         search = Search(
-            panel, TASK, plan, board, portfolio, study, folder / "oof", deadline, 0, Silent(), most_trials=most_trials
+            panel,
+            TASK,
+            plan,
+            board,
+            portfolio,
+            study,
+            folder / "oof",
+            deadline,
+            0,
+            SilentProgress(),
+            most_trials=most_trials,
         )
         search.run(driver, reserve=lambda search, workers: reserve)
         search.trials = study.trials
