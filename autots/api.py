@@ -20,7 +20,7 @@ from autots.panel.build import read_panel
 from autots.panel.schema import id_columns
 from autots.pipeline import Pipeline
 from autots.report.terminal import Live, Progress, Silent
-from autots.search.fit import Run, Settings, fit
+from autots.search.fit import FitSettings, RunContext, fit
 from autots.search.folder import PIPELINE, check_writable, write_run
 from autots.search.interrupt import Interrupt
 from zoo.chance import untouched_chance
@@ -108,7 +108,7 @@ class AutoTS:
     ) -> None:
         self.budget = parse_duration(budget)
         known_metric(metric)
-        self.settings = Settings(
+        self.settings = FitSettings(
             horizon=_whole("horizon", horizon),
             budget=self.budget,
             metric=metric,
@@ -207,7 +207,7 @@ class AutoTS:
             deadline = replace(deadline, budget=deadline.budget - min(kept, _MOST_TAIL * self.budget))
             with _RunFolder(self.out) as folder, Interrupt() as interrupt:
                 pipeline = fit(
-                    read, self.settings, Run(folder, deadline, progress, named, self.resume, interrupt, slower)
+                    read, self.settings, RunContext(folder, deadline, progress, named, self.resume, interrupt, slower)
                 )
                 pipeline.features = made
                 if self.out is not None:

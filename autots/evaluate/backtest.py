@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from autots.evaluate.cutoffs import Plan
+from autots.evaluate.cutoffs import BacktestPlan
 from autots.evaluate.offsets import offsets_of
 from autots.metrics import season_scale
 from autots.models.base import Context, Forecast, Forecaster, State, Task
@@ -72,7 +72,7 @@ class Targets:
         return np.asarray(self.offset[at][:, rows, None])
 
 
-def targets_of(panel: Panel, plan: Plan, season: int) -> Targets:
+def targets_of(panel: Panel, plan: BacktestPlan, season: int) -> Targets:
     """Return the targets and scales of every window of a plan."""
     shape = (len(plan.cutoffs), panel.n_series)
     actual, scale = np.full((*shape, plan.horizon), np.nan), np.full(shape, np.nan)
@@ -94,7 +94,7 @@ def targets_of(panel: Panel, plan: Plan, season: int) -> Targets:
 def backtest(
     create: Callable[[], Forecaster],
     panel: Panel,
-    plan: Plan,
+    plan: BacktestPlan,
     task: Task,
     context: Context,
     *,

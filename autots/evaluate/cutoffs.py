@@ -7,12 +7,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from autots.evaluate.holes import Seen
+from autots.evaluate.target_counts import TargetCounts
 from autots.panel import Ints
 from autots.panel.season import usual_length
 from zoo.errors import ConfigError, DataError
 
-__all__ = ["MOST_FITS", "Plan", "plan_cutoffs"]
+__all__ = ["MOST_FITS", "BacktestPlan", "plan_cutoffs"]
 
 # Targets that make a score and its calibration trustworthy; more windows than that only cost time.
 _ENOUGH_TARGETS = 3000
@@ -22,7 +22,7 @@ MOST_FITS = 3
 
 
 @dataclass(frozen=True)
-class Plan:
+class BacktestPlan:
     """The windows of a search.
 
     A cutoff is the number of rows behind it at the end of every series. The windows from the first ``n_selection``
@@ -60,7 +60,7 @@ class Plan:
             out.append((fit, tuple(c for c in self.cutoffs if until < c <= fit)))
         return out
 
-    def refitted(self, times: int) -> Plan:
+    def refitted(self, times: int) -> BacktestPlan:
         """Return the plan with ``times`` fits, evenly spread over the cutoffs, or with one for each cutoff."""
         return replace(self, fits=_spread(self.cutoffs, times))
 
@@ -72,8 +72,8 @@ def plan_cutoffs(
     season: int,
     folds: int | None = None,
     cheap_rows: int = 50_000,
-    seen: Seen | None = None,
-) -> Plan | None:
+    seen: TargetCounts | None = None,
+) -> BacktestPlan | None:
     """Choose the windows for series of the given lengths.
 
     Windows do not overlap while the history allows it; with short series they move closer. Nothing older than half of
@@ -116,7 +116,7 @@ def plan_cutoffs(
     # Refit while that is cheap; a large panel moves one fit forward.
     cheap = bool(lengths.sum() * np.clip(horizon, 12, 48) / 12 <= cheap_rows)
     fits = _spread(cutoffs, MOST_FITS if cheap else 1)
-    return Plan(horizon, cutoffs, n_selection, fits, moved=cutoffs != usual_ones)
+    return BacktestPlan(horizon, cutoffs, n_selection, fits, moved=cutoffs != usual_ones)
 
 
 def _free(lengths: Ints, horizon: int, room: int, usual: int) -> tuple[int, int, int]:

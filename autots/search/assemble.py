@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autots.ensembles import ENOUGH, ROUNDS, Leaning, Weight, ensemble_weights, lean
-from autots.evaluate import Backtest, Objective, Part, Plan
+from autots.ensembles import ENOUGH, ROUNDS, SeriesWeights, Weight, ensemble_weights, fit_series_weights
+from autots.evaluate import Backtest, BacktestPlan, Objective, Part
 from autots.intervals import Conformal, fit_conformal
 from autots.metrics import metric
 from autots.models.base import Forecaster
 from autots.models.catalog import create, fit_here
 from autots.models.catalog import family as family_class
 from autots.panel import Floats, Ints, Panel
-from autots.search.board import Board, Entry
 from autots.search.engine import Search
-from autots.search.trial import Fitted, Request
+from autots.search.leaderboard import Candidate, Leaderboard
+from autots.search.trial import FinalFit, WorkRequest
 from zoo.clock import Deadline
 from zoo.search.drivers import Driver
 
@@ -75,7 +75,7 @@ class Assembly:
         together: That ensemble's forecasts of all windows, uncalibrated; on the selection windows with weights of the
             series that were learned without the window.
         unseen_weights: That ensemble's weights by entry number.
-        leaning: How single series depart from the members' weights, in the members' order, or None.
+        series_weights: How single series depart from the members' weights, in the members' order, or None.
         aged: Names of members that are as their last backtest left them: a final fit did not fit into the time left.
         left_out: Names of members that are missing, as there was not even that.
     """
@@ -86,12 +86,12 @@ class Assembly:
     unseen: Backtest | None
     together: Backtest
     unseen_weights: dict[int, Weight]
-    leaning: Leaning | None = None
+    series_weights: SeriesWeights | None = None
     aged: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
 
-def refit_seconds(entries: Sequence[Entry], plan: Plan, lengths: Ints, workers: int) -> float:
+def refit_seconds(entries: Sequence[Candidate], plan: BacktestPlan, lengths: Ints, workers: int) -> float:
     """Return the seconds that fitting some entries on all rows will take, longest first on the next free worker.
 
     A backtest's fits saw less: the time grows with the windows that fit before the cutoff.
@@ -103,7 +103,7 @@ def refit_seconds(entries: Sequence[Entry], plan: Plan, lengths: Ints, workers: 
     return float(ends.max())
 
 
-def _growth(entry: Entry, plan: Plan, lengths: Ints) -> float:
+def _growth(entry: Candidate, plan: BacktestPlan, lengths: Ints) -> float:
     """Return how many times more rows the fit on all rows sees; learners draw no more than a fixed number."""
     usual = float(np.median(lengths)) - plan.horizon
     all_rows, seen = (max(usual - cut, 1.0) * len(lengths) for cut in (0.0, float(np.mean(plan.fits))))
@@ -136,13 +136,13 @@ def reserve(search: Search, workers: int) -> float:
 
 
 def assemble(
-    board: Board,
+    board: Leaderboard,
     panel: Panel,
     driver: Driver | None,
     deadline: Deadline,
     *,
     seed: int,
-    backtested: Callable[[Entry], Forecaster | None] = lambda _: None,
+    backtested: Callable[[Candidate], Forecaster | None] = lambda _: None,
 ) -> Assembly:
     """Weigh, calibrate and fit the final ensemble.
 
@@ -190,16 +190,16 @@ def assemble(
         factors, conformal = _calibrated(objective, by_number, chosen, non_negative)
     left_out = tuple(by_number[n].model for n in second if n not in chosen)
     names = tuple(by_number[n].model for n in aged)
-    leaning = None
+    series_weights = None
     if factors is not None:
         columns = [factors[m.number] for m in members]
-        leaning = Leaning(panel.ids, np.stack(columns, axis=1).astype(np.float32))
-    return Assembly(members, conformal, chosen, unseen, together, first, leaning, names, left_out)
+        series_weights = SeriesWeights(panel.ids, np.stack(columns, axis=1).astype(np.float32))
+    return Assembly(members, conformal, chosen, unseen, together, first, series_weights, names, left_out)
 
 
 def _lean(
     objective: Objective,
-    by_number: Mapping[int, Entry],
+    by_number: Mapping[int, Candidate],
     weights: Mapping[int, Weight],
     part: Part,
     *,
@@ -207,12 +207,12 @@ def _lean(
 ) -> tuple[dict[int, Floats] | None, Backtest]:
     """Return the (S,) factors of each member, or None, and the ensemble's out-of-fold forecasts (of some series)."""
     members = [_made(by_number[n]) for n in weights]
-    factors, made = lean(objective, members, list(weights.values()), part, series=series)
+    factors, made = fit_series_weights(objective, members, list(weights.values()), part, series=series)
     return None if factors is None else dict(zip(weights, factors, strict=True)), made
 
 
 def _calibrated(
-    objective: Objective, by_number: Mapping[int, Entry], weights: Mapping[int, Weight], non_negative: bool
+    objective: Objective, by_number: Mapping[int, Candidate], weights: Mapping[int, Weight], non_negative: bool
 ) -> tuple[dict[int, Floats] | None, Conformal]:
     targets, levels = objective.targets, objective.task.levels
     some = _some(targets.actual)
@@ -228,12 +228,12 @@ def _some(actual: Floats) -> Ints | None:
     return np.arange(0, actual.shape[1], step) if step > 1 else None
 
 
-def _made(entry: Entry) -> Backtest:
+def _made(entry: Candidate) -> Backtest:
     assert entry.made is not None
     return entry.made
 
 
-def _weights(objective: Objective, done: list[Entry], made: list[Backtest], part: Part) -> dict[int, Weight]:
+def _weights(objective: Objective, done: list[Candidate], made: list[Backtest], part: Part) -> dict[int, Weight]:
     """Return each member's weight in the point forecast and in the quantiles.
 
     They are the same, but where many targets are zero: the best point forecast there is often zero itself, and says
@@ -259,7 +259,9 @@ def _allowed(values: int, budget: float) -> float:
     return max(_SWIFT, _SECONDS_PER_VALUE * values) * min(max(budget / _MINUTE, 1.0), _MOST_MINUTES)
 
 
-def _swift(weights: dict[int, Weight], by_number: Mapping[int, Entry], plan: Plan, seconds: float) -> dict[int, Weight]:
+def _swift(
+    weights: dict[int, Weight], by_number: Mapping[int, Candidate], plan: BacktestPlan, seconds: float
+) -> dict[int, Weight]:
     """Return the weights without what is slowest for its weight, until a forecast takes no longer than ``seconds``."""
     each = {n: by_number[n].predict_seconds / max(len(plan.cutoffs), 1) for n in weights}
     kept = sorted(weights, key=lambda n: -max(weights[n]))
@@ -269,7 +271,12 @@ def _swift(weights: dict[int, Weight], by_number: Mapping[int, Entry], plan: Pla
 
 
 def _affordable(
-    weights: Mapping[int, float], done: Sequence[Entry], plan: Plan, lengths: Ints, workers: int, seconds: float
+    weights: Mapping[int, float],
+    done: Sequence[Candidate],
+    plan: BacktestPlan,
+    lengths: Ints,
+    workers: int,
+    seconds: float,
 ) -> list[int]:
     """Return the numbers of the members, longest first, whose final fits together take no longer than ``seconds``."""
     by_number = {e.number: e for e in done}
@@ -281,22 +288,22 @@ def _affordable(
     return sorted(kept, key=lambda n: -by_number[n].seconds_per_fit)
 
 
-def _ages(entry: Entry) -> float:
+def _ages(entry: Candidate) -> float:
     return _LOCAL_AGES if family_class(entry.family).local else 1.0
 
 
-def _submit(entry: Entry, driver: Driver, seconds: float, seed: int) -> None:
+def _submit(entry: Candidate, driver: Driver, seconds: float, seed: int) -> None:
     """Give a searched member to the workers; the trivial ones are fitted here."""
     if entry.number >= 0:
         left = max(seconds, 0.5)
-        request = Request("fit", entry.family, entry.params, seed, left)
+        request = WorkRequest("fit", entry.family, entry.params, seed, left)
         driver.submit(f"fit {entry.number}", request, timeout=left + 1.0)
 
 
 def _collect(
     weights: dict[int, Weight],
     spare: list[int],
-    board: Board,
+    board: Leaderboard,
     panel: Panel,
     driver: Driver | None,
     deadline: Deadline,
@@ -329,7 +336,7 @@ def _collect(
         if not driver.running:
             break
         for event in driver.wait(min(max(deadline.remaining, 0.1), 0.5)):
-            if event.status == "done" and isinstance(event.result, Fitted):
+            if event.status == "done" and isinstance(event.result, FinalFit):
                 n = int(event.key.removeprefix("fit "))
                 entry = by_number[n]
                 fitted[n] = create(entry.family, **entry.params).restore(event.result.state)
@@ -342,7 +349,7 @@ def _collect(
 
 
 def _members(
-    weights: dict[int, Weight], fitted: dict[int, Forecaster], board: Board, panel: Panel, seed: int
+    weights: dict[int, Weight], fitted: dict[int, Forecaster], board: Leaderboard, panel: Panel, seed: int
 ) -> tuple[Member, ...]:
     """Return the fitted members, heaviest first; the best of the trivial forecasters where there is none."""
     by_number = {e.number: e for e in board.complete}
@@ -364,7 +371,7 @@ def _normalised(weights: dict[int, Weight]) -> dict[int, Weight]:
 
 
 def _rescue(
-    weights: dict[int, Weight], by_number: Mapping[int, Entry], board: Board, panel: Panel, seed: int
+    weights: dict[int, Weight], by_number: Mapping[int, Candidate], board: Leaderboard, panel: Panel, seed: int
 ) -> dict[int, Forecaster]:
     """Fit the heaviest member that takes no time in this process: the workers were killed and are not back yet."""
     plan = board.objective.plan

@@ -17,17 +17,17 @@ import numpy as np
 import numpy.typing as npt
 
 from autots.ensembles import ensemble_weights
-from autots.evaluate import MOST_FITS, Backtest, Plan
+from autots.evaluate import MOST_FITS, Backtest, BacktestPlan
 from autots.models.base import Forecaster, Task
 from autots.models.catalog import create
 from autots.models.catalog import family as family_class
 from autots.panel import Floats, Panel
-from autots.recipes import Candidate, Portfolio
+from autots.recipes import Configuration, Portfolio
 from autots.recipes.space import from_point, to_point
 from autots.report.terminal import Progress
-from autots.search.board import Board, Entry, read_backtest, read_state, write_backtest
 from autots.search.interrupt import Interrupt
-from autots.search.trial import Request, answer
+from autots.search.leaderboard import Candidate, Leaderboard, read_backtest, read_state, write_backtest
+from autots.search.trial import WorkRequest, answer
 from zoo.clock import Deadline
 from zoo.errors import ArtifactError, ZooError
 from zoo.search import FailureKind, Study
@@ -93,8 +93,8 @@ class Search:
 
     panel: Panel
     task: Task
-    plan: Plan
-    board: Board
+    plan: BacktestPlan
+    board: Leaderboard
     portfolio: Portfolio
     study: Study
     folder: Path
@@ -174,7 +174,7 @@ class Search:
                     )
                     continue
                 self.board.add(
-                    Entry(
+                    Candidate(
                         record.number,
                         family,
                         params,
@@ -189,7 +189,7 @@ class Search:
             elif record.state in ("failed", "stopped"):
                 status = str(record.attrs.get("status", "failed"))
                 score = float(record.attrs.get("score", float("nan")))
-                self.board.add(Entry(record.number, family, params, status, score, note=record.message))  # type: ignore[arg-type]
+                self.board.add(Candidate(record.number, family, params, status, score, note=record.message))  # type: ignore[arg-type]
         for record in self.study.resume():
             family, params = self._resolve(record.params)
             self._waiting.append(self._job(record.number, family, params))
@@ -198,7 +198,7 @@ class Search:
         family, params = from_point(point)
         return family, {**self.portfolio.fixed.get(family, {}), **params}
 
-    def backtested(self, entry: Entry) -> Forecaster | None:
+    def backtested(self, entry: Candidate) -> Forecaster | None:
         """Return an entry as its last backtest left it; None where that was not kept."""
         state = read_state(self._file(entry.number))
         return None if state is None else create(entry.family, **entry.params).restore(state)
@@ -237,7 +237,7 @@ class Search:
             return left > 1.0 and len(self._jobs) < driver.workers and self._cheapest() < left
         seed = int(np.random.SeedSequence([self.seed, job.number]).generate_state(1)[0] % 2**31)
         seconds = max(min(left, _LONGEST * self.deadline.budget), 0.5)
-        request = Request("backtest", job.family, job.params, seed, seconds, job.rows, job.fits)
+        request = WorkRequest("backtest", job.family, job.params, seed, seconds, job.rows, job.fits)
         self._jobs[str(job.number)] = job
         # A model that ignores its deadline is killed a little after it.
         driver.submit(str(job.number), request, timeout=seconds + 3.0)
@@ -300,7 +300,7 @@ class Search:
         if job.rows is not None:
             self._promote(job, made, event.seconds)
             return
-        entry = Entry(
+        entry = Candidate(
             job.number,
             job.family,
             job.params,
@@ -343,7 +343,7 @@ class Search:
             note = f"all {self.panel.n_series} series would take about {expected:.0f} s"
         if note:
             self.board.add(
-                Entry(
+                Candidate(
                     job.number,
                     job.family,
                     job.params,
@@ -364,7 +364,7 @@ class Search:
         self._jobs.pop(str(job.number), None)
         self.study.fail(job.number, kind, message, seconds=seconds)
         if kind is not FailureKind.BUDGET:
-            self.board.add(Entry(job.number, job.family, job.params, "failed", note=message))
+            self.board.add(Candidate(job.number, job.family, job.params, "failed", note=message))
 
     def _reweigh(self) -> None:
         """Weigh the ensemble anew on a part of the targets: it decides where the budget flows and when to end."""
@@ -405,16 +405,16 @@ class Search:
         self.progress.trial(len(self.board.entries), len(driver.running), score, skill, name)
 
 
-def _positive(entries: list[Entry], weights: Floats) -> dict[int, float]:
+def _positive(entries: list[Candidate], weights: Floats) -> dict[int, float]:
     return {e.number: float(w) for e, w in zip(entries, weights, strict=True) if w > 0}
 
 
 def first_entries(
-    candidates: tuple[Candidate, ...],
+    candidates: tuple[Configuration, ...],
     panel: Panel,
-    plan: Plan,
+    plan: BacktestPlan,
     task: Task,
-    board: Board,
+    board: Leaderboard,
     seed: int,
     *,
     deadline: Deadline | None = None,
@@ -429,14 +429,14 @@ def first_entries(
     begin, longest = time.perf_counter(), 0.0
     left_out = []
     for i, candidate in enumerate(candidates):
-        entry = Entry(-1 - i, candidate.family, dict(candidate.params))
+        entry = Candidate(-1 - i, candidate.family, dict(candidate.params))
         spent = time.perf_counter() - begin
         if i and deadline is not None and longest > _MOMENT:
             left = min(_TRIVIAL * deadline.budget - spent, deadline.remaining)
             if longest > left:
                 left_out.append(entry.model)
                 continue
-        request = Request("backtest", candidate.family, dict(candidate.params), seed, 60.0)
+        request = WorkRequest("backtest", candidate.family, dict(candidate.params), seed, 60.0)
         try:
             made = answer(request, panel, plan, task, 1)
         except ZooError as error:

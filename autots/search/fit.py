@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from autots.ensemble import Ensemble, Member
-from autots.evaluate import Objective, Plan, Seen, plan_cutoffs, targets_of
+from autots.ensembles import Ensemble, Member
+from autots.evaluate import BacktestPlan, Objective, TargetCounts, plan_cutoffs, targets_of
 from autots.metrics import metric
 from autots.metrics.metrics import Owa
 from autots.models.base import DEFAULT_LEVELS, Task
@@ -28,16 +28,16 @@ from autots.recipes import baselines, portfolio, search_space
 from autots.report import Facts
 from autots.report.terminal import Progress
 from autots.search.assemble import Assembly, assemble, reserve
-from autots.search.board import Board, drop_states
 from autots.search.engine import Search, first_entries
+from autots.search.history_limit import MORE_TIME, late, recent_rows
 from autots.search.interrupt import Interrupt
-from autots.search.outcome import facts_of, trivial_facts
-from autots.search.recent import MORE_TIME, late, recent_rows
+from autots.search.leaderboard import Leaderboard, drop_states
+from autots.search.report_facts import facts_of, trivial_facts
 from zoo.clock import Deadline
 from zoo.errors import ClusterError, ConfigError
 from zoo.search.drivers import Driver
 
-__all__ = ["Run", "Settings", "fit"]
+__all__ = ["FitSettings", "RunContext", "fit"]
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ _OOF = "oof"
 
 
 @dataclass(frozen=True)
-class Settings:
+class FitSettings:
     """What the user asked for.
 
     Args:
@@ -85,7 +85,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunContext:
     """What surrounds one fit.
 
     Args:
@@ -107,7 +107,7 @@ class Run:
     slower: float = 1.0
 
 
-def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
+def fit(read: Ingested, settings: FitSettings, run: RunContext) -> Pipeline:
     """Search, combine, calibrate and fit on all rows.
 
     Args:
@@ -172,17 +172,17 @@ def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
             return _trivial(read, settings, task, run, described, why, messages, board)
     drop_states(run.folder / _OOF, [m.number for m in assembly.members])
     members = tuple(Member(m.family, m.model, m.weight) for m in assembly.members)
-    return _pipeline(read, settings, Ensemble(task, members, assembly.conformal, assembly.leaning), facts)
+    return _pipeline(read, settings, Ensemble(task, members, assembly.conformal, assembly.series_weights), facts)
 
 
-def _planned(panel: Panel, task: Task, settings: Settings) -> Plan | None:
+def _planned(panel: Panel, task: Task, settings: FitSettings) -> BacktestPlan | None:
     return plan_cutoffs(
         panel.lengths,
         settings.horizon,
         season=task.season,
         folds=settings.folds,
         cheap_rows=int(_ROWS_PER_SECOND * settings.budget),
-        seen=Seen.of(panel, settings.horizon),
+        seen=TargetCounts.of(panel, settings.horizon),
     )
 
 
@@ -200,14 +200,14 @@ def _of_members(assembly: Assembly) -> list[str]:
     return messages
 
 
-def _task(panel: Panel, settings: Settings) -> Task:
+def _task(panel: Panel, settings: FitSettings) -> Task:
     seasons = settings.seasons or detect_seasons(panel)
     # The usual levels are always there: the calibration needs the outer ones, the point forecast the middle one.
     levels = tuple(sorted({*DEFAULT_LEVELS, *settings.levels}))
     return Task(settings.horizon, seasons, levels, metric(settings.metric).squared)
 
 
-def _said(run: Run, message: str) -> list[str]:
+def _said(run: RunContext, message: str) -> list[str]:
     """Return a message for the report, if there is one, and show it now: it is long until the end of the fit."""
     if message:
         run.progress.message(message)
@@ -215,11 +215,11 @@ def _said(run: Run, message: str) -> list[str]:
 
 
 def _first_board(
-    panel: Panel, plan: Plan, task: Task, settings: Settings, deadline: Deadline, messages: list[str]
-) -> Board:
+    panel: Panel, plan: BacktestPlan, task: Task, settings: FitSettings, deadline: Deadline, messages: list[str]
+) -> Leaderboard:
     """Return a board with the trivial forecasters, whose scores the metric may need."""
     objective = Objective(metric(settings.metric), plan, targets_of(panel, plan, task.season), task)
-    board = Board(objective)
+    board = Leaderboard(objective)
     left_out = first_entries(baselines(panel, task), panel, plan, task, board, settings.seed, deadline=deadline)
     if left_out:
         messages.append(f"trivial forecasters left out, as the budget leaves no time for them: {', '.join(left_out)}")
@@ -229,9 +229,9 @@ def _first_board(
 def _search(
     stack: ExitStack,
     panel: Panel,
-    board: Board,
-    settings: Settings,
-    run: Run,
+    board: Leaderboard,
+    settings: FitSettings,
+    run: RunContext,
     fingerprint: str,
     messages: list[str],
 ) -> Search:
@@ -260,12 +260,12 @@ def _search(
 
 
 def _assembled(
-    board: Board,
+    board: Leaderboard,
     panel: Panel,
     driver: Driver | None,
     search: Search | None,
-    settings: Settings,
-    run: Run,
+    settings: FitSettings,
+    run: RunContext,
     messages: list[str],
 ) -> Assembly:
     """Return the ensemble of what was found, and say what it lacks."""
@@ -283,7 +283,7 @@ def _assembled(
     return assembly
 
 
-def _pipeline(read: Ingested, settings: Settings, ensemble: Ensemble, facts: Facts) -> Pipeline:
+def _pipeline(read: Ingested, settings: FitSettings, ensemble: Ensemble, facts: Facts) -> Pipeline:
     return Pipeline(
         read.schema,
         read.panel,
@@ -302,7 +302,7 @@ def _shown(facts: Facts, read: Ingested) -> Facts:
     return replace(facts, windows=windows)
 
 
-def _described(settings: Settings, panel: Panel, task: Task) -> dict[str, Any]:
+def _described(settings: FitSettings, panel: Panel, task: Task) -> dict[str, Any]:
     return {
         "horizon": settings.horizon,
         "metric": settings.metric,
@@ -316,7 +316,13 @@ def _described(settings: Settings, panel: Panel, task: Task) -> dict[str, Any]:
 
 
 def _driver(
-    stack: ExitStack, panel: Panel, plan: Plan, task: Task, settings: Settings, run: Run, messages: list[str]
+    stack: ExitStack,
+    panel: Panel,
+    plan: BacktestPlan,
+    task: Task,
+    settings: FitSettings,
+    run: RunContext,
+    messages: list[str],
 ) -> Driver | None:
     """Start the workers; None where the budget ends before they could finish a trial."""
     from zoo.cluster import connect, is_connected
@@ -362,7 +368,7 @@ def _memory_limit(workers: int) -> int:
     return int(0.6 * psutil.virtual_memory().total / workers)
 
 
-def _with_reference(objective: Objective, board: Board, messages: list[str]) -> Objective:
+def _with_reference(objective: Objective, board: Leaderboard, messages: list[str]) -> Objective:
     """Return the objective with what it needs from the trivial forecasters, or with a metric that is defined."""
     naive = next((e for e in board.entries if e.number == -1 and e.made is not None), None)
     if isinstance(objective.metric, Owa) and naive is not None and naive.made is not None:
@@ -377,10 +383,10 @@ def _with_reference(objective: Objective, board: Board, messages: list[str]) -> 
     return objective
 
 
-def _rescored(board: Board, objective: Objective) -> Board:
+def _rescored(board: Leaderboard, objective: Objective) -> Leaderboard:
     if objective is board.objective:
         return board
-    fresh = Board(objective)
+    fresh = Leaderboard(objective)
     for entry in board.entries:
         if entry.made is None:
             continue
@@ -389,7 +395,7 @@ def _rescored(board: Board, objective: Objective) -> Board:
     return fresh
 
 
-def _too_small(settings: Settings, board: Board, *, interrupted: bool = False) -> str:
+def _too_small(settings: FitSettings, board: Leaderboard, *, interrupted: bool = False) -> str:
     best = board.best
     made = "the trivial forecasters made the result" + ("" if best is None else f", the best of them is {best.model}")
     if interrupted:
@@ -397,7 +403,7 @@ def _too_small(settings: Settings, board: Board, *, interrupted: bool = False) -
     return f"the budget of {settings.budget:g} s is too small for one trial: {made}"
 
 
-def _moved(plan: Plan) -> str:
+def _moved(plan: BacktestPlan) -> str:
     return (
         f"windows that hold hardly a target were passed over: the {len(plan.cutoffs)} that choose begin "
         f"{plan.cutoffs[0]} to {plan.cutoffs[-1]} rows before the end of the series"
@@ -406,13 +412,13 @@ def _moved(plan: Plan) -> str:
 
 def _trivial(
     read: Ingested,
-    settings: Settings,
+    settings: FitSettings,
     task: Task,
-    run: Run,
+    run: RunContext,
     described: Mapping[str, Any],
     why: str,
     messages: Sequence[str],
-    board: Board | None = None,
+    board: Leaderboard | None = None,
 ) -> Pipeline:
     """Return a pipeline with one trivial forecaster: the best one known, or seasonal naive where nothing is."""
     season = task.season > 1 and read.panel.lengths.min() > task.season
@@ -433,7 +439,7 @@ def _trivial(
     return _pipeline(read, settings, Ensemble(task, (Member(family, model, (1.0, 1.0)),)), facts)
 
 
-def _claim(folder: Path, panel: Panel, settings: Settings, task: Task, *, resume: bool) -> str:
+def _claim(folder: Path, panel: Panel, settings: FitSettings, task: Task, *, resume: bool) -> str:
     """Return the fingerprint of data and task; the folder is free, or holds the same run and is to be resumed."""
     digest = hashlib.blake2b(digest_size=16)
     for array in (panel.indptr, panel.times.view(np.int64), panel.y, *panel.known.values(), *panel.past.values()):

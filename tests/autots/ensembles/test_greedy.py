@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from autots.ensembles import average, combine, ensemble_weights
 from autots.ensembles.greedy import greedy_weights
-from autots.evaluate import Backtest, Objective, Plan, Targets
+from autots.evaluate import Backtest, BacktestPlan, Objective, Targets
 from autots.metrics import METRICS
 from autots.models.base import Task
 
@@ -87,7 +87,7 @@ def test_no_members_is_an_error():
 
 
 TASK = Task(horizon=4, levels=LEVELS)
-PLAN = Plan(4, (12, 8, 4), 2, (12,))
+PLAN = BacktestPlan(4, (12, 8, 4), 2, (12,))
 
 
 @st.composite

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from autots.ensembles import ROUNDS, ensemble_weights
-from autots.evaluate import Objective, Plan, plan_cutoffs, targets_of
+from autots.evaluate import BacktestPlan, Objective, plan_cutoffs, targets_of
 from autots.metrics import METRICS
 from autots.models.base import Task
 from autots.panel import DataReport
-from autots.recipes import Candidate, Portfolio, baselines, search_space
+from autots.recipes import Configuration, Portfolio, baselines, search_space
 from autots.report.terminal import Silent
 from autots.search import trial as work
 from autots.search.assemble import assemble, refit_seconds, reserve
-from autots.search.board import Board, Entry, drop_states, read_backtest, write_backtest
 from autots.search.engine import Search, first_entries
-from autots.search.outcome import facts_of
+from autots.search.leaderboard import Candidate, Leaderboard, drop_states, read_backtest, write_backtest
+from autots.search.report_facts import facts_of
 from autots.testing.forecasters import example_panel, panel_of
 from zoo.clock import Deadline, ManualClock
 from zoo.errors import ArtifactError
@@ -27,10 +27,10 @@ TASK = Task(horizon=5, seasons=(4,), levels=(0.1, 0.5, 0.9))
 PANEL = example_panel()
 QUICK = Portfolio(
     (
-        Candidate("linear_direct"),
-        Candidate("croston"),
-        Candidate("mean", {}),
-        Candidate("linear_direct", {"norm": "last"}),
+        Configuration("linear_direct"),
+        Configuration("croston"),
+        Configuration("mean", {}),
+        Configuration("linear_direct", {"norm": "last"}),
     ),
     (),
     {},
@@ -68,7 +68,7 @@ def importable(monkeypatch):
 
 def board_of(panel=PANEL, metric="mae", task=TASK):
     plan = plan_cutoffs(panel.lengths, task.horizon, season=task.season, folds=3)
-    board = Board(Objective(METRICS[metric], plan, targets_of(panel, plan, task.season), task))
+    board = Leaderboard(Objective(METRICS[metric], plan, targets_of(panel, plan, task.season), task))
     first_entries(baselines(panel, task), panel, plan, task, board, 0)
     return board
 
@@ -113,12 +113,14 @@ def test_trivial_forecasters_are_entries_and_seasonal_naive_is_the_reference():
 
 
 def test_families_with_nothing_to_search_end_with_the_portfolio(tmp_path):
-    search = run(tmp_path, portfolio=Portfolio((Candidate("mean"),), (), {}))
+    search = run(tmp_path, portfolio=Portfolio((Configuration("mean"),), (), {}))
     assert len(search.trials) == 1
 
 
 def test_a_searched_family_goes_on_until_the_bound(tmp_path):
-    portfolio = Portfolio((Candidate("linear_direct"),), ("linear_direct",), {"linear_direct": {"max_windows": 500}})
+    portfolio = Portfolio(
+        (Configuration("linear_direct"),), ("linear_direct",), {"linear_direct": {"max_windows": 500}}
+    )
     bound = len(board_of().entries) + 5
     search = run(tmp_path, portfolio=portfolio, most_trials=bound)
     assert len(search.trials) == 5
@@ -128,7 +130,9 @@ def test_a_searched_family_goes_on_until_the_bound(tmp_path):
 
 
 def test_the_same_seed_gives_the_same_leaderboard(tmp_path):
-    portfolio = Portfolio((Candidate("linear_direct"),), ("linear_direct",), {"linear_direct": {"max_windows": 500}})
+    portfolio = Portfolio(
+        (Configuration("linear_direct"),), ("linear_direct",), {"linear_direct": {"max_windows": 500}}
+    )
     bound = len(board_of().entries) + 4
     a, b = (run(tmp_path / name, portfolio=portfolio, most_trials=bound) for name in "ab")
     assert [(e.model, e.params, e.score) for e in a.board.complete] == [
@@ -267,7 +271,7 @@ def test_local_models_are_tried_on_some_series_before_all_are_paid_for(tmp_path)
     panel = panel_of([10 + np.cumsum(rng.normal(size=40)) for _ in range(60)])
     asked = []
     TROUBLE["auto_theta"] = lambda request: asked.append((request.rows, request.fits))
-    search = run(tmp_path, panel=panel, portfolio=Portfolio((Candidate("auto_theta"),), (), {}))
+    search = run(tmp_path, panel=panel, portfolio=Portfolio((Configuration("auto_theta"),), (), {}))
     assert len(asked[0][0]) == 15
     # It costs little, so it is fitted anew before each window: its parameters must not age.
     assert [fits for _, fits in asked] == [3, 3]
@@ -310,7 +314,7 @@ def test_members_that_would_make_forecasts_slow_for_the_budget_are_left_out(tmp_
 
 @pytest.mark.parametrize("name", ["linear_direct", "trees_direct", "trees_recursive", "mlp", "rvfl"])
 def test_a_final_fit_takes_longer_until_the_family_draws_no_more(name):
-    plan, entry = Plan(5, (100, 50, 5), 2, (100,)), Entry(0, name, {}, fit_seconds=10.0)
+    plan, entry = BacktestPlan(5, (100, 50, 5), 2, (100,)), Candidate(0, name, {}, fit_seconds=10.0)
     short, long = (refit_seconds([entry], plan, np.full(n, 400), 1) for n in (1, 2_000))
     assert short == pytest.approx(long * (395 / 295), rel=1e-6)
     forever = refit_seconds([dataclasses.replace(entry, family="auto_ets")], plan, np.full(2_000, 400), 1)
@@ -323,7 +327,7 @@ def test_the_reported_windows_chose_nothing(tmp_path):
     objective = search.board.objective
     changed = objective.targets.actual.copy()
     changed[objective.windows("final")] = 1e3 * np.random.default_rng(0).normal(size=changed[-1:].shape)
-    board = Board(dataclasses.replace(objective, targets=dataclasses.replace(objective.targets, actual=changed)))
+    board = Leaderboard(dataclasses.replace(objective, targets=dataclasses.replace(objective.targets, actual=changed)))
     board.entries = search.board.entries
     again = assemble(board, PANEL, None, Deadline.after(1000.0), seed=0)
     assert again.unseen_weights == assembly.unseen_weights

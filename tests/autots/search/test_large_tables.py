@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from autots.api import AutoTS, _Pace
-from autots.evaluate import Objective, Plan, plan_cutoffs, targets_of
+from autots.evaluate import BacktestPlan, Objective, plan_cutoffs, targets_of
 from autots.metrics import METRICS
 from autots.models.base import Task
 from autots.panel import Panel
@@ -19,11 +19,11 @@ from autots.panel.build import read_panel
 from autots.panel.schema import Ingested
 from autots.recipes import baselines
 from autots.report.terminal import Silent
-from autots.search import assemble, engine, recent
+from autots.search import assemble, engine, history_limit
 from autots.search import fit as module
-from autots.search.board import Board
 from autots.search.engine import first_entries
 from autots.search.interrupt import Interrupt
+from autots.search.leaderboard import Leaderboard
 from autots.testing.forecasters import panel_of
 from zoo.clock import Deadline, ManualClock
 from zoo.errors import ClusterError
@@ -38,7 +38,7 @@ def _panel(*lengths: int) -> Panel:
 
 def test_a_long_series_is_cut_to_what_the_budget_bears_and_says_so() -> None:
     panel = _panel(3_000_000)
-    cut, message = recent.recent_rows(panel, seasons=(4,), horizon=3, budget=60.0)
+    cut, message = history_limit.recent_rows(panel, seasons=(4,), horizon=3, budget=60.0)
     assert cut.n_rows == 600_000
     assert np.array_equal(cut.y, panel.y[-600_000:]) and np.array_equal(cut.times, panel.times[-600_000:])
     assert "last 600,000 of up to 3,000,000 rows" in message and "60 s" in message
@@ -52,13 +52,13 @@ def test_tables_of_an_ordinary_size_stay_as_they_are(
     lengths: tuple[int, ...], seasons: tuple[int, ...], budget: float
 ) -> None:
     panel = _panel(*lengths)
-    assert recent.recent_rows(panel, seasons=seasons, horizon=3, budget=budget) == (panel, "")
+    assert history_limit.recent_rows(panel, seasons=seasons, horizon=3, budget=budget) == (panel, "")
 
 
 @pytest.mark.parametrize("budget", [1.0, 20.0, 60.0])
 def test_what_is_kept_holds_the_seasons_and_the_windows(budget: float) -> None:
     panel = _panel(2_000_000)
-    cut, _ = recent.recent_rows(panel, seasons=(1440, 10_080), horizon=2_000, budget=budget)
+    cut, _ = history_limit.recent_rows(panel, seasons=(1440, 10_080), horizon=2_000, budget=budget)
     assert cut.n_rows >= 20 * 10_080
     assert cut.n_rows >= 100 * 2_000
     plan = plan_cutoffs(cut.lengths, 2_000, season=1440)
@@ -70,8 +70,8 @@ def _late(elapsed: float, budget: float, n_series: int) -> str:
     deadline = Deadline.after(budget, clock)
     clock.advance(elapsed)
     panel = _panel(*([10] * n_series))
-    plan = Plan(3, (9, 6, 3), 2, (9,))
-    return recent.late(panel, plan, deadline)
+    plan = BacktestPlan(3, (9, 6, 3), 2, (9,))
+    return history_limit.late(panel, plan, deadline)
 
 
 def test_a_table_that_was_read_too_late_is_not_backtested_unless_that_takes_no_time() -> None:
@@ -84,7 +84,7 @@ def test_a_table_that_was_read_too_late_is_not_backtested_unless_that_takes_no_t
 def test_reading_that_takes_longer_than_the_budget_returns_a_forecaster_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recent, "_SHORT", 0.0)
+    monkeypatch.setattr(history_limit, "_SHORT", 0.0)
     told: list[str] = []
 
     class Slow(Silent):
@@ -107,8 +107,8 @@ def test_reading_that_takes_longer_than_the_budget_returns_a_forecaster_at_once(
     assert pipeline.facts.seconds["total"] >= 1.0
 
 
-def _board(panel: Panel, plan: Plan) -> Board:
-    return Board(Objective(METRICS["mase"], plan, targets_of(panel, plan, 4), TASK))
+def _board(panel: Panel, plan: BacktestPlan) -> Leaderboard:
+    return Leaderboard(Objective(METRICS["mase"], plan, targets_of(panel, plan, 4), TASK))
 
 
 def test_trivial_forecasters_keep_within_their_share_and_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +137,7 @@ def test_without_a_defined_metric_the_trivial_forecasters_are_still_there() -> N
     panel = panel_of([np.full(40, 5.0)])
     plan = plan_cutoffs(panel.lengths, 3, season=4)
     assert plan is not None
-    settings = module.Settings(3, 60.0)
+    settings = module.FitSettings(3, 60.0)
     messages: list[str] = []
     board = module._first_board(panel, plan, TASK, settings, Deadline.after(60.0), messages)
     assert board.best is not None and board.objective.metric.name == "mae"
@@ -175,7 +175,7 @@ def _read() -> Ingested:
     return read_panel(pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=90), "y": np.arange(90) % 7.0}))
 
 
-def _started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: module.Settings) -> tuple[Any, list[str]]:
+def _started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: module.FitSettings) -> tuple[Any, list[str]]:
     from contextlib import ExitStack
 
     import zoo.cluster
@@ -189,7 +189,7 @@ def _started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: module.S
     panel = _read().panel
     plan = plan_cutoffs(panel.lengths, 3, season=7)
     assert plan is not None
-    run = module.Run(tmp_path, Deadline.after(60.0), Silent(), "t", False, Interrupt())
+    run = module.RunContext(tmp_path, Deadline.after(60.0), Silent(), "t", False, Interrupt())
     messages: list[str] = []
     with ExitStack() as stack:
         return module._driver(stack, panel, plan, TASK, settings, run, messages), messages
@@ -198,14 +198,14 @@ def _started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: module.S
 def test_a_ray_that_does_not_start_is_told_and_the_search_goes_on_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    driver, messages = _started(tmp_path, monkeypatch, module.Settings(3, 60.0, workers=2))
+    driver, messages = _started(tmp_path, monkeypatch, module.FitSettings(3, 60.0, workers=2))
     assert isinstance(driver, Inline)
     assert "Ray must start within 9 s" in messages[0] and "this process" in messages[0] and "zoo doctor" in messages[0]
 
 
 def test_a_cluster_that_was_asked_for_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ClusterError):
-        _started(tmp_path, monkeypatch, module.Settings(3, 60.0, address="10.0.0.1:6379"))
+        _started(tmp_path, monkeypatch, module.FitSettings(3, 60.0, address="10.0.0.1:6379"))
 
 
 def test_the_pace_is_how_long_work_waits_for_its_core(monkeypatch: pytest.MonkeyPatch) -> None:

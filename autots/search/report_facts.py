@@ -13,7 +13,7 @@ from autots.panel import Floats, Panel
 from autots.panel.repair import DataReport
 from autots.report import Facts, Window
 from autots.search.assemble import Assembly
-from autots.search.board import Board, Entry, short
+from autots.search.leaderboard import Candidate, Leaderboard, short
 
 __all__ = ["facts_of", "trivial_facts"]
 
@@ -24,7 +24,7 @@ _SCALED = ("mase", "sql", "owa")
 
 
 def facts_of(
-    board: Board,
+    board: Leaderboard,
     assembly: Assembly,
     panel: Panel,
     report: DataReport,
@@ -113,7 +113,7 @@ def trivial_facts(
     return Facts(title, settings, seconds, report.to_dict(), board, {}, {}, (), (), empty, messages)
 
 
-def _leaderboard(board: Board, assembly: Assembly, final: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
+def _leaderboard(board: Leaderboard, assembly: Assembly, final: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
     objective = board.objective
     name = objective.metric.name
     members = [e for e in board.complete if e.number in assembly.unseen_weights]
@@ -154,7 +154,7 @@ def _leaderboard(board: Board, assembly: Assembly, final: Mapping[str, Mapping[s
     return pd.DataFrame(rows)
 
 
-def _final(objective: Objective, entry: Entry) -> float:
+def _final(objective: Objective, entry: Candidate) -> float:
     assert entry.made is not None
     return objective.value(entry.made, "final")
 

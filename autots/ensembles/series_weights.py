@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from autots.ensembles.average import Weight
-from autots.ensembles.select import combine
-from autots.ensembles.state import BySeries
+from autots.ensembles.per_series import PerSeriesArrays
+from autots.ensembles.weights import combine
 from autots.evaluate import Backtest, Objective, Part
 from autots.panel import Floats, Ints
 
-__all__ = ["Leaning", "lean"]
+__all__ = ["SeriesWeights", "fit_series_weights"]
 
 # Strengths that are compared; 0 leaves every series with the common weights.
 _STRENGTHS = (0.0, 0.5, 1.0, 2.0, 4.0)
@@ -34,7 +34,7 @@ _ENOUGH = 60_000
 
 
 @dataclass(frozen=True)
-class Leaning(BySeries):
+class SeriesWeights(PerSeriesArrays):
     """Factors on the common weights.
 
     Args:
@@ -52,7 +52,7 @@ class Leaning(BySeries):
         return np.asarray(out.T)
 
 
-def lean(
+def fit_series_weights(
     objective: Objective,
     made: Sequence[Backtest],
     weights: Sequence[Weight],

@@ -18,13 +18,13 @@ from autots.models.base import State
 from autots.models.state import dump, load
 from zoo.errors import ArtifactError
 
-__all__ = ["Board", "Entry", "drop_states", "read_backtest", "read_state", "write_backtest"]
+__all__ = ["Candidate", "Leaderboard", "drop_states", "read_backtest", "read_state", "write_backtest"]
 
 Status = Literal["complete", "sample", "failed", "pruned"]
 
 
 @dataclass
-class Entry:
+class Candidate:
     """One candidate.
 
     Args:
@@ -78,7 +78,7 @@ class Entry:
 
 
 @dataclass
-class Board:
+class Leaderboard:
     """All entries of a search, best first on demand.
 
     Attributes:
@@ -86,10 +86,10 @@ class Board:
     """
 
     objective: Objective
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[Candidate] = field(default_factory=list)
     scoring: float = 0.0
 
-    def add(self, entry: Entry) -> Self:
+    def add(self, entry: Candidate) -> Self:
         """Score a complete entry and keep it; a score that is not a number makes it a failure."""
         if entry.status == "complete" and entry.made is not None:
             begin = time.perf_counter()
@@ -103,13 +103,13 @@ class Board:
         return self
 
     @property
-    def complete(self) -> list[Entry]:
+    def complete(self) -> list[Candidate]:
         """Entries with a score on all series, best first; equal scores in the order of their numbers."""
         done = [e for e in self.entries if e.status == "complete" and e.made is not None]
         return sorted(done, key=lambda e: (e.score, e.number))
 
     @property
-    def best(self) -> Entry | None:
+    def best(self) -> Candidate | None:
         """The best complete entry."""
         return next(iter(self.complete), None)
 

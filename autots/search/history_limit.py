@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autots.evaluate import Plan
+from autots.evaluate import BacktestPlan
 from autots.panel import Panel
 from zoo.clock import Deadline
 
@@ -49,7 +49,7 @@ def recent_rows(panel: Panel, *, seasons: Sequence[int], horizon: int, budget: f
     )
 
 
-def late(panel: Panel, plan: Plan, deadline: Deadline) -> str:
+def late(panel: Panel, plan: BacktestPlan, deadline: Deadline) -> str:
     """Return why nothing can be backtested any more, or "" where it can."""
     windows = len(plan.cutoffs)
     seconds = _PER_WINDOW * windows * panel.n_series + _PER_ROW * windows * panel.n_rows
