@@ -142,7 +142,7 @@ class Ensemble:
 
         made: list[ForecastOutcome] = []
         online = learned.online
-        for batch in rolling_windows(full, lengths, self.task.horizon, most_rows=_BATCH):
+        for batch in rolling_windows(full, lengths, self.task.horizon, max_rows=_BATCH):
             if learning:
                 point, quantiles, online = self._followed(batch, online)
             else:

@@ -1,12 +1,12 @@
 """Rolling-origin evaluation on cutoffs that every candidate shares."""
 
 from autots.evaluate.backtest import Backtest, Targets, backtest, checked, targets_of
-from autots.evaluate.cutoffs import MOST_FITS, BacktestPlan, plan_cutoffs
+from autots.evaluate.cutoffs import MAX_FITS, BacktestPlan, plan_cutoffs
 from autots.evaluate.objective import Objective, Part
 from autots.evaluate.target_counts import TargetCounts
 
 __all__ = [
-    "MOST_FITS",
+    "MAX_FITS",
     "Backtest",
     "BacktestPlan",
     "Objective",

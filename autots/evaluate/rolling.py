@@ -31,7 +31,7 @@ class RollingBatch:
     actual: Floats
 
 
-def rolling_windows(full: Panel, lengths: Ints, horizon: int, *, most_rows: int) -> Iterator[RollingBatch]:
+def rolling_windows(full: Panel, lengths: Ints, horizon: int, *, max_rows: int) -> Iterator[RollingBatch]:
     """Yield batches of windows over the last ``lengths`` rows of each series.
 
     Window b of a series begins after the first ``b * horizon`` test rows; the last one may be shorter than the horizon,
@@ -41,14 +41,14 @@ def rolling_windows(full: Panel, lengths: Ints, horizon: int, *, most_rows: int)
         full: History and test of every series.
         lengths: (S,) test rows of each series.
         horizon: Steps H.
-        most_rows: Rows of history per batch, about.
+        max_rows: Rows of history per batch, about.
     """
     counts = -(-lengths // horizon)
     series = np.repeat(np.arange(full.n_series), counts)
     block = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     ends = full.indptr[1:][series] - lengths[series] + block * horizon
     sizes = ends - full.indptr[:-1][series]
-    batch = (np.cumsum(sizes) - sizes) // max(most_rows, 1)
+    batch = (np.cumsum(sizes) - sizes) // max(max_rows, 1)
     for b in np.unique(batch):
         rows = np.flatnonzero(batch == b)
         history = full.windows(series[rows], ends[rows])

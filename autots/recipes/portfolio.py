@@ -29,7 +29,12 @@ _LONG_BUDGET = 180.0
 
 @dataclass(frozen=True)
 class Configuration:
-    """A family with hyper-parameters."""
+    """A family with hyper-parameters.
+
+    Args:
+        family: The name of its class in the catalog of models.
+        params: Hyper-parameters that differ from the family's defaults; none by default.
+    """
 
     family: str
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -40,12 +45,13 @@ class Portfolio:
     """What a search begins with.
 
     Args:
-        candidates: In the order in which they are tried.
+        configurations: In the order in which they are tried.
         searched: Families that the Bayesian search goes on with.
-        fixed: Family -> hyper-parameters that the size of the panel and the budget decide, under those of a candidate.
+        fixed: Family -> hyper-parameters that the size of the panel and the budget decide; those of a configuration go
+            before them.
     """
 
-    candidates: tuple[Configuration, ...]
+    configurations: tuple[Configuration, ...]
     searched: tuple[str, ...]
     fixed: Mapping[str, Mapping[str, Any]]
 

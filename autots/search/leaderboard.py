@@ -2,41 +2,44 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
-import zipfile
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 
-from autots.evaluate import Backtest, Objective, Targets
-from autots.models.base import State
-from autots.models.state import dump, load
-from zoo.errors import ArtifactError
+from autots.evaluate import Backtest, Objective
 
-__all__ = ["Candidate", "Leaderboard", "drop_states", "read_backtest", "read_state", "write_backtest"]
+__all__ = ["SEASONAL_NAIVE", "Candidate", "Leaderboard", "Status"]
 
+#: What became of a candidate.
 Status = Literal["complete", "sample", "failed", "pruned"]
+
+#: The number of the candidate that skill is measured against, whichever trivial forecaster has to stand in for it.
+SEASONAL_NAIVE = -1
+
+# Hyper-parameters that make a variant of a family, and those that its short name shows.
+_VARIANT = ("norm", "linear", "weighted", "log", "season", "method", "model", "trend")
+_SHOWN = {*_VARIANT, "window", "variant"}
+# Of those, the ones whose value says nothing without the name.
+_NAMED = ("linear", "weighted", "log", "season", "window")
 
 
 @dataclass
 class Candidate:
-    """One candidate.
+    """A family with hyper-parameters that was tried, and its score.
 
     Args:
         number: Its trial in the study; negative for the trivial forecasters, which are made in the driver itself.
-        family: Of the catalog.
+        family: The name of its class in the catalog of models.
         params: All hyper-parameters that it was created with.
         status: ``complete``: all series and windows; ``sample``: some series only; ``failed``; ``pruned``.
-        score: Metric on the selection windows; NaN where there is none.
-        made: Its out-of-fold forecasts, if complete.
-        fit_seconds: All fits of the backtest.
-        predict_seconds: All forecasts of the backtest.
-        note: Why it failed, or what was cut.
+        score: Metric on the selection windows, lower is better; NaN where there is none.
+        backtest: Its out-of-fold forecasts, if complete.
+        fit_seconds: Seconds that all fits of the backtest took together.
+        predict_seconds: Seconds that all forecasts of the backtest took together.
+        note: Why it failed, or what was cut; empty by default.
     """
 
     number: int
@@ -44,153 +47,124 @@ class Candidate:
     params: Mapping[str, Any]
     status: Status = "complete"
     score: float = float("nan")
-    made: Backtest | None = None
+    backtest: Backtest | None = None
     fit_seconds: float = 0.0
     predict_seconds: float = 0.0
     note: str = ""
 
+    @classmethod
+    def of(cls, number: int, family: str, params: Mapping[str, Any], backtest: Backtest) -> Self:
+        """Return the candidate of a backtest that ended, without a score: ``Leaderboard.add`` gives it one."""
+        fit, predict = backtest.fit_seconds, backtest.predict_seconds
+        return cls(number, family, params, backtest=backtest, fit_seconds=fit, predict_seconds=predict)
+
+    @property
+    def seconds(self) -> float:
+        """What its whole backtest took."""
+        return self.fit_seconds + self.predict_seconds
+
     @property
     def seconds_per_fit(self) -> float:
         """What one fit of the backtest took."""
-        return self.fit_seconds / (1 if self.made is None else self.made.fits)
+        return self.fit_seconds / (1 if self.backtest is None else self.backtest.fits)
+
+    @property
+    def forecasts(self) -> Backtest:
+        """The out-of-fold forecasts of a complete candidate."""
+        assert self.backtest is not None
+        return self.backtest
 
     @property
     def kind(self) -> tuple[str, ...]:
         """What it is a variant of: near copies share it."""
-        return (
-            self.family,
-            *(
-                str(self.params.get(k))
-                for k in ("norm", "linear", "weighted", "log", "season", "method", "model", "trend")
-            ),
-        )
+        return (self.family, *(str(self.params.get(k)) for k in _VARIANT))
 
     @property
     def model(self) -> str:
         """A short name for people."""
-        shown = {"norm", "season", "linear", "weighted", "log", "window", "variant", "method", "model", "trend"}
         given = [
-            str(v) if k not in ("linear", "weighted", "log", "season", "window") else (k if v is True else f"{k} {v}")
+            str(v) if k not in _NAMED else (k if v is True else f"{k} {v}")
             for k, v in self.params.items()
-            if k in shown and v not in (None, False)
+            if k in _SHOWN and v not in (None, False)
         ]
         return f"{self.family} ({', '.join(given)})" if given else self.family
 
 
 @dataclass
 class Leaderboard:
-    """All entries of a search, best first on demand.
+    """All candidates of a search, best first on demand.
+
+    Args:
+        objective: What scores them, with the windows and targets that all of them share.
+        candidates: In the order in which they were added; none at first.
 
     Attributes:
-        scoring: Seconds that the last score of all targets took: how fast this machine is with them just now.
+        scoring_seconds: What the last score of all targets took: how fast this machine is with them just now.
     """
 
     objective: Objective
-    entries: list[Candidate] = field(default_factory=list)
-    scoring: float = 0.0
+    candidates: list[Candidate] = field(default_factory=list)
+    scoring_seconds: float = 0.0
 
-    def add(self, entry: Candidate) -> Self:
-        """Score a complete entry and keep it; a score that is not a number makes it a failure."""
-        if entry.status == "complete" and entry.made is not None:
+    def add(self, candidate: Candidate) -> Self:
+        """Score a complete candidate and keep it; a score that is not a number makes it a failure."""
+        if candidate.status == "complete" and candidate.backtest is not None:
             begin = time.perf_counter()
-            entry.score = self.objective.value(entry.made)
-            self.scoring = time.perf_counter() - begin
-            if not np.isfinite(entry.score):
+            candidate.score = self.objective.value(candidate.backtest)
+            self.scoring_seconds = time.perf_counter() - begin
+            if not np.isfinite(candidate.score):
+                candidate.status = "failed"
                 # The forecasts of a trivial one are kept: another metric may be defined where this one is not.
-                entry.status, entry.made = "failed", entry.made if entry.number < 0 else None
-                entry.note = entry.note or f"its {self.objective.metric.name} is not a number"
-        self.entries.append(entry)
+                candidate.backtest = candidate.backtest if candidate.number < 0 else None
+                candidate.note = candidate.note or f"its {self.objective.metric.name} is not a number"
+        self.candidates.append(candidate)
         return self
+
+    def rescored(self, objective: Objective) -> Leaderboard:
+        """Return the leaderboard of all candidates that have forecasts, by another objective."""
+        fresh = Leaderboard(objective)
+        for candidate in self.candidates:
+            if candidate.backtest is not None:
+                candidate.status, candidate.note = "complete", ""
+                fresh.add(candidate)
+        return fresh
 
     @property
     def complete(self) -> list[Candidate]:
-        """Entries with a score on all series, best first; equal scores in the order of their numbers."""
-        done = [e for e in self.entries if e.status == "complete" and e.made is not None]
-        return sorted(done, key=lambda e: (e.score, e.number))
+        """Candidates with a score on all series, best first; equal scores in the order of their numbers."""
+        done = [c for c in self.candidates if c.status == "complete" and c.backtest is not None]
+        return sorted(done, key=lambda c: (c.score, c.number))
 
     @property
     def best(self) -> Candidate | None:
-        """The best complete entry."""
+        """The best complete candidate."""
         return next(iter(self.complete), None)
+
+    @property
+    def best_trivial(self) -> Candidate | None:
+        """The best of the trivial forecasters."""
+        return next((c for c in self.complete if c.number < 0), None)
+
+    @property
+    def seasonal_naive(self) -> Candidate | None:
+        """Seasonal naive; None where it has no forecasts."""
+        return next((c for c in self.candidates if c.number == SEASONAL_NAIVE and c.backtest is not None), None)
 
     @property
     def reference(self) -> float:
         """Seasonal naive's score; NaN while it is not there."""
-        return next((e.score for e in self.entries if e.number == -1 and e.status == "complete"), float("nan"))
+        naive = self.seasonal_naive
+        return float("nan") if naive is None or naive.status != "complete" else naive.score
+
+    @property
+    def has_trials(self) -> bool:
+        """Whether any trial of the search is complete, and not the trivial forecasters alone."""
+        return any(c.number >= 0 and c.status == "complete" for c in self.candidates)
+
+    def family_seconds(self, family: str) -> list[float]:
+        """Return what each complete backtest of a family took, in the order in which they ended."""
+        return [c.seconds for c in self.candidates if c.family == family and c.backtest is not None]
 
     def skill(self, score: float) -> float:
-        """Return 1 - score / seasonal naive's."""
+        """Return 1 - score / seasonal naive's; NaN where that is zero or not there."""
         return 1.0 - score / self.reference if self.reference > 0 else float("nan")
-
-
-def write_backtest(path: Path, made: Backtest, targets: Targets | None = None) -> None:
-    """Write out-of-fold forecasts, the state before them; a killed process leaves the whole file or none.
-
-    Args:
-        path: Of the file.
-        made: The forecasts.
-        targets: What they are kept relative to; to zero if None.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if made.state is not None:
-        dump(made.state, path.parent, path.stem)
-    part = path.with_suffix(".part")
-    with open(part, "wb") as file:
-        seconds = np.array([made.fit_seconds, made.predict_seconds])
-        offset = np.empty(0) if targets is None or targets.offset is None else targets.offset
-        np.savez(file, mean=made.mean, quantiles=made.quantiles, seconds=seconds, fits=made.fits, offset=offset)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
-
-
-def read_state(path: Path) -> State | None:
-    """Return what the last fit of a backtest learned; None where it was not kept, or cannot be read."""
-    try:
-        return load(path.parent, path.stem)
-    except ArtifactError:
-        # It is worth less than the run: without it the member is fitted anew, or left out and named.
-        return None
-
-
-def drop_states(folder: Path, keep: Collection[int]) -> None:
-    """Remove the states of all trials but some, which are worth their space no longer."""
-    for file in (*folder.glob("*.json"), *folder.glob("*.safetensors")):
-        if file.stem.isdigit() and int(file.stem) not in keep:
-            file.unlink(missing_ok=True)
-
-
-def read_backtest(path: Path, targets: Targets | None = None) -> Backtest:
-    """Read what ``write_backtest`` wrote.
-
-    Args:
-        path: Of the file.
-        targets: Those of the windows that the forecasts must be of; not looked at if None.
-
-    Raises:
-        ArtifactError: The file is missing, damaged, or of other windows.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            fit, predict = (float(v) for v in file["seconds"])
-            made = Backtest(file["mean"], file["quantiles"], fit, predict, fits=int(file["fits"]))
-            offset = np.asarray(file["offset"]) if "offset" in file else np.empty(0)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ArtifactError(
-            f"out-of-fold forecasts must be readable, but {path.name} is not: {error}",
-            "start the fit anew with another run directory",
-        ) from error
-    if targets is not None:
-        expected = np.empty(0) if targets.offset is None else targets.offset
-        if not np.array_equal(offset, expected) or made.mean.shape != targets.actual.shape:
-            raise ArtifactError(
-                f"out-of-fold forecasts must be of the windows and levels of this fit, but those of {path.name} are "
-                "not: another version made them",
-                "start the fit anew with another run directory",
-            )
-    return made
-
-
-def short(params: Mapping[str, Any]) -> str:
-    """Return hyper-parameters as JSON text."""
-    return json.dumps(dict(params), default=str)

@@ -25,12 +25,13 @@ class WorkRequest:
 
     Args:
         kind: ``backtest`` on the plan, or ``fit`` on all rows.
-        family: Of the catalog.
-        params: Its hyper-parameters.
-        seed: Source of chance.
+        family: The name of its class in the catalog of models.
+        params: All hyper-parameters that it is created with.
+        seed: Source of chance of the fits.
         seconds: Time left for it; the work stops by itself soon after.
         rows: Series of a sample, or None for all.
         fits: How often a backtest fits; None for what the plan says.
+        overrun_ratio: Times the time left at which a local model is given up, see ``backtest``; never by default.
     """
 
     kind: Literal["backtest", "fit"]
@@ -40,6 +41,7 @@ class WorkRequest:
     seconds: float
     rows: tuple[int, ...] | None = None
     fits: int | None = None
+    overrun_ratio: float = float("inf")
 
 
 @dataclass(frozen=True)
@@ -82,4 +84,6 @@ def answer(
     chosen = panel if request.rows is None else panel.select(np.asarray(request.rows, dtype=np.intp))
     if request.fits is not None:
         plan = plan.refitted(request.fits)
-    return backtest(fresh, chosen, plan, task, context, keep_state=request.rows is None)
+    return backtest(
+        fresh, chosen, plan, task, context, keep_state=request.rows is None, overrun_ratio=request.overrun_ratio
+    )

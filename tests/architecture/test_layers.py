@@ -40,7 +40,7 @@ TENANT = [
     ("report",),
     ("artifact",),
     ("pipeline",),
-    ("search",),
+    ("search", "arguments"),
     ("api",),
     ("bench",),
     ("commands",),

@@ -109,7 +109,7 @@ def candidates(draw):
 @given(candidates(), st.sampled_from(["selection", "all"]), st.integers(1, 8))
 def test_the_ensemble_is_never_worse_than_its_best_member_on_the_windows_that_choose(made, part, most):
     objective, backtests = made
-    weights = ensemble_weights(objective, backtests, part=part, most=most)
+    weights = ensemble_weights(objective, backtests, part=part, max_members=most)
     assert weights.sum() == pytest.approx(1.0)
     assert (weights >= 0).all()
     assert (weights > 0).sum() <= most

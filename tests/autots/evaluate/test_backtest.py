@@ -157,7 +157,12 @@ def test_a_slow_local_model_is_given_up_after_its_first_window_of_many():
     plan = BacktestPlan(1, tuple(range(30, 0, -1)), 24, (30,))
     with pytest.raises(BudgetError, match="about"):
         backtest(
-            Slow, example_panel(), plan, dataclasses.replace(TASK, horizon=1), Context(deadline=Deadline.after(1.0))
+            Slow,
+            example_panel(),
+            plan,
+            dataclasses.replace(TASK, horizon=1),
+            Context(deadline=Deadline.after(1.0)),
+            overrun_ratio=1.5,
         )
     assert len(calls) == 1
 
@@ -223,11 +228,11 @@ def test_all_windows_choose_where_none_could_be_spared():
 
 @given(st.integers(1, 9), st.integers(1, 7), st.integers(10, 200))
 @settings(max_examples=40, deadline=None)
-def test_rolling_windows_cover_each_test_row_once(horizon, n_test, most_rows):
+def test_rolling_windows_cover_each_test_row_once(horizon, n_test, max_rows):
     panel = example_panel(lengths=(30, 25, 40))
     lengths = np.array([n_test, 1, 2 * n_test])
     got = {i: [] for i in range(3)}
-    for batch in rolling_windows(panel, lengths, horizon, most_rows=most_rows):
+    for batch in rolling_windows(panel, lengths, horizon, max_rows=max_rows):
         history, future, actual = batch.history, batch.future, batch.actual
         for w, i in enumerate(batch.series.tolist()):
             assert batch.block[w] * horizon == len(got[i])
