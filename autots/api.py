@@ -13,9 +13,9 @@ from typing import Any
 from autots.arguments import column_roles, quantile_levels, season_lengths, whole_number
 from autots.metrics import metric as known_metric
 from autots.models.base import DEFAULT_LEVELS
-from autots.panel.build import read_panel
-from autots.panel.schema import Ingested, id_columns
 from autots.pipeline import Pipeline
+from autots.reading.read import read_panel
+from autots.reading.schema import Ingested, id_columns
 from autots.report.terminal import Live, Progress, Silent
 from autots.search.budget import BudgetPolicy, MeasuredSpeed
 from autots.search.fit import fit

@@ -24,7 +24,7 @@ from autots.search.member_costs import (
     weighs_quantiles_apart,
 )
 from zoo.clock import Deadline
-from zoo.search.drivers import Driver
+from zoo.workers import Workers
 
 __all__ = ["Assembly", "assemble"]
 
@@ -61,7 +61,7 @@ class Assembly:
 def assemble(
     leaderboard: Leaderboard,
     panel: Panel,
-    driver: Driver | None,
+    pool: Workers | None,
     deadline: Deadline,
     *,
     seed: int,
@@ -76,7 +76,7 @@ def assemble(
     Args:
         leaderboard: All candidates of the search, with their out-of-fold forecasts.
         panel: The series, with all rows that the fit looks at.
-        driver: Runs the final fits; None to run them here.
+        pool: Runs the final fits; None to run them here.
         deadline: When the whole fit must be done.
         seed: Source of chance of the final fits.
         policy: How the time left is spent; the usual one by default.
@@ -86,7 +86,7 @@ def assemble(
     objective = leaderboard.objective
     by_number = {c.number: c for c in leaderboard.complete}
     first, second = _chosen(leaderboard, by_number, policy, panel, deadline.budget)
-    fits = FinalFits(leaderboard, panel, driver, deadline, seed, policy)
+    fits = FinalFits(leaderboard, panel, pool, deadline, seed, policy)
     refitted = _submitted(fits, second, by_number)
     # The workers fit while this process calibrates.
     non_negative, enough = bool(np.nanmin(panel.y) >= 0), policy.calibration_targets
@@ -137,7 +137,7 @@ def _submitted(fits: FinalFits, weights: Mapping[int, Weight], by_number: Mappin
     costs = costs_of(weights, by_number, fits.leaderboard.objective.plan, fits.panel.lengths, policy)
     # Who is late is used as its backtest left it, as if it had not been tried: no need to be cautious.
     hoped = policy.refit_safety_ratio * (deadline.remaining - policy.final_fit_margin_seconds)
-    kept = members_to_refit(costs, 1 if fits.driver is None else fits.driver.workers, hoped, policy)
+    kept = members_to_refit(costs, 1 if fits.pool is None else fits.pool.workers, hoped, policy)
     for n in kept:
         fits.submit(n, deadline.remaining - policy.final_fit_return_seconds)
     return {n: weights[n] for n in kept}

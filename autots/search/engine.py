@@ -1,7 +1,7 @@
 """The search of one fit: what is tried next, until when, and what is kept.
 
 The study's journal is the only record of the trials, and ``oof/<number>.npz`` beside it of their forecasts; a trial is
-told only after its file is whole. So a killed driver loses nothing that was finished (design decision 4). How long
+told only after its file is whole. So a killed process loses nothing that was finished (design decision 4). How long
 things may take is ``BudgetPolicy``'s matter; what the ensemble would be now, ``InterimEnsemble``'s.
 """
 
@@ -34,7 +34,7 @@ from autots.search.trial import WorkRequest
 from zoo.clock import Deadline
 from zoo.errors import ArtifactError
 from zoo.search import FailureKind, Study
-from zoo.search.drivers import Driver, Event
+from zoo.workers import Event, Workers
 
 __all__ = ["Search"]
 
@@ -108,11 +108,11 @@ class Search:
     def __post_init__(self) -> None:
         self.ensemble = InterimEnsemble(self.policy)
 
-    def run(self, driver: Driver, *, reserve: Callable[[int], float] | None = None) -> None:
+    def run(self, pool: Workers, *, reserve: Callable[[int], float] | None = None) -> None:
         """Try candidates until the reserve is all that is left, the patience ends, or the user interrupts.
 
         Args:
-            driver: Runs the trials on its workers, or in this process.
+            pool: Runs the trials on its workers, or in this process.
             reserve: Seconds to keep for a number of workers; what ``reserve`` of this search says by default.
         """
         keep = reserve or self.reserve
@@ -120,22 +120,22 @@ class Search:
         for configuration in self.portfolio.configurations:
             self.study.enqueue(to_point(configuration.family, configuration.params), tag="portfolio")
         try:
-            while not self._over(keep(driver.workers)):
-                left = self.policy.search_left(self.deadline.remaining, keep(driver.workers), self.deadline.budget)
-                while driver.idle > 0 and self._submit(driver, left):
+            while not self._over(keep(pool.workers)):
+                left = self.policy.search_left(self.deadline.remaining, keep(pool.workers), self.deadline.budget)
+                while pool.idle > 0 and self._submit(pool, left):
                     pass
-                if not driver.running:
+                if not pool.running:
                     break
-                for event in driver.wait(min(_MAX_WAIT, max(left, _MIN_WAIT))):
+                for event in pool.wait(min(_MAX_WAIT, max(left, _MIN_WAIT))):
                     self._take(event)
-                self._show(driver)
-            self._drain(driver)
+                self._show(pool)
+            self._drain(pool)
         except KeyboardInterrupt:
             self.interrupted = True
         self.interrupted |= self.interrupt.requested
         if self.interrupted:
             self.messages.append("interrupted: the best found until then was assembled")
-        self._give_up(driver)
+        self._give_up(pool)
 
     def reserve(self, workers: int) -> float:
         """Return the seconds to keep for the final fit, the calibration and the report."""
@@ -173,20 +173,20 @@ class Search:
         tried = len(self._running) + len(self.leaderboard.candidates)
         return self.max_trials is not None and tried >= self.max_trials
 
-    def _drain(self, driver: Driver) -> None:
+    def _drain(self, pool: Workers) -> None:
         """Let trials end that are about to: their deadline is now, and a killed worker takes seconds to come back."""
         end = self.deadline.elapsed + self.policy.drain_seconds
         while self._running and self.deadline.elapsed < end:
-            for event in driver.wait(max(end - self.deadline.elapsed, _MIN_WAIT)):
+            for event in pool.wait(max(end - self.deadline.elapsed, _MIN_WAIT)):
                 self._take(event)
 
-    def _give_up(self, driver: Driver) -> None:
+    def _give_up(self, pool: Workers) -> None:
         """Cancel what still runs, and record that nothing came of it for want of time."""
         for key, job in list(self._running.items()):
-            driver.cancel(key)
+            pool.cancel(key)
             self._fail(job, FailureKind.BUDGET, "the budget ended before it did", 0.0)
         for job in self._waiting:
-            # Asked and never started: promoted from a sample, or taken over from a killed driver.
+            # Asked and never started: promoted from a sample, or taken over from a killed process.
             self._fail(job, FailureKind.BUDGET, "the budget ended before it began", 0.0)
         self._waiting.clear()
 
@@ -237,7 +237,7 @@ class Search:
         found = np.flatnonzero(np.isfinite(actual).any(axis=(0, 2)))
         return found if len(found) else np.arange(self.panel.n_series)
 
-    def _submit(self, driver: Driver, left: float) -> bool:
+    def _submit(self, pool: Workers, left: float) -> bool:
         """Give a worker something to do; False where nothing is worth starting."""
         if self._has_enough:
             return False
@@ -247,14 +247,14 @@ class Search:
         if job.rows is None and self._expected(job) > left:
             self._fail(job, FailureKind.BUDGET, "it would have taken longer than the time left", 0.0)
             # A cheaper one may still fit; what is left is soon too little for all.
-            enough = left > self.policy.retry_seconds and len(self._running) < driver.workers
+            enough = left > self.policy.retry_seconds and len(self._running) < pool.workers
             return enough and self._cheapest() < left
         seed = int(np.random.SeedSequence([self.seed, job.number]).generate_state(1)[0] % 2**31)
         seconds = self.policy.trial_seconds(left, self.deadline.budget)
         overrun = self.policy.overrun_ratio
         request = WorkRequest("backtest", job.family, job.params, seed, seconds, job.rows, job.fits, overrun)
         self._running[str(job.number)] = job
-        driver.submit(str(job.number), request, timeout=seconds + self.policy.trial_kill_seconds)
+        pool.submit(str(job.number), request, timeout=seconds + self.policy.trial_kill_seconds)
         return True
 
     def _next(self) -> TrialAssignment | None:
@@ -330,11 +330,11 @@ class Search:
         if kind is not FailureKind.BUDGET:
             self.leaderboard.add(Candidate(job.number, job.family, job.params, "failed", note=message))
 
-    def _show(self, driver: Driver) -> None:
+    def _show(self, pool: Workers) -> None:
         best, loss = self.leaderboard.best, self.ensemble.best_loss
         score, name = (None, "") if best is None else (best.score, best.model)
         together = (self._objective.metric.root and loss**0.5) or loss
         if score is not None and together < score:
             score, name = together, "ensemble"
         skill = None if score is None else self.leaderboard.skill(score)
-        self.progress.trial(len(self.leaderboard.candidates), len(driver.running), score, skill, name)
+        self.progress.trial(len(self.leaderboard.candidates), len(pool.running), score, skill, name)

@@ -14,7 +14,7 @@ from autots.search.leaderboard import Candidate, Leaderboard
 from autots.search.member_costs import normalised, refit_seconds
 from autots.search.trial import FinalFit, WorkRequest
 from zoo.clock import Deadline
-from zoo.search.drivers import Driver
+from zoo.workers import Workers
 
 __all__ = ["FinalFits"]
 
@@ -29,7 +29,7 @@ class FinalFits:
     Args:
         leaderboard: Has the members' candidates.
         panel: The series, with all rows that the fit looks at.
-        driver: Runs the fits; None to run them in this process.
+        pool: Runs the fits; None to run them in this process.
         deadline: When the whole fit must be done.
         seed: Source of chance of the fits.
         policy: When nobody waits any longer.
@@ -37,19 +37,19 @@ class FinalFits:
 
     leaderboard: Leaderboard
     panel: Panel
-    driver: Driver | None
+    pool: Workers | None
     deadline: Deadline
     seed: int
     policy: BudgetPolicy
 
     def submit(self, number: int, seconds: float) -> None:
         """Give a searched member to the workers, with a deadline; the trivial ones are fitted here."""
-        if number < 0 or self.driver is None:
+        if number < 0 or self.pool is None:
             return
         candidate = self._by_number[number]
         left = max(seconds, self.policy.trial_min_seconds)
         request = WorkRequest("fit", candidate.family, candidate.params, self.seed, left)
-        self.driver.submit(f"fit {number}", request, timeout=left + self.policy.final_fit_return_seconds)
+        self.pool.submit(f"fit {number}", request, timeout=left + self.policy.final_fit_return_seconds)
 
     def collect(self, weights: Mapping[int, Weight], spare: list[int]) -> dict[int, Forecaster]:
         """Return what comes back in time, and the trivial members, which are fitted here.
@@ -58,16 +58,16 @@ class FinalFits:
             weights: The members that are waited for, by number.
             spare: More members, best first, for workers that are idle before the end.
         """
-        policy, deadline, driver = self.policy, self.deadline, self.driver
-        fitted = {n: self.fit_here(n) for n in weights if n < 0 or driver is None}
-        while driver is not None:
-            while driver.idle > 0 and spare:
+        policy, deadline, pool = self.policy, self.deadline, self.pool
+        fitted = {n: self.fit_here(n) for n in weights if n < 0 or pool is None}
+        while pool is not None:
+            while pool.idle > 0 and spare:
                 number, left = spare.pop(0), deadline.remaining - policy.spare_fit_seconds
                 if self._refit_seconds(number) < left:
                     self.submit(number, left)
-            if not driver.running:
+            if not pool.running:
                 break
-            for event in driver.wait(min(max(deadline.remaining, _MIN_WAIT), _MAX_WAIT)):
+            for event in pool.wait(min(max(deadline.remaining, _MIN_WAIT), _MAX_WAIT)):
                 if event.status == "done" and isinstance(event.result, FinalFit):
                     number = int(event.key.removeprefix("fit "))
                     candidate = self._by_number[number]
@@ -76,8 +76,8 @@ class FinalFits:
                 fitted = self._rescue(weights)
             everyone = fitted.keys() >= weights.keys()
             if deadline.remaining < (policy.spare_fit_seconds if everyone else policy.give_up_seconds):
-                for key in driver.running:
-                    driver.cancel(key)
+                for key in pool.running:
+                    pool.cancel(key)
         return fitted
 
     def fit_here(self, number: int) -> Forecaster:

@@ -11,8 +11,8 @@ from autots.ensembles import Ensemble, Member
 from autots.evaluate import BacktestPlan, TargetCounts, plan_cutoffs
 from autots.models.base import Task
 from autots.models.catalog import fit_here
-from autots.panel.schema import Ingested
 from autots.pipeline import Pipeline
+from autots.reading.schema import Ingested
 from autots.recipes import portfolio, search_space
 from autots.report import Facts
 from autots.search import messages as said
@@ -26,7 +26,7 @@ from autots.search.report_facts import facts_of, trivial_facts
 from autots.search.settings import FitSettings, RunContext
 from autots.search.trivial_forecasters import first_leaderboard
 from autots.search.workers import start_workers
-from zoo.search.drivers import Driver
+from zoo.workers import Workers
 
 __all__ = ["fit"]
 
@@ -95,7 +95,7 @@ class _Fit:
         panel, run, settings = self.read.panel, self.run, self.settings
         with ExitStack() as stack:
             run.progress.stage("starting workers")
-            driver = start_workers(stack, panel, plan, self.task, settings, run, self.messages)
+            pool = start_workers(stack, panel, plan, self.task, settings, run, self.messages)
             run.progress.stage("trivial forecasters")
             leaderboard = first_leaderboard(
                 panel,
@@ -110,9 +110,9 @@ class _Fit:
             run.interrupt.arm()
             if leaderboard.best is None:
                 return self.trivial("no window of the history tells forecasters apart, so none was chosen", leaderboard)
-            search = None if driver is None else self._search(stack, leaderboard)
+            search = None if pool is None else self._search(stack, leaderboard)
             try:
-                assembly, facts = self._found(leaderboard, driver, search)
+                assembly, facts = self._found(leaderboard, pool, search)
             except Exception as error:
                 # A fault of ours must not cost the user all of the time that he gave: he gets less, and is told.
                 _log.exception("choosing failed")
@@ -144,12 +144,12 @@ class _Fit:
             messages=self.messages,
         )
 
-    def _found(self, leaderboard: Leaderboard, driver: Driver | None, search: Search | None) -> tuple[Assembly, Facts]:
+    def _found(self, leaderboard: Leaderboard, pool: Workers | None, search: Search | None) -> tuple[Assembly, Facts]:
         """Search, and return the ensemble of what was found with the facts for the report."""
         run, panel, plan = self.run, self.read.panel, leaderboard.objective.plan
-        if search is not None and driver is not None:
+        if search is not None and pool is not None:
             run.progress.stage("search")
-            search.run(driver)
+            search.run(pool)
         searched = run.deadline.elapsed
         if not leaderboard.has_trials:
             interrupted = search is not None and search.interrupted
@@ -158,7 +158,7 @@ class _Fit:
         assembly = assemble(
             leaderboard,
             panel,
-            driver,
+            pool,
             run.deadline,
             seed=self.settings.seed,
             policy=run.policy,

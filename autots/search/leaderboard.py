@@ -31,7 +31,7 @@ class Candidate:
     """A family with hyper-parameters that was tried, and its score.
 
     Args:
-        number: Its trial in the study; negative for the trivial forecasters, which are made in the driver itself.
+        number: Its trial in the study; negative for the trivial forecasters, which are made in this process.
         family: The name of its class in the catalog of models.
         params: All hyper-parameters that it was created with.
         status: ``complete``: all series and windows; ``sample``: some series only; ``failed``; ``pruned``.

@@ -53,7 +53,7 @@ class FinalFit:
 
 
 def setup(payload: Mapping[str, Any]) -> Callable[[WorkRequest], Backtest | FinalFit]:
-    """Return the worker's function; see ``zoo.search.drivers.Driver``.
+    """Return the worker's function; see ``zoo.workers.Workers``.
 
     The payload has ``panel``, ``plan`` (or None), ``task`` and ``threads``.
     """

@@ -12,7 +12,7 @@ from autots.models.base import Task
 from autots.panel import Panel
 from autots.search.settings import FitSettings, RunContext
 from zoo.errors import ClusterError
-from zoo.search.drivers import Driver
+from zoo.workers import Workers
 
 __all__ = ["start_workers"]
 
@@ -31,7 +31,7 @@ def start_workers(
     settings: FitSettings,
     run: RunContext,
     messages: list[str],
-) -> Driver | None:
+) -> Workers | None:
     """Start what runs the trials; None where the budget ends before a trial could.
 
     Args:
@@ -55,7 +55,7 @@ def start_workers(
         return _inline(stack, payload, run)
     if not policy.can_start_pool(deadline.remaining, connected=is_connected()):
         return None
-    from zoo.search.drivers import Pool
+    from zoo.workers import Pool
 
     patience = policy.pool_patience(deadline.remaining)
     try:
@@ -71,11 +71,11 @@ def start_workers(
     return stack.enter_context(Pool(session, _SETUP, workers=workers, payload=payload, memory_limit=limit))
 
 
-def _inline(stack: ExitStack, payload: Mapping[str, Any], run: RunContext) -> Driver | None:
-    """Return a driver in this process; None where not even its imports would end in time."""
+def _inline(stack: ExitStack, payload: Mapping[str, Any], run: RunContext) -> Workers | None:
+    """Return a pool in this process; None where not even its imports would end in time."""
     if not run.policy.can_import(run.deadline.remaining):
         return None
-    from zoo.search.drivers import Inline
+    from zoo.workers import Inline
 
     return stack.enter_context(Inline(_SETUP, payload=payload))
 
