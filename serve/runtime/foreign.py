@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from autots.ensemble import Ensemble, Member
+from autots.ensembles import Ensemble, Member
 from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
 from autots.panel import Floats, Future, Panel
 from autots.pipeline import Pipeline

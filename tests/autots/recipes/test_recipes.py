@@ -32,11 +32,11 @@ def test_every_candidate_can_be_made_and_lies_in_the_space(kind, seconds):
     panel, task = PANELS[kind]
     space = search_space()
     found = portfolio(panel, task, seconds=seconds)
-    assert found.candidates or "short" in kind or kind == "one point"
-    for candidate in (*found.candidates, *baselines(panel, task)):
+    assert found.configurations or "short" in kind or kind == "one point"
+    for candidate in (*found.configurations, *baselines(panel, task)):
         params = {**found.fixed.get(candidate.family, {}), **candidate.params}
         assert create(candidate.family, **params).name == candidate.family
-    for candidate in found.candidates:
+    for candidate in found.configurations:
         point = to_point(candidate.family, candidate.params)
         assert space.nearest(point) == pytest.approx(point), "a portfolio's point must not be bent by the bounds"
 
@@ -45,7 +45,8 @@ def test_every_candidate_can_be_made_and_lies_in_the_space(kind, seconds):
 def test_no_candidate_is_there_twice(kind):
     panel, task = PANELS[kind]
     listed = [
-        (c.family, json.dumps(dict(c.params), sort_keys=True)) for c in portfolio(panel, task, seconds=60).candidates
+        (c.family, json.dumps(dict(c.params), sort_keys=True))
+        for c in portfolio(panel, task, seconds=60).configurations
     ]
     assert len(set(listed)) == len(listed)
 
@@ -59,7 +60,7 @@ def test_seasonal_naive_is_the_first_of_the_trivial_forecasters(kind):
 
 
 def test_intermittent_demand_gets_its_own_families():
-    listed = {c.family for c in portfolio(*PANELS["intermittent"], seconds=60).candidates}
+    listed = {c.family for c in portfolio(*PANELS["intermittent"], seconds=60).configurations}
     assert {"tsb", "croston", "adida", "imapa"} <= listed
     assert "auto_ets" not in listed
     assert "empirical" in {c.family for c in baselines(*PANELS["intermittent"])}
@@ -68,13 +69,15 @@ def test_intermittent_demand_gets_its_own_families():
 def test_nothing_is_learned_from_series_shorter_than_the_horizon():
     found = portfolio(*PANELS["too short to learn"], seconds=60)
     assert found.searched == ()
-    assert not [c for c in found.candidates if c.family.startswith(("trees", "linear"))]
+    assert not [c for c in found.configurations if c.family.startswith(("trees", "linear"))]
 
 
 def test_regressors_of_few_series_bring_a_model_that_uses_them():
-    assert "sarimax" in {c.family for c in portfolio(*PANELS["one series with regressors"], seconds=60).candidates}
+    assert "sarimax" in {c.family for c in portfolio(*PANELS["one series with regressors"], seconds=60).configurations}
     bare = dataclasses.replace(PANELS["one series with regressors"][0], known={})
-    assert "sarimax" not in {c.family for c in portfolio(bare, Task(horizon=5, seasons=(4,)), seconds=60).candidates}
+    assert "sarimax" not in {
+        c.family for c in portfolio(bare, Task(horizon=5, seasons=(4,)), seconds=60).configurations
+    }
 
 
 def test_more_time_never_makes_the_learners_smaller():

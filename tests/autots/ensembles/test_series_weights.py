@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from autots.ensembles import Leaning, average, combine, lean
-from autots.evaluate import Backtest, Objective, Plan
+from autots.ensembles import SeriesWeights, average, combine, fit_series_weights
+from autots.evaluate import Backtest, BacktestPlan, Objective
 from autots.evaluate.backtest import Targets
 from autots.metrics import metric
 from autots.models.base import Task
 
 K, S, H = 4, 60, 6
 TASK = Task(H, (1,), (0.1, 0.5, 0.9))
-PLAN = Plan(H, (24, 18, 12, 6), 3, (24,))
+PLAN = BacktestPlan(H, (24, 18, 12, 6), 3, (24,))
 EVEN = [(0.5, 0.5), (0.5, 0.5)]
 
 
@@ -39,7 +39,7 @@ def split():
 def test_each_series_leans_towards_what_forecast_it_well(split):
     actual, made = split
     target = objective(actual)
-    factors, together = lean(target, made, EVEN, "selection")
+    factors, together = fit_series_weights(target, made, EVEN, "selection")
     assert factors.shape == (2, S)
     ratio = factors[0] / factors[1]
     assert (ratio[: S // 2] > 1).all()
@@ -53,17 +53,17 @@ def test_noise_leaves_the_common_weights():
     rng = np.random.default_rng(1)
     actual = rng.normal(50.0, 5.0, (K, S, H))
     made = [member(actual, rng.normal(size=(K, S, H))) for _ in range(2)]
-    factors, together = lean(objective(actual), made, EVEN, "selection")
+    factors, together = fit_series_weights(objective(actual), made, EVEN, "selection")
     assert factors is None
     np.testing.assert_array_equal(together.mean, combine(made, EVEN, 1).mean)
 
 
 def test_the_forecast_of_a_window_does_not_see_its_own_errors(split):
     actual, made = split
-    before = lean(objective(actual), made, EVEN, "selection")[1]
+    before = fit_series_weights(objective(actual), made, EVEN, "selection")[1]
     changed = actual.copy()
     changed[1] += np.random.default_rng(2).normal(0, 0.1, (S, H))
-    after = lean(objective(changed), made, EVEN, "selection")[1]
+    after = fit_series_weights(objective(changed), made, EVEN, "selection")[1]
     np.testing.assert_array_equal(before.mean[1], after.mean[1])
     assert (before.mean[0] != after.mean[0]).any()
 
@@ -71,7 +71,7 @@ def test_the_forecast_of_a_window_does_not_see_its_own_errors(split):
 def test_series_without_a_target_keep_the_common_weights(split):
     actual, made = split
     actual[:, 7] = np.nan
-    factors, _ = lean(objective(actual), made, EVEN, "all")
+    factors, _ = fit_series_weights(objective(actual), made, EVEN, "all")
     np.testing.assert_array_equal(factors[:, 7], 1.0)
     assert np.isfinite(factors).all()
 
@@ -79,12 +79,14 @@ def test_series_without_a_target_keep_the_common_weights(split):
 @pytest.mark.parametrize("weights", [[(1.0, 1.0)], [(0.7, 0.2), (0.3, 0.8)]])
 def test_one_member_or_unequal_columns_do_not_lean(split, weights):
     actual, made = split
-    assert lean(objective(actual), made[: len(weights)], weights, "all")[0] is None
+    assert fit_series_weights(objective(actual), made[: len(weights)], weights, "all")[0] is None
 
 
 def test_a_series_that_came_later_has_the_common_weights():
-    leaning = Leaning(np.array(["a", "b"], dtype=object), np.array([[2.0, 1.0], [1.0, 3.0]], dtype=np.float32))
-    found = Leaning.from_dict(leaning.to_dict()).of(np.array(["b", "new", "b"], dtype=object))
+    series_weights = SeriesWeights(
+        np.array(["a", "b"], dtype=object), np.array([[2.0, 1.0], [1.0, 3.0]], dtype=np.float32)
+    )
+    found = SeriesWeights.from_dict(series_weights.to_dict()).of(np.array(["b", "new", "b"], dtype=object))
     np.testing.assert_array_equal(found, [[1.0, 1.0, 1.0], [3.0, 1.0, 3.0]])
 
 

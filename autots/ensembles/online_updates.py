@@ -9,11 +9,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from autots.ensembles.correction import LastErrors
 from autots.ensembles.experts import Experts
+from autots.ensembles.intercept_correction import LastErrors
 from autots.panel import Floats, Ints
 
-__all__ = ["Online", "shifted"]
+__all__ = ["OnlineUpdates", "shifted"]
 
 _LARGEST = 1e100
 
@@ -24,7 +24,7 @@ def shifted(values: Floats, more: Floats, floor: float) -> Floats:
 
 
 @dataclass(frozen=True)
-class Online:
+class OnlineUpdates:
     """Factors on the weights of the members and corrections of the level, by series.
 
     Args:

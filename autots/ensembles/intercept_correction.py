@@ -12,7 +12,7 @@ from typing import Self
 
 import numpy as np
 
-from autots.ensembles.state import BySeries
+from autots.ensembles.per_series import PerSeriesArrays
 from autots.panel import Floats, Ints
 
 __all__ = ["LastErrors"]
@@ -24,7 +24,7 @@ _MOST, _FURTHEST = 0.95, 3.0
 
 
 @dataclass(frozen=True)
-class LastErrors(BySeries):
+class LastErrors(PerSeriesArrays):
     """What the errors of each series were.
 
     Args:

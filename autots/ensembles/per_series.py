@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from autots.panel import Ints
 
-__all__ = ["BySeries"]
+__all__ = ["PerSeriesArrays"]
 
 
 @dataclass(frozen=True)
-class BySeries:
+class PerSeriesArrays:
     """Arrays with a row per series; a subclass names them. Zeros stand for a series of which nothing is known.
 
     Args:

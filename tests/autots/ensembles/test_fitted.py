@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from autots.ensemble import Ensemble, Member
+from autots.ensembles import Ensemble, Member
 from autots.models.base import Context, Task
 from autots.models.catalog import create
 from autots.models.statistical.arima import AutoARIMA

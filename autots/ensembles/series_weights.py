@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from autots.ensembles.average import Weight
-from autots.ensembles.select import combine
-from autots.ensembles.state import BySeries
+from autots.ensembles.per_series import PerSeriesArrays
+from autots.ensembles.weights import combine
 from autots.evaluate import Backtest, Objective, Part
 from autots.panel import Floats, Ints
 
-__all__ = ["Leaning", "lean"]
+__all__ = ["SeriesWeights", "fit_series_weights"]
 
 # Strengths that are compared; 0 leaves every series with the common weights.
 _STRENGTHS = (0.0, 0.5, 1.0, 2.0, 4.0)
@@ -34,7 +34,7 @@ _ENOUGH = 60_000
 
 
 @dataclass(frozen=True)
-class Leaning(BySeries):
+class SeriesWeights(PerSeriesArrays):
     """Factors on the common weights.
 
     Args:
@@ -52,7 +52,7 @@ class Leaning(BySeries):
         return np.asarray(out.T)
 
 
-def lean(
+def fit_series_weights(
     objective: Objective,
     made: Sequence[Backtest],
     weights: Sequence[Weight],
@@ -72,14 +72,14 @@ def lean(
         part: The windows to learn from.
         series: Those whose forecasts are returned, if it is not all of them.
     """
-    wanted = [m if series is None else _of(m, series) for m in made]
+    wanted = [m if series is None else m.of_series(series) for m in made]
     windows = np.arange(len(objective.targets.actual))[objective.windows(part)]
     if len(made) < 2 or len(windows) < 2 or any(point != spread for point, spread in weights):
         return None, combine(wanted, weights, objective.middle)
     losses = _losses(objective, made)
     thin = max(1, objective.targets.actual[windows].size // _ENOUGH)
     rows = np.arange(0, losses.shape[2], thin)
-    few = [_of(m, rows) for m in made]
+    few = [m.of_series(rows) for m in made]
     at, best, chosen = objective.windows(part), np.inf, 0.0
     for strength in _STRENGTHS:
         tried = _left_out(few, weights, objective.middle, losses[:, :, rows], windows, strength)
@@ -91,10 +91,6 @@ def lean(
     those = losses if series is None else losses[:, :, series]
     out = _left_out(wanted, weights, objective.middle, those, windows, chosen)
     return _factors(_mean(losses[:, windows]), weights, chosen), out
-
-
-def _of(made: Backtest, series: Ints) -> Backtest:
-    return Backtest(made.mean[:, series], made.quantiles[:, series], made.fit_seconds, made.predict_seconds)
 
 
 def _losses(objective: Objective, made: Sequence[Backtest]) -> Floats:

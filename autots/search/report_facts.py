@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from autots.panel import Floats, Panel
 from autots.reading.report import DataReport
 from autots.report import BacktestWindow, Facts
 from autots.search.assemble import Assembly
-from autots.search.board import Board, Entry, short
+from autots.search.leaderboard import Leaderboard
 
 __all__ = ["facts_of", "trivial_facts"]
 
@@ -24,7 +25,7 @@ _SCALED = ("mase", "sql", "owa")
 
 
 def facts_of(
-    board: Board,
+    leaderboard: Leaderboard,
     assembly: Assembly,
     panel: Panel,
     report: DataReport,
@@ -35,16 +36,15 @@ def facts_of(
     messages: tuple[str, ...],
 ) -> Facts:
     """Return the facts of a fit that was backtested."""
-    objective = board.objective
+    objective = leaderboard.objective
     part: Part = "final" if objective.has_final else "selection"
     unseen = assembly.unseen
-    assert unseen is not None
     name = objective.metric.name
     final = {"ensemble": objective.scores(unseen.mean, unseen.quantiles, part)}
     final["ensemble"][name] = objective.score(objective.metric, unseen.mean, unseen.quantiles, part)
-    naive = next((e for e in board.entries if e.number == -1 and e.made is not None), None)
     at = objective.windows(part)
-    base: Backtest | None = None if naive is None else naive.made
+    naive = leaderboard.seasonal_naive
+    base = None if naive is None else naive.backtest
     if base is not None:
         final["seasonal_naive"] = objective.scores(base.mean[at], base.quantiles[at], part)
         final["seasonal_naive"][name] = objective.score(objective.metric, base.mean[at], base.quantiles[at], part)
@@ -63,7 +63,7 @@ def facts_of(
         settings={**settings, "metric": name},
         seconds=seconds,
         data=report.to_dict(),
-        leaderboard=_leaderboard(board, assembly, final),
+        leaderboard=_table(leaderboard, assembly, final),
         final=final,
         coverage=objective.covered(unseen.quantiles, part),
         calibration=_calibration(actual, objective.whole(unseen.quantiles, at), objective.task.levels),
@@ -92,7 +92,7 @@ def trivial_facts(
     messages: tuple[str, ...],
 ) -> Facts:
     """Return the facts of a fit where nothing could be backtested; the first message says why."""
-    board = pd.DataFrame(
+    table = pd.DataFrame(
         [
             {
                 "model": family,
@@ -110,53 +110,48 @@ def trivial_facts(
         ]
     )
     empty = pd.DataFrame({"series": [], "score": [], "skill": [], "length": []})
-    return Facts(title, settings, seconds, report.to_dict(), board, {}, {}, (), (), empty, messages)
+    return Facts(title, settings, seconds, report.to_dict(), table, {}, {}, (), (), empty, messages)
 
 
-def _leaderboard(board: Board, assembly: Assembly, final: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
-    objective = board.objective
-    name = objective.metric.name
-    members = [e for e in board.complete if e.number in assembly.unseen_weights]
+def _table(leaderboard: Leaderboard, assembly: Assembly, final: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
+    """Return a row for the ensemble and for each candidate, the complete ones best first."""
+    objective = leaderboard.objective
+    members = [c for c in leaderboard.complete if c.number in assembly.unseen_weights]
     together = objective.value(assembly.together)
     rows = [
         {
-            "model": f"ensemble of {len(assembly.members)}",
+            "model": f"ensemble of {len(assembly.ensemble.members)}",
             "family": "ensemble",
             "score": together,
-            "skill": board.skill(together),
-            "final_score": final["ensemble"].get(name, np.nan) if objective.has_final else np.nan,
+            "skill": leaderboard.skill(together),
+            "final_score": final["ensemble"].get(objective.metric.name, np.nan) if objective.has_final else np.nan,
             "weight": 1.0,
-            "fit_seconds": sum(e.fit_seconds for e in members),
-            "predict_seconds": sum(e.predict_seconds for e in members),
+            "fit_seconds": sum(c.fit_seconds for c in members),
+            "predict_seconds": sum(c.predict_seconds for c in members),
             "status": "complete",
             "note": "",
             "params": "{}",
         }
     ]
-    rest = [e for e in board.entries if e.status != "complete"]
-    for entry in [*board.complete, *rest]:
-        seen = entry.made is not None and objective.has_final
+    rest = [c for c in leaderboard.candidates if c.status != "complete"]
+    for candidate in [*leaderboard.complete, *rest]:
+        seen = candidate.backtest is not None and objective.has_final
         rows.append(
             {
-                "model": entry.model,
-                "family": entry.family,
-                "score": entry.score,
-                "skill": board.skill(entry.score) if entry.status == "complete" else np.nan,
-                "final_score": _final(objective, entry) if seen else np.nan,
-                "weight": assembly.chosen.get(entry.number, (0.0, 0.0))[0],
-                "fit_seconds": entry.fit_seconds,
-                "predict_seconds": entry.predict_seconds,
-                "status": entry.status,
-                "note": entry.note,
-                "params": short(entry.params),
+                "model": candidate.model,
+                "family": candidate.family,
+                "score": candidate.score,
+                "skill": leaderboard.skill(candidate.score) if candidate.status == "complete" else np.nan,
+                "final_score": objective.value(candidate.forecasts, "final") if seen else np.nan,
+                "weight": assembly.weights.get(candidate.number, (0.0, 0.0))[0],
+                "fit_seconds": candidate.fit_seconds,
+                "predict_seconds": candidate.predict_seconds,
+                "status": candidate.status,
+                "note": candidate.note,
+                "params": json.dumps(dict(candidate.params), default=str),
             }
         )
     return pd.DataFrame(rows)
-
-
-def _final(objective: Objective, entry: Entry) -> float:
-    assert entry.made is not None
-    return objective.value(entry.made, "final")
 
 
 def _calibration(actual: Floats, quantiles: Floats, levels: tuple[float, ...]) -> tuple[tuple[float, float], ...]:

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
-from autots.ensembles import Leaning, Online, Weight, average, shifted
-from autots.intervals import Conformal, Tracker
+from autots.ensembles.average import Weight, average
+from autots.ensembles.online_updates import OnlineUpdates, shifted
+from autots.ensembles.series_weights import SeriesWeights
+from autots.intervals import Conformal, QuantileTracker
 from autots.metrics import season_scale
 from autots.models.base import Forecast, Forecaster, Task
 from autots.models.catalog import fit_here
@@ -26,9 +28,9 @@ from autots.panel import Floats, Future, Ints, Panel
 from autots.panel.local import LocalView
 
 if TYPE_CHECKING:
-    from autots.evaluate.rolling import Rolled
+    from autots.evaluate.rolling import RollingBatch
 
-__all__ = ["Ensemble", "Learned", "Member", "Outcome"]
+__all__ = ["Adaptation", "Ensemble", "ForecastOutcome", "Member"]
 
 # Rows of history that are forecast from at once while a test set is rolled over.
 _BATCH = 3_000_000
@@ -52,7 +54,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Learned:
+class Adaptation:
     """What the targets taught that came after the fit.
 
     Args:
@@ -60,12 +62,12 @@ class Learned:
         tracker: How the intervals were.
     """
 
-    online: Online
-    tracker: Tracker = field(default_factory=Tracker)
+    online: OnlineUpdates
+    tracker: QuantileTracker = field(default_factory=QuantileTracker)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ForecastOutcome:
     """A batch of W windows that were forecast and came: (W,) series and block, (W, H) targets and points."""
 
     series: Ints
@@ -84,19 +86,19 @@ class Ensemble:
         task: Horizon, seasons and all quantile levels that are computed.
         members: Fitted.
         conformal: The calibration, or None where nothing could be backtested.
-        leaning: How single series depart from the members' weights.
+        series_weights: How single series depart from the members' weights.
     """
 
     task: Task
     members: tuple[Member, ...]
     conformal: Conformal | None = None
-    leaning: Leaning | None = None
+    series_weights: SeriesWeights | None = None
 
-    def start(self) -> Learned:
+    def start(self) -> Adaptation:
         """Return what is known right after the fit."""
-        return Learned(Online.of_members(len(self.members)))
+        return Adaptation(OnlineUpdates.of_members(len(self.members)))
 
-    def forecast(self, history: Panel, future: Future, learned: Learned) -> tuple[Floats, Floats]:
+    def forecast(self, history: Panel, future: Future, learned: Adaptation) -> tuple[Floats, Floats]:
         """Forecast from the end of a panel.
 
         Args:
@@ -119,11 +121,11 @@ class Ensemble:
         self,
         full: Panel,
         lengths: Ints,
-        learned: Learned,
+        learned: Adaptation,
         reference: Forecaster | None = None,
         *,
         learning: bool = True,
-    ) -> tuple[list[Outcome], Learned]:
+    ) -> tuple[list[ForecastOutcome], Adaptation]:
         """Forecast the last rows of a panel, horizon after horizon, learning from what came before each.
 
         Args:
@@ -138,9 +140,9 @@ class Ensemble:
         """
         from autots.evaluate.rolling import rolling_windows
 
-        made: list[Outcome] = []
+        made: list[ForecastOutcome] = []
         online = learned.online
-        for batch in rolling_windows(full, lengths, self.task.horizon, most_rows=_BATCH):
+        for batch in rolling_windows(full, lengths, self.task.horizon, max_rows=_BATCH):
             if learning:
                 point, quantiles, online = self._followed(batch, online)
             else:
@@ -148,8 +150,8 @@ class Ensemble:
             base = (
                 None if reference is None else predict_local(reference, batch.history, batch.future, self.task.horizon)
             )
-            made.append(Outcome(batch.series, batch.block, batch.actual, point, quantiles, base))
-        return made, Learned(online, self._tracked(made, learned.tracker)) if learning else learned
+            made.append(ForecastOutcome(batch.series, batch.block, batch.actual, point, quantiles, base))
+        return made, Adaptation(online, self._tracked(made, learned.tracker)) if learning else learned
 
     def refit(self, panel: Panel, seed: int) -> Self:
         """Return the same ensemble with members fitted anew; weights and calibration stay."""
@@ -203,9 +205,9 @@ class Ensemble:
         weights = [m.weight for m in self.members]
         return average([f.mean for f in made], [f.quantiles for f in made], weights, self._middle, factors=factors)
 
-    def _factors(self, ids: npt.NDArray[np.object_], online: Online) -> Floats | None:
+    def _factors(self, ids: npt.NDArray[np.object_], online: OnlineUpdates) -> Floats | None:
         """Return the (M, S) factors of some series on the members' weights."""
-        factors = None if self.leaning is None else self.leaning.of(ids)
+        factors = None if self.series_weights is None else self.series_weights.of(ids)
         if online.empty:
             return factors
         return online.factors(ids) if factors is None else factors * online.factors(ids)
@@ -224,10 +226,10 @@ class Ensemble:
         """Return points and quantiles moved by (S,) values."""
         return shifted(point, more[:, None], self._floor), shifted(quantiles, more[:, None, None], self._floor)
 
-    def _widened(self, quantiles: Floats, tracker: Tracker) -> Floats:
+    def _widened(self, quantiles: Floats, tracker: QuantileTracker) -> Floats:
         return np.asarray(np.maximum(tracker.apply(quantiles, self._middle), self._floor))
 
-    def _followed(self, batch: Rolled, online: Online) -> tuple[Floats, Floats, Online]:
+    def _followed(self, batch: RollingBatch, online: OnlineUpdates) -> tuple[Floats, Floats, OnlineUpdates]:
         """Return (W, H) points and (W, H, Q) quantiles of windows, each with what the outcomes before it taught.
 
         The windows of a series come one after another, in this batch and the next.
@@ -236,7 +238,7 @@ class Ensemble:
         made, ids = self._made(history, batch.future), history.ids
         points = np.stack([f.mean if self.task.squared else f.median(self.task.levels) for f in made])
         shares = np.array([[m.weight[0]] for m in self.members])
-        shares = shares * (np.ones((1, len(ids))) if self.leaning is None else self.leaning.of(ids))
+        shares = shares * (np.ones((1, len(ids))) if self.series_weights is None else self.series_weights.of(ids))
         ends = [history.freq.advance(history.last_times, n * horizon) for n in (0, 1, 2)]
         out, quantiles = np.empty_like(made[0].mean), np.empty_like(made[0].quantiles)
         online, scale = online.including(ids), self._scale(history)
@@ -269,7 +271,7 @@ class Ensemble:
         quantiles = Woken.of(history, self.task.levels, self.task.horizon).apply(quantiles, self._middle)
         return Steady.of(history, self.task).apply(point, quantiles, self._middle)
 
-    def _tracked(self, made: Sequence[Outcome], tracker: Tracker) -> Tracker:
+    def _tracked(self, made: Sequence[ForecastOutcome], tracker: QuantileTracker) -> QuantileTracker:
         """Adapt every interval, in place, to the outcomes before it, never to its own; return the last tracker."""
         for block in range(max((int(o.block.max()) for o in made), default=-1) + 1):
             actual, adapted = [], []

@@ -29,7 +29,7 @@ def ensemble_weights(
     *,
     part: Part = "selection",
     rounds: int = ROUNDS,
-    most: int = 12,
+    max_members: int = 12,
     enough: int = ENOUGH,
     kinds: Sequence[Hashable] | None = None,
 ) -> Floats:
@@ -44,7 +44,7 @@ def ensemble_weights(
         made: Out-of-fold forecasts of M candidates.
         part: The windows that decide.
         rounds: Of the forward selection.
-        most: Members with a weight.
+        max_members: Members that get a weight at most; 12 by default.
         enough: Targets on which the weights are found.
         kinds: (M,) what each candidate is a variant of; all different if None.
     """
@@ -61,7 +61,7 @@ def ensemble_weights(
     even = near / near.sum()
     share = _EVEN
     while True:
-        weights = _pruned((1 - share) * greedy + share * even, most)
+        weights = _pruned((1 - share) * greedy + share * even, max_members)
         if share == 0 or loss(_average(chosen, weights)) <= best:
             break
         share = 0.0 if share < 0.2 else share / 2
@@ -72,12 +72,12 @@ def ensemble_weights(
     return out
 
 
-def _diverse(alone: Floats, kinds: Sequence[Hashable], *, most: int = 16, each: int = 2) -> list[int]:
-    """Return the best candidates in order, at most ``each`` of a kind."""
+def _diverse(alone: Floats, kinds: Sequence[Hashable], *, max_members: int = 16, max_of_a_kind: int = 2) -> list[int]:
+    """Return the best candidates in order, at most ``max_of_a_kind`` of a kind."""
     count: Counter[Hashable] = Counter()
     out: list[int] = []
     for i in np.argsort(alone, kind="stable").tolist():
-        if count[kinds[i]] < each and len(out) < most and np.isfinite(alone[i]):
+        if count[kinds[i]] < max_of_a_kind and len(out) < max_members and np.isfinite(alone[i]):
             count[kinds[i]] += 1
             out.append(i)
     return out or [int(np.argmin(alone))]
@@ -94,10 +94,10 @@ def _near(alone: Floats, kinds: Sequence[Hashable]) -> Floats:
     return out
 
 
-def _pruned(weights: Floats, most: int) -> Floats:
+def _pruned(weights: Floats, max_members: int) -> Floats:
     kept = np.where(weights >= min(_LEAST, weights.max()), weights, 0.0)
-    if (kept > 0).sum() > most:
-        kept[np.argsort(-kept, kind="stable")[most:]] = 0.0
+    if (kept > 0).sum() > max_members:
+        kept[np.argsort(-kept, kind="stable")[max_members:]] = 0.0
     return np.asarray(kept / kept.sum())
 
 

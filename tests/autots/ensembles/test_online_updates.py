@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from autots.ensembles import Online, shifted
+from autots.ensembles import OnlineUpdates, shifted
 
 HORIZON = 2
 
@@ -12,7 +12,7 @@ def names(*ids):
 
 def follow(errors, *, squared=False, steps=HORIZON, online=None, begin=0):
     """Forecast 10 for series "a" while 10 less an error comes; return what is known, and the corrected errors."""
-    online = (online or Online.of_members(1)).including(names("a"))
+    online = (online or OnlineUpdates.of_members(1)).including(names("a"))
     left = []
     for i, error in enumerate(errors, begin):
         last = np.array([i * steps])
@@ -82,7 +82,7 @@ def test_only_the_forecast_that_follows_is_corrected():
 
 
 def test_times_of_a_calendar_are_compared_as_such():
-    online = Online.of_members(1).including(names("a"))
+    online = OnlineUpdates.of_members(1).including(names("a"))
     start, day = np.datetime64("2026-01-01", "ns"), np.timedelta64(1, "D")
     for i in range(20):
         last = np.array([start + i * day])
@@ -95,7 +95,7 @@ def test_times_of_a_calendar_are_compared_as_such():
 
 
 def test_a_window_without_targets_changes_nothing():
-    online = Online.of_members(1).including(names("a"))
+    online = OnlineUpdates.of_members(1).including(names("a"))
     made, times = np.zeros((1, 2)), tuple(np.array([t]) for t in (0, 2, 4))
     assert online.after(names("a"), made[None], made, made + np.nan, np.ones((1, 1)), times, squared=True) is online
 
@@ -109,9 +109,9 @@ def test_values_on_a_bound_stay_there():
 
 def test_plain_values_bring_everything_back():
     online, _ = follow(np.full(5, 3.0))
-    again = Online.from_dict(online.to_dict())
+    again = OnlineUpdates.from_dict(online.to_dict())
     assert not again.empty
-    assert Online.of_members(1).empty
+    assert OnlineUpdates.of_members(1).empty
     last = np.array([5 * HORIZON])
     assert again.corrections(names("a"), last)[0] == online.corrections(names("a"), last)[0] != 0.0
     np.testing.assert_array_equal(again.factors(names("a", "b")), online.factors(names("a", "b")))

@@ -14,14 +14,14 @@ import numpy.typing as npt
 
 from autots.panel import Floats, Ints, Panel
 
-__all__ = ["Seen"]
+__all__ = ["TargetCounts"]
 
 # A window is full if it holds this share of the targets that windows with a target usually hold.
 _FULL = 0.5
 
 
 @dataclass(frozen=True)
-class Seen:
+class TargetCounts:
     """Targets by cutoff; series that have no target before a cutoff do not count at it.
 
     Args:

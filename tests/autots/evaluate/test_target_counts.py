@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autots.evaluate import Seen, plan_cutoffs, targets_of
+from autots.evaluate import TargetCounts, plan_cutoffs, targets_of
 from autots.testing.forecasters import panel_of
 from zoo.errors import DataError
 
 
 def planned(series, horizon, season=1, folds=None):
     panel = panel_of(series)
-    return panel, plan_cutoffs(panel.lengths, horizon, season=season, folds=folds, seen=Seen.of(panel, horizon))
+    return panel, plan_cutoffs(panel.lengths, horizon, season=season, folds=folds, seen=TargetCounts.of(panel, horizon))
 
 
 def known(panel, plan, season=1):
@@ -26,7 +26,7 @@ def closed(n, begin, end, seed=0):
 
 
 def test_a_panel_without_holes_is_not_looked_at():
-    assert Seen.of(panel_of([np.arange(9.0)]), 2) is None
+    assert TargetCounts.of(panel_of([np.arange(9.0)]), 2) is None
 
 
 @given(st.integers(0, 10_000), st.integers(1, 6))
@@ -35,7 +35,7 @@ def test_targets_of_a_window_are_counted_as_they_are_found(seed, horizon):
     rng = np.random.default_rng(seed)
     series = [np.where(rng.random(n) < 0.5, 1.0, np.nan) for n in rng.integers(1, 20, 4)]
     panel = panel_of(series)
-    seen = Seen.of(panel, horizon)
+    seen = TargetCounts.of(panel, horizon)
     if seen is None:
         return
     for cutoff in range(horizon, 22):
@@ -121,4 +121,4 @@ def test_every_window_of_a_plan_holds_a_target(seed, horizon, season, folds):
         assert there.any(axis=(1, 2)).all()
         assert (panel.lengths > plan.cutoffs[0]).any()
     else:
-        assert Seen.of(panel, horizon).targets[horizon:].max(initial=0) == 0
+        assert TargetCounts.of(panel, horizon).targets[horizon:].max(initial=0) == 0
