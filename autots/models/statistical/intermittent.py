@@ -7,6 +7,7 @@ probability 1 - p, and else a size drawn from the sizes seen, scaled to the fore
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -14,10 +15,10 @@ import numpy as np
 from autots.models.base import Task
 from autots.models.baseline.base import Baseline
 from autots.models.baseline.ragged import Ragged, weighted_quantiles
+from autots.models.hyperparameters import Hyperparameters, choice, real
 from autots.panel import Floats
-from zoo.errors import ConfigError
 
-__all__ = ["ADIDA", "IMAPA", "TSB", "Croston"]
+__all__ = ["ADIDA", "IMAPA", "TSB", "Croston", "CrostonParams", "TSBParams"]
 
 # Latest demands whose sizes stand for the distribution.
 _SIZES = 200
@@ -61,31 +62,35 @@ class _Intermittent(Baseline):
         return np.repeat(mean[:, None], task.horizon, axis=1), np.repeat(quantiles[:, None, :], task.horizon, axis=1)
 
 
-class Croston(_Intermittent):
-    """Croston's method: sizes and intervals smoothed apart, their quotient is the rate.
+@dataclass(frozen=True, kw_only=True)
+class CrostonParams(Hyperparameters):
+    """Which form of Croston's method is used."""
 
-    Args:
-        variant: "classic" (α = 0.1; Croston 1972), "optimized" (α by least squares), or "sba" (less its bias;
-            Syntetos & Boylan 2005).
-    """
+    variant: str = choice(
+        "sba",
+        '"classic" (α = 0.1; Croston 1972), "optimized" (α by least squares), or "sba" (less its bias; Syntetos & '
+        "Boylan 2005).",
+        options=("classic", "optimized", "sba"),
+    )
+
+
+class Croston(_Intermittent):
+    """Croston's method: sizes and intervals smoothed apart, their quotient is the rate."""
 
     name: ClassVar[str] = "croston"
-
-    def __init__(self, *, variant: str = "sba") -> None:
-        if variant not in ("classic", "optimized", "sba"):
-            raise ConfigError(f"variant must be 'classic', 'optimized' or 'sba', but got {variant!r}")
-        self.variant = variant
+    hyperparameters = CrostonParams
+    params: CrostonParams
 
     def _rate(self, y: Floats) -> tuple[float, float]:
         from statsforecast.models import _intervals, _optimized_ses_forecast, _ses_forecast
 
         sizes, gaps = y[y > 0], _intervals(y)
-        if self.variant == "optimized":
+        if self.params.variant == "optimized":
             size, gap = float(_optimized_ses_forecast(sizes)[0]), float(_optimized_ses_forecast(gaps)[0])
         else:
             size, gap = float(_ses_forecast(sizes, 0.1)[0]), float(_ses_forecast(gaps, 0.1)[0])
         gap = max(gap, 1.0)
-        return size / gap * (0.95 if self.variant == "sba" else 1.0), 1 / gap
+        return size / gap * (0.95 if self.params.variant == "sba" else 1.0), 1 / gap
 
 
 class ADIDA(_Intermittent):
@@ -110,25 +115,23 @@ class IMAPA(_Intermittent):
         return float(_imapa(y, 1, False)["mean"][0]), float(np.mean(y > 0))
 
 
-class TSB(_Intermittent):
-    """Size and probability of demand smoothed apart, so that it decays when demand ends (Teunter et al. 2011).
+@dataclass(frozen=True, kw_only=True)
+class TSBParams(Hyperparameters):
+    """How fast ``tsb`` forgets."""
 
-    Args:
-        alpha_d: Smoothing of the size.
-        alpha_p: Smoothing of the probability.
-    """
+    alpha_d: float = real(0.2, "Weight of the newest demand in its smoothed size.", above=0, high=1)
+    alpha_p: float = real(0.2, "Weight of the newest row in the smoothed probability of demand.", above=0, high=1)
+
+
+class TSB(_Intermittent):
+    """Size and probability of demand smoothed apart, so that it decays when demand ends (Teunter et al. 2011)."""
 
     name: ClassVar[str] = "tsb"
-
-    def __init__(self, *, alpha_d: float = 0.2, alpha_p: float = 0.2) -> None:
-        for label, value in (("alpha_d", alpha_d), ("alpha_p", alpha_p)):
-            if not 0 < value <= 1:
-                raise ConfigError(f"{label} must lie in (0, 1], but got {value!r}")
-        self.alpha_d = alpha_d
-        self.alpha_p = alpha_p
+    hyperparameters = TSBParams
+    params: TSBParams
 
     def _rate(self, y: Floats) -> tuple[float, float]:
         from statsforecast.models import _ses_forecast
 
-        chance = float(_ses_forecast((y > 0).astype(np.float64), self.alpha_p)[0])
-        return chance * float(_ses_forecast(y[y > 0], self.alpha_d)[0]), chance
+        chance = float(_ses_forecast((y > 0).astype(np.float64), self.params.alpha_p)[0])
+        return chance * float(_ses_forecast(y[y > 0], self.params.alpha_d)[0]), chance
