@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from autots.eligibility import Eligibility, examine
-from autots.panel.build import read_panel
+from autots.reading.read import read_panel
 
 __all__ = ["SETS", "UNSEEN", "cost", "planted", "run"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
-from autots.panel.repair import DataReport, Finding
+from autots.reading.repair import DataReport, Finding
 from zoo.errors import DataError
 
 __all__ = ["Eligibility", "Forecastability", "Status", "Verdict"]

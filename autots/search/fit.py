@@ -21,9 +21,9 @@ from autots.metrics.metrics import Owa
 from autots.models.base import DEFAULT_LEVELS, Task
 from autots.models.catalog import fit_here
 from autots.panel import Panel
-from autots.panel.schema import Ingested
 from autots.panel.season import detect_seasons
 from autots.pipeline import Pipeline
+from autots.reading.schema import Ingested
 from autots.recipes import baselines, portfolio, search_space
 from autots.report import Facts
 from autots.report.terminal import Progress

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from autots.api import Pipeline
-from autots.panel.build import read_panel
+from autots.reading.read import read_panel
 from serve.bench.faults import canary_figures, kill_figures, overload_figures
 from serve.bench.load import WARM, Load, measure, start
 from serve.bench.queue import queue_figures

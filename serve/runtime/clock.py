@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel import Ints, Times, writing
-from autots.panel.grid import JITTER
-from autots.panel.schema import Schema
-from autots.panel.times import read_times
+from autots.panel import Ints, Times
+from autots.reading import writing
+from autots.reading.grid import JITTER
+from autots.reading.schema import Schema
+from autots.reading.times import read_times
 from serve.protocol.errors import RequestError
 from serve.protocol.iso import iso_moment, iso_moments, shown
 from zoo.errors import DataError

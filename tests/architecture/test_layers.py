@@ -29,6 +29,7 @@ PLATFORM = [
 ]
 TENANT = [
     ("panel",),
+    ("reading",),
     ("features",),
     ("metrics",),
     ("eligibility",),

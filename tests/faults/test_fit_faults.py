@@ -282,8 +282,8 @@ def saved(tmp_path_factory: pytest.TempPathFactory, air_passengers: Path) -> Pat
     """A pipeline with a learned member that was saved; made in this process."""
     from autots.ensemble import Ensemble, Member
     from autots.models.base import Context, Task
-    from autots.panel.build import read_panel
     from autots.pipeline import Pipeline
+    from autots.reading.read import read_panel
     from autots.search.outcome import trivial_facts
 
     read = read_panel(air_passengers, horizon=12)

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from autots.panel import Frequency, Schema, read_panel, writing
-from autots.panel.times import TimeStyle
+from autots.panel import Frequency
+from autots.reading import Schema, read_panel, writing
+from autots.reading.times import TimeStyle
 from zoo.errors import DataError
 
 DATES = [
@@ -182,7 +183,7 @@ def test_no_text_is_read_as_a_moment_by_the_clock_of_this_machine(text):
 
 def test_words_that_name_no_moment_are_refused():
     style = TimeStyle("datetime", "datetime64[ns]")
-    from autots.panel.times import read_times
+    from autots.reading.times import read_times
 
     for text in ("now", "today", "12:00", "tomorrow", "01/11/2025", "1", "", " ", "2020-13-01"):
         with pytest.raises(DataError):

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autots.panel import Schema, read_panel, writing
 from autots.panel.offsets import parse
 from autots.panel.shifts import clock_change
-from autots.panel.times import TimeStyle
+from autots.reading import Schema, read_panel, writing
+from autots.reading.times import TimeStyle
 from zoo.errors import ConfigError, DataError
 
 

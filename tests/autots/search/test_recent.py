@@ -15,8 +15,8 @@ from autots.evaluate import Objective, Plan, plan_cutoffs, targets_of
 from autots.metrics import METRICS
 from autots.models.base import Task
 from autots.panel import Panel
-from autots.panel.build import read_panel
-from autots.panel.schema import Ingested
+from autots.reading.read import read_panel
+from autots.reading.schema import Ingested
 from autots.recipes import baselines
 from autots.report.terminal import Silent
 from autots.search import assemble, engine, recent

@@ -9,7 +9,7 @@ from autots.ensembles import ROUNDS, ensemble_weights
 from autots.evaluate import Objective, Plan, plan_cutoffs, targets_of
 from autots.metrics import METRICS
 from autots.models.base import Task
-from autots.panel import DataReport
+from autots.reading import DataReport
 from autots.recipes import Candidate, Portfolio, baselines, search_space
 from autots.report.terminal import Silent
 from autots.search import trial as work

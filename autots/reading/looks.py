@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from autots.panel.columns import number_share
-from autots.panel.dates import names_moment
+from autots.reading.columns import number_share
+from autots.reading.dates import names_moment
 
 __all__ = ["is_moment", "is_number", "some"]
 

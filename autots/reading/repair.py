@@ -11,18 +11,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel.columns import Remark
 from autots.panel.cycles import filled
 from autots.panel.frequency import Frequency, Times
-from autots.panel.grid import Grid, infer_frequency, place
 from autots.panel.offsets import Cycle
 from autots.panel.panel import Floats, Ints, Panel
 from autots.panel.season import detect_seasons
 from autots.panel.shifts import clock_change
-from autots.panel.table import FlatTable
-from autots.panel.times import TimeStyle
-from autots.panel.writing import in_words
 from autots.panel.zones import changes_of
+from autots.reading.columns import Remark
+from autots.reading.grid import Grid, infer_frequency, place
+from autots.reading.table import FlatTable
+from autots.reading.times import TimeStyle
+from autots.reading.writing import in_words
 from zoo.errors import DataError
 
 __all__ = ["DataReport", "Finding", "NothingNewError", "repair"]

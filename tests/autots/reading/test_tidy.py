@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autots.panel import Schema, read_panel
+from autots.reading import Schema, read_panel
 from zoo.errors import DataError
 
 DAYS = pd.date_range("2023-01-01", periods=60)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autots.panel import read_panel
+from autots.reading import read_panel
 from zoo.errors import DataError
 
 DAYS = pd.date_range("2020-01-01", periods=20)

@@ -10,18 +10,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel.columns import Remark, read_covariate, read_numbers
 from autots.panel.frequency import Frequency, Times
-from autots.panel.grid import JITTER
-from autots.panel.ids import IdStyle, KeyStyle, read_key
-from autots.panel.layouts import ID_NAMES, Layout, as_text, shown
-from autots.panel.numerals import PLAIN, NumberStyle
 from autots.panel.panel import Floats, Future, Panel
-from autots.panel.repair import DataReport, repair
-from autots.panel.table import flatten, left_of_wide, read_static
-from autots.panel.tidy import tidied, turned
-from autots.panel.times import TimeStyle, read_times
 from autots.panel.zones import LocalClock
+from autots.reading.columns import Remark, read_covariate, read_numbers
+from autots.reading.grid import JITTER
+from autots.reading.ids import IdStyle, KeyStyle, read_key
+from autots.reading.layouts import ID_NAMES, Layout, as_text, shown
+from autots.reading.numerals import PLAIN, NumberStyle
+from autots.reading.repair import DataReport, repair
+from autots.reading.table import flatten, left_of_wide, read_static
+from autots.reading.tidy import tidied, turned
+from autots.reading.times import TimeStyle, read_times
 from zoo.errors import ConfigError, DataError
 from zoo.tables.source import Table, read
 
@@ -75,7 +75,7 @@ class Schema:
     def describe(self) -> list[tuple[str, str]]:
         """Return how the table was read: what, and how, in the user's names.
 
-        >>> from autots.panel.layouts import Columns
+        >>> from autots.reading.layouts import Columns
         >>> Schema(Layout("series", Columns()), IdStyle(), TimeStyle(), Frequency.parse("D")).describe()[0]
         ('series', 'one')
         """

@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from autots.panel.frequency import Frequency
 from autots.panel.panel import Floats, Ints, Panel
-from autots.panel.repair import Finding
-from autots.panel.table import FlatTable
 from autots.panel.zones import ADVICE, LocalClock, changes_of, wall_clock, zone_name
+from autots.reading.repair import Finding
+from autots.reading.table import FlatTable
 from zoo.errors import ConfigError, DataError
 
 __all__ = ["in_zone", "laid", "local_clock"]

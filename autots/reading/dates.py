@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel import writing
-from autots.panel.grid import infer_frequency, place
 from autots.panel.offsets import Cycle, MonthDays
+from autots.reading import writing
+from autots.reading.grid import infer_frequency, place
 from zoo.errors import ConfigError, DataError
 
 __all__ = ["Written", "decide", "follow", "key_format", "names_moment", "refuse_quarters", "regularity", "suffixes"]

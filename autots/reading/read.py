@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from autots.panel.aware import in_zone, laid, local_clock
-from autots.panel.columns import Remark
-from autots.panel.detect import detect
 from autots.panel.frequency import Frequency
-from autots.panel.keys import key_of
-from autots.panel.layouts import names_of
-from autots.panel.repair import repair
-from autots.panel.schema import Ingested, Schema, id_columns
-from autots.panel.table import COUNT, counted, flatten, read_static
-from autots.panel.tidy import Tidied, tidied, tidy, turned, without_partitions
 from autots.panel.zones import LocalClock
+from autots.reading.aware import in_zone, laid, local_clock
+from autots.reading.columns import Remark
+from autots.reading.detect import detect
+from autots.reading.keys import key_of
+from autots.reading.layouts import names_of
+from autots.reading.repair import repair
+from autots.reading.schema import Ingested, Schema, id_columns
+from autots.reading.table import COUNT, counted, flatten, read_static
+from autots.reading.tidy import Tidied, tidied, tidy, turned, without_partitions
 from zoo.tables.source import Table, decisions, partitions, read
 
 __all__ = ["Ingested", "read_panel"]
@@ -42,7 +42,7 @@ def read_panel(
 
     Args:
         data: A frame, a series, a path, or anything else that ``zoo.tables.source.read`` takes, in any layout that
-            ``autots.panel.detect`` knows.
+            ``autots.reading.detect`` knows.
         freq: A pandas alias, a name of ``autots.panel.offsets``, or the step of an integer clock; None to infer it;
             ``"count"`` to number the rows of each series where their times make no regular clock.
         date_format: The strptime format of times that are texts, such as ``"%d/%m/%Y"``; None to find it.

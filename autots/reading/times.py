@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel import writing
-from autots.panel.dates import decide, follow, key_format, refuse_quarters, suffixes
 from autots.panel.frequency import Times
-from autots.panel.grid import unit_hint
 from autots.panel.zones import ADVICE, Offsets, changes_of, wall_clock, written_offsets, zone_name, zones_like
+from autots.reading import writing
+from autots.reading.dates import decide, follow, key_format, refuse_quarters, suffixes
+from autots.reading.grid import unit_hint
 from zoo.errors import DataError
 
 __all__ = ["TimeStyle", "read_times"]
@@ -35,7 +35,7 @@ class TimeStyle:
         dtype: The pandas dtype of the column.
         zone: The time zone of aware times, or None.
         wall: Whether the inside clock is the zone's wall clock (days and longer), rather than UTC (hours and shorter).
-        format: The format (see ``autots.panel.writing``) that writes texts and keys as they came, if there is one.
+        format: The format (see ``autots.reading.writing``) that writes texts and keys as they came, if there is one.
         reads: The formats by which texts were read, the most frequent first; later tables are read by them.
         step: Distance of the rows on the wall clock, at most a day, in nanoseconds; 0 if it was not kept.
         phase: Where in a step they lie: what a time means that the wall clock skips.
@@ -125,9 +125,9 @@ def read_times(
 ) -> tuple[Times, TimeStyle, list[str]]:
     """Return the inside clock ((N,) datetime64[ns] without zone, or int64), its style, and what was decided.
 
-    Aware times become UTC, or what ``like`` says (see ``autots.panel.aware``, which decides for a first table). Several
-    zones in one column are compared in UTC. Integers are an integer clock, never seconds since 1970, unless they name
-    months, weeks or quarters. The writing of texts is decided once, as the data prove it (``autots.panel.dates``).
+    Aware times become UTC, or what ``like`` says (``autots.reading.aware`` decides for a first table). Several zones
+    in one column are compared in UTC. Integers are an integer clock, never seconds since 1970, unless they name
+    months, weeks or quarters. The writing of texts is decided once, as the data prove it (``autots.reading.dates``).
 
     Args:
         column: The user's clock.

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel.numerals import BLANKS, PLAIN, UNKNOWN, NumberStyle, find_style, parse
 from autots.panel.panel import Floats
+from autots.reading.numerals import BLANKS, PLAIN, UNKNOWN, NumberStyle, find_style, parse
 from zoo.errors import DataError
 
 __all__ = ["FEW", "Remark", "Values", "decimal_mark", "number_share", "read_covariate", "read_numbers"]

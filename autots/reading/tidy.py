@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel.columns import Remark
-from autots.panel.layouts import ID_NAMES, TARGET_NAMES, TIME_NAMES, Columns, Layout, as_text, shown
-from autots.panel.looks import is_moment, is_number
-from autots.panel.numerals import BLANKS
+from autots.reading.columns import Remark
+from autots.reading.layouts import ID_NAMES, TARGET_NAMES, TIME_NAMES, Columns, Layout, as_text, shown
+from autots.reading.looks import is_moment, is_number
+from autots.reading.numerals import BLANKS
 from zoo.errors import DataError
 
 __all__ = ["Tidied", "tidied", "tidy", "turned", "without_partitions"]

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel.columns import FEW
+from autots.reading.columns import FEW
 
 __all__ = ["Keys", "few", "key_of", "phrase"]
 

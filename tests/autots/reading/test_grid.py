@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from autots.panel import Frequency
-from autots.panel.grid import infer_frequency, place
+from autots.reading.grid import infer_frequency, place
 from zoo.errors import ConfigError, DataError
 
 ALIASES = (

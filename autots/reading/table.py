@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel.columns import Remark, Values, decimal_mark, read_covariate, read_numbers
 from autots.panel.frequency import Times
-from autots.panel.ids import IdStyle, KeyStyle, read_ids, read_key
-from autots.panel.layouts import Layout, as_text, shown
-from autots.panel.looks import is_number, some
-from autots.panel.numerals import PLAIN, NumberStyle
 from autots.panel.panel import Floats, Ints
-from autots.panel.times import TimeStyle, read_times
+from autots.reading.columns import Remark, Values, decimal_mark, read_covariate, read_numbers
+from autots.reading.ids import IdStyle, KeyStyle, read_ids, read_key
+from autots.reading.layouts import Layout, as_text, shown
+from autots.reading.looks import is_number, some
+from autots.reading.numerals import PLAIN, NumberStyle
+from autots.reading.times import TimeStyle, read_times
 from zoo.errors import DataError
 from zoo.tables.source import Table
 

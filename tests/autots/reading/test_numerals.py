@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autots.panel import Schema, read_panel
-from autots.panel.columns import read_covariate, read_numbers
-from autots.panel.numerals import NumberStyle
+from autots.reading import Schema, read_panel
+from autots.reading.columns import read_covariate, read_numbers
+from autots.reading.numerals import NumberStyle
 from zoo.errors import DataError
 
 DAYS = pd.date_range("2023-01-01", periods=60)

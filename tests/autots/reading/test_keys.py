@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autots.panel import Schema, read_panel
-from autots.panel.ids import joined, parted
+from autots.reading import Schema, read_panel
+from autots.reading.ids import joined, parted
 from zoo.errors import ConfigError, DataError
 
 DAYS = pd.date_range("2024-01-01", periods=60)

@@ -13,10 +13,20 @@ from typing import Any
 
 import pandas as pd
 
-from autots.panel.keys import Keys, few, key_of, phrase
-from autots.panel.layouts import ID_NAMES, TARGET_NAMES, TIME_NAMES, Columns, Layout, as_text, names_of, shown, unknown
-from autots.panel.looks import is_moment, is_number
-from autots.panel.times import read_times
+from autots.reading.keys import Keys, few, key_of, phrase
+from autots.reading.layouts import (
+    ID_NAMES,
+    TARGET_NAMES,
+    TIME_NAMES,
+    Columns,
+    Layout,
+    as_text,
+    names_of,
+    shown,
+    unknown,
+)
+from autots.reading.looks import is_moment, is_number
+from autots.reading.times import read_times
 from zoo.errors import DataError
 from zoo.tables.source import Table
 
