@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -82,15 +82,12 @@ class Croston(_Intermittent):
     params: CrostonParams
 
     def _rate(self, y: Floats) -> tuple[float, float]:
-        from statsforecast.models import _intervals, _optimized_ses_forecast, _ses_forecast
+        from statsforecast.models import CrostonClassic, CrostonOptimized, CrostonSBA
 
-        sizes, gaps = y[y > 0], _intervals(y)
-        if self.params.variant == "optimized":
-            size, gap = float(_optimized_ses_forecast(sizes)[0]), float(_optimized_ses_forecast(gaps)[0])
-        else:
-            size, gap = float(_ses_forecast(sizes, 0.1)[0]), float(_ses_forecast(gaps, 0.1)[0])
-        gap = max(gap, 1.0)
-        return size / gap * (0.95 if self.params.variant == "sba" else 1.0), 1 / gap
+        rate = {"classic": CrostonClassic, "optimized": CrostonOptimized, "sba": CrostonSBA}[self.params.variant]
+        # The rate of demands of size 1 is one per smoothed interval: their probability. SBA corrects sizes alone.
+        chance = CrostonOptimized if self.params.variant == "optimized" else CrostonClassic
+        return _point(rate(), y), _point(chance(), _demanded(y))
 
 
 class ADIDA(_Intermittent):
@@ -99,9 +96,9 @@ class ADIDA(_Intermittent):
     name: ClassVar[str] = "adida"
 
     def _rate(self, y: Floats) -> tuple[float, float]:
-        from statsforecast.models import _adida
+        from statsforecast.models import ADIDA as Model
 
-        return float(_adida(y, 1, False)["mean"][0]), float(np.mean(y > 0))
+        return _point(Model(), y), float(np.mean(y > 0))
 
 
 class IMAPA(_Intermittent):
@@ -110,9 +107,9 @@ class IMAPA(_Intermittent):
     name: ClassVar[str] = "imapa"
 
     def _rate(self, y: Floats) -> tuple[float, float]:
-        from statsforecast.models import _imapa
+        from statsforecast.models import IMAPA as Model
 
-        return float(_imapa(y, 1, False)["mean"][0]), float(np.mean(y > 0))
+        return _point(Model(), y), float(np.mean(y > 0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +128,17 @@ class TSB(_Intermittent):
     params: TSBParams
 
     def _rate(self, y: Floats) -> tuple[float, float]:
-        from statsforecast.models import _ses_forecast
+        from statsforecast.models import SimpleExponentialSmoothing as Smoothed
 
-        chance = float(_ses_forecast((y > 0).astype(np.float64), self.params.alpha_p)[0])
-        return chance * float(_ses_forecast(y[y > 0], self.params.alpha_d)[0]), chance
+        chance = _point(Smoothed(self.params.alpha_p), _demanded(y))
+        return chance * _point(Smoothed(self.params.alpha_d), y[y > 0]), chance
+
+
+def _demanded(y: Floats) -> Floats:
+    """Return 1 where there was demand, and 0 where there was none."""
+    return (y > 0).astype(np.float64)
+
+
+def _point(model: Any, y: Floats) -> float:
+    """Return the forecast of one of statsforecast's models, which is the same for all steps."""
+    return float(model.forecast(y=y, h=1)["mean"][0])
