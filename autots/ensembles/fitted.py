@@ -156,7 +156,7 @@ class Ensemble:
     def refit(self, panel: Panel, seed: int) -> Self:
         """Return the same ensemble with members fitted anew; weights and calibration stay."""
         members = tuple(
-            replace(m, model=fit_here(m.family, m.model.params, panel, self.task, seed)) for m in self.members
+            replace(m, model=fit_here(m.family, m.model.params.to_dict(), panel, self.task, seed)) for m in self.members
         )
         return replace(self, members=members)
 

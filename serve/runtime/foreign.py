@@ -177,6 +177,7 @@ class _Foreign(Forecaster):
     local = False
 
     def __init__(self, model: ForeignModel, declaration: Declaration | TorchDeclaration) -> None:
+        super().__init__()
         self._model, self._declaration = model, declaration
 
     def fit(self, panel: Panel, task: Task, context: Context) -> Self:
@@ -201,10 +202,6 @@ class _Foreign(Forecaster):
             raise ModelError("forecasts must be finite, but the foreign model's are not")
         quantiles = crossing_free(made)
         return Forecast(quantiles[:, :, told.quantiles.index(0.5)], quantiles)
-
-    @property
-    def params(self) -> Mapping[str, Any]:
-        return {}
 
     def state(self) -> State:
         raise ModelError("a foreign model has no state that could be saved", "keep its folder")
