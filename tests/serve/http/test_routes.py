@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from autots.pipeline import Pipeline
 from serve.http import ROUTES, Route
 from serve.http.bodies import ErrorAnswer
-from serve.testing.caller import Caller
+from serve.testing.caller import Caller, served
 
 ROOM = Path(__file__).resolve().parents[3] / "serve" / "http"
 
@@ -27,7 +27,13 @@ def filled(path: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def description(call: Callable[..., Any]) -> dict[str, Any]:
+def call(pipeline: Pipeline, table: Any, tmp_path_factory: pytest.TempPathFactory) -> Caller:
+    """An application of its own: the examples of the table change its state."""
+    return served(tmp_path_factory.mktemp("routes"), {"hours": pipeline})
+
+
+@pytest.fixture(scope="module")
+def description(call: Caller) -> dict[str, Any]:
     found: dict[str, Any] = call("GET", "/openapi.json").json()
     return found
 
