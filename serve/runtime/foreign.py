@@ -25,8 +25,8 @@ from autots.panel import Floats, Future, Panel
 from autots.pipeline import Pipeline
 from autots.reading.read import read_panel
 from autots.report import Facts
-from serve.runtime.declarations import Declaration, TorchDeclaration
-from serve.runtime.eager import TorchModel
+from serve.runtime.manifest import Declaration, TorchDeclaration
+from serve.runtime.torch_model import TorchModel
 from zoo.errors import ArtifactError, ConfigError, ModelError, ZooError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def pack(model: str | Path, folder: str | Path, declaration: Declaration | Torch
     """Write the folder that ``zoo serve`` takes; nothing is loaded or run.
 
     Args:
-        model: The ONNX file, or the safetensors of a network (``serve.runtime.eager.write_weights``).
+        model: The ONNX file, or the safetensors of a network (``serve.runtime.torch_model.write_weights``).
         folder: Made if need be; a manifest in it is replaced.
         declaration: Its checksum is computed here.
 

@@ -52,9 +52,9 @@ TENANT = [
 WIRE = [
     ("protocol", "routing", "identity"),
     ("runtime",),
-    ("openapi", "metrics", "client", "safety", "admission", "queue", "page", "rpc", "parsing"),
+    ("engines", "metrics", "client", "safety", "admission", "queue", "page", "rpc", "parsing"),
+    ("http",),
     ("app",),
-    ("front",),
     ("testing",),
     ("deployments",),
     ("commands",),

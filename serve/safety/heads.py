@@ -41,7 +41,7 @@ def impatient_protocol(
         raise ConfigError(f"time and numbers of heads must be positive, but got {given!r}", "10 s is the default")
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-    waiting = _Waiting(most, each)
+    waiting = _WaitingHeads(most, each)
 
     class Impatient(HttpToolsProtocol):
         _patience: asyncio.TimerHandle | None = None
@@ -77,7 +77,7 @@ def impatient_protocol(
     return Impatient
 
 
-class _Waiting:
+class _WaitingHeads:
     """Connections whose head is not there yet, the oldest first.
 
     Args:

@@ -17,7 +17,7 @@ from autots.panel import Floats
 from zoo.errors import ArtifactError, ConfigError, ModelError
 
 if TYPE_CHECKING:
-    from serve.runtime.declarations import TorchDeclaration
+    from serve.runtime.manifest import TorchDeclaration
 
 __all__ = ["CODE", "TorchModel", "allowed", "write_weights"]
 

@@ -13,13 +13,13 @@ from typing import Any, ParamSpec, TypeVar
 
 from serve.protocol.errors import RequestError
 
-__all__ = ["Elsewhere"]
+__all__ = ["BodyParser"]
 
 P = ParamSpec("P")
-Made = TypeVar("Made")
+Parsed = TypeVar("Parsed")
 
 
-class Elsewhere:
+class BodyParser:
     """Calls functions of importable modules where they hold nobody up.
 
     What is small is called at once, in the event loop; what takes a moment in a thread; what takes longer than anybody
@@ -37,7 +37,7 @@ class Elsewhere:
         self._child: subprocess.Popen[bytes] | None = None
         self._pipes: tuple[Connection, Connection] | None = None
 
-    async def call(self, size: int, function: Callable[P, Made], *arguments: P.args, **options: P.kwargs) -> Made:
+    async def call(self, size: int, function: Callable[P, Parsed], *arguments: P.args, **options: P.kwargs) -> Parsed:
         """Return what a function makes of a body.
 
         Args:
@@ -56,7 +56,7 @@ class Elsewhere:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._asks, lambda: self._asked(function, arguments, options))
 
-    def _asked(self, function: Callable[..., Made], arguments: Any, options: Any) -> Made:
+    def _asked(self, function: Callable[..., Parsed], arguments: Any, options: Any) -> Parsed:
         try:
             asks, answers = self._running()
             asks.send((function, arguments, options))

@@ -1,4 +1,4 @@
-"""From a request to an answer: which models, read, forecast together with others, combine."""
+"""The engine without routes: which models are meant, read the series, forecast together with others, combine."""
 
 from __future__ import annotations
 
@@ -8,37 +8,44 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from autots.ensembles import average
 from autots.panel import Floats, Future, Panel
-from serve.protocol.answer import Answer, Forecasts
+from serve.engines.base import Asker
+from serve.protocol.answer import Answer, ModelForecasts
 from serve.protocol.errors import RequestError
-from serve.protocol.request import ForecastRequest, Limits, ObservationBody, ObserveBody, Series
+from serve.protocol.request import ForecastRequest, ObservationBody, ObserveBody, RequestLimits, Series
+from serve.runtime.config import ServingConfig
 from serve.runtime.finite import checked, overflowed
 from serve.runtime.history import Counts
 from serve.runtime.journal import CORRECT, WITHDRAW, Row
-from serve.runtime.model import Block, Served
+from serve.runtime.model import ForecastBlock, Served
 from serve.runtime.read import Ready
-from serve.runtime.store import Live, Store
+from serve.runtime.store import LoadedModel, ModelStore, ReloadPlan
 
-__all__ = ["Engine"]
+__all__ = ["PlainEngine"]
 
-# Actuals of one request that are taken in within the event loop.
-_FEW = 100
-#: Values of the target that are read in the event loop.
-_LARGE = 20_000
-_LONGEST_ID = 500
-# Any larger actual is tried out before it is taken in.
-_BEARABLE = 1e15
+# Actuals of one request that are taken in within the event loop; more would be felt by the others.
+_INLINE_ACTUALS = 100
+# Values of the target that are read in the event loop.
+_INLINE_VALUES = 20_000
+# Characters of an id.
+_MAX_ID_LENGTH = 500
+# An actual of a larger absolute value is tried out before it is taken in.
+_PLAIN_VALUE = 1e15
+
+
+_NOBODY = Asker()
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Participant:
     """A model, or a member of one, that takes part in an answer."""
 
-    live: Live
+    live: LoadedModel
     member: str | None
 
     @property
@@ -50,28 +57,41 @@ class _Part:
         return self.served.name if self.member is None else f"{self.served.name}/{self.member}"
 
 
-class Engine:
-    """Answers requests with the models of a store.
+class PlainEngine:
+    """Answers requests with the models of a store; see ``serve.engines.base`` for the contract.
 
     Args:
-        store: The models.
-        limits: Of a request.
+        store: The models, which ``commit`` replaces.
+        limits: What one request may ask for until a configuration says otherwise.
     """
 
-    def __init__(self, store: Store, limits: Limits) -> None:
-        self.store, self.limits = store, limits
+    def __init__(self, store: ModelStore, limits: RequestLimits | None = None) -> None:
+        self.store, self.limits = store, limits or RequestLimits()
 
-    async def forecast(self, request: ForecastRequest, *, timeout: float | None = None) -> Answer:
+    def prepare(self, config: ServingConfig) -> ReloadPlan:
+        """Load and verify the models of a configuration; see ``ModelStore.plan``."""
+        return self.store.plan(config)
+
+    def commit(self, plan: ReloadPlan) -> None:
+        """Answer with the models, and within the limits, of a plan."""
+        self.store.commit(plan)
+        self.limits = plan.config.limits.limits()
+
+    async def routes(self) -> dict[str, Any]:
+        """Return an empty table: a name means its newest version."""
+        return {"routes": {}, "revision": 0, "waiting": 0}
+
+    async def forecast(self, request: ForecastRequest, asker: Asker = _NOBODY) -> Answer:
         """Forecast every series that can be forecast.
 
         Args:
-            request: What was asked.
-            timeout: Seconds after which nobody wants the answer.
+            request: What was asked, read from any protocol.
+            asker: Who asks; of interest here is the timeout alone.
 
         Raises:
             RequestError: No series can be forecast, or the request as a whole cannot be answered.
         """
-        deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
+        deadline = None if asker.timeout is None else asyncio.get_running_loop().time() + asker.timeout
         parts = await self._parts(request)
         first = parts[0].served
         horizon, levels = first.check(request.horizon, request.quantiles)
@@ -91,37 +111,37 @@ class Engine:
             for part in parts
         ]
         try:
-            made = [await waiting[0]] if len(waiting) == 1 else list(await asyncio.gather(*waiting))
+            answers = [await waiting[0]] if len(waiting) == 1 else list(await asyncio.gather(*waiting))
         except RequestError as error:
             raise overflowed(error, ready) from error
-        ready, blocks = checked(ready, made, [part.name for part in parts])
+        ready, blocks = checked(ready, answers, [part.name for part in parts])
         if ready.panel is None:
             raise _nothing(ready)
         return self._answer(request, parts, blocks, ready, horizon, levels)
 
-    async def _parts(self, request: ForecastRequest) -> list[_Part]:
+    async def _parts(self, request: ForecastRequest) -> list[_Participant]:
         """Return who takes part."""
         split = request.combine in ("mean", "median", "weighted", "none")
         if request.models is None and not split:
             key = self.store.resolve(request.model)
-            return [_Part(self.store.loaded(key) or await self.store.get(key), None)]
+            return [_Participant(self.store.loaded(key) or await self.store.get(key), None)]
         if request.models == "all" and request.model is None:
             keys = [self.store.resolve(name) for name in self.store.names]
-            return [_Part(await self.store.get(key), None) for key in keys]
+            return [_Participant(await self.store.get(key), None) for key in keys]
         if request.models is None or request.models == "all":
             live = await self.store.get(self.store.resolve(request.model))
-            return [_Part(live, member) for member in live.served.members]
+            return [_Participant(live, member) for member in live.served.members]
         if not request.models:
             raise RequestError("models must name a model, but it is empty", 'or say "all"', "models")
         return [await self._part(name, request.model) for name in dict.fromkeys(request.models)]
 
-    async def _part(self, name: str, model: str | None) -> _Part:
+    async def _part(self, name: str, model: str | None) -> _Participant:
         """Read the name of a model (``a``, ``a@2``), or of a member (``a/auto_ets``, or ``auto_ets`` of ``model``)."""
         owner, _, member = name.partition("/")
         if not member and owner.partition("@")[0] not in self.store.names:
             live = await self.store.get(self.store.resolve(model))
             if owner in live.served.members:
-                return _Part(live, owner)
+                return _Participant(live, owner)
         live = await self.store.get(self.store.resolve(owner))
         if member and member not in live.served.members:
             raise RequestError(
@@ -130,13 +150,13 @@ class Engine:
                 "models",
                 404,
             )
-        return _Part(live, member or None)
+        return _Participant(live, member or None)
 
     def _answer(
         self,
         request: ForecastRequest,
-        parts: Sequence[_Part],
-        blocks: Sequence[Block],
+        parts: Sequence[_Participant],
+        blocks: Sequence[ForecastBlock],
         ready: Ready,
         horizon: int,
         levels: tuple[float, ...],
@@ -151,11 +171,11 @@ class Engine:
         errors = {i: (request.series[i].key or request.series[i].id, error) for i, error in ready.errors.items()}
         used = tuple(part.name for part in parts)
         if request.combine == "none":
-            made = [
-                Forecasts(part.name, part.served.version, ids, times, cut.mean, cut.quantiles, keys)
+            separate = [
+                ModelForecasts(part.name, part.served.version, ids, times, cut.mean, cut.quantiles, keys)
                 for part, cut in ((p, b.cut(horizon, levels)) for p, b in zip(parts, blocks, strict=True))
             ]
-            return Answer(levels, made, True, errors, used)
+            return Answer(levels, separate, True, errors, used)
         if len(parts) == 1:
             block = blocks[0].cut(horizon, levels)
             name = parts[0].name
@@ -163,15 +183,15 @@ class Engine:
             block = _combined(request, parts, [b.cut(horizon, b.levels) for b in blocks], levels)
             name = "+".join(dict.fromkeys(part.served.name for part in parts))
         version = "+".join(dict.fromkeys(part.served.version for part in parts))
-        made = [Forecasts(name, version, ids, times, block.mean, block.quantiles, keys)]
-        return Answer(levels, made, False, errors, used)
+        whole = ModelForecasts(name, version, ids, times, block.mean, block.quantiles, keys)
+        return Answer(levels, [whole], False, errors, used)
 
-    async def observe(self, body: ObserveBody, *, by: str = "") -> Counts:
+    async def observe(self, body: ObserveBody, asker: Asker = _NOBODY) -> Counts:
         """Take in actuals, and changes of those told before.
 
         Args:
-            body: What came.
-            by: Who sent it, as the token says.
+            body: The actuals, and the model whose series they belong to.
+            asker: Who sends them; the name of the token is kept in the journal.
 
         Raises:
             RequestError: A row cannot be read, lies too far ahead, or would spoil its series; nothing was taken in.
@@ -184,11 +204,11 @@ class Engine:
                 "send the newest rows with each request, or update() the pipeline and serve it again",
                 "model",
             )
-        few = len(body.observations) < _FEW
+        few = len(body.observations) < _INLINE_ACTUALS
         # Thousands of actuals take seconds to be read: beside the loop, as is what is done with them.
         rows = self._rows(served, body) if few else await asyncio.to_thread(self._rows, served, body)
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        who = "/".join(filter(None, (by, body.by)))
+        who = "/".join(filter(None, (asker.name, body.by)))
         history = served.history
         observe = partial(history.observe, body.observation_id, rows, at=at, by=who)
         # The few of one moment in the loop; what may take long beside it.
@@ -209,14 +229,14 @@ class Engine:
             moment = served.clock.first(one.time)
         except RequestError as error:
             raise RequestError(error.message, error.hint, f"{where}.time") from None
-        if len(id_) > _LONGEST_ID:
-            raise RequestError(f"an id must have at most {_LONGEST_ID} characters", "", f"{where}.id")
+        if len(id_) > _MAX_ID_LENGTH:
+            raise RequestError(f"an id must have at most {_MAX_ID_LENGTH} characters", "", f"{where}.id")
         if one.withdraw:
             return (id_, moment, None, {}, {}, WITHDRAW)
         if one.y is None:
             raise RequestError("an actual must have a value, but y is null",
                                "send it when it is known; withdraw takes one back", f"{where}.y")  # fmt: skip
-        if abs(one.y) > _BEARABLE and not served.bears(id_, one.y):
+        if abs(one.y) > _PLAIN_VALUE and not served.bears(id_, one.y):
             raise RequestError(
                 f"an actual must leave its series' forecasts finite, but {one.y:g} does not", "check y", f"{where}.y"
             )
@@ -238,7 +258,7 @@ def _unwritten(error: OSError) -> RequestError:
 
 async def _read(served: Served, series: Sequence[Series]) -> Ready:
     # Times and covariates are read one by one: a moment for a few series, seconds for millions of values.
-    if served.raw or sum(1 if one.y is None else len(one.y) for one in series) > _LARGE:
+    if served.raw or sum(1 if one.y is None else len(one.y) for one in series) > _INLINE_VALUES:
         return await asyncio.to_thread(served.read, series)
     return served.read(series)
 
@@ -276,8 +296,8 @@ def _nothing(ready: Ready) -> RequestError:
 
 
 def _combined(
-    request: ForecastRequest, parts: Sequence[_Part], blocks: Sequence[Block], levels: tuple[float, ...]
-) -> Block:
+    request: ForecastRequest, parts: Sequence[_Participant], blocks: Sequence[ForecastBlock], levels: tuple[float, ...]
+) -> ForecastBlock:
     """Make one forecast of several."""
     # The median is needed to lay quantiles around.
     wanted = tuple(sorted({*levels, 0.5}))
@@ -287,16 +307,16 @@ def _combined(
     middle = wanted.index(0.5)
     mean: Floats
     if request.combine == "ensemble":
-        mean, made = average(means, quantiles, [(float(w), float(w)) for w in weights], middle)
+        mean, combined = average(means, quantiles, [(float(w), float(w)) for w in weights], middle)
     elif request.combine == "median":
-        mean, made = np.median(means, axis=0), np.median(quantiles, axis=0)
+        mean, combined = np.median(means, axis=0), np.median(quantiles, axis=0)
     else:
         mean = np.tensordot(weights, np.stack(means), 1)
-        made = np.tensordot(weights, np.stack(quantiles), 1)
-    return Block(mean, made, wanted).cut(mean.shape[1], levels)
+        combined = np.tensordot(weights, np.stack(quantiles), 1)
+    return ForecastBlock(mean, combined, wanted).cut(mean.shape[1], levels)
 
 
-def _weights(request: ForecastRequest, parts: Sequence[_Part]) -> Floats:
+def _weights(request: ForecastRequest, parts: Sequence[_Participant]) -> Floats:
     """Return weights that sum to one: those of the request, else of the fit, else equal ones."""
     if request.combine == "weighted" and request.weights is not None:
         unknown = set(request.weights) - {part.name for part in parts} - {part.member for part in parts}
