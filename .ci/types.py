@@ -1,6 +1,6 @@
 """Whether the list of tests that mypy does not check yet is true: `python .ci/types.py`; `--tighten` shortens it.
 
-The list is the override of pyproject.toml that begins with NOT_YET. mypy runs once more without it: a module of the list
+The list is the override of pyproject.toml that begins with NOT_YET. mypy runs once more without it: a listed module
 without an error is stale, one with errors outside of it is new.
 """
 

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 
 import autots.reading.date_formats as formats
-from autots.panel.offsets import Cycle, MonthDays
 from autots.reading.grid import infer_frequency, place
 from zoo.errors import ConfigError, DataError
+from zoo.series.rules import Cycle, MonthDays
 
 __all__ = ["CLEARLY", "Written", "decide", "follow", "names_moment", "regularity", "suffixes"]
 
