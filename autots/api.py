@@ -22,10 +22,10 @@ from autots.pipeline import Pipeline
 from autots.report.terminal import Live, Progress, Silent
 from autots.search.fit import Run, Settings, fit
 from autots.search.folder import PIPELINE, check_writable, write_run
-from autots.search.interrupt import Interrupt
 from zoo.chance import untouched_chance
 from zoo.clock import Deadline, parse_duration
 from zoo.errors import ArtifactError, ConfigError
+from zoo.interrupt import Interrupt
 from zoo.places import local_path
 from zoo.tables.source import read as read_table
 

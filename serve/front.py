@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import time
 import uuid
@@ -27,6 +26,7 @@ from serve.runtime.model import Served
 from serve.runtime.store import Plan
 from serve.safety import Guard, Limits, Origins, Token, TokenFile, recognise
 from zoo.errors import ConfigError
+from zoo.files import digest
 
 __all__ = ["FrontApp", "check_routes"]
 
@@ -67,7 +67,7 @@ def _kept_tokens(path: str) -> Path | None:
     folder = os.environ.get("ZOO_SERVE_DIR", "")
     if not folder or not Path(folder).is_dir():
         return None
-    return Path(folder) / f"tokens-{hashlib.sha256(path.encode()).hexdigest()[:16]}.json"
+    return Path(folder) / f"tokens-{digest(path)[:16]}.json"
 
 
 class FrontApp(ServingApp):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 import zipfile
 from collections.abc import Collection, Mapping
@@ -17,6 +16,7 @@ from autots.evaluate import Backtest, Objective, Targets
 from autots.models.base import State
 from autots.models.state import dump, load
 from zoo.errors import ArtifactError
+from zoo.files import replacing
 
 __all__ = ["Board", "Entry", "drop_states", "read_backtest", "read_state", "write_backtest"]
 
@@ -134,14 +134,10 @@ def write_backtest(path: Path, made: Backtest, targets: Targets | None = None) -
     path.parent.mkdir(parents=True, exist_ok=True)
     if made.state is not None:
         dump(made.state, path.parent, path.stem)
-    part = path.with_suffix(".part")
-    with open(part, "wb") as file:
+    with replacing(path) as part, open(part, "wb") as file:
         seconds = np.array([made.fit_seconds, made.predict_seconds])
         offset = np.empty(0) if targets is None or targets.offset is None else targets.offset
         np.savez(file, mean=made.mean, quantiles=made.quantiles, seconds=seconds, fits=made.fits, offset=offset)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
 
 
 def read_state(path: Path) -> State | None:

@@ -26,10 +26,10 @@ from autots.recipes import Candidate, Portfolio
 from autots.recipes.space import from_point, to_point
 from autots.report.terminal import Progress
 from autots.search.board import Board, Entry, read_backtest, read_state, write_backtest
-from autots.search.interrupt import Interrupt
 from autots.search.trial import Request, answer
 from zoo.clock import Deadline
 from zoo.errors import ArtifactError, ZooError
+from zoo.interrupt import Interrupt
 from zoo.search import FailureKind, Study
 from zoo.search.drivers import Driver, Event
 

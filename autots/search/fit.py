@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -30,11 +29,12 @@ from autots.report.terminal import Progress
 from autots.search.assemble import Assembly, assemble, reserve
 from autots.search.board import Board, drop_states
 from autots.search.engine import Search, first_entries
-from autots.search.interrupt import Interrupt
 from autots.search.outcome import facts_of, trivial_facts
 from autots.search.recent import MORE_TIME, late, recent_rows
 from zoo.clock import Deadline
 from zoo.errors import ClusterError, ConfigError
+from zoo.files import fingerprint, write_file
+from zoo.interrupt import Interrupt
 from zoo.search.drivers import Driver
 
 __all__ = ["Run", "Settings", "fit"]
@@ -94,7 +94,7 @@ class Run:
         progress: Told how far it is.
         title: What is forecast, for people.
         resume: Whether a study in the folder is continued.
-        interrupt: Armed as soon as there is something to return.
+        interrupt: Ctrl-C, which is armed as soon as there is something to return.
         slower: How much longer work takes than its processor time, as other programs want the cores, too.
     """
 
@@ -138,7 +138,7 @@ def fit(read: Ingested, settings: Settings, run: Run) -> Pipeline:
         driver = _driver(stack, panel, plan, task, settings, run, messages)
         run.progress.stage("trivial forecasters")
         board = _first_board(panel, plan, task, settings, run.deadline, messages)
-        run.interrupt.arm()
+        run.interrupt.arm(polite=True)
         if board.best is None:
             why = "no window of the history tells forecasters apart, so none was chosen"
             return _trivial(read, settings, task, run, described, why, messages, board)
@@ -435,15 +435,13 @@ def _trivial(
 
 def _claim(folder: Path, panel: Panel, settings: Settings, task: Task, *, resume: bool) -> str:
     """Return the fingerprint of data and task; the folder is free, or holds the same run and is to be resumed."""
-    digest = hashlib.blake2b(digest_size=16)
-    for array in (panel.indptr, panel.times.view(np.int64), panel.y, *panel.known.values(), *panel.past.values()):
-        digest.update(np.ascontiguousarray(array).data)
-    digest.update("\x00".join(map(str, panel.ids)).encode())
+    arrays = (panel.indptr, panel.times.view(np.int64), panel.y, *panel.known.values(), *panel.past.values())
+    parts = [*(np.ascontiguousarray(array).data for array in arrays), "\x00".join(map(str, panel.ids)).encode()]
     if panel.freq.local is not None:
-        digest.update(repr(panel.freq.local).encode())
+        parts.append(repr(panel.freq.local).encode())
     asked = {k: v for k, v in asdict(settings).items() if k not in ("budget", "workers", "address", "most_trials")}
-    digest.update(json.dumps({**asked, "task": task.to_dict()}, sort_keys=True, default=list).encode())
-    fingerprint = digest.hexdigest()
+    parts.append(json.dumps({**asked, "task": task.to_dict()}, sort_keys=True, default=list).encode())
+    known = fingerprint(parts)
     file = folder / "run.json"
     if (file.exists() or (folder / "study.journal").exists()) and not resume:
         raise ConfigError(
@@ -452,7 +450,7 @@ def _claim(folder: Path, panel: Panel, settings: Settings, task: Task, *, resume
         )
     if resume and file.exists():
         before = json.loads(file.read_text(encoding="utf-8"))
-        if before.get("fingerprint") != fingerprint:
+        if before.get("fingerprint") != known:
             then, now = before.get("asked", {}), json.loads(json.dumps(asked, default=list))
             other = [f"{key} was {then.get(key)!r}" for key in now if now[key] != then.get(key)]
             raise ConfigError(
@@ -460,5 +458,5 @@ def _claim(folder: Path, panel: Panel, settings: Settings, task: Task, *, resume
                 f"{', '.join(other) or 'the data, or how they are read, differ'}",
                 "repeat the options of the first fit (budget and workers may change), or choose another directory",
             )
-    file.write_text(json.dumps({"fingerprint": fingerprint, "asked": asked}, default=list, indent=1), encoding="utf-8")
-    return fingerprint
+    write_file(file, json.dumps({"fingerprint": known, "asked": asked}, default=list, indent=1))
+    return known

@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 #: Rooms from the ground up; a room imports rooms further down only. Rooms in one line do not know each other.
 PLATFORM = [
     ("errors",),
-    ("clock", "chance", "commands", "places"),
+    ("clock", "chance", "commands", "places", "locks", "interrupt"),
+    ("files",),
     ("spec",),
     ("cluster",),
     ("tables",),

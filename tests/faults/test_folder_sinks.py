@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zoo import places
+from zoo import files
 from zoo.errors import ConflictError
 from zoo.features import Pipeline
-from zoo.features import sink as module
 from zoo.features.run import run
 from zoo.features.sink import Folder
-from zoo.places import Hold, exchange
+from zoo.files import exchange
+from zoo.locks import Hold
 
 _RUNS = """
 import sys
@@ -121,17 +121,17 @@ def test_a_death_at_each_step_of_the_commit_leaves_the_old_or_the_new_rows(
     before = run(pipeline(source, sink)).rows_out
     pd.concat([pd.read_parquet(source)] * 1).assign(y=2.0).iloc[:-400].to_parquet(source)
     if not exchanges:
-        monkeypatch.setattr(places, "_exchanged", lambda one, other: False)
+        monkeypatch.setattr(files, "_exchanged", lambda one, other: False)
     for count in (1, 2):
         child = os.fork()
         if child == 0:  # a process that ends before its n-th call of one function
             if step == "rename":
                 Path.rename = _dying(Path.rename, left := [count])  # type: ignore[method-assign]
-                places._exchanged = _dying(places._exchanged, left)
+                files._exchanged = _dying(files._exchanged, left)
             elif step == "rmtree":
-                module.shutil.rmtree = _dying(module.shutil.rmtree, [count])  # type: ignore[attr-defined]
+                files.shutil.rmtree = _dying(files.shutil.rmtree, [count])  # type: ignore[attr-defined]
             else:
-                module.synchronise = _dying(module.synchronise, [count])  # type: ignore[attr-defined]
+                files.synchronise = _dying(files.synchronise, [count])  # type: ignore[attr-defined]
             try:
                 run(pipeline(source, sink))
             finally:
@@ -182,7 +182,7 @@ def test_exchanging_is_one_step_where_linux_can_and_two_renames_elsewhere(
 ) -> None:
     for can in (True, False):
         if not can:
-            monkeypatch.setattr(places, "_renameat2", lambda: None)
+            monkeypatch.setattr(files, "_renameat2", lambda: None)
         (tmp_path / "new").write_text("new")
         (tmp_path / "old").write_text("old")
         replaced = exchange(tmp_path / "new", tmp_path / "old")

@@ -23,10 +23,10 @@ from autots.search import assemble, engine, recent
 from autots.search import fit as module
 from autots.search.board import Board
 from autots.search.engine import first_entries
-from autots.search.interrupt import Interrupt
 from autots.testing.forecasters import panel_of
 from zoo.clock import Deadline, ManualClock
 from zoo.errors import ClusterError
+from zoo.interrupt import Interrupt
 from zoo.search.drivers import Inline
 
 TASK = Task(horizon=3, seasons=(4,), levels=(0.1, 0.5, 0.9))

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zoo.errors import ClusterError, ConfigError, StudyError
+from zoo.interrupt import Interrupt
 from zoo.search.drivers.base import Driver, Event, Handler, import_setup, is_memory_fault
 from zoo.search.drivers.outcome import Outcome, Train, call, settle
-from zoo.search.interrupts import Interrupts
 from zoo.search.metrics import Value
 from zoo.search.progress import Progress
 from zoo.search.stoppers.base import Decision
@@ -111,7 +111,7 @@ def drive(study: Study, train: Train, options: RunOptions) -> Ending:
     A training cannot be interrupted but by Ctrl-C: one that took longer than its time limit ends late, and fails as
     such at its next report.
     """
-    with Interrupts() as interrupts, Progress(study, quiet=options.quiet) as progress:
+    with Interrupt().arm() as interrupts, Progress(study, quiet=options.quiet) as progress:
         while not interrupts.requested:
             progress.show()
             trial = study.ask()
@@ -140,7 +140,7 @@ class _Direct:
     """Reports straight to the study."""
 
     def __init__(
-        self, study: Study, number: int, limit: float | None, interrupts: Interrupts, progress: Progress
+        self, study: Study, number: int, limit: float | None, interrupts: Interrupt, progress: Progress
     ) -> None:
         self._study, self._number, self._interrupts, self._progress = study, number, interrupts, progress
         self._end = None if limit is None else time.monotonic() + limit - study.worked(number)

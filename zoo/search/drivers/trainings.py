@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from zoo.cluster import connect
 from zoo.errors import StudyError
+from zoo.interrupt import Interrupt
 from zoo.search.checkpoints import CheckpointStore
 from zoo.search.drivers.fleet import Fleet, Lost, Slot
 from zoo.search.drivers.outcome import Outcome, Report, Train, decide, lose, settle
-from zoo.search.interrupts import Interrupts
 from zoo.search.progress import Progress
 from zoo.search.study import Study
 from zoo.search.trial import FailureKind, Trial
@@ -43,7 +43,7 @@ def drive(study: Study, train: Train, options: RunOptions) -> Ending:
             with (
                 Fleet(train, options.resources, workers=options.workers, most=most, store=marked.store) as fleet,
                 _Asker(study) as asker,
-                Interrupts() as interrupts,
+                Interrupt().arm() as interrupts,
                 Progress(study, quiet=options.quiet) as progress,
             ):
                 crew = _Crew(study, options, fleet, asker)
@@ -145,7 +145,7 @@ class _Crew:
         self._next_look = 0.0
         self._late = False
 
-    def run(self, interrupts: Interrupts, progress: Progress) -> Ending:
+    def run(self, interrupts: Interrupt, progress: Progress) -> Ending:
         """Go on until the study is done or the user wants an end."""
         more = True
         while not interrupts.requested:

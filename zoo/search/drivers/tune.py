@@ -26,11 +26,11 @@ from ray.tune.search import Searcher
 
 from zoo.cluster import connect
 from zoo.errors import ClusterError, ConfigError, StudyError, ZooError
+from zoo.interrupt import Interrupt
 from zoo.search.drivers.outcome import Train
 from zoo.search.drivers.trainable import MESSAGE, Equipment, StudyTrainable
 from zoo.search.drivers.trainings import Marked
 from zoo.search.drivers.tuned import Tuned
-from zoo.search.interrupts import Interrupts
 from zoo.search.progress import Progress
 from zoo.search.stoppers.base import Decision
 from zoo.search.study import Study
@@ -61,7 +61,7 @@ def drive(study: Study, train: Train, options: RunOptions) -> Ending:
         with (
             Marked(study.checkpoints) as marked,
             _storage(study, options) as storage,
-            Interrupts() as interrupts,
+            Interrupt().arm() as interrupts,
             Progress(study, quiet=options.quiet) as progress,
             _quiet(options),
         ):

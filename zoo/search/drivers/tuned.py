@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from zoo.errors import ClusterError, ConfigError, StudyError, ZooError
+from zoo.interrupt import Interrupt
 from zoo.search.checkpoints import pack
 from zoo.search.drivers.fleet import no_room
 from zoo.search.drivers.outcome import Outcome, Report, decide, lose, settle
 from zoo.search.drivers.trainer import Message
-from zoo.search.interrupts import Interrupts
 from zoo.search.progress import Progress
 from zoo.search.stoppers.base import Decision
 from zoo.search.study import Study
@@ -45,7 +45,7 @@ class Tuned:
         ConfigError: The cluster can never give the resources.
     """
 
-    def __init__(self, study: Study, options: RunOptions, interrupts: Interrupts, progress: Progress) -> None:
+    def __init__(self, study: Study, options: RunOptions, interrupts: Interrupt, progress: Progress) -> None:
         self.options = options
         #: What went wrong in our own part; it ends the experiment.
         self.error: ZooError | None = None

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from zoo.clock import ManualClock
 from zoo.errors import ConfigError
+from zoo.interrupt import Interrupt
 from zoo.search.drivers.outcome import Outcome, Train, call, settle
-from zoo.search.interrupts import Interrupts
 from zoo.search.metrics import Value
 from zoo.search.progress import Progress
 from zoo.search.stoppers.base import Decision
@@ -50,7 +50,7 @@ _Answer: TypeAlias = "Decision | Trial | None"
 def drive(study: Study, train: Train, options: RunOptions) -> Ending:
     """Run trainings in virtual time; see ``zoo.search.run``."""
     workers = options.workers or study.settings.parallel or 1
-    with Interrupts() as interrupts, Progress(study, quiet=options.quiet) as progress:
+    with Interrupt().arm() as interrupts, Progress(study, quiet=options.quiet) as progress:
         stage = _Stage(study, train, options.time_limit)
         try:
             return stage.run(workers, interrupts, progress)
@@ -70,7 +70,7 @@ class _Stage:
         self._events: list[tuple[float, int, _Actor, _Message]] = []
         self._count = 0
 
-    def run(self, workers: int, interrupts: Interrupts, progress: Progress) -> Ending:
+    def run(self, workers: int, interrupts: Interrupt, progress: Progress) -> Ending:
         """Release one training after the other until the study is done."""
         while not interrupts.requested:
             progress.show()

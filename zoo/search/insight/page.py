@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from itertools import combinations
 from pathlib import Path
 
+from zoo.files import write_file
 from zoo.search.insight.charts import ended, history_chart, learning_chart, pareto_chart, slice_chart
 from zoo.search.insight.importance import Importance, importance
 from zoo.search.insight.svg import escape
@@ -36,15 +35,7 @@ def write_page(view: View, path: str | Path) -> Path:
     """
     path = view.spare(Path(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(render(view))
-        os.chmod(name, 0o644)  # what a new file usually has; a temporary one is for its owner alone
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    write_file(path, render(view), durable=False)
     return path
 
 
