@@ -203,6 +203,8 @@ class FrontApp(ServingApp):
         """Who decides for which name, and what was learned."""
         await asyncio.get_running_loop().run_in_executor(self._learner, self.routing.refresh)
         told = self.routing.table.to_dict() | {"waiting": self.routing.waiting, "request_id": request_id}
+        if self.routing.damaged:
+            told["damaged"] = self.routing.damaged
         return Response(dumps(told), media_type="application/json")
 
     async def forecast(self, asked: ForecastRequest, request: HttpRequest) -> Answer:

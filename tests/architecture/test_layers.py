@@ -16,6 +16,8 @@ PLATFORM = [
     ("errors",),
     ("clock", "chance", "commands", "places", "locks", "interrupt"),
     ("files",),
+    ("journal",),
+    ("mending",),
     ("spec",),
     ("cluster",),
     ("tables",),

@@ -281,7 +281,7 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
         return self._study is None
 
     def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
-        """All or none of the operations inside are there after a crash; see ``JournalFile.transaction``."""
+        """All or none of the operations inside are there after a crash; see ``StudyJournal.transaction``."""
         return _NO_TRANSACTION if self._log is None else self._log.transaction(durable=durable)
 
     def add(self, drawn: FrozenTrial, user_attrs: Mapping[str, Any], *, seen: int) -> int:
