@@ -169,4 +169,4 @@ def _blank(path: Path, lines: Sequence[Line[Any]], chosen: set[int]) -> None:
                 os.pwrite(file.fileno(), b" " * (line.end - line.begin), line.begin)
         if any(lines[i].begin >= kept for i in chosen):
             file.truncate(kept)
-        os.fsync(file.fileno())
+    synchronise(path)
