@@ -136,12 +136,12 @@ COMMANDS: Mapping[str, Command] = {
         "One row per trial. JSON has all that is known: reports, runs, attributes.",
     ),
     "journal check": Command(
-        "zoo.mending:check_journal",
+        "zoo.journal.mending:check_journal",
         "Read every line of a journal: a study, a router's memory, the actuals of an endpoint.",
         "Changes nothing. Status 1 if a line is damaged.",
     ),
     "journal mend": Command(
-        "zoo.mending:mend_journal",
+        "zoo.journal.mending:mend_journal",
         "Set the damaged lines of a journal aside, into NAME.damaged beside it.",
         "Each is written there with its number before the journal changes; nothing disappears. What the other lines "
         "mean stays: in a study a trial whose beginning is damaged keeps its number and counts as failed. Where the "

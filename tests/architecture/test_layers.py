@@ -17,7 +17,6 @@ PLATFORM = [
     ("clock", "chance", "commands", "places", "locks", "interrupt"),
     ("files",),
     ("journal",),
-    ("mending",),
     ("spec",),
     ("cluster",),
     ("workers",),

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from zoo.errors import ArtifactError
 from zoo.journal import Codec, Journal, json_line, read
-from zoo.mending import mend
+from zoo.journal.mending import mend
 
 
 class _Codec(Codec[dict[str, Any]]):

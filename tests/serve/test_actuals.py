@@ -20,7 +20,7 @@ from serve.runtime.model import Served
 from serve.testing.caller import same, served
 from serve.testing.pipelines import fitted, hourly
 from zoo.errors import ArtifactError
-from zoo.mending import codec_of, mend
+from zoo.journal.mending import codec_of, mend
 
 NO_TIMES = [
     "now", "today", "", " ", "NaT", "nan", "12:00", "01/11/2024", "13/02/2020", "1.2.2024", "27-10-2024", "Jan 2024",
@@ -272,7 +272,7 @@ def test_a_full_disk_is_told_and_nothing_is_taken_in(fresh, tmp_path, monkeypatc
             return real(fd, data[:10])  # the first bytes still find room
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("zoo.journal.os.write", full)
+    monkeypatch.setattr("os.write", full)
     told = observe(call, one("2024-01-09T09:00:00", 7.0), status=507)
     assert set(told) == {"error", "hint", "where"}
     monkeypatch.undo()

@@ -26,7 +26,7 @@ from zoo.files import digest, put_back, remove_leftovers, replacing_folder, writ
 from zoo.locks import Hold
 from zoo.places import local_path
 from zoo.tables.texts import looked_up
-from zoo.tables.versioned import Mode, Table
+from zoo.tables.versioned import Mode, VersionedTable
 
 __all__ = ["Folder", "FolderOutput", "Output", "TableOutput", "output"]
 
@@ -248,7 +248,7 @@ class TableOutput(Output):
 
     def __init__(self, path: str | Path, *, evolve: bool = False) -> None:
         self.name, self._evolve = str(path), evolve
-        self._table = Table.open(path)
+        self._table = VersionedTable.open(path)
 
     @property
     def info(self) -> dict[str, Any] | None:

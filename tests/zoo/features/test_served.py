@@ -14,7 +14,7 @@ from zoo.features import Pipeline
 from zoo.features.artifact import load, save
 from zoo.features.engines.choice import MEASURED, choose
 from zoo.features.run import run
-from zoo.tables.versioned import Table
+from zoo.tables.versioned import VersionedTable
 from zoo.testing.features import assert_same, raw_table
 
 STEPS = [
@@ -111,7 +111,7 @@ def test_appending_to_a_sink_equals_a_new_run(tmp_path, kind):
 
 def test_a_versioned_source_is_read_as_of_a_version_and_noted(tmp_path):
     table = raw_table(series=2, hours=100)
-    source = Table.open(tmp_path / "rows")
+    source = VersionedTable.open(tmp_path / "rows")
     source.write(table[:200])
     source.write(table[200:])
     made = pipeline(source=str(tmp_path / "rows"))

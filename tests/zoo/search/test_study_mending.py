@@ -10,7 +10,7 @@ import pytest
 
 from zoo.cli import main
 from zoo.errors import StudyError
-from zoo.mending import codec_of, mend
+from zoo.journal.mending import codec_of, mend
 from zoo.search import FailureKind, Float, Int, Space, Study
 from zoo.search.insight.view import View
 

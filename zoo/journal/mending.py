@@ -16,7 +16,8 @@ import typer
 from zoo.commands import GROUP, JOURNALS, Outcome
 from zoo.errors import ConfigError
 from zoo.files import replacing, synchronise
-from zoo.journal import Codec, Damage, Line, damage_of, parse, read_lines, refusal
+from zoo.journal.codec import Codec, Damage, Line, damage_of, refusal
+from zoo.journal.parsing import parse, read_lines
 from zoo.places import local_path
 
 __all__ = ["Mended", "check_journal", "codec_of", "damages", "mend", "mend_journal"]
