@@ -256,7 +256,7 @@ def verify(folder: Path, files: Mapping[str, str], *, hint: str, sizes: Mapping[
     """Raise unless the files of a folder are what they were when ``checksums`` read them.
 
     Args:
-        folder: Where they are.
+        folder: The folder that holds them.
         files: The name of each file -> its digest. A name is no path: a manifest cannot point anywhere else.
         hint: What the reader of the message can do.
         sizes: The name of each file -> its bytes, if they are known, so that most damage is found without reading.
@@ -280,7 +280,7 @@ def write_manifest(file: Path, content: Mapping[str, Any], *, signed: bool = Tru
     """Write what a folder holds, as a JSON file.
 
     Args:
-        file: The manifest.
+        file: Where the manifest is written.
         content: JSON values; ``format`` among them is what ``read_manifest`` asks for.
         signed: Whether ``sha256`` is added: the digest of the rest, so that a change of the manifest is found, too.
     """
@@ -292,7 +292,7 @@ def read_manifest(file: Path, what: str, kind: str, *, hint: str, signed: bool =
     """Return what ``write_manifest`` wrote, without the signature.
 
     Args:
-        file: The manifest.
+        file: Where the manifest is.
         what: What messages call the folder, such as "a saved pipeline".
         kind: The ``format`` that it must have.
         hint: What the reader of a message can do.

@@ -57,7 +57,7 @@ def locked(file: Path, *, mode: int = 0o644) -> Iterator[None]:
 
     Args:
         file: The lock's own file, which is made if it is not there, and stays.
-        mode: Its access rights.
+        mode: The access rights of a new file.
     """
     fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
     try:

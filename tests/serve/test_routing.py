@@ -257,7 +257,7 @@ def test_an_observation_that_comes_twice_or_out_of_order_teaches_once():
 
 
 def test_the_ledger_is_bounded():
-    ledger = Ledger(per_series=2, most_series=3)
+    ledger = Ledger(per_series=2, max_series=3)
     for series in range(5):
         for start in range(4):
             ledger.add(Promise("m", "m@1", str(series), (str(start),), (0.0,)))

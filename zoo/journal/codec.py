@@ -27,11 +27,11 @@ class Damage:
     """A line that is whole and cannot be read.
 
     Args:
-        path: The journal.
+        path: The journal that the line is in.
         line: Its number in the file, from 1.
         byte: Where it begins in the file.
         why: What is wrong with it, in words.
-        begins: Its first bytes.
+        begins: The first bytes of the line.
     """
 
     path: Path
@@ -49,7 +49,7 @@ class Line(Generic[Entry]):
     """What stands between two ends of lines.
 
     Args:
-        begin: Where it begins.
+        begin: Where it begins in the file.
         end: Where the next one begins.
         raw: Its bytes, with the end of the line if it has one.
         entry: What it says; None if it cannot be read.
@@ -149,7 +149,7 @@ def damage_of(path: Path, before: bytes, line: Line[Any], why: str) -> Damage:
     """Return what is said about a line.
 
     Args:
-        path: The journal.
+        path: The journal that the line is in.
         before: What stands in the file before the line, at least.
         line: The line that cannot be read.
         why: What is wrong with it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -85,7 +85,7 @@ class Journal(Generic[Entry]):
             while not is_named(self.fd, self.path):
                 self._follow()
                 lock(self.fd)
-        with self._turn or _NOTHING:
+        with self._turn or nullcontext():
             self._held = True
             try:
                 yield
@@ -233,11 +233,3 @@ class Journal(Generic[Entry]):
         self._damaged_as = (now.st_size, now.st_mtime_ns)
         self.damage = damage_of(self.path, self._bytes(0, line.begin), line, why)
         return refusal(self.codec, self.damage)
-
-
-class _Nothing(AbstractContextManager[None]):
-    def __exit__(self, *error: object) -> None:
-        return None
-
-
-_NOTHING = _Nothing()

@@ -30,7 +30,7 @@ class Mended:
     """What ``mend`` has done.
 
     Args:
-        path: The journal.
+        path: The journal that was mended.
         aside: Where the lines are that were set aside.
         lines: What each of them was.
     """
@@ -123,7 +123,7 @@ def mend(path: Path, codec: Codec[Any]) -> Mended:
     was.
 
     Args:
-        path: The journal.
+        path: The journal that is mended.
         codec: What its lines hold.
 
     Raises:

@@ -227,7 +227,7 @@ class StudyJournal:
         """Hand over the operations of the file, and from then on at each transaction those that others have appended.
 
         Args:
-            apply: Told each operation.
+            apply: Called with each operation.
 
         Raises:
             StudyError: The file is no journal, or a line of it is damaged.
@@ -348,7 +348,7 @@ def read_journal(path: Path, apply: Callable[[StudyLine], object]) -> None:
 
     Args:
         path: The file of the study; one that is not there has none.
-        apply: Told each operation.
+        apply: Called with each operation.
 
     Raises:
         StudyError: The file is no journal, or a line of it is damaged.

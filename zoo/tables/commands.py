@@ -83,8 +83,8 @@ def _told(found: TableDifference) -> list[str]:
 
 def _tree(origin: Origin, indent: str = "") -> list[str]:
     version = "" if origin.version is None else f" @ {origin.version}"
-    made = f"  by {', '.join(name[:_SHOWN] for name in origin.pipelines)}" if origin.pipelines else ""
-    lines = [f"{indent}{origin.path}{version}{made}"]
+    by = f"  by {', '.join(name[:_SHOWN] for name in origin.pipelines)}" if origin.pipelines else ""
+    lines = [f"{indent}{origin.path}{version}{by}"]
     for source in origin.sources:
         lines += _tree(source, indent + "  ")
     return lines
