@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from zoo import files as module
 from zoo.errors import ArtifactError
 from zoo.files import (
     checksums,
     digest,
+    exchange,
     read_manifest,
     replacing,
     replacing_folder,
@@ -108,3 +110,17 @@ def test_what_is_no_manifest_is_refused_with_a_hint(tmp_path: Path, content: str
     with pytest.raises(ArtifactError, match=r"a thing must have a readable m\.json") as caught:
         read_manifest(tmp_path / "m.json", "a thing", "f/1", hint="make it again")
     assert caught.value.hint == "make it again"
+
+
+def test_exchanging_is_one_step_where_linux_can_and_two_renames_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for can in (True, False):
+        if not can:
+            monkeypatch.setattr(module, "_renameat2", lambda: None)
+        (tmp_path / "new").write_text("new")
+        (tmp_path / "old").write_text("old")
+        replaced = exchange(tmp_path / "new", tmp_path / "old")
+        assert replaced is not None and replaced.read_text() == "old" and (tmp_path / "old").read_text() == "new"
+        replaced.unlink()
+        assert names(tmp_path) == ["old"]
