@@ -8,7 +8,7 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from serve.admission.policy import Policy, Report
+from serve.admission.policy import AdmissionReport, Policy
 from serve.admission.process import admit
 from zoo.errors import ArtifactError
 from zoo.files import digest, write_file
@@ -18,7 +18,9 @@ __all__ = ["ensure"]
 _REMEMBERED = 1000  # models that were admitted last
 
 
-def ensure(models: Mapping[str, str | Path], folder: Path, *, policy: Policy | None = None) -> dict[str, Report | None]:
+def ensure(
+    models: Mapping[str, str | Path], folder: Path, *, policy: Policy | None = None
+) -> dict[str, AdmissionReport | None]:
     """Check each model that was not admitted before by the same version of the program under the same policy.
 
     Args:
@@ -35,7 +37,7 @@ def ensure(models: Mapping[str, str | Path], folder: Path, *, policy: Policy | N
     """
     limits, file = policy or Policy(), folder / "admitted.json"
     known = _known(file)
-    found: dict[str, Report | None] = {}
+    found: dict[str, AdmissionReport | None] = {}
     for name, path in models.items():
         key = _key(Path(path), limits)
         if key in known:

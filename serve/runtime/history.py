@@ -19,7 +19,7 @@ from serve.runtime.series import FURTHEST, Counts, SeriesState, Stored
 from zoo.errors import ArtifactError
 from zoo.journal import Journal
 
-__all__ = ["Counts", "History", "Stored"]
+__all__ = ["Counts", "SeriesHistory", "Stored"]
 
 _log = logging.getLogger(__name__)
 _REMEMBERED = 100_000
@@ -27,7 +27,7 @@ _REMEMBERED = 100_000
 _LEAST_GAP = 100
 
 
-class History:
+class SeriesHistory:
     """All series of one model. Every replica has one; the journal keeps them equal.
 
     Observations are rows of series ids and moments. A moment counts once, whoever sends it and how often; those that
