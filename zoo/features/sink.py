@@ -21,7 +21,7 @@ from zoo.errors import DataError
 from zoo.features import artifact
 from zoo.features.append import Update
 from zoo.features.arrow import schema_text
-from zoo.features.pipeline import Pipeline
+from zoo.features.pipeline import FeaturePipeline
 from zoo.features.spec import Sink
 from zoo.places import Hold, exchange, local_path, synchronise
 from zoo.tables.texts import looked_up
@@ -153,15 +153,15 @@ class Output(ABC):
         """Where the pipeline is kept that made the rows."""
 
     @abstractmethod
-    def write(self, parts: Iterable[Any], *, info: dict[str, Any], pipeline: Pipeline) -> int | None:
+    def write(self, parts: Iterable[Any], *, info: dict[str, Any], pipeline: FeaturePipeline) -> int | None:
         """Replace all rows by Arrow tables; return the version, if there are versions."""
 
     @abstractmethod
-    def write_spark(self, frame: Any, *, info: dict[str, Any], pipeline: Pipeline, schema: Any) -> int | None:
+    def write_spark(self, frame: Any, *, info: dict[str, Any], pipeline: FeaturePipeline, schema: Any) -> int | None:
         """Replace all rows by those of a Spark table."""
 
     @abstractmethod
-    def update(self, update: Update, *, info: dict[str, Any], pipeline: Pipeline) -> int | None:
+    def update(self, update: Update, *, info: dict[str, Any], pipeline: FeaturePipeline) -> int | None:
         """Replace the rows that an update makes void."""
 
     @abstractmethod
@@ -211,13 +211,13 @@ class FolderOutput(Output):
         """Beside the rows."""
         return self._folder.path / "_pipeline"
 
-    def write(self, parts: Iterable[Any], *, info: dict[str, Any], pipeline: Pipeline) -> int | None:
+    def write(self, parts: Iterable[Any], *, info: dict[str, Any], pipeline: FeaturePipeline) -> int | None:
         """Write one file with a row group per part."""
         with self.held():
             self._write(parts, info, pipeline)
         return None
 
-    def _write(self, parts: Iterable[Any], info: dict[str, Any], pipeline: Pipeline) -> None:
+    def _write(self, parts: Iterable[Any], info: dict[str, Any], pipeline: FeaturePipeline) -> None:
         import pyarrow.parquet as pq
 
         at = self._folder.begin()
@@ -236,7 +236,7 @@ class FolderOutput(Output):
             self._folder.discard()
             raise
 
-    def write_spark(self, frame: Any, *, info: dict[str, Any], pipeline: Pipeline, schema: Any) -> int | None:
+    def write_spark(self, frame: Any, *, info: dict[str, Any], pipeline: FeaturePipeline, schema: Any) -> int | None:
         """Let the executors write: they must see this folder."""
         with self.held():
             self._folder.check(schema)
@@ -251,7 +251,7 @@ class FolderOutput(Output):
                 raise
         return None
 
-    def update(self, update: Update, *, info: dict[str, Any], pipeline: Pipeline) -> int | None:
+    def update(self, update: Update, *, info: dict[str, Any], pipeline: FeaturePipeline) -> int | None:
         """Copy the rows that stay, and add the new ones."""
         source = pipeline.spec.source
         new = _as(update.rows, next(self.tables()).schema)
@@ -267,7 +267,7 @@ class FolderOutput(Output):
         """Yield the rows in pieces."""
         return self._folder.tables()
 
-    def _commit(self, schema: Any, info: dict[str, Any], pipeline: Pipeline) -> None:
+    def _commit(self, schema: Any, info: dict[str, Any], pipeline: FeaturePipeline) -> None:
         artifact.save(pipeline, self._folder.partial / "_pipeline")
         self._folder.commit({"schema": schema_text(schema), "info": info})
 
@@ -297,7 +297,7 @@ class TableOutput(Output):
         named = (self.info or {}).get("artifact")
         return Path(self.name) / ("_pipeline" if named is None else str(named))
 
-    def write(self, parts: Iterable[Any], *, info: dict[str, Any], pipeline: Pipeline) -> int | None:
+    def write(self, parts: Iterable[Any], *, info: dict[str, Any], pipeline: FeaturePipeline) -> int | None:
         """Commit the rows as they come."""
         import pyarrow as pa
 
@@ -308,11 +308,11 @@ class TableOutput(Output):
         )
         return self._committed(rows, "overwrite", info, pipeline)
 
-    def write_spark(self, frame: Any, *, info: dict[str, Any], pipeline: Pipeline, schema: Any) -> int | None:
+    def write_spark(self, frame: Any, *, info: dict[str, Any], pipeline: FeaturePipeline, schema: Any) -> int | None:
         """Commit the rows of a Spark table."""
         return self._committed(frame, "overwrite", info, pipeline)
 
-    def update(self, update: Update, *, info: dict[str, Any], pipeline: Pipeline) -> int | None:
+    def update(self, update: Update, *, info: dict[str, Any], pipeline: FeaturePipeline) -> int | None:
         """Merge the new rows."""
         return self._committed(_as(update.rows, self._table.schema()), "merge", info, pipeline)
 
@@ -323,7 +323,7 @@ class TableOutput(Output):
         for batch in self._table.batches():
             yield pa.Table.from_batches([batch])
 
-    def _committed(self, rows: Any, mode: Mode, info: dict[str, Any], pipeline: Pipeline) -> int:
+    def _committed(self, rows: Any, mode: Mode, info: dict[str, Any], pipeline: FeaturePipeline) -> int:
         source = pipeline.spec.source
         key = [name for name in (info.get("id"), source.time) if name]
         self._table.claim()
@@ -336,7 +336,7 @@ class TableOutput(Output):
                 shutil.rmtree(kept)
             raise
 
-    def _kept(self, pipeline: Pipeline) -> tuple[Path, bool]:
+    def _kept(self, pipeline: FeaturePipeline) -> tuple[Path, bool]:
         """Write the pipeline before the commit that names it: no version is ever without its own.
 
         Returns:

@@ -52,9 +52,9 @@ class Calendar(ColumnStep):
 
     def apply(self, batch: Batch, reads: tuple[str, ...], scales: Scales | None) -> dict[str, Array]:
         """Return the parts."""
-        if batch.ticks.integer:
+        if batch.axis.integer:
             raise DataError("calendar needs times, but the clock of this table is a whole number", "leave it out")
-        times = local_times(batch.times, batch.ticks.zone)
+        times = local_times(batch.times, batch.axis.zone)
         return {part.replace(":", "_"): calendar_part(times, part) for part in self.parts}
 
 
@@ -90,7 +90,7 @@ class Fourier(ColumnStep):
 
     def apply(self, batch: Batch, reads: tuple[str, ...], scales: Scales | None) -> dict[str, Array]:
         """Return the waves."""
-        every = 1 if batch.ticks.integer else batch.ticks.every
+        every = 1 if batch.axis.integer else batch.axis.every
         if every is None:
             raise ConfigError("fourier counts rows of a grid, but the rows are not resampled", "put `resample` before")
         waves = fourier(batch.times // every, self.period, self.order)

@@ -24,7 +24,7 @@ __all__ = ["Difference", "Ewm", "Lags", "Rolling"]
 class _History(ColumnStep):
     """What these steps share: the columns that they look at."""
 
-    makes: ClassVar[bool] = True
+    looks_back: ClassVar[bool] = True
     columns: list[str] | None = None
 
     def reads(self, scope: Scope) -> tuple[str, ...]:
