@@ -34,7 +34,7 @@ from serve.protocol.request import (
     parse_observe,
     whole_number,
 )
-from serve.runtime.clock import Clock
+from serve.runtime.clock import SeriesClock
 from serve.runtime.config import ServingConfig
 from serve.runtime.engine import Engine
 from serve.runtime.history import Counts
@@ -259,7 +259,9 @@ def invoked_model(body: bytes) -> str | None:
     return None if sagemaker.meant(fields) else mlflow.model_of(fields)
 
 
-def parse_invocation(body: bytes, names: mlflow.Names, clock: Clock, limits: Limits) -> tuple[bool, ForecastRequest]:
+def parse_invocation(
+    body: bytes, names: mlflow.Names, clock: SeriesClock, limits: Limits
+) -> tuple[bool, ForecastRequest]:
     """Read SageMaker's or MLflow's body: whether it is SageMaker's, and what is asked.
 
     Raises:

@@ -12,7 +12,7 @@ import numpy as np
 from autots.api import Pipeline
 from autots.reading.grid import JITTER
 from serve.protocol.errors import RequestError
-from serve.runtime.clock import FARTHEST, Clock
+from serve.runtime.clock import FARTHEST, SeriesClock
 from serve.runtime.journal import CORRECT, WITHDRAW, Journal, Row
 from serve.runtime.series import FURTHEST, Counts, SeriesState, Stored
 
@@ -38,7 +38,7 @@ class History:
     """
 
     def __init__(
-        self, pipeline: Pipeline, clock: Clock, journal: Path | None = None, *, gap: int | None = None
+        self, pipeline: Pipeline, clock: SeriesClock, journal: Path | None = None, *, gap: int | None = None
     ) -> None:
         self._pipeline, self._clock, self._gap = pipeline, clock, gap
         self._origin = pipeline.branch()
@@ -256,7 +256,9 @@ class History:
         return self._kept if self._journal is None else self._journal.again()
 
 
-def _effective(told: Iterable[tuple[str | None, list[Row]]], origin: SeriesState, clock: Clock) -> list[list[Row]]:
+def _effective(
+    told: Iterable[tuple[str | None, list[Row]]], origin: SeriesState, clock: SeriesClock
+) -> list[list[Row]]:
     """Return the actuals of each request as they would have come with what was said of them later.
 
     Args:

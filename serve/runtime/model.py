@@ -15,7 +15,7 @@ from autots.panel import Floats, Future, Panel
 from serve.protocol.errors import RequestError
 from serve.protocol.mlflow import Names
 from serve.protocol.request import Series, label_of
-from serve.runtime.clock import Clock
+from serve.runtime.clock import SeriesClock
 from serve.runtime.foreign import declared, foreign_pipeline
 from serve.runtime.history import History
 from serve.runtime.read import Reader, Ready
@@ -81,7 +81,7 @@ class Served:
         self, name: str, version: str, pipeline: Pipeline, *, journal: Path | None = None, gap: int | None = None
     ) -> None:
         self.name, self.version, self._pipeline = name, version, pipeline
-        self.clock = Clock(pipeline.schema)
+        self.clock = SeriesClock(pipeline.schema)
         self.history = History(pipeline, self.clock, journal, gap=gap)
         self._reader = Reader(pipeline.schema, pipeline.horizon, self.history, self.clock)
         self._raw: RawReader | None = None
