@@ -52,8 +52,8 @@ class WindowSpec:
         seasonal_lags: Values at the target's phase in each of the last so many periods, per season.
         rolling: Windows of means, deviations and slopes at the origin.
         calendar: Whether parts of the target's date enter.
-        norm: See scaling.Normaliser.
-        norm_window: See scaling.Normaliser.
+        norm: How windows are brought to one scale: ``scaling.Normaliser.kind``.
+        norm_window: Rows that give that scale: ``scaling.Normaliser.window``.
     """
 
     lags: int = 8
@@ -83,7 +83,7 @@ def seasons_within(task: Task, usual: int, periods: tuple[int, int]) -> tuple[li
     """Return the seasons that fit twice into ``usual`` rows, and how many periods to look back for each of the task's.
 
     Args:
-        task: Seasons, shortest first.
+        task: Its seasons count, shortest first.
         usual: Rows of the usual series.
         periods: Periods to look back in the shortest season, and in longer ones.
     """
@@ -142,7 +142,7 @@ def norm_window(task: Task, seasons: list[int], periods: int, usual: int) -> int
     """Return the rows that a window is normalised over.
 
     Args:
-        task: Its horizon.
+        task: Its horizon in rows counts, nothing else.
         seasons: Seasons that fit, shortest first.
         periods: Whole seasons (or fours of rows, without one); 0 for as many as hold two horizons, the length that did
             best on average on backtests of hourly to yearly series.
@@ -157,9 +157,9 @@ class WindowTable:
     """Turns origins and steps of one panel into a feature matrix.
 
     Args:
-        panel: The series.
-        task: Horizon and seasons.
-        spec: The features.
+        panel: The series that features are made of.
+        task: Its horizon and its seasons count.
+        spec: Which features a row has.
         future: Covariates behind the end of the panel's series, where origins reach beyond it.
         y: (N,) values without NaN to look at instead of the panel's own; ``put`` writes into them.
     """
@@ -221,10 +221,10 @@ class WindowTable:
         """Return the matrix of (origin, step) rows.
 
         Args:
-            at: (R,) origins.
+            at: (R,) origins, one for each row.
             steps: (R,) steps ahead, from 1.
-            level: (R,) from ``scale``.
-            scale: (R,) from ``scale``.
+            level: (R,) levels that ``scale`` returned for the origins.
+            scale: (R,) scales that ``scale`` returned for the origins.
             calendar: What ``calendar`` returns for these rows, if it is known already.
 
         Returns:

@@ -133,7 +133,7 @@ class SeriesClock:
         """Raise if so many steps from a moment on (or back, if negative) leave the time that can be told.
 
         Raises:
-            RequestError: They do.
+            RequestError: The steps lead out of the years 1700 to 2240.
         """
         end = moment + steps * self._spacing
         if not (-_FURTHEST < end < _FURTHEST):

@@ -40,8 +40,8 @@ class Update:
 
         Args:
             old: What was computed before.
-            id: Its id column.
-            time: Its time column.
+            id: Its id column; None for a single series.
+            time: The column with its clock.
         """
         if id is None:
             kept: pd.DataFrame = old[old[time] < self.since["all"]]
@@ -96,7 +96,7 @@ def tail(pipeline: FeaturePipeline, rows: pd.DataFrame) -> pd.DataFrame:
     filtered all are kept: how many of them will pass is not known.
 
     Args:
-        pipeline: What looks back.
+        pipeline: Whose steps say how far they look back.
         rows: All raw rows so far.
     """
     source = pipeline.spec.source
@@ -140,7 +140,7 @@ def needed(plan: FeaturePlan, history: Batch, first: dict[Any, int]) -> dict[Any
     """Return id -> the time from which on its rows are needed.
 
     Args:
-        plan: The pipeline's.
+        plan: What the pipeline does with this table.
         history: The rows so far.
         first: Id -> the first time that changes. Where series are put together, the earliest counts for all.
     """

@@ -20,8 +20,8 @@ def arrow_of(batch: Batch, columns: Sequence[str]) -> Any:
     """Return a batch as an Arrow table: id, time, columns; what is missing is null.
 
     Args:
-        batch: The series.
-        columns: Which, in order.
+        batch: The computed series, one row per time.
+        columns: Names of those that are wanted, in that order.
     """
     import pyarrow as pa
 

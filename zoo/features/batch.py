@@ -124,7 +124,7 @@ def batch_of(frame: pd.DataFrame, names: ColumnRoles, *, zone: str | None = None
 
     Args:
         frame: In any order of rows and columns.
-        names: The columns' roles.
+        names: Which columns hold id, time and target.
         zone: Zone of the calendar, for times with a zone.
 
     Raises:
@@ -171,8 +171,8 @@ def ranked(batch: Batch, same: Array, order: list[tuple[str, bool]]) -> tuple[In
     """Return the rows that share their time with another one, and the same in the order of some columns.
 
     Args:
-        batch: The series.
-        same: What ``same_time`` returned.
+        batch: The series whose rows are meant.
+        same: (N,) what ``same_time`` returned for the batch.
         order: Columns, the first one decides first, and whether large values come first. Missing values come last.
     """
     inside = np.flatnonzero(same | np.concatenate([same[1:], [False]]))
@@ -215,7 +215,7 @@ def frame_of(batch: Batch, *, like: Any = None) -> pd.DataFrame:
     """Return a batch as a frame: id, time, then the columns.
 
     Args:
-        batch: The series.
+        batch: The series whose rows are meant.
         like: A dtype for the times; datetime64[us] (with the zone, if there is one) by default.
     """
     out: dict[str, Any] = {}

@@ -22,7 +22,7 @@ def compute(plan: FeaturePlan, batch: Batch, *, last: int | None = None) -> Batc
     """Return a batch with the columns of all steps but ``scale``.
 
     Args:
-        plan: What to do.
+        plan: The steps to take, in their order.
         batch: After the row steps.
         last: Only the last rows of each series matter.
     """
@@ -135,7 +135,7 @@ def fitted_of(plan: FeaturePlan, ids: list[Array], learnt: list[dict[int, dict[s
     """Put together what was learnt from parts of the series.
 
     Args:
-        plan: What was done.
+        plan: The steps that were taken.
         ids: Of each part's series.
         learnt: What ``learn`` returned for each part.
     """

@@ -32,8 +32,8 @@ class FeaturePipeline:
         target: Column that features are made of.
         id: Column that tells series apart; None for a single one.
         zone: Where the clocks hang that the calendar means, for times with a zone.
-        source: Where ``run`` reads.
-        sink: Where ``run`` writes.
+        source: Path from which ``run`` reads; None if rows are always given.
+        sink: Folder into which ``run`` writes; None to compute only.
         engine: What ``run`` computes with.
 
     Raises:
@@ -115,7 +115,7 @@ class FeaturePipeline:
         """Return a table after the row steps, with the plan of what remains.
 
         Args:
-            table: Whatever ``zoo.tables.source.read`` takes.
+            table: Raw rows, in any form that ``zoo.tables.source.read`` takes.
             look: Shown the rows before any step.
 
         Raises:

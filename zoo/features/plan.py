@@ -18,8 +18,8 @@ class StepError(ConfigError):
     """A step does not fit the table or the steps before it.
 
     Args:
-        message: What is wrong.
-        hint: What to do.
+        message: The rule, and what was found instead.
+        hint: What the user may do about it.
         index: Position of the step.
     """
 
@@ -33,7 +33,7 @@ class Planned(NamedTuple):
 
     Args:
         place: Position in the list of steps.
-        step: The step.
+        step: The step as it was written.
         reads: Columns it looks at.
         writes: Columns it adds or replaces.
     """
@@ -107,7 +107,7 @@ def make_plan(steps: Sequence[Step], scope: Scope) -> FeaturePlan:
 
     Args:
         steps: In the order in which they are written.
-        scope: The table's columns.
+        scope: The columns that the table has.
 
     Raises:
         StepError: A step does not fit.

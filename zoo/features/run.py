@@ -42,14 +42,14 @@ class FeatureReport:
     """What a run did.
 
     Args:
-        engine: pandas or spark.
-        why: Why this one.
-        pipeline: Its hash.
+        engine: What computed, pandas or spark.
+        why: Why this engine was taken.
+        pipeline: Hash of what was computed.
         rows_in: Raw rows that were read.
         rows_out: Rows that were written.
         columns: Columns that were written.
         checksum: Of the rows of the sink, or of those written, whatever their order: equal for equal bits.
-        seconds: Wall clock.
+        seconds: What it took by the wall clock, to the millisecond.
         sink: Where they went; None if nowhere.
         version: Of the sink, if it has versions.
         sources: Path -> version, for versioned sources.

@@ -118,9 +118,9 @@ class FeatureSpec(_SpecPart):
 
     Args:
         source: Where rows come from.
-        steps: What is done.
-        sink: Where features go.
-        engine: What computes.
+        steps: What is done with the rows, in order.
+        sink: Where features go; None to compute only.
+        engine: What computes; ``auto`` decides by the table's size.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
@@ -151,8 +151,8 @@ def spec_of(said: Mapping[str, Any], lines: Lines, *, folder: Path) -> FeatureSp
     """Return the pipeline of some fields.
 
     Args:
-        said: The fields.
-        lines: Where they are.
+        said: The fields as YAML has them.
+        lines: On which line of the file each is.
         folder: Where relative paths begin.
 
     Raises:

@@ -27,7 +27,7 @@ def throughput(rows: int) -> Iterator[dict[str, Any]]:
     """Yield time and memory for 5 lags, 8 windows and 3 parts of the calendar.
 
     Args:
-        rows: Of the table.
+        rows: Rows that the table has.
     """
     frame = table(rows)
     pipeline = FeaturePipeline(steps(), id="unique_id", time="ds", target="y")
@@ -133,7 +133,7 @@ def _peak(rows: int, *, in_memory: bool) -> dict[str, Any]:
     """Measure a run in a process of its own: peak of its memory over the table's size.
 
     Args:
-        rows: Of the table.
+        rows: Rows that the table has.
         in_memory: From a file to a frame, whose own size counts; else from a file to a folder.
     """
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:

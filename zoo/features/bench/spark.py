@@ -43,7 +43,7 @@ def agreement(data: Path, spark: SparkSession) -> Iterator[dict[str, Any]]:
 
     Args:
         data: Folder of the sets.
-        spark: Spark.
+        spark: The session that computes.
 
     Raises:
         DataError: A set is not there.
@@ -105,7 +105,7 @@ def break_even(sizes: tuple[int, ...], spark: SparkSession, starting: float) -> 
 
     Args:
         sizes: Rows, at least two sizes.
-        spark: Spark.
+        spark: The session that computes.
         starting: Seconds that its start took.
     """
     found: dict[int, dict[str, float]] = {}

@@ -61,8 +61,8 @@ class EngineChoice:
     """What was chosen.
 
     Args:
-        engine: pandas or spark.
-        why: In words.
+        engine: The engine's name, pandas or spark.
+        why: The reason, for a person to read.
     """
 
     engine: str
@@ -89,7 +89,7 @@ def choose(
     engine in memory is quicker at every size that fits, on a large cluster Spark is from its break-even on.
 
     Args:
-        spec: The pipeline.
+        spec: The pipeline as it is written.
         path: The table, if it is in files.
         asked: An engine instead of the pipeline's.
         free: Bytes of memory, instead of what the machine has.

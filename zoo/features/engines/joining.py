@@ -35,7 +35,7 @@ class JoinPlace:
 
     Args:
         spark: Spark, part by part; otherwise the driver.
-        why: In words.
+        why: The reason, for a person to read.
     """
 
     spark: bool
@@ -93,8 +93,8 @@ def copied(step: Join, file: Path) -> bool:
     """Copy a joined table into one Parquet file if it is too large for this process, and return whether it was.
 
     Args:
-        step: The join.
-        file: Where to.
+        step: The join that reads the table.
+        file: The Parquet file that is written.
     """
     if step.is_read or not place(step).spark:
         return False

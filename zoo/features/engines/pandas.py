@@ -27,7 +27,7 @@ class Prepared:
     """A table after the row steps.
 
     Args:
-        batch: The series.
+        batch: The series, sorted by id and time.
         plan: What remains to be done.
         raw: Number of rows that came in.
     """
@@ -55,9 +55,9 @@ def prepare(
     """Return a table after the row steps.
 
     Args:
-        frame: Raw rows.
-        steps: All steps.
-        names: The roles.
+        frame: The rows before any step.
+        steps: All steps of the pipeline, in order.
+        names: Which columns hold id, time and target.
         zone: Zone of the calendar.
         plans: Plans of earlier tables with the same columns, and of this one afterwards.
         look: Shown the rows before any step.
@@ -122,7 +122,7 @@ def whole(
     """Return all finished series in one batch, and what was learnt.
 
     Args:
-        prepared: The table.
+        prepared: The table after the row steps.
         fitted: What the steps know.
         learning: Find it out, in the same pass.
     """

@@ -24,8 +24,8 @@ def frame_in_spark(
     """Return a source as a Spark table, the zone of its calendar, and whether its times are plain nanoseconds.
 
     Args:
-        session: Spark.
-        source: What is read.
+        session: The session that reads.
+        source: What is read, and its columns' roles.
         path: Where it is, for files and versioned tables.
         version: Of a versioned table.
 
@@ -49,7 +49,7 @@ def parquet_in_spark(
     """Return Parquet files as a Spark table, the zone of their times, and whether these are plain nanoseconds.
 
     Args:
-        session: Spark.
+        session: The session that reads.
         path: A file, a folder, a pattern or a versioned table.
         time: The column of the clock.
         version: Of a versioned table; the newest by default.

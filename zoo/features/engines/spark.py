@@ -95,9 +95,9 @@ def prepare(
     """Return a Spark table after the row steps; nothing is computed but what tells whether it can be used.
 
     Args:
-        frame: Raw rows.
-        steps: All steps.
-        names: The roles.
+        frame: The rows before any step.
+        steps: All steps of the pipeline, in order.
+        names: Which columns hold id, time and target.
         zone: Zone of the calendar; None: the times are local as they are.
         nanoseconds: Whether whole numbers in the time column are nanoseconds since 1970.
 
@@ -257,7 +257,7 @@ def digest(table: Distributed, raw: ColumnRoles) -> Digest:
     """Return what the rows were before any step: one more pass.
 
     Args:
-        table: The prepared table.
+        table: What ``prepare`` returned for the rows.
         raw: The roles that its raw rows have.
     """
     id, time = raw.id, raw.time

@@ -26,11 +26,11 @@ class State:
     """A table between two row steps.
 
     Args:
-        frame: Id, microseconds, columns.
-        names: The roles.
+        frame: Id, time in microseconds, and the columns.
+        names: Which columns hold id, time and target.
         axis: What the times mean.
-        numbers: Columns of numbers.
-        texts: Columns of text.
+        numbers: Names of the columns of numbers.
+        texts: Names of the columns of text.
         text_ids: Whether ids are text.
     """
 

@@ -14,7 +14,7 @@ def fit_scale(values: Floats, offsets: Offsets, how: str) -> Floats:
 
     Args:
         values: (N,), NaN where missing.
-        offsets: The series.
+        offsets: Where each series begins and ends.
         how: standard (mean, standard deviation), robust (median, distance of the quartiles), minmax.
     """
     from coreforecast.grouped_array import GroupedArray

@@ -36,9 +36,9 @@ class Scope:
     """The columns that a step finds.
 
     Args:
-        names: The roles.
-        numbers: Columns of numbers.
-        texts: Columns of text.
+        names: Which columns hold id, time and target.
+        numbers: Names of the columns of numbers.
+        texts: Names of the columns of text.
         looking_back: Columns made of earlier rows (lags, windows, ...): what ``scale`` takes by default.
         regular: Whether the rows lie on a grid.
     """
@@ -175,8 +175,8 @@ class ColumnStep(Step):
         """Return the written columns.
 
         Args:
-            batch: The series.
-            reads: What ``reads`` returned.
+            batch: The series after all earlier steps.
+            reads: What ``reads`` returned for the table's columns.
             scales: What the step has learnt, if it learns.
         """
 

@@ -63,7 +63,7 @@ class Fourier(ColumnStep):
 
     Args:
         period: Rows of one season.
-        order: Number of waves.
+        order: Number of waves, the k-th k times as quick as the season.
     """
 
     kind: ClassVar[str] = "fourier"

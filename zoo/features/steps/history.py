@@ -78,7 +78,7 @@ class Rolling(_History):
     """Add statistics of moving windows.
 
     Args:
-        windows: Rows.
+        windows: Lengths of the windows in rows.
         how: Of mean, std, min, max, sum, quantile:LEVEL.
         shift: 1: windows end with the row before; 0: with the row itself.
         least: Known values that a window needs; all of them by default.

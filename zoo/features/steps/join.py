@@ -59,7 +59,7 @@ class Known:
 
         Args:
             keys: (N,) keys, best in runs of equal ones.
-            times: (N,) moments.
+            times: (N,) moments at which it is asked.
             tolerance: How old a row may be.
         """
         out = np.full(len(times), -1, dtype=np.int64)
@@ -189,7 +189,7 @@ class Join(RowStep):
         """Raise where the other table lacks the key, the time, or anything to bring.
 
         Args:
-            names: Its columns.
+            names: The columns that it has.
             said: What messages call it.
 
         Raises:
@@ -206,8 +206,8 @@ class Join(RowStep):
 
         Args:
             said: What messages call the other table.
-            key: The first one.
-            time: When.
+            key: The first key that occurs twice.
+            time: The time at which it does.
             axis: What the time means.
             count: Rows that are too many.
         """

@@ -242,7 +242,7 @@ def combine(values: Floats, times: Ints, rows: Ints, count: int, how: str) -> Fl
         times: (N,) what orders them, before their own size does.
         rows: (N,) target row of each value, in any order.
         count: Number of target rows.
-        how: See ``HOWS``.
+        how: One of ``HOWS``, the value that stands for the others.
     """
     known = np.isfinite(values)
     values, times, rows = values[known], times[known], rows[known]
