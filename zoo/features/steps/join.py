@@ -63,7 +63,9 @@ class Known:
             tolerance: How old a row may be.
         """
         out = np.full(len(times), -1, dtype=np.int64)
-        change = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.empty(0, int)
+        if not len(keys):
+            return out
+        change = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
         order: Array | None = None
         if len(change) > 64 and len(change) > len(keys) // 8:
             order = np.argsort(coded(keys)[0], kind="stable")
