@@ -224,7 +224,7 @@ class Grid:
     """Where rows lie on the clock.
 
     Args:
-        freq: The clock.
+        freq: The clock on which rows are laid.
         ordinals: (N,) steps since an origin that belongs to the series (fixed steps) or to all (calendars).
         moved: (N,) whether the row lay beside its step.
         origin: (S,) time of step 0 of each series, for fixed steps.
@@ -262,7 +262,7 @@ def place(
     Args:
         codes: (N,) series of each row.
         times: (N,) datetime64[ns] or int64, in any order.
-        freq: The clock.
+        freq: The clock on which rows are laid.
         due: (S,) the time of a known step of each series (NaT, or the smallest integer, for none).
         advise: Whether a refusal may look for the clock that fits.
 
@@ -307,7 +307,7 @@ def unit_hint(numbers: npt.NDArray[Any], column: str = "frame[...]", *, dated: b
     """Return how to convert numbers that look like a clock of computers or of Excel; nothing for others.
 
     Args:
-        numbers: Times as numbers.
+        numbers: Times as numbers, in whatever unit they are.
         column: How the column is named in code.
         dated: Whether counts such as 44197 may be days of Excel.
     """

@@ -15,9 +15,9 @@ import numpy as np
 from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
 from autots.models.baseline.ragged import Ragged, weighted_quantiles
 from autots.panel import Floats, Future, Panel
-from zoo.errors import ConfigError, ModelError
+from zoo.errors import ModelError
 
-__all__ = ["ERRORS", "Baseline", "positive", "spread"]
+__all__ = ["ERRORS", "Baseline", "spread"]
 
 # Rows worked on at once: the temporaries of one chunk stay within some tens of MiB.
 _CHUNK = 1_000_000
@@ -68,17 +68,6 @@ class Baseline(Forecaster):
         """Take over the task."""
         self._task = Task.from_dict(state["task"])
         return self
-
-
-def positive(name: str, value: int | None) -> int | None:
-    """Return ``value``, None or a whole number above 0.
-
-    Raises:
-        ConfigError: It is neither.
-    """
-    if value is not None and (isinstance(value, bool) or int(value) != value or value < 1):
-        raise ConfigError(f"{name} must be a whole number above 0, but got {value!r}")
-    return value
 
 
 def spread(
