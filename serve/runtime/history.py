@@ -13,7 +13,7 @@ import numpy as np
 from autots.api import Pipeline
 from autots.reading.grid import JITTER
 from serve.protocol.errors import RequestError
-from serve.runtime.clock import FARTHEST, Clock
+from serve.runtime.clock import FARTHEST, SeriesClock
 from serve.runtime.journal import CORRECT, WITHDRAW, ActualsCodec, Observation, Row, observation_line
 from serve.runtime.series import FURTHEST, Counts, SeriesState, Stored
 from zoo.errors import ArtifactError
@@ -42,7 +42,7 @@ class SeriesHistory:
     """
 
     def __init__(
-        self, pipeline: Pipeline, clock: Clock, journal: Path | None = None, *, gap: int | None = None
+        self, pipeline: Pipeline, clock: SeriesClock, journal: Path | None = None, *, gap: int | None = None
     ) -> None:
         self._pipeline, self._clock, self._gap = pipeline, clock, gap
         self._origin = pipeline.branch()
@@ -297,7 +297,7 @@ def _opened(path: Path) -> Journal[Observation]:
     return Journal(path, ActualsCodec(), mode=0o600)
 
 
-def _effective(told: Iterable[Observation], origin: SeriesState, clock: Clock) -> list[list[Row]]:
+def _effective(told: Iterable[Observation], origin: SeriesState, clock: SeriesClock) -> list[list[Row]]:
     """Return the actuals of each request as they would have come with what was said of them later.
 
     Args:
