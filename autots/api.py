@@ -16,9 +16,9 @@ import pandas as pd
 
 from autots.metrics import metric as known_metric
 from autots.models.base import DEFAULT_LEVELS
-from autots.panel.build import read_panel
-from autots.panel.schema import id_columns
 from autots.pipeline import Pipeline
+from autots.reading.read import read_panel
+from autots.reading.schema import id_columns
 from autots.report.terminal import Live, Progress, Silent
 from autots.search.fit import Run, Settings, fit
 from autots.search.folder import PIPELINE, check_writable, write_run

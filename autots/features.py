@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from autots.panel.panel import Panel
-from autots.panel.schema import Schema
+from autots.reading.schema import Schema
 from zoo.errors import ArtifactError, ConfigError, DataError
 from zoo.features.append import tail
 from zoo.features.artifact import load, save

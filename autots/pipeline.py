@@ -22,9 +22,9 @@ from autots.metrics import METRICS, Sums, coverage, season_scale
 from autots.models.base import State, Task
 from autots.models.catalog import create, fit_here
 from autots.panel import Floats, Future, Panel
-from autots.panel.ids import joined
-from autots.panel.repair import NothingNewError
-from autots.panel.schema import Schema
+from autots.reading.ids import joined
+from autots.reading.repair import NothingNewError
+from autots.reading.schema import Schema
 from zoo.errors import ConfigError
 from zoo.places import local_path
 

@@ -38,8 +38,8 @@ def check(
     """Judge each column and the target; status 1 if a column must not be used."""
     from autots.commands.screen import on_screen
     from autots.eligibility import earlier_version, examine
-    from autots.panel.build import read_panel
-    from autots.panel.schema import id_columns
+    from autots.reading.read import read_panel
+    from autots.reading.schema import id_columns
     from autots.report.found import told
     from autots.report.terminal import print_found
     from zoo.tables.source import read

@@ -13,9 +13,9 @@ from autots.eligibility.report import Eligibility, Verdict
 from autots.eligibility.revisions import judge_revisions
 from autots.eligibility.sample import sample_of
 from autots.eligibility.target import judge_target
-from autots.panel.columns import read_numbers
-from autots.panel.layouts import Columns
-from autots.panel.schema import Ingested
+from autots.reading.columns import read_numbers
+from autots.reading.layouts import ColumnRoles
+from autots.reading.schema import Ingested
 from zoo.tables.source import Table, read
 from zoo.tables.versioned import Table as Versioned
 from zoo.tables.versioned import is_table
@@ -36,7 +36,7 @@ def examine(table: Table, read_as: Ingested, *, horizon: int, before: Table | No
 
     Example:
         >>> import numpy as np
-        >>> from autots.panel.build import read_panel
+        >>> from autots.reading.read import read_panel
         >>> y = np.random.default_rng(0).normal(size=300).cumsum()
         >>> table = pd.DataFrame({"ds": pd.date_range("2024", periods=300), "y": y, "next": np.roll(y, -1)})
         >>> found = examine(table, read_panel(table), horizon=7)
@@ -83,7 +83,7 @@ def earlier_version(data: Any) -> Table | None:
     return None
 
 
-def _series(table: pd.DataFrame, columns: Columns) -> Any:
+def _series(table: pd.DataFrame, columns: ColumnRoles) -> Any:
     """Return what names the series of each row, or None where the table has no column for it."""
     if not columns.ids or not all(name in table.columns for name in columns.ids):
         return None

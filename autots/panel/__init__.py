@@ -1,21 +1,6 @@
-"""The data type: users' layouts <-> flat arrays and offsets."""
+"""The data type: series as flat arrays and offsets, their clock, their seasons."""
 
-from autots.panel.build import Ingested, read_panel
 from autots.panel.frequency import Frequency, Times
 from autots.panel.panel import Floats, Future, Ints, Panel
-from autots.panel.repair import DataReport, Finding
-from autots.panel.schema import Schema
 
-__all__ = [
-    "DataReport",
-    "Finding",
-    "Floats",
-    "Frequency",
-    "Future",
-    "Ingested",
-    "Ints",
-    "Panel",
-    "Schema",
-    "Times",
-    "read_panel",
-]
+__all__ = ["Floats", "Frequency", "Future", "Ints", "Panel", "Times"]

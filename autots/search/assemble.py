@@ -19,7 +19,7 @@ from autots.search.board import Board, Entry
 from autots.search.engine import Search
 from autots.search.trial import Fitted, Request
 from zoo.clock import Deadline
-from zoo.search.drivers import Driver
+from zoo.workers import Workers
 
 __all__ = ["Assembly", "Member", "assemble", "refit_seconds", "reserve"]
 
@@ -138,7 +138,7 @@ def reserve(search: Search, workers: int) -> float:
 def assemble(
     board: Board,
     panel: Panel,
-    driver: Driver | None,
+    driver: Workers | None,
     deadline: Deadline,
     *,
     seed: int,
@@ -285,7 +285,7 @@ def _ages(entry: Entry) -> float:
     return _LOCAL_AGES if family_class(entry.family).local else 1.0
 
 
-def _submit(entry: Entry, driver: Driver, seconds: float, seed: int) -> None:
+def _submit(entry: Entry, driver: Workers, seconds: float, seed: int) -> None:
     """Give a searched member to the workers; the trivial ones are fitted here."""
     if entry.number >= 0:
         left = max(seconds, 0.5)
@@ -298,7 +298,7 @@ def _collect(
     spare: list[int],
     board: Board,
     panel: Panel,
-    driver: Driver | None,
+    driver: Workers | None,
     deadline: Deadline,
     *,
     seed: int,

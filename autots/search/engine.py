@@ -31,7 +31,7 @@ from autots.search.trial import Request, answer
 from zoo.clock import Deadline
 from zoo.errors import ArtifactError, ZooError
 from zoo.search import FailureKind, Study
-from zoo.search.drivers import Driver, Event
+from zoo.workers import Event, Workers
 
 __all__ = ["Search", "first_entries"]
 
@@ -114,7 +114,7 @@ class Search:
     _final: dict[int, float] = field(default_factory=dict)
     _waiting: list[_Job] = field(default_factory=list)
 
-    def run(self, driver: Driver, *, reserve: Callable[[Search, int], float]) -> None:
+    def run(self, driver: Workers, *, reserve: Callable[[Search, int], float]) -> None:
         """Try candidates until ``reserve`` seconds are left, the patience ends, or the user interrupts.
 
         Args:
@@ -148,7 +148,7 @@ class Search:
             self._fail(job, FailureKind.BUDGET, "the budget ended before it began", 0.0)
         self._waiting.clear()
 
-    def _drain(self, driver: Driver) -> None:
+    def _drain(self, driver: Workers) -> None:
         """Let trials end that are about to: their deadline is now, and a killed worker takes seconds to come back."""
         end = self.deadline.elapsed + _GRACE
         while self._jobs and self.deadline.elapsed < end:
@@ -223,7 +223,7 @@ class Search:
         found = np.flatnonzero(np.isfinite(actual).any(axis=(0, 2)))
         return found if len(found) else np.arange(self.panel.n_series)
 
-    def _submit(self, driver: Driver, left: float) -> bool:
+    def _submit(self, driver: Workers, left: float) -> bool:
         """Give a worker something to do; False where nothing is worth starting."""
         if self.most_trials is not None and len(self._jobs) + len(self.board.entries) >= self.most_trials:
             return False
@@ -395,7 +395,7 @@ class Search:
         """The weights of what would be delivered now, about, by the number of the entry."""
         return self._final
 
-    def _show(self, driver: Driver) -> None:
+    def _show(self, driver: Workers) -> None:
         best = self.board.best
         score, name = (None, "") if best is None else (best.score, best.model)
         together = (self.board.objective.metric.root and self._best_loss**0.5) or self._best_loss

@@ -21,9 +21,9 @@ from autots.metrics.metrics import Owa
 from autots.models.base import DEFAULT_LEVELS, Task
 from autots.models.catalog import fit_here
 from autots.panel import Panel
-from autots.panel.schema import Ingested
 from autots.panel.season import detect_seasons
 from autots.pipeline import Pipeline
+from autots.reading.schema import Ingested
 from autots.recipes import baselines, portfolio, search_space
 from autots.report import Facts
 from autots.report.terminal import Progress
@@ -35,7 +35,7 @@ from autots.search.outcome import facts_of, trivial_facts
 from autots.search.recent import MORE_TIME, late, recent_rows
 from zoo.clock import Deadline
 from zoo.errors import ClusterError, ConfigError
-from zoo.search.drivers import Driver
+from zoo.workers import Workers
 
 __all__ = ["Run", "Settings", "fit"]
 
@@ -262,7 +262,7 @@ def _search(
 def _assembled(
     board: Board,
     panel: Panel,
-    driver: Driver | None,
+    driver: Workers | None,
     search: Search | None,
     settings: Settings,
     run: Run,
@@ -317,7 +317,7 @@ def _described(settings: Settings, panel: Panel, task: Task) -> dict[str, Any]:
 
 def _driver(
     stack: ExitStack, panel: Panel, plan: Plan, task: Task, settings: Settings, run: Run, messages: list[str]
-) -> Driver | None:
+) -> Workers | None:
     """Start the workers; None where the budget ends before they could finish a trial."""
     from zoo.cluster import connect, is_connected
 
@@ -329,7 +329,7 @@ def _driver(
         return _inline(stack, payload, deadline)
     if deadline.remaining < (_STARTED_SECONDS if is_connected() else _START_SECONDS):
         return None
-    from zoo.search.drivers import Pool
+    from zoo.workers import Pool
 
     patience = max(_PATIENCE * deadline.remaining, _START_SECONDS)
     try:
@@ -347,11 +347,11 @@ def _driver(
     )
 
 
-def _inline(stack: ExitStack, payload: Mapping[str, Any], deadline: Deadline) -> Driver | None:
+def _inline(stack: ExitStack, payload: Mapping[str, Any], deadline: Deadline) -> Workers | None:
     """Return a driver in this process; None where not even its imports would end in time."""
     if deadline.remaining < _IMPORT_SECONDS:
         return None
-    from zoo.search.drivers import Inline
+    from zoo.workers import Inline
 
     return stack.enter_context(Inline("autots.search.trial:setup", payload=payload))
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from autots.evaluate import Backtest, Objective, Part
 from autots.panel import Floats, Panel
-from autots.panel.repair import DataReport
+from autots.reading.report import DataReport
 from autots.report import Facts, Window
 from autots.search.assemble import Assembly
 from autots.search.board import Board, Entry, short

@@ -51,7 +51,7 @@ class Fitted:
 
 
 def setup(payload: Mapping[str, Any]) -> Callable[[Request], Backtest | Fitted]:
-    """Return the worker's function; see ``zoo.search.drivers.Driver``.
+    """Return the worker's function; see ``zoo.workers.Workers``.
 
     The payload has ``panel``, ``plan`` (or None), ``task`` and ``threads``.
     """

@@ -16,7 +16,7 @@ __all__ = ["Answer", "ModelForecasts", "dumps"]
 
 @dataclass(frozen=True)
 class ModelForecasts:
-    """ModelForecasts of S series by one model, or by a combination.
+    """Forecasts of S series by one model, or by a combination.
 
     Args:
         model: Its name.

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from autots.panel.ids import joined, parted
+from autots.reading.ids import joined, parted
 from serve.protocol.answer import Answer, dumps
 from serve.protocol.errors import RequestError
 from serve.protocol.iso import shown

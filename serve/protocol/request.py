@@ -16,7 +16,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from autots.panel import Floats
-from autots.panel.ids import joined
+from autots.reading.ids import joined
 from serve.protocol.errors import RequestError
 from serve.protocol.iso import shown
 

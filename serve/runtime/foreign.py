@@ -22,8 +22,8 @@ from pydantic import ValidationError
 from autots.ensemble import Ensemble, Member
 from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
 from autots.panel import Floats, Future, Panel
-from autots.panel.build import read_panel
 from autots.pipeline import Pipeline
+from autots.reading.read import read_panel
 from autots.report import Facts
 from serve.runtime.manifest import Declaration, TorchDeclaration
 from serve.runtime.torch_model import TorchModel

@@ -10,7 +10,7 @@ from threading import RLock
 import numpy as np
 
 from autots.api import Pipeline
-from autots.panel.grid import JITTER
+from autots.reading.grid import JITTER
 from serve.protocol.errors import RequestError
 from serve.runtime.clock import FARTHEST, Clock
 from serve.runtime.journal import CORRECT, WITHDRAW, Journal, Row

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from autots.panel import Floats, Future, Ints, Panel
-from autots.panel.numerals import parse
-from autots.panel.schema import Schema
+from autots.reading.numerals import parse
+from autots.reading.schema import Schema
 from serve.protocol.errors import RequestError
 from serve.protocol.iso import shown
 from serve.protocol.request import Series

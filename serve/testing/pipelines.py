@@ -18,7 +18,7 @@ from autots.models.base import DEFAULT_LEVELS, Task
 from autots.models.catalog import fit_here
 from autots.models.local import predict_local
 from autots.panel import Panel
-from autots.panel.build import read_panel
+from autots.reading.read import read_panel
 from autots.report import Facts
 
 __all__ = ["fitted", "hourly", "of_panel"]

@@ -17,6 +17,7 @@ PLATFORM = [
     ("clock", "chance", "commands", "places"),
     ("spec",),
     ("cluster",),
+    ("workers",),
     ("tables",),
     ("features",),
     ("search",),
@@ -29,6 +30,7 @@ PLATFORM = [
 ]
 TENANT = [
     ("panel",),
+    ("reading",),
     ("features",),
     ("metrics",),
     ("eligibility",),
@@ -42,7 +44,6 @@ TENANT = [
     ("pipeline",),
     ("search",),
     ("api",),
-    ("bench",),
     ("commands",),
     ("cli",),
 ]
@@ -54,14 +55,20 @@ WIRE = [
     ("app",),
     ("testing",),
     ("deployments",),
-    ("bench",),
     ("commands",),
     ("cli",),
 ]
-PACKAGES = ("zoo", "autots", "serve")
+#: The benchmarks know everything and nothing knows them.
+BENCHMARKS = [
+    ("accuracy", "handover", "search"),
+    ("eligibility", "features", "online", "serve", "speed"),
+    ("command",),
+    ("cli",),
+]
+PACKAGES = ("zoo", "autots", "serve", "benchmarks")
 LAYERS = {
     f"{package}.{room}": i
-    for package, layers in zip(PACKAGES, (PLATFORM, TENANT, WIRE), strict=True)
+    for package, layers in zip(PACKAGES, (PLATFORM, TENANT, WIRE, BENCHMARKS), strict=True)
     for i, layer in enumerate(layers)
     for room in layer
 }
@@ -73,8 +80,8 @@ HEAVY = {
 }  # fmt: skip
 #: The modules that wrap one heavy library; they are imported lazily instead.
 WRAPPERS = {
-    "zoo.search.drivers.trainable": "ray",
-    "zoo.search.drivers.tune": "ray",
+    "zoo.search.runners.trainable": "ray",
+    "zoo.search.runners.tune": "ray",
     "zoo.search.evidence": "optuna",
     "zoo.search.opening": "optuna",
     "zoo.search.replay": "optuna",
@@ -98,15 +105,15 @@ WRAPPERS = {
 }
 #: Where a library may be imported at all.
 HOMES = {
-    "ray": ("zoo.cluster", "zoo.search.drivers", "zoo.search.bench.overhead", "zoo.tables", "serve.deployments"),
-    "pyspark": ("zoo.features", "zoo.tables", "zoo.cluster"),
+    "ray": ("zoo.cluster", "zoo.workers", "zoo.search.runners", "zoo.tables", "serve.deployments", "benchmarks"),
+    "pyspark": ("zoo.features", "zoo.tables", "zoo.cluster", "benchmarks"),
     "holidays": ("zoo.features.kernels",),
     "deltalake": ("zoo.tables",),
     "raydp": ("zoo.cluster", "zoo.tables"),
-    "optuna": ("zoo.search", "zoo.testing"),
+    "optuna": ("zoo.search", "zoo.testing", "benchmarks"),
     "lightgbm": ("autots.models.tabular", "autots.search.trial"),
     "statsforecast": ("autots.models.statistical", "autots.search.trial"),
-    "torch": ("autots.models.neural", "autots.search.trial", "zoo.search.bench", "serve.runtime", "serve.testing"),
+    "torch": ("autots.models.neural", "autots.search.trial", "benchmarks", "serve.runtime", "serve.testing"),
 }
 UNSAFE = {"pickle", "cPickle", "_pickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}
 
@@ -189,7 +196,9 @@ def test_a_room_imports_only_rooms_below(module):
         if package == "autots":
             assert not mine.startswith("zoo."), f"{module} imports {name}: the platform does not know its tenants"
         if package == "serve":
-            assert mine.startswith("serve."), f"{module} imports {name}: only serve imports serve"
+            assert mine.startswith(("serve.", "benchmarks.")), f"{module} imports {name}: only serve imports serve"
+        if package == "benchmarks":
+            assert mine.startswith("benchmarks."), f"{module} imports {name}, which is not installed"
         if package in PACKAGES and package == mine.split(".")[0] and other != mine:
             assert "." in name, f"{module} imports the root of its own package"
             assert LAYERS[other] < LAYERS[mine], f"{module} imports {name}, which is not below it"
@@ -231,7 +240,7 @@ def test_heavy_libraries_are_imported_where_they_belong_and_lazily(module):
 
 def test_importing_the_public_names_loads_no_heavy_library():
     code = (
-        "import sys, autots, autots.api, zoo.cli, zoo.search, zoo.search.drivers, zoo.cluster;"
+        "import sys, autots, autots.api, zoo.cli, zoo.search, zoo.workers, zoo.cluster;"
         f"print(sorted({HEAVY!r} & set(sys.modules)))"
     )
     import sys

@@ -108,7 +108,7 @@ def main() -> None:
     import optuna
     import ray
 
-    import zoo.search.drivers.trainings
+    import zoo.search.runners.pool
     import zoo.search.suggest
 
     assert optuna and ray and zoo

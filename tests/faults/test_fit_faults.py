@@ -29,7 +29,7 @@ from autots.recipes.space import search_space
 from zoo.cluster import Session
 from zoo.errors import ArtifactError
 from zoo.search import FailureKind, Study, TrialRecord
-from zoo.search.drivers import Pool
+from zoo.workers import Pool
 
 Environment = dict[str, str]
 
@@ -236,7 +236,7 @@ def test_faulty_models_cost_their_trials_and_not_the_run(
 
     order = [Candidate("linear_direct"), *(Candidate(name) for name in faulty_families.FAULTS), Candidate("auto_theta")]
     monkeypatch.setattr(catalog, "CATALOG", faulty_families.patched())
-    monkeypatch.setattr("zoo.search.drivers.Pool", pool)
+    monkeypatch.setattr("zoo.workers.Pool", pool)
     monkeypatch.setattr("autots.search.fit.portfolio", lambda *args, **kwargs: Portfolio(tuple(order), (), {}))
     started = time.monotonic()
     AutoTS(12, budget=30, out=tmp_path, workers=2).fit(air_passengers)
@@ -282,8 +282,8 @@ def saved(tmp_path_factory: pytest.TempPathFactory, air_passengers: Path) -> Pat
     """A pipeline with a learned member that was saved; made in this process."""
     from autots.ensemble import Ensemble, Member
     from autots.models.base import Context, Task
-    from autots.panel.build import read_panel
     from autots.pipeline import Pipeline
+    from autots.reading.read import read_panel
     from autots.search.outcome import trivial_facts
 
     read = read_panel(air_passengers, horizon=12)

@@ -13,8 +13,8 @@ import pytest
 
 from zoo.cluster import Session
 from zoo.errors import ClusterError
-from zoo.search.drivers import Pool
-from zoo.testing.drivers import SETUP, collect
+from zoo.testing.workers import SETUP, collect
+from zoo.workers import Pool
 
 pytestmark = pytest.mark.ray
 

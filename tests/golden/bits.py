@@ -63,7 +63,7 @@ def tables() -> dict[str, tuple[pd.DataFrame, dict[str, Any]]]:
 
 def reading() -> Iterator[tuple[str, str]]:
     """Panels of tables."""
-    from autots.panel import read_panel
+    from autots.reading import read_panel
 
     for name, (table, options) in tables().items():
         got = read_panel(table, horizon=6, **options)
@@ -77,7 +77,8 @@ def forecasts() -> Iterator[tuple[str, str]]:
     from autots.models.base import Task
     from autots.models.catalog import families, fit_here
     from autots.models.local import predict_local
-    from autots.panel import Future, read_panel
+    from autots.panel import Future
+    from autots.reading import read_panel
 
     for name in ("co2", "elnino", "shop", "odd"):
         table, options = tables()[name]

@@ -11,7 +11,8 @@ from statsmodels.tools import eval_measures
 from autots.metrics import METRICS, season_scale
 from autots.models.base import Context, Task
 from autots.models.catalog import create
-from autots.panel import Future, read_panel
+from autots.panel import Future
+from autots.reading import read_panel
 
 LEVELS = (0.1, 0.5, 0.9)
 

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
-from autots.panel import read_panel
+from autots.reading import read_panel
 from zoo.errors import ZooError
 
 EXAMPLES = int(os.environ.get("READING_EXAMPLES", "60"))

@@ -9,7 +9,7 @@ import pandas as pd
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from autots.panel import read_panel
+from autots.reading import read_panel
 from zoo.errors import ZooError
 
 law = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

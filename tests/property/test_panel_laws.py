@@ -8,7 +8,7 @@ import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autots.panel import read_panel
+from autots.reading import read_panel
 
 FREQS = ("30min", "h", "D", "B", "W-TUE", "MS", "ME", "QE-DEC", "YS-JAN")
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -12,9 +12,9 @@ import pyarrow.dataset as dataset
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from autots.panel import read_panel
-from autots.panel.columns import read_numbers
-from autots.panel.ids import joined, parted
+from autots.reading import read_panel
+from autots.reading.columns import read_numbers
+from autots.reading.ids import joined, parted
 from zoo.errors import DataError
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autots.panel import read_panel
+from autots.reading import read_panel
 from serve.client.frames import Columns, Forecasts, series_of
 from serve.testing.caller import served
 from serve.testing.pipelines import of_panel

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serve.bench.routing import Simulation, routing_figures
+from benchmarks.serve.routing import Simulation, routing_figures
 from serve.routing import (
     AnyRouter,
     Canary,

@@ -15,16 +15,16 @@ from zoo.search.study import Study
 if TYPE_CHECKING:
     from zoo.cluster import Session
 
-__all__ = ["DRIVERS", "Ending", "RunOptions", "run"]
+__all__ = ["RUNNERS", "Ending", "RunOptions", "run"]
 
 #: Why a run came to its end.
 Ending: TypeAlias = Literal["done", "interrupted"]
 #: Name -> module with ``drive(study, train, options) -> Ending``, imported when it is used.
-DRIVERS: Mapping[str, str] = {
-    "inline": "zoo.search.drivers.inline",
-    "pool": "zoo.search.drivers.trainings",
-    "tune": "zoo.search.drivers.tune",
-    "virtual": "zoo.search.drivers.virtual",
+RUNNERS: Mapping[str, str] = {
+    "inline": "zoo.search.runners.inline",
+    "pool": "zoo.search.runners.pool",
+    "tune": "zoo.search.runners.tune",
+    "virtual": "zoo.search.runners.virtual",
 }
 
 
@@ -95,8 +95,8 @@ def run(
         ConfigError: An argument is wrong, or the cluster can never give the resources.
         ClusterError: The cluster cannot be reached, or gives no room.
     """
-    if driver not in DRIVERS:
-        raise ConfigError(f"a driver must be one of {', '.join(DRIVERS)}, but got {driver!r}", "choose one of them")
+    if driver not in RUNNERS:
+        raise ConfigError(f"a driver must be one of {', '.join(RUNNERS)}, but got {driver!r}", "choose one of them")
     if not callable(train):
         raise ConfigError(f"a training must be a function, but got {train!r}", "pass the function itself")
     base = options or RunOptions()
@@ -115,5 +115,5 @@ def run(
     if study.done:
         return "done"
     drive: Callable[[Study, Callable[[Any], Any], RunOptions], Ending]
-    drive = importlib.import_module(DRIVERS[driver]).drive
+    drive = importlib.import_module(RUNNERS[driver]).drive
     return drive(study, train, merged)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from autots.datasets import DEMOS, demos, load
-from autots.panel import read_panel
+from autots.reading import read_panel
 from zoo.errors import ConfigError
 
 SHAPES = {

@@ -10,7 +10,7 @@ from autots.models.base import Context, Task
 from autots.models.catalog import create, families
 from autots.models.state import dump, load
 from autots.panel import Future
-from autots.panel.build import read_panel
+from autots.reading.read import read_panel
 from zoo.errors import ConfigError, ModelError
 
 

@@ -15,8 +15,8 @@ from autots.evaluate import Objective, Plan, plan_cutoffs, targets_of
 from autots.metrics import METRICS
 from autots.models.base import Task
 from autots.panel import Panel
-from autots.panel.build import read_panel
-from autots.panel.schema import Ingested
+from autots.reading.read import read_panel
+from autots.reading.schema import Ingested
 from autots.recipes import baselines
 from autots.report.terminal import Silent
 from autots.search import assemble, engine, recent
@@ -27,7 +27,7 @@ from autots.search.interrupt import Interrupt
 from autots.testing.forecasters import panel_of
 from zoo.clock import Deadline, ManualClock
 from zoo.errors import ClusterError
-from zoo.search.drivers import Inline
+from zoo.workers import Inline
 
 TASK = Task(horizon=3, seasons=(4,), levels=(0.1, 0.5, 0.9))
 

@@ -9,7 +9,7 @@ from autots.ensembles import ROUNDS, ensemble_weights
 from autots.evaluate import Objective, Plan, plan_cutoffs, targets_of
 from autots.metrics import METRICS
 from autots.models.base import Task
-from autots.panel import DataReport
+from autots.reading import DataReport
 from autots.recipes import Candidate, Portfolio, baselines, search_space
 from autots.report.terminal import Silent
 from autots.search import trial as work
@@ -21,7 +21,7 @@ from autots.testing.forecasters import example_panel, panel_of
 from zoo.clock import Deadline, ManualClock
 from zoo.errors import ArtifactError
 from zoo.search import FailureKind, Study
-from zoo.search.drivers import Inline
+from zoo.workers import Inline
 
 TASK = Task(horizon=5, seasons=(4,), levels=(0.1, 0.5, 0.9))
 PANEL = example_panel()

@@ -17,14 +17,14 @@ import pytest
 from zoo.cluster import Session, connect
 from zoo.cluster import session as module
 from zoo.errors import ClusterError, ConfigError
-from zoo.search.drivers import Pool
+from zoo.workers import Pool
 
 _ROOT = Path(__file__).parents[3]
 _CODE = """
 import sys
 from zoo.cluster import connect
-from zoo.search.drivers import Pool
-from zoo.testing.drivers import SETUP, collect
+from zoo.workers import Pool
+from zoo.testing.workers import SETUP, collect
 with connect(workers=2) as session:
     assert session.embedded
     with Pool(session, SETUP, workers=2) as pool:
@@ -116,8 +116,8 @@ def test_a_running_context_is_adopted_and_left_running(session: Session) -> None
 def test_another_process_joins_over_ray_address_and_leaves_it_running(session: Session) -> None:
     code = (
         "from zoo.cluster import connect\n"
-        "from zoo.search.drivers import Pool\n"
-        "from zoo.testing.drivers import SETUP, collect\n"
+        "from zoo.workers import Pool\n"
+        "from zoo.testing.workers import SETUP, collect\n"
         "with connect(workers=7) as session, Pool(session, SETUP, workers=1) as pool:\n"
         "    pool.submit('k', ('echo', 41))\n"
         "    print(session.embedded, session.cpus, collect(pool, 1)['k'].result)\n"
@@ -131,7 +131,7 @@ def test_another_process_joins_over_ray_address_and_leaves_it_running(session: S
 @pytest.mark.ray
 def test_pools_of_one_session_follow_each_other(session: Session) -> None:
     for _ in range(2):
-        with Pool(session, "zoo.testing.drivers:echo_setup", workers=1) as pool:
+        with Pool(session, "zoo.testing.workers:echo_setup", workers=1) as pool:
             pool.submit("k", ("echo", 1))
             assert [event.result for event in pool.wait(60)] == [1]
 

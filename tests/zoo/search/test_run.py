@@ -14,13 +14,13 @@ from zoo.cluster import Session
 from zoo.errors import ConfigError
 from zoo.search import Budget, Float, Metric, Result, Space, Study, StudyOptions, Trial
 from zoo.search.checkpoints import CheckpointStore, pack, unpack
-from zoo.search.drivers import trainings
 from zoo.search.progress import Progress
 from zoo.search.replay import replay
 from zoo.search.resources import Resources
 from zoo.search.run import RunOptions, run
+from zoo.search.runners import pool as runner
 from zoo.search.samplers import TPESampler
-from zoo.testing.trainings import PauseOnce
+from zoo.testing.runners import PauseOnce
 
 SPACE = Space(x=Float(0.0, 1.0))
 
@@ -128,14 +128,14 @@ def continued(trial: Trial) -> Result:
 def test_workers_that_do_not_see_the_studys_folder_send_and_get_checkpoints(
     session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Elsewhere(trainings.Marked):
+    class Elsewhere(runner.FolderMark):
         """As on another machine: the workers do not find the driver's mark."""
 
         def __init__(self, store: CheckpointStore | None) -> None:
             super().__init__(store)
             self.store = (str(tmp_path / "not here"), str(tmp_path / "not here" / "mark"))
 
-    monkeypatch.setattr(trainings, "Marked", Elsewhere)
+    monkeypatch.setattr(runner, "FolderMark", Elsewhere)
     with Study.open(tmp_path / "study.journal", SPACE, budget=2, stopper=PauseOnce(2)) as study:
         run(study, continued, options=RunOptions(workers=1, session=session, quiet=True))
         assert study.checkpoints is not None

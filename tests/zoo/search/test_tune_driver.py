@@ -19,7 +19,7 @@ from zoo.search import FailureKind, Float, Metric, Space, Study, Trial
 from zoo.search.replay import replay
 from zoo.search.resources import Resources
 from zoo.search.run import RunOptions, run
-from zoo.testing.trainings import PauseOnce
+from zoo.testing.runners import PauseOnce
 
 SPACE = Space(x=Float(0.0, 1.0))
 

@@ -13,7 +13,7 @@ from zoo.places import local_path
 from zoo.search.commands.show import state_data, state_text
 from zoo.search.commands.spec import Plan, read_spec, spec_of
 from zoo.search.insight.view import View
-from zoo.search.run import DRIVERS, run
+from zoo.search.run import RUNNERS, run
 from zoo.search.study import Study
 from zoo.spec.lines import Lines
 
@@ -21,7 +21,7 @@ __all__ = ["resume_study", "run_study"]
 
 _Budget = Annotated[str | None, typer.Option(help="Trials (200) or a duration (2h), instead of the file's.")]
 _Workers = Annotated[int | None, typer.Option(help="Trainings at a time; as many as the cluster has room for.")]
-_Driver = Annotated[str | None, typer.Option(help=f"{', '.join(DRIVERS)}.")]
+_Driver = Annotated[str | None, typer.Option(help=f"{', '.join(RUNNERS)}.")]
 
 
 def run_study(

@@ -1,0 +1,1 @@
+"""Who runs a study's trainings, one module per name of ``zoo.search.run(driver=…)``: each offers ``drive``."""
