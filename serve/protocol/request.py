@@ -283,7 +283,7 @@ def flat_series(ids: Sequence[Any] | None, y: Floats, sizes: Any, start: Any) ->
     names = [label_of(i) for i in ids] if ids is not None else [""] if n == 1 else [f"series_{i}" for i in range(n)]
     keys = [i if isinstance(i, list | dict) else None for i in ids] if ids is not None else [None] * n
     ends = np.cumsum(sizes).tolist()
-    begins = [0, *ends[:-1]]
+    begins = [0, *ends][:n]
     return [Series(i, y[a:b], s, key=k) for i, a, b, s, k in zip(names, begins, ends, starts, keys, strict=True)]
 
 
