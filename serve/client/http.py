@@ -53,7 +53,7 @@ class Client(EndpointCalls):
         url: Of the endpoint, ``http://127.0.0.1:8000``.
         token: Sent as a bearer token.
         timeout: Seconds for a call with all its attempts; the server stops working on it then, too.
-        retry: How often.
+        retry: How often and how patiently is asked again; six attempts if left out.
         transport: In place of the network, for tests: ``httpx.ASGITransport`` or ``httpx.MockTransport``.
 
     Raises:
@@ -92,8 +92,8 @@ class Client(EndpointCalls):
             data: A long table, series in the wire's form, or the ids of series that the server knows.
             horizon: Steps; the pipeline's own where not given.
             quantiles: Levels; the pipeline's own where not given.
-            model: ``name`` or ``name@version``.
-            models: Several at once.
+            model: ``name`` or ``name@version``; the server's first model where not given.
+            models: Several models that answer at once, or ``"all"``.
             combine: What becomes of several models' answers.
             columns: The table's column names.
             future: Known covariates over the horizon.

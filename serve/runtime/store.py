@@ -57,9 +57,9 @@ class ReloadPlan:
 
     Args:
         config: What asked for them.
-        known: All versions.
+        known: All versions, in memory or not -> how they are served.
         default: The version that a bare name means.
-        live: Those in memory.
+        live: The versions in memory, the least recently used first.
         refused: ``name@version`` -> why it does not take over.
     """
 
