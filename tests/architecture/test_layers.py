@@ -21,8 +21,9 @@ from tests.architecture.house import (
 #: Rooms from the ground up; a room imports rooms further down only. Rooms in one line do not know each other.
 PLATFORM = [
     ("errors",),
-    ("clock", "chance", "commands", "places"),
-    ("page",),
+    ("clock", "chance", "commands", "places", "locks", "interrupt"),
+    ("files", "page"),
+    ("journal",),
     ("spec",),
     ("series",),
     ("cluster",),

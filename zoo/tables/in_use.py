@@ -6,12 +6,13 @@ neither have folders on most network file systems: there vacuum takes it that so
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from zoo.locks import lock
 
 __all__ = ["alone", "while_working", "working"]
 
@@ -22,10 +23,8 @@ def working(path: str) -> Iterator[None]:
     fd = _opened(path)
     try:
         if fd is not None:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_SH)
-            except OSError:
-                pass  # no locks here: vacuum cannot have one either
+            with suppress(OSError):  # no locks here: vacuum cannot have one either
+                lock(fd, shared=True)
         yield
     finally:
         if fd is not None:
@@ -43,12 +42,10 @@ def alone(path: str) -> Iterator[bool]:
     """Yield whether nobody is at work; nobody begins inside, if so."""
     fd = _opened(path)
     try:
-        free = fd is not None
+        free = False
         if fd is not None:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                free = False
+            with suppress(OSError):
+                free = lock(fd, wait=False)
         yield free
     finally:
         if fd is not None:
