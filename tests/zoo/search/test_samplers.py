@@ -197,7 +197,7 @@ def test_an_improvement_is_divided_by_what_it_costs() -> None:
             study.tell(trial.number, trial.params["y"], seconds=10.0 ** (2 * trial.params["x"]))
         optunas = study.plan()
         assert optunas is not None
-        sampler.history.update(study._course.storage.trials, study._course.storage.study.directions)
+        sampler.history.update(study._ledger.storage.trials, study._ledger.storage.study.directions)
         assert sampler._model(np.random.default_rng(0), 1)
         worth.append(sampler.worth(points, sampler.encoding.features(points)))
     seconds = samplers[1].seconds(samplers[1].encoding.features(points))

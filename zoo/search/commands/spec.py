@@ -29,9 +29,9 @@ from zoo.errors import ConfigError
 from zoo.search.budget import Budget
 from zoo.search.metrics import Metric, Metrics
 from zoo.search.priors import Beta, Histogram, LogNormal, Normal, Prior
-from zoo.search.settings import StudyOptions
 from zoo.search.space import Categorical, Domain, Float, Int, Ordinal, Space
 from zoo.search.stoppers.base import Stopper
+from zoo.search.study_settings import StudyOptions
 from zoo.spec.lines import Lines, read_yaml
 from zoo.spec.mistakes import first_mistake
 

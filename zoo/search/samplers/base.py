@@ -26,6 +26,7 @@ from optuna.distributions import BaseDistribution
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial
 
+from zoo.search.attributes import TrialAttributes
 from zoo.search.samplers.encoding import Array, Encoding
 from zoo.search.samplers.history import Violations
 from zoo.search.samplers.untried import Tried, tells_noise
@@ -150,7 +151,7 @@ class Sampler(optuna.samplers.BaseSampler):  # type: ignore[misc]  # optuna is n
 
     def _draw(self, study: Study, trial: FrozenTrial) -> Params:
         trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
-        fixed = dict(trial.system_attrs.get("fixed_params", {}))
+        fixed = dict(TrialAttributes(trial).fixed)
         rng = np.random.default_rng(np.random.SeedSequence([self.seed, max(trial.number, 0)]))
         return self._untried(Request(study, trials, trial.number, fixed, rng))
 

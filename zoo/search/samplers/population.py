@@ -17,6 +17,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from zoo.errors import ConfigError
+from zoo.search.attributes import TrialAttributes
 from zoo.search.samplers.base import Request, Sampler
 from zoo.search.samplers.history import Standing, Violations, standing_of
 from zoo.search.space import Categorical, Ordinal, Params, Space
@@ -73,13 +74,14 @@ class PopulationSampler(Sampler):
         complete = [trial for trial in own if trial.state == TrialState.COMPLETE and trial.intermediate_values]
         whole = self.max_step or max((max(trial.intermediate_values) for trial in complete), default=math.inf)
         stopped = sum(standing_of(trial) == Standing.STOPPED for trial in own)
-        children = sum("origin" in trial.user_attrs for trial in own)
+        children = sum(TrialAttributes(trial).origin is not None for trial in own)
         alive = [
             trial
             for trial in own
             if standing_of(trial) in _ALIVE
             and trial.intermediate_values
-            and trial.user_attrs.get("checkpoint", {}).get("step", whole) < whole
+            and (place := TrialAttributes(trial).checkpoint) is not None
+            and place.step < whole
         ]
         if stopped <= children or not alive:
             return None
@@ -96,7 +98,7 @@ class PopulationSampler(Sampler):
         if parent is None:
             return self.encoding.params(random)
         found = next(trial for trial in request.trials if trial.number == parent)
-        params = dict(found.user_attrs.get("params") or found.params)
+        params = dict(TrialAttributes(found).params or found.params)
         point = self.encoding.point({name: self._changed(name, value, request) for name, value in params.items()})
         anew = request.rng.random(len(point)) < self.options.anew
         missing = np.array([name not in params for name in self.encoding.names])

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from optuna.trial import FrozenTrial
 
+from zoo.search.attributes import TrialAttributes
 from zoo.search.samplers.encoding import Array, Encoding
 from zoo.search.samplers.history import Standing, standing_of
 from zoo.search.space import Params
@@ -27,12 +28,7 @@ _ANYWHERE = 16
 
 def tells_noise(trials: Sequence[FrozenTrial]) -> bool:
     """Return whether some trial of the study has told a standard error above zero."""
-    return any(
-        error > 0
-        for trial in trials
-        if trial.number >= 0
-        for error in (trial.user_attrs.get("result", {}).get("stderr") or {}).values()
-    )
+    return any(error > 0 for trial in trials if trial.number >= 0 for error in TrialAttributes(trial).stderr.values())
 
 
 class Tried:
@@ -57,7 +53,7 @@ class Tried:
         for trial in trials:
             if trial.number < 0 or trial.number == skip or standing_of(trial) is Standing.SILENT:
                 continue
-            params = trial.user_attrs.get("params") or trial.params
+            params = TrialAttributes(trial).params or trial.params
             seen = self._seen.get(trial.number)
             if seen is None or (seen[0] is not params and seen[0] != params):
                 seen = params, self._key(params)
