@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from zoo.search.attributes import OUR_STUDY_KEYS, OUR_TRIAL_KEYS, TrialAttributes, is_ours_by_prefix
+from zoo.search.study_attributes import EARLIER_PREFIX, OUR_STUDY_KEYS
+from zoo.search.trial_attributes import CONSTRAINT_PREFIX, OUR_TRIAL_KEYS, TrialAttributes
 
 __all__ = ["OF_TRIALS", "TAG", "Others", "Verdict"]
 
@@ -128,4 +129,5 @@ def _attributes(operation: Mapping[str, Any], ours: frozenset[str], what: str) -
 
 
 def _without(attrs: Mapping[str, Any], ours: frozenset[str]) -> dict[str, Any]:
-    return {name: value for name, value in attrs.items() if name not in ours and not is_ours_by_prefix(name)}
+    families = (CONSTRAINT_PREFIX, EARLIER_PREFIX)
+    return {name: value for name, value in attrs.items() if name not in ours and not name.startswith(families)}

@@ -1,12 +1,11 @@
 """The trial ledger: where every trial of a study stands, in the journal and at hand, and the moves that write both.
 
 The study decides, and checks what it is given; which moves there are says ``states``. What the journal holds is read
-and written through ``attributes``.
+and written through ``trial_attributes``.
 """
 
 from __future__ import annotations
 
-import logging
 import random
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -15,26 +14,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ConfigError
-from zoo.search.attributes import CheckpointPlace, StudyAttributes, TrialAttributes, TrialResult, state_of
 from zoo.search.checkpoints import CheckpointStore
-from zoo.search.foreign import TAG
 from zoo.search.journal import json_of
 from zoo.search.pareto import front
 from zoo.search.records import Records
 from zoo.search.states import TRANSITIONS, LedgerState, Move, after, refusal
 from zoo.search.stoppers.base import Curve, CurveState
+from zoo.search.study_attributes import StudyAttributes
 from zoo.search.study_settings import StudySettings
 from zoo.search.study_time import StudyTime, TrialTimer
 from zoo.search.trial import FailureKind, Trial, TrialRecord
+from zoo.search.trial_attributes import CheckpointPlace, TrialAttributes, TrialResult, state_of
+from zoo.search.trial_queue import TrialQueue
 
 if TYPE_CHECKING:
     from zoo.search.storage import StudyStorage
     from zoo.search.suggestion import Draft, Suggestion
     from zoo.search.warm_start import EarlierStudy
 
-__all__ = ["TrialLedger", "queue_key"]
+__all__ = ["TrialLedger"]
 
-_logger = logging.getLogger(__name__)
 #: How Optuna calls the ends of a trial. PRUNED without a value is among the worst to a sampler, FAIL is invisible.
 _ENDS: Mapping[Move, str] = {Move.COMPLETE: "COMPLETE", Move.STOP: "PRUNED", Move.FAIL: "PRUNED"}
 
@@ -51,7 +50,7 @@ class TrialLedger:
     Attributes:
         timers: How long each trial that is out has been worked on, by number.
         again: Numbers of trials that run in the journal and wait to be handed out again.
-        queued: Numbers of trials that wait to be asked for the first time.
+        queue: Trials that wait to be asked for the first time.
         curves: What each trial reported, for the stopper, by number.
         asked: Configurations that count towards a budget of trials.
         cost: What those that ended have cost, in the units of the budget.
@@ -69,14 +68,12 @@ class TrialLedger:
         self.checkpoints = checkpoints
         self.timers: dict[int, TrialTimer] = {}
         self.again: deque[int] = deque()
-        self.queued: deque[int] = deque()
+        self.queue = TrialQueue(storage, settings.space)
         self.curves: dict[int, Curve] = {}
         self.asked = 0
         self.cost = 0.0
         self.earlier: list[EarlierStudy] = []
         self.changes = 0
-        #: What was queued -> its number.
-        self._tags: dict[tuple[str, str], int] = {}
         self._records = Records()
         #: Trials that have ended and whose checkpoint is kept.
         self._ended_with: set[int] = set()
@@ -86,11 +83,7 @@ class TrialLedger:
         """Take in what the journal says."""
         for frozen in self.storage.trials:
             attrs, number, state = TrialAttributes(frozen), int(frozen.number), state_of(frozen)
-            if attrs.queued is not None:
-                self._tags[queue_key(attrs.queued, attrs.tag)] = number
             if state == "queued":
-                if attrs.tag != TAG or self._usable(number):
-                    self.queued.append(number)
                 continue
             if attrs.failed and attrs.result.failure is FailureKind.FOREIGN:
                 continue
@@ -102,7 +95,6 @@ class TrialLedger:
                 self.again.append(number)
             elif state != "paused" and self.checkpoint(number) is not None:
                 self._ended_with.add(number)
-        self.storage.arrived()  # they are in the queue
         self._read_earlier()
 
     # what is known
@@ -186,44 +178,6 @@ class TrialLedger:
 
             self.earlier = read_earlier(self.storage, self.settings.space)
 
-    # the queue
-
-    def queue(self, given: Mapping[str, Any], near: Mapping[str, Any], tag: str) -> int:
-        """Write a queued point, unless it is known already."""
-        key = queue_key(given, tag)
-        if key not in self._tags:
-            with self.storage.transaction():
-                number = self.storage.queue(TrialAttributes.of_queued(given, tag), near)
-            self._tags[key] = number
-            self.queued.append(number)
-        return self._tags[key]
-
-    def admit(self) -> None:
-        """Queue what other programs have put into the journal since, and forget what they took back.
-
-        Raises:
-            StudyError: The study is closed.
-        """
-        with self.storage.transaction():
-            for number in self.storage.arrived():
-                if number not in self.queued and self._usable(number):
-                    self._tags.setdefault(queue_key(self.kept(number).queued or {}, TAG), number)
-                    self.queued.append(number)
-            while self.queued and self.state(self.queued[0]) != "queued":
-                self.queued.popleft()
-
-    def _usable(self, number: int) -> bool:
-        """Whether a point that another program queued lies in the space."""
-        given = self.kept(number).queued or {}
-        try:
-            near = self.settings.space.nearest(given)
-        except ConfigError as error:
-            _logger.warning("trial %d was queued by another program and cannot be tried: %s", number, error.message)
-            return False
-        if near != given:
-            _logger.warning("trial %d was queued by another program and lies outside of the space: %s", number, given)
-        return bool(near == given)
-
     # handing out
 
     def draft(self, sampler: Any, *, may_begin: bool, resumes: bool) -> Draft:
@@ -236,7 +190,7 @@ class TrialLedger:
         """
         from zoo.search.suggestion import Draft
 
-        queued = self.queued[0] if self.queued and may_begin else None
+        queued = self.queue.first if may_begin else None
         earlier = [trial for known in self.earlier for trial in known.visible(self.storage.trials)]
         space = self.settings.space
         return Draft(self.storage, space, sampler, queued=queued, earlier=earlier, resumes=resumes, last=not may_begin)
@@ -253,7 +207,7 @@ class TrialLedger:
                 after(self.state(number), Move.BEGIN, number)
                 self.storage.set_trial(number, attrs)
                 self.storage.start(number, suggestion.frozen, seen=suggestion.seen)
-                self.queued.remove(number)
+                self.queue.remove(number)
         self.asked += 1
         self.timers[number] = TrialTimer(started=now, worked=0.0, since=now)
         self.curves[number] = Curve(number, {}, "running")
@@ -406,8 +360,3 @@ class TrialLedger:
     def close(self) -> None:
         """Close the journal."""
         self.storage.close()
-
-
-def queue_key(given: Mapping[str, Any], tag: str) -> tuple[str, str]:
-    """Return by what a queued point is known."""
-    return repr(sorted(given.items())), tag

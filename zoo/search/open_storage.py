@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from zoo.errors import StudyError
-from zoo.search.attributes import StudyAttributes, metric_names
 from zoo.search.journal import JournalFile, json_of, read_journal
 from zoo.search.locks import StudyLock
-from zoo.search.storage import STUDY_ID, StudyStorage
+from zoo.search.operations import STUDY_ID
+from zoo.search.storage import StudyStorage
+from zoo.search.study_attributes import StudyAttributes, metric_names
 from zoo.search.study_settings import StudySettings
 
 __all__ = ["STUDY_NAME", "open_storage", "read_storage"]

@@ -1,20 +1,95 @@
-"""The operations of a journal in Optuna's format, and what each of them makes of a trial: functions without state."""
+"""The operations of a journal in Optuna's format: where they are written, and what each of them makes of a trial."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from zoo.errors import StudyError
-from zoo.search.attributes import judged, of_report, with_whole_steps
 from zoo.search.metrics import Limit
+from zoo.search.trial_attributes import judged, of_report, with_whole_steps
 
-__all__ = ["Distributions", "Operation", "changed_trial", "copied", "created_trial", "judged_trial", "moment"]
+__all__ = [
+    "EMPTY_TRIAL",
+    "STUDY_ID",
+    "Distributions",
+    "Log",
+    "NoLog",
+    "Operation",
+    "StudyHead",
+    "changed_trial",
+    "copied",
+    "created_trial",
+    "judged_trial",
+    "moment",
+]
+
+#: A journal holds one study of ours.
+STUDY_ID = 0
+
+
+@dataclass
+class StudyHead:
+    """What a study is besides its trials: the part of Optuna's own record of a study that its public functions read.
+
+    Args:
+        study_name: The name by which Optuna finds it.
+        directions: Whether less or more is better, one per objective.
+        user_attrs: What the study keeps with itself, see ``study_attributes``.
+        system_attrs: What Optuna and its dashboard keep with it.
+    """
+
+    study_name: str
+    directions: list[StudyDirection]
+    user_attrs: Mapping[str, Any] = field(default_factory=dict)
+    system_attrs: Mapping[str, Any] = field(default_factory=dict)
+    _study_id: int = STUDY_ID
+
+    @property
+    def direction(self) -> StudyDirection:
+        """The direction of the first objective."""
+        return self.directions[0]
+
+
+class Log(Protocol):
+    """Where operations are written: a file, or nowhere."""
+
+    def append(self, operation: Mapping[str, Any]) -> None:
+        """Add an operation to the current transaction."""
+        ...
+
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
+        """All or none of the operations inside are there after a crash."""
+        ...
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
+class NoLog:
+    """Memory, which loses everything or nothing."""
+
+    def append(self, operation: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
+        """Return a context that does nothing."""
+        return _NO_TRANSACTION
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+_NO_TRANSACTION = nullcontext()
 
 
 class Operation(IntEnum):
@@ -158,3 +233,7 @@ def moment() -> str:
 
 def _local(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text).astimezone().replace(tzinfo=None)
+
+
+#: What Optuna's own ``ask`` begins with.
+EMPTY_TRIAL = created_trial(0, {}, Distributions())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoo.search.attributes import TrialAttributes, state_of
 from zoo.search.trial import TrialRecord
+from zoo.search.trial_attributes import TrialAttributes, state_of
 
 __all__ = ["Records", "record_of"]
 

@@ -16,14 +16,15 @@ from zoo.errors import StudyError
 from zoo.places import local_path
 from zoo.search import domains as kinds
 from zoo.search import priors
-from zoo.search.attributes import StudyAttributes, TrialAttributes
 from zoo.search.journal import WRITER, read_journal
 from zoo.search.operations import Operation
 from zoo.search.samplers import make_sampler
 from zoo.search.space import Space
 from zoo.search.storage import StudyStorage
+from zoo.search.study_attributes import StudyAttributes
 from zoo.search.study_settings import versions
 from zoo.search.suggestion import Draft, Suggestion
+from zoo.search.trial_attributes import TrialAttributes
 from zoo.search.warm_start import EarlierStudy, read_earlier
 
 __all__ = ["ReplayDifference", "ReplayReport", "replay", "space_of"]

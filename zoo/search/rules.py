@@ -54,7 +54,7 @@ class StudyRules:
         budget, ledger = self._settings.budget, self._ledger
         if self._settings.options.converge and self.converged:
             return True
-        if self.exhausted and not ledger.queued:
+        if self.exhausted and ledger.queue.first is None:
             return True
         return (budget.trials is not None and ledger.asked >= budget.trials) or (
             budget.cost is not None and ledger.cost >= budget.cost

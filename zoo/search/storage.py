@@ -21,9 +21,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Container, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from datetime import UTC
-from typing import Any, Protocol
+from typing import Any
 
 from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage
@@ -32,56 +31,27 @@ from optuna.trial import FrozenTrial, TrialState
 
 from zoo.errors import StudyError
 from zoo.search import foreign
-from zoo.search.attributes import StudyAttributes, TrialAttributes, judged
 from zoo.search.journal import WRITER
 from zoo.search.metrics import Limit
-from zoo.search.operations import Distributions, Operation, changed_trial, created_trial, judged_trial, moment
+from zoo.search.operations import (
+    EMPTY_TRIAL,
+    STUDY_ID,
+    Distributions,
+    Log,
+    NoLog,
+    Operation,
+    StudyHead,
+    changed_trial,
+    created_trial,
+    judged_trial,
+    moment,
+)
+from zoo.search.study_attributes import StudyAttributes
+from zoo.search.trial_attributes import TrialAttributes, judged
 
-__all__ = ["STUDY_ID", "Log", "StudyHead", "StudyStorage"]
+__all__ = ["StudyStorage"]
 
 _logger = logging.getLogger(__name__)
-
-#: A journal holds one study of ours.
-STUDY_ID = 0
-
-
-@dataclass
-class StudyHead:
-    """What a study is besides its trials: the part of Optuna's own record of a study that its public functions read.
-
-    Args:
-        study_name: The name by which Optuna finds it.
-        directions: Whether less or more is better, one per objective.
-        user_attrs: What the study keeps with itself, see ``attributes``.
-        system_attrs: What Optuna and its dashboard keep with it.
-    """
-
-    study_name: str
-    directions: list[StudyDirection]
-    user_attrs: Mapping[str, Any] = field(default_factory=dict)
-    system_attrs: Mapping[str, Any] = field(default_factory=dict)
-    _study_id: int = STUDY_ID
-
-    @property
-    def direction(self) -> StudyDirection:
-        """The direction of the first objective."""
-        return self.directions[0]
-
-
-class Log(Protocol):
-    """Where operations are written: a file, or nowhere."""
-
-    def append(self, operation: Mapping[str, Any]) -> None:
-        """Add an operation to the current transaction."""
-        ...
-
-    def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
-        """All or none of the operations inside are there after a crash."""
-        ...
-
-    def close(self) -> None:
-        """Close it."""
-        ...
 
 
 class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed by mypy
@@ -92,7 +62,9 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
     """
 
     def __init__(self, log: Log | None = None) -> None:
-        self._log = log
+        self._log = log or NoLog()
+        #: Whether there is somebody to be told of what other programs must not do.
+        self._warns = log is not None
         self._study: StudyHead | None = None
         self.trials: list[FrozenTrial] = []
         #: Number of operations so far.
@@ -145,7 +117,7 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
             self._change_trial(trial.number, verdict.operation)
         elif verdict.operation is not None:
             self._set_study_attr(verdict.operation)
-        if verdict.refused and self._log is not None:
+        if verdict.refused and self._warns:
             _logger.warning("%s", verdict.refused)
 
     def number_of(self, operation: Mapping[str, Any]) -> int:
@@ -163,8 +135,7 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
         if "trial_id" in members:
             members["trial_id"] = self._ids[members["trial_id"]]
         operation = {"op_code": int(code), "worker_id": WRITER, **members}
-        if self._log is not None:
-            self._log.append(operation)
+        self._log.append(operation)
         self.apply(operation)
 
     def _set_study_attr(self, operation: Mapping[str, Any]) -> None:
@@ -207,7 +178,7 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
 
     def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
         """All or none of the operations inside are there after a crash; see ``JournalFile.transaction``."""
-        return _NO_TRANSACTION if self._log is None else self._log.transaction(durable=durable)
+        return self._log.transaction(durable=durable)
 
     def add(self, drawn: FrozenTrial, user_attrs: Mapping[str, Any], *, seen: int) -> int:
         """Add a running trial with a suggestion that was drawn elsewhere, and return its number."""
@@ -282,8 +253,7 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
 
     def close(self) -> None:
         """Close the journal."""
-        if self._log is not None:
-            self._log.close()
+        self._log.close()
 
     def set_study(self, attrs: Mapping[str, Any]) -> None:
         """Set user attributes of the study."""
@@ -345,7 +315,7 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Add a trial, running and empty or as the template says."""
         if template_trial is None:
-            return self.add(_EMPTY, {}, seen=self.position)
+            return self.add(EMPTY_TRIAL, {}, seen=self.position)
         t = template_trial
         self._write(
             Operation.CREATE_TRIAL,
@@ -415,26 +385,3 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
         if not 0 <= trial_number < len(self.trials):
             raise KeyError(trial_number)
         return trial_number
-
-
-class _NoTransaction(AbstractContextManager[None]):
-    """Memory loses everything or nothing."""
-
-    def __exit__(self, *error: object) -> None:
-        return None
-
-
-_NO_TRANSACTION = _NoTransaction()
-_EMPTY = FrozenTrial(
-    number=0,
-    trial_id=0,
-    state=TrialState.RUNNING,
-    value=None,
-    datetime_start=None,
-    datetime_complete=None,
-    params={},
-    distributions={},
-    user_attrs={},
-    system_attrs={},
-    intermediate_values={},
-)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo.clock import Clock
-from zoo.search.attributes import TrialAttributes
+from zoo.search.trial_attributes import TrialAttributes
 
 __all__ = ["StudyTime", "TrialTimer"]
 

@@ -10,12 +10,12 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
-from zoo.search.attributes import TrialAttributes, state_of
 from zoo.search.samplers import make_sampler
 from zoo.search.snapshot import Snapshot
 from zoo.search.space import Space
 from zoo.search.storage import StudyStorage
 from zoo.search.study_settings import StudySettings
+from zoo.search.trial_attributes import TrialAttributes, state_of
 
 __all__ = ["Draft", "Suggestion", "sampler_of"]
 

@@ -18,12 +18,12 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from zoo.errors import ConfigError
-from zoo.search.attributes import TrialAttributes
 from zoo.search.metrics import Metrics
 from zoo.search.snapshot import Snapshot
 from zoo.search.space import Space
 from zoo.search.storage import StudyStorage
 from zoo.search.trial import TrialRecord
+from zoo.search.trial_attributes import TrialAttributes
 
 __all__ = ["EarlierStudy", "read_earlier", "usable_trials"]
 

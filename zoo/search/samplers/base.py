@@ -26,11 +26,11 @@ from optuna.distributions import BaseDistribution
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial
 
-from zoo.search.attributes import TrialAttributes
 from zoo.search.samplers.encoding import Array, Encoding
 from zoo.search.samplers.history import Violations
 from zoo.search.samplers.untried import Tried, tells_noise
 from zoo.search.space import Params, Space
+from zoo.search.trial_attributes import TrialAttributes
 
 __all__ = ["Request", "Sampler"]
 

@@ -15,9 +15,9 @@ import numpy as np
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from zoo.search.attributes import TrialAttributes
 from zoo.search.samplers.encoding import Encoding
 from zoo.search.stoppers.rungs import ladder
+from zoo.search.trial_attributes import TrialAttributes
 
 __all__ = ["History", "Standing", "Violations", "standing_of"]
 

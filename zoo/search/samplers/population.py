@@ -17,10 +17,10 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from zoo.errors import ConfigError
-from zoo.search.attributes import TrialAttributes
 from zoo.search.samplers.base import Request, Sampler
 from zoo.search.samplers.history import Standing, Violations, standing_of
 from zoo.search.space import Categorical, Ordinal, Params, Space
+from zoo.search.trial_attributes import TrialAttributes
 
 __all__ = ["PopulationOptions", "PopulationSampler"]
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from optuna.trial import FrozenTrial
 
-from zoo.search.attributes import TrialAttributes
 from zoo.search.samplers.encoding import Array, Encoding
 from zoo.search.samplers.history import Standing, standing_of
 from zoo.search.space import Params
+from zoo.search.trial_attributes import TrialAttributes
 
 __all__ = ["Tried", "tells_noise"]
 

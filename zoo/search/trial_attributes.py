@@ -1,11 +1,11 @@
-"""What a study keeps in Optuna's attributes, of a trial and of itself: the one module that knows their names.
+"""What a study keeps with a trial in Optuna's attributes: the one module that knows their names.
 
 A journal must say the same to this version and to the next one, so what is written here may grow and never change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,32 +13,24 @@ from zoo.search.metrics import Limit, violations
 from zoo.search.trial import FailureKind, State
 
 __all__ = [
-    "OUR_STUDY_KEYS",
+    "CONSTRAINT_PREFIX",
     "OUR_TRIAL_KEYS",
     "CheckpointPlace",
-    "StudyAttributes",
     "TrialAttributes",
     "TrialResult",
-    "is_ours_by_prefix",
     "judged",
-    "metric_names",
     "of_report",
     "state_of",
     "with_whole_steps",
 ]
 
-#: Names that other programs may not set on a trial, and on the study.
+#: Names that other programs may not set on a trial.
 OUR_TRIAL_KEYS = frozenset(
     {"params", "started", "queued", "tag", "scale", "losses", "runs", "paused", "clock", "last", "checkpoint"}
     | {"result", "ended", "origin", "fixed_params", "constraints"}
 )
-OUR_STUDY_KEYS = frozenset({"identity", "limits", "sampling", "study:metric_names"})
-_CONSTRAINT, _EARLIER, _NOTE = "constraints:", "evidence:", "note:"
-
-
-def is_ours_by_prefix(name: str) -> bool:
-    """Whether a name belongs to a family of names that are the study's own."""
-    return name.startswith((_EARLIER, _CONSTRAINT))
+#: Optuna's own constraints, one per threshold, are kept under this and the metric.
+CONSTRAINT_PREFIX = "constraints:"
 
 
 @dataclass(frozen=True)
@@ -213,7 +205,9 @@ class TrialAttributes:
     def missed(self) -> Mapping[str, float]:
         """By how much each threshold is missed, as it is now; zero or less is feasible."""
         system = self._system.items()
-        return {name.removeprefix(_CONSTRAINT): over for name, over in system if name.startswith(_CONSTRAINT)}
+        return {
+            name.removeprefix(CONSTRAINT_PREFIX): over for name, over in system if name.startswith(CONSTRAINT_PREFIX)
+        }
 
     @property
     def last_moment(self) -> float:
@@ -290,101 +284,6 @@ class TrialAttributes:
         return {"params": params, "evidence": True}
 
 
-class StudyAttributes:
-    """The attributes of a study, read.
-
-    Args:
-        study: The study's own record, as Optuna has it.
-    """
-
-    def __init__(self, study: Any) -> None:
-        self._kept: Mapping[str, Any] = study.user_attrs
-
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        """What must be the same when the study is opened again; empty in studies of Optuna's own."""
-        found: Mapping[str, Any] = self._kept.get("identity", {})
-        return found
-
-    @property
-    def sampling(self) -> Mapping[str, Any]:
-        """What else the suggestions depend on."""
-        found: Mapping[str, Any] = self._kept.get("sampling", {})
-        return found
-
-    @property
-    def limits(self) -> dict[str, Limit]:
-        """The thresholds as they are now, by metric."""
-        return {name: Limit(**bounds) for name, bounds in self._kept.get("limits", {}).items()}
-
-    @property
-    def notes(self) -> dict[str, Any]:
-        """What was kept with ``Study.note``."""
-        return {name.removeprefix(_NOTE): value for name, value in self._kept.items() if name.startswith(_NOTE)}
-
-    @property
-    def earlier(self) -> list[Mapping[str, Any]]:
-        """The earlier studies that this one starts warm from, in the order in which they came."""
-        return [self._kept[name] for name in sorted(_earlier(self._kept), key=lambda name: int(name.partition(":")[2]))]
-
-    # written
-
-    @staticmethod
-    def of_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the attribute with what must stay the same."""
-        return {"identity": identity}
-
-    @staticmethod
-    def of_sampling(sampling: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the attribute with what suggestions depend on."""
-        return {"sampling": sampling}
-
-    @staticmethod
-    def of_limits(limits: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-        """Return the attribute with the thresholds."""
-        return {"limits": limits}
-
-    @staticmethod
-    def of_note(name: str, value: Any) -> dict[str, Any]:
-        """Return the attribute of a note."""
-        return {f"{_NOTE}{name}": value}
-
-    def with_earlier(self, weight: float, trials: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Return the attribute of one more earlier study."""
-        return {f"{_EARLIER}{len(list(_earlier(self._kept)))}": {"weight": weight, "trials": trials}}
-
-    # what a line of a journal is about
-
-    @staticmethod
-    def tells_identity(attrs: Mapping[str, Any]) -> bool:
-        """Whether attributes that are set say what must stay the same."""
-        return "identity" in attrs
-
-    @staticmethod
-    def tells_sampling(attrs: Mapping[str, Any]) -> bool:
-        """Whether attributes that are set say what suggestions depend on."""
-        return "sampling" in attrs
-
-    @staticmethod
-    def tells_limits(attrs: Mapping[str, Any]) -> bool:
-        """Whether attributes that are set edit the thresholds."""
-        return "limits" in attrs
-
-    @staticmethod
-    def tells_earlier(attrs: Mapping[str, Any]) -> bool:
-        """Whether attributes that are set bring an earlier study."""
-        return any(True for _ in _earlier(attrs))
-
-
-def _earlier(attrs: Mapping[str, Any]) -> Iterator[str]:
-    return (name for name in attrs if name.startswith(_EARLIER))
-
-
-def metric_names(names: Sequence[str]) -> dict[str, Any]:
-    """Return the system attribute by which optuna-dashboard calls the objectives."""
-    return {"study:metric_names": names}
-
-
 def state_of(trial: Any) -> State:
     """Return what one of Optuna's trials means here."""
     name = trial.state.name
@@ -431,5 +330,5 @@ def judged(trial: Any, limits: Mapping[str, Limit]) -> dict[str, Any] | None:
     found = violations(attrs.result.metrics or {}, limits)
     if not found and not attrs.missed:
         return None
-    kept = {name: value for name, value in trial.system_attrs.items() if not name.startswith(_CONSTRAINT)}
-    return kept | {f"{_CONSTRAINT}{name}": over for name, over in found.items()}
+    kept = {name: value for name, value in trial.system_attrs.items() if not name.startswith(CONSTRAINT_PREFIX)}
+    return kept | {f"{CONSTRAINT_PREFIX}{name}": over for name, over in found.items()}
