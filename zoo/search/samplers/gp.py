@@ -329,14 +329,11 @@ class GPSampler(Sampler):
 
     def _best_of(self, points: Array, worth: Array, request: Request) -> Array:
         """Return the best point that is allowed and was not tried yet."""
-        history = self.history
-        begun = (history.standing != Standing.SILENT) & (history.numbers >= 0)
-        tried = {row.tobytes() for row in self.encoding.canonical(history.points[begun])}
-        keys = [row.tobytes() for row in self.encoding.canonical(points)]
+        known = self.tried.known(self.encoding.canonical(points))
         order = np.argsort(-worth)
         for index in order:
             point = points[index]
-            if keys[index] not in tried and self.space.allows(self.encoding.params(point)):
+            if not known[index] and self.space.allows(self.encoding.params(point)):
                 return cast(Array, point)
         # All tried, or none allowed: a small space, or a thin one.
         for index in order:

@@ -66,7 +66,7 @@ class PopulationSampler(Sampler):
 
     def origin(self, study: Study, trial: FrozenTrial) -> int | None:
         """Return the parent of a trial."""
-        trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
+        trials = study.get_trials(deepcopy=False)
         return self._parent(trials, trial.number, list(study.directions))
 
     def _parent(self, trials: Sequence[FrozenTrial], number: int, directions: list[StudyDirection]) -> int | None:

@@ -66,6 +66,10 @@ class Tried:
     def __contains__(self, params: Mapping[str, Any]) -> bool:
         return self._key(params) in self._known
 
+    def known(self, points: Array) -> Array:
+        """Return (N,) which of (N, D) canonical points are known."""
+        return np.array([point.tobytes() in self._known for point in points], dtype=bool)
+
     def fresh(self, points: Array) -> Array:
         """Return those canonical points that are not known and that the constraints allow, each once."""
         found = {}
