@@ -42,16 +42,6 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "Write the report of a fit as one HTML page.",
         "The page needs no network and no other file.",
     ),
-    "bench": (
-        "autots.commands.bench:bench",
-        "Measure the figures of the README: accuracy on public sets, speed and memory.",
-        "One JSON line per figure, beside what was asked and what others reached. The sets are not in the project.",
-    ),
-    "bench eligibility": (
-        "autots.commands.bench:bench_eligibility",
-        "Measure whether planted leaks are found, and whether clean tables raise alarms.",
-        "One JSON line per set, then what the checks cost on 10,000 x 1,000 rows. The sets are not in the project.",
-    ),
     "demo": (
         "autots.commands.demo:demo",
         "Fit a real data set that comes with the installation.",

@@ -15,9 +15,8 @@ import numpy as np
 import pandas as pd
 
 from autots.artifact import read_artifact, write_artifact
-from autots.ensemble import Ensemble, Learned, Member
-from autots.ensembles import Leaning, Online
-from autots.intervals import Conformal, Tracker
+from autots.ensembles import Adaptation, Ensemble, Member, OnlineUpdates, SeriesWeights
+from autots.intervals import Conformal, QuantileTracker
 from autots.metrics import METRICS, Sums, coverage, season_scale
 from autots.models.base import State, Task
 from autots.models.catalog import create, fit_here
@@ -67,7 +66,7 @@ class Pipeline:
         facts: Facts,
         seed: int = 0,
         features: Features | None = None,
-        learned: Learned | None = None,
+        learned: Adaptation | None = None,
     ) -> None:
         self.features, self.ensemble = features, ensemble
         self.schema, self.levels, self.metric_name = schema, levels, metric_name
@@ -173,8 +172,8 @@ class Pipeline:
         """Take in rows that came after the history: the state moves on, nothing is refitted.
 
         The next forecast learns from the new rows, horizon by horizon: weights move to the members that forecast a
-        series well, and an error that persists is put right (see ensembles.Online); intervals widen after misses on a
-        side, and narrow after too few of them (see intervals.Tracker).
+        series well, and an error that persists is put right (see ensembles.OnlineUpdates); intervals widen after misses
+        on a side, and narrow after too few of them (see intervals.QuantileTracker).
 
         Args:
             new_rows: A table with the same columns. Rows already seen are ignored, missing steps become gaps.
@@ -342,7 +341,7 @@ class Pipeline:
         return Path(path)
 
     def _parts(self) -> dict[str, State]:
-        conformal, leaning, learned = self.ensemble.conformal, self.ensemble.leaning, self._learned
+        conformal, series_weights, learned = self.ensemble.conformal, self.ensemble.series_weights, self._learned
         head = {
             "schema": json.dumps(self.schema.to_dict()),
             "task": self.task.to_dict(),
@@ -350,12 +349,12 @@ class Pipeline:
             "metric": self.metric_name,
             "seed": self.seed,
             "members": [
-                {"family": m.family, "params": dict(m.model.params), "weight": list(m.weight)} for m in self.members
+                {"family": m.family, "params": m.model.params.to_dict(), "weight": list(m.weight)} for m in self.members
             ],
             "conformal": None if conformal is None else conformal.to_dict(),
             "tracker": learned.tracker.to_dict(),
             "outcomes": dict(self._outcomes),
-            "leaning": None if leaning is None else leaning.to_dict(),
+            "leaning": None if series_weights is None else series_weights.to_dict(),
             "online": None if learned.online.empty else learned.online.to_dict(),
         }
         models = {f"model_{i}": m.model.state() for i, m in enumerate(self.members)}
@@ -386,11 +385,11 @@ class Pipeline:
             for i, m in enumerate(head["members"])
         )
         conformal = None if head["conformal"] is None else Conformal.from_dict(head["conformal"])
-        leaning = None if head.get("leaning") is None else Leaning.from_dict(head["leaning"])
-        ensemble = Ensemble(Task.from_dict(head["task"]), members, conformal, leaning)
-        learned = replace(ensemble.start(), tracker=Tracker.from_dict(head["tracker"]))
+        series_weights = None if head.get("leaning") is None else SeriesWeights.from_dict(head["leaning"])
+        ensemble = Ensemble(Task.from_dict(head["task"]), members, conformal, series_weights)
+        learned = replace(ensemble.start(), tracker=QuantileTracker.from_dict(head["tracker"]))
         if head.get("online") is not None:
-            learned = replace(learned, online=Online.from_dict(head["online"]))
+            learned = replace(learned, online=OnlineUpdates.from_dict(head["online"]))
         pipeline = cls(
             schema,
             Panel.from_state(parts["panel"], schema.freq),

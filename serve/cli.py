@@ -31,9 +31,4 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "answers. Requests of workers that die are given to others.\n\n"
         "The model is checked as by `zoo serve`.",
     ),
-    "bench serve": (
-        "serve.commands.bench:bench",
-        "Measure the figures of the endpoint: latency, throughput, batches, reload.",
-        "One JSON line per figure, beside what was asked and what plain uvicorn and FastAPI do on the same machine.",
-    ),
 }

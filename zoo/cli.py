@@ -31,6 +31,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TextIO
 
 from zoo.clock import process_age
@@ -40,6 +41,8 @@ from zoo.errors import ConfigError, ZooError
 __all__ = ["main"]
 
 _GROUP = "zoo.commands"
+#: Where the packages lie: the root of the project, unless they are installed.
+_CHECKOUT = Path(__file__).resolve().parents[1]
 _REPORT = "this is a bug, please report this with the traceback and the output of `zoo doctor`"
 
 
@@ -130,6 +133,11 @@ def _dispatch(arguments: list[str]) -> Outcome:
         if not wrong:
             return _help(group, name)
         raise ConfigError(f"no such command: {name + ' ' + wrong[0]!r}", f"commands: {', '.join(sorted(group))}")
+    if name == "bench" and name not in commands:
+        raise ConfigError(
+            "the benchmarks must be run from a checkout of the project, but this zoo is an installed package",
+            "clone the project, `pip install -e '.[bench]'` in it, and run the command again",
+        )
     if name not in commands:
         raise ConfigError(f"no such command: {name!r}", f"commands: {', '.join(sorted(commands))}; see `zoo --help`")
     rest = list(arguments)
@@ -141,7 +149,7 @@ def _commands() -> dict[str, Command]:
     """Return the commands by name; a tenant that cannot be loaded is named on stderr and left out."""
     from importlib.metadata import entry_points
 
-    found = dict(COMMANDS)
+    found = {**COMMANDS, **_benchmarks()}
     for entry in entry_points(group=_GROUP):
         try:
             tenant = {name: Command(*texts) for name, texts in entry.load().items()}
@@ -154,6 +162,16 @@ def _commands() -> dict[str, Command]:
                 print(f"warning: {entry.name!r} offers {name!r} again; it is ignored", file=sys.stderr)
             found.setdefault(name, command)
     return found
+
+
+def _benchmarks() -> dict[str, Command]:
+    """Return the commands of ``benchmarks/``, which lies beside the packages in a checkout and is never installed."""
+    listed = _CHECKOUT / "benchmarks" / "cli.py"
+    if not ((_CHECKOUT / "pyproject.toml").is_file() and listed.is_file()):
+        return {}
+    import runpy
+
+    return {name: Command(*texts) for name, texts in runpy.run_path(str(listed))["COMMANDS"].items()}
 
 
 def _help(commands: Mapping[str, Command], group: str = "") -> Outcome:
@@ -211,6 +229,10 @@ def _load(name: str, command: Command) -> Callable[..., Outcome]:
     import importlib
 
     module, _, attribute = command.target.partition(":")
+    if module.startswith("benchmarks."):
+        # An editable installation shows its packages alone; the processes that a benchmark starts must see more, too.
+        sys.path.insert(0, str(_CHECKOUT))
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_CHECKOUT), os.environ.get("PYTHONPATH")]))
     function: Callable[..., Outcome] = getattr(importlib.import_module(module), attribute)
     return function
 

@@ -178,21 +178,4 @@ COMMANDS: Mapping[str, Command] = {
         "Show what a pipeline does: steps, columns, lookback, engine.",
         "Reads the source, and computes nothing.",
     ),
-    "bench features": Command(
-        "zoo.features.bench.command:bench_features",
-        "Measure the feature pipelines: both engines, memory, one request.",
-        "One JSON line per figure, beside what was asked. mlforecast, which is measured beside ours, comes with the "
-        "extra 'bench'; the public sets are not in the project.",
-    ),
-    "bench handover": Command(
-        "zoo.tables.bench:bench_handover",
-        "Measure the ways from Spark to Ray, and whether auto takes a good one.",
-        "One JSON line per way. Starts Ray and Spark; needs about 4 GB.",
-    ),
-    "bench search": Command(
-        "zoo.search.bench.command:bench_search",
-        "Measure the search engine against Optuna's and Ray Tune's ways, in virtual time.",
-        "One JSON line per comparison, beside what was asked. The trainings are those of LCBench's surrogate, which is "
-        "not in the project and needs onnxruntime (the extra 'bench').",
-    ),
 }

@@ -14,7 +14,7 @@ from autots.eligibility.revisions import judge_revisions
 from autots.eligibility.sample import sample_of
 from autots.eligibility.target import judge_target
 from autots.reading.columns import read_numbers
-from autots.reading.layouts import Columns
+from autots.reading.layouts import ColumnRoles
 from autots.reading.schema import Ingested
 from zoo.tables.source import Table, read
 from zoo.tables.versioned import Table as Versioned
@@ -83,7 +83,7 @@ def earlier_version(data: Any) -> Table | None:
     return None
 
 
-def _series(table: pd.DataFrame, columns: Columns) -> Any:
+def _series(table: pd.DataFrame, columns: ColumnRoles) -> Any:
     """Return what names the series of each row, or None where the table has no column for it."""
     if not columns.ids or not all(name in table.columns for name in columns.ids):
         return None

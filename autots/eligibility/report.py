@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
-from autots.reading.repair import DataReport, Finding
+from autots.reading.findings import Finding
+from autots.reading.report import DataReport
 from zoo.errors import DataError
 
 __all__ = ["Eligibility", "Forecastability", "Status", "Verdict"]

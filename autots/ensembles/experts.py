@@ -14,7 +14,7 @@ from typing import Self
 
 import numpy as np
 
-from autots.ensembles.state import BySeries
+from autots.ensembles.per_series import PerSeriesArrays
 from autots.panel import Floats, Ints
 
 __all__ = ["Experts"]
@@ -29,7 +29,7 @@ _WINDOWS, _FURTHEST = 50, 3.0
 
 
 @dataclass(frozen=True)
-class Experts(BySeries):
+class Experts(PerSeriesArrays):
     """Factors on the weights of the members, by series, learned from what came after the fit.
 
     >>> weights = Experts.of_members(2).including(np.array(["a"], dtype=object))

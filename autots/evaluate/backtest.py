@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from autots.evaluate.cutoffs import Plan
+from autots.evaluate.cutoffs import BacktestPlan
 from autots.evaluate.offsets import offsets_of
 from autots.metrics import season_scale
 from autots.models.base import Context, Forecast, Forecaster, State, Task
 from autots.models.local import fit_local, predict_local
 from autots.models.steady import Steady
-from autots.panel import Floats, Future, Panel
+from autots.panel import Floats, Future, Ints, Panel
 from zoo.errors import BudgetError, ModelError
 
 __all__ = ["Backtest", "Targets", "backtest", "targets_of"]
@@ -24,8 +24,6 @@ __all__ = ["Backtest", "Targets", "backtest", "targets_of"]
 _BATCH_ROWS = 2_000_000
 # From so many windows on a local model forecasts the first of them alone.
 _MANY = 10
-# Times the time left from which a trial of single series is given up after its first window.
-_MUCH_LONGER = 1.5
 
 Float32s = npt.NDArray[np.float32]
 
@@ -50,6 +48,10 @@ class Backtest:
     state: State | None = None
     fits: int = 1
 
+    def of_series(self, rows: Ints) -> Backtest:
+        """Return the forecasts of some series by their positions, without the state."""
+        return Backtest(self.mean[:, rows], self.quantiles[:, rows], self.fit_seconds, self.predict_seconds)
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -72,7 +74,7 @@ class Targets:
         return np.asarray(self.offset[at][:, rows, None])
 
 
-def targets_of(panel: Panel, plan: Plan, season: int) -> Targets:
+def targets_of(panel: Panel, plan: BacktestPlan, season: int) -> Targets:
     """Return the targets and scales of every window of a plan."""
     shape = (len(plan.cutoffs), panel.n_series)
     actual, scale = np.full((*shape, plan.horizon), np.nan), np.full(shape, np.nan)
@@ -94,12 +96,13 @@ def targets_of(panel: Panel, plan: Plan, season: int) -> Targets:
 def backtest(
     create: Callable[[], Forecaster],
     panel: Panel,
-    plan: Plan,
+    plan: BacktestPlan,
     task: Task,
     context: Context,
     *,
     progress: Callable[[int], None] | None = None,
     keep_state: bool = False,
+    overrun_ratio: float = float("inf"),
 ) -> Backtest:
     """Fit and forecast a candidate on every window of the plan.
 
@@ -111,6 +114,8 @@ def backtest(
         context: Chance, time and cores.
         progress: Called with the number of windows done.
         keep_state: Whether the result has the state of the last fit.
+        overrun_ratio: Times the time left at which a local model is given up after its first window of many; never by
+            default.
 
     Raises:
         ModelError: A forecast is not finite or has the wrong shape.
@@ -139,7 +144,7 @@ def backtest(
             if model.local and context.deadline is not None:
                 # Series by series, the first window tells what all of them will cost.
                 expected = took / len(batch) * (len(plan.cutoffs) - done - len(batch))
-                if expected > _MUCH_LONGER * context.deadline.remaining:
+                if expected > overrun_ratio * context.deadline.remaining:
                     raise BudgetError(f"its forecasts of all windows would take about {expected:.0f} s")
             where = np.searchsorted(-np.asarray(plan.cutoffs), -np.asarray(batch))[at]
             made = Steady.of(known, task).apply(*checked(forecast, len(rows), task), middle)

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from autots.evaluate.backtest import Backtest, Targets
-from autots.evaluate.cutoffs import Plan
-from autots.metrics import METRICS, Metric, coverage
+from autots.evaluate.cutoffs import BacktestPlan
+from autots.metrics import METRICS, ForecastMetric, coverage
 from autots.models.base import Task
 from autots.panel import Floats
 
@@ -33,8 +33,8 @@ class Objective:
         task: Levels.
     """
 
-    metric: Metric
-    plan: Plan
+    metric: ForecastMetric
+    plan: BacktestPlan
     targets: Targets
     task: Task
 
@@ -61,7 +61,7 @@ class Objective:
 
     def score(
         self,
-        metric: Metric,
+        metric: ForecastMetric,
         mean: Floats,
         quantiles: Floats,
         part: Part,

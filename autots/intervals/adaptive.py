@@ -17,7 +17,7 @@ import numpy as np
 
 from autots.panel import Floats
 
-__all__ = ["Tracker"]
+__all__ = ["QuantileTracker"]
 
 # Log factor per miss beyond the nominal share, for a window of one target; more targets tell more, up to so many.
 _GAIN, _MOST_TARGETS = 0.03, 100
@@ -25,10 +25,10 @@ _NARROWEST, _WIDEST = 0.4, 4.0
 
 
 @dataclass(frozen=True)
-class Tracker:
+class QuantileTracker:
     """Factors of the two sides of an interval.
 
-    >>> tracker = Tracker()
+    >>> tracker = QuantileTracker()
     >>> quantiles = np.array([[[-1.0, 0.0, 1.0]]])
     >>> for _ in range(100):
     ...     tracker = tracker.after(np.array([[0.0]]), tracker.apply(quantiles, 1), (0.1, 0.5, 0.9))

@@ -18,7 +18,6 @@ from autots.metrics import season_scale
 from autots.models.base import Task
 from autots.models.scaling import Normaliser, Running
 from autots.panel import Floats, Future, Ints, Panel
-from autots.panel import calendar as clock_parts
 from autots.panel.season import usual_length
 
 __all__ = [
@@ -421,9 +420,9 @@ class Table:
             }
         if panel.freq.is_fixed:
             times = panel.times[at.row] + (steps * panel.freq.spacing).astype("timedelta64[ns]")
-            return {k: v.astype(np.float32) for k, v in clock_parts.features(times, panel.freq).items()}
+            return {k: v.astype(np.float32) for k, v in panel.freq.calendar(times).items()}
         times = np.empty(len(at), dtype=panel.times.dtype)
         for step in np.unique(steps):
             rows = steps == step
             times[rows] = panel.freq.advance(panel.times[at.row[rows]], int(step))
-        return {k: v.astype(np.float32) for k, v in clock_parts.features(times, panel.freq).items()}
+        return {k: v.astype(np.float32) for k, v in panel.freq.calendar(times).items()}

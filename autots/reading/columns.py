@@ -13,33 +13,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from autots.panel.panel import Floats
+from autots.reading.findings import Finding
 from autots.reading.numerals import BLANKS, PLAIN, UNKNOWN, NumberStyle, find_style, parse
 from zoo.errors import DataError
 
-__all__ = ["FEW", "Remark", "Values", "decimal_mark", "number_share", "read_covariate", "read_numbers"]
+__all__ = ["FEW", "Values", "decimal_mark", "number_share", "read_covariate", "read_numbers"]
 
 #: Share of cells below which they are mistakes rather than another kind of column.
 FEW = 0.05
 _MOST_LOOKED_AT = 20_000  # different values that decide how a column is written
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
 _NUMERIC = (str, int, float, Decimal, np.integer, np.floating, np.bool_)
-
-
-@dataclass(frozen=True)
-class Remark:
-    """What was found in a column and done about it, for the report.
-
-    Args:
-        kind: As in ``repair.Finding``.
-        count: Cells, rows or columns concerned.
-        message: What was found.
-        action: What was done.
-    """
-
-    kind: str
-    count: int
-    message: str
-    action: str
 
 
 @dataclass(frozen=True)
@@ -50,13 +34,13 @@ class Values:
         values: (N,) numbers, or codes of categories; NaN, or -1, where missing.
         style: How the numbers were written, where they were text.
         categories: What the codes stand for; None for numbers.
-        remarks: For the report.
+        findings: What was found in the column, for the report.
     """
 
     values: Floats
     style: NumberStyle | None = None
     categories: tuple[str, ...] | None = None
-    remarks: tuple[Remark, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass
@@ -133,7 +117,7 @@ def read_numbers(
     Few cells that hold no number are missing values, and listed.
 
     Args:
-        column: The user's column.
+        column: The user's column, of any dtype, in its order.
         name: Its name, for messages.
         what: What it is, for messages.
         style: How its numbers were written in the first table, if they were text there.
@@ -207,14 +191,14 @@ def _readable(cells: _Cells, numbers: Floats) -> bool:
     return bad == 0 or (bad < FEW * counts[there].sum() and not cells.odd.any())
 
 
-def _remarks(cells: _Cells, missing: npt.NDArray[np.bool_], style: NumberStyle, name: object) -> list[Remark]:
+def _remarks(cells: _Cells, missing: npt.NDArray[np.bool_], style: NumberStyle, name: object) -> list[Finding]:
     counts = cells.counts
     texts = int(sum(n for text, n in zip(cells.texts, counts, strict=True) if text is not None))
     texts -= int(counts[missing & ~cells.unknown].sum())
     written = f" ({style.describe()})" if style.describe() else ""
     found = []
     if texts:
-        found.append(Remark("note", 1, f"{texts} numbers in {name!r} were written as text{written}", "read so"))
+        found.append(Finding("note", 1, f"{texts} numbers in {name!r} were written as text{written}", "read so"))
     lost = np.flatnonzero(missing)
     if len(lost):
         row = int(np.argmax(np.isin(cells.codes, lost)))
@@ -222,7 +206,7 @@ def _remarks(cells: _Cells, missing: npt.NDArray[np.bool_], style: NumberStyle, 
         message = (
             f"{number} cells of {name!r} hold no number, such as {_short(cells.cells[cells.codes[row]])} in row {row}"
         )
-        found.append(Remark("unreadable", number, message, "counted as missing"))
+        found.append(Finding("unreadable", number, message, "counted as missing"))
     return found
 
 
@@ -244,7 +228,7 @@ def read_covariate(
     categories have the code -1.
 
     Args:
-        column: The covariate.
+        column: The user's column of a covariate, of any dtype.
         name: Its name, for messages.
         known: The categories seen at first; None to decide here whether the column is one of numbers.
         decimal: The decimal mark of other columns, if it is known.
@@ -270,21 +254,21 @@ def read_covariate(
     kinds = pd.api.types.infer_dtype(values)
     if known is None and kinds in ("integer", "floating", "decimal", "boolean", "mixed-integer-float"):
         return read_numbers(column, name, what="a covariate")
-    remarks: tuple[Remark, ...] = ()
+    findings: tuple[Finding, ...] = ()
     if known is None and not isinstance(dtype, pd.CategoricalDtype):
         share = number_share(column, name, decimal=decimal)
         if share > 1 - FEW:
             return read_numbers(column, name, what="a covariate", decimal=decimal)
         if share >= 0.5:
             message = f"only {share:.0%} of {name!r} are numbers"
-            remarks = (Remark("note", 1, message, "all of it read as categories"),)
+            findings = (Finding("note", 1, message, "all of it read as categories"),)
     labels = np.array([_label(v, name) for v in values], dtype=object)
     used = np.unique(codes[codes >= 0])
     categories = tuple(known) if known is not None else tuple(sorted(set(labels[used])))
     place = {label: i for i, label in enumerate(categories)}
     # The last entry is what the code -1, a missing value, points to.
     lookup = np.array([*(place.get(label, -1) for label in labels), -1], dtype=np.float64)
-    return Values(lookup[codes], None, categories, remarks)
+    return Values(lookup[codes], None, categories, findings)
 
 
 def _label(value: Any, name: object) -> str:

@@ -11,21 +11,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel.offsets import Cycle, MonthDays
-from autots.reading import writing
+from autots.reading import date_formats as formats
 from autots.reading.grid import infer_frequency, place
 from zoo.errors import ConfigError, DataError
+from zoo.series.rules import Cycle, MonthDays
 
-__all__ = ["Written", "decide", "follow", "key_format", "names_moment", "refuse_quarters", "regularity", "suffixes"]
+__all__ = ["CLEARLY", "Written", "decide", "follow", "names_moment", "regularity", "suffixes"]
 
 _ZONE = re.compile(r"(?<=[\d:apmAPM]) ?(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)$")
 _MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
-_CLEAR = 1.5  # how much more regular the clock of one reading must be than that of another
+CLEARLY = 1.5  # how much more regular the clock of one reading must be than that of another
 _ODD = 0.5  # what an unusual clock, or an unusual order, counts beside a usual one
 _FEW = 12  # writings that one column may mix
 _YEARS = 366 * 86_400_000_000_000
 _ORDERS = {"DMY": "day first", "MDY": "month first", "YMD": "year first", "W": "weeks", "YDM": "year, day, month"}
-_COUNTERS = ("t", "step", "steps", "time_idx", "index", "idx", "n", "row", "k", "count", "tick", "level_0")
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,8 @@ def suffixes(values: pd.Index[Any]) -> tuple[pd.Index[Any], list[str] | None, bo
 def names_moment(text: str) -> bool:
     """Whether a text names a moment by itself, year and all."""
     bare = suffixes(pd.Index([text.strip()], dtype=object))[0]
-    for _, form in writing.formats_of(str(bare[0])):
-        moment = writing.read(bare, form)[0]
+    for _, form in formats.formats_of(str(bare[0])):
+        moment = formats.read(bare, form)[0]
         if not pd.isna(moment) and 1680 <= moment.year <= 2250:
             return True
     return False
@@ -84,7 +83,7 @@ def decide(
     the one whose moments make the more regular clock is taken, and said. Where two are as regular, none is.
 
     Args:
-        values: The distinct texts.
+        values: The distinct texts of the column.
         name: The column, for messages.
         notes: Where decisions are told.
         row: The number of a distinct text -> the first row that holds it.
@@ -102,22 +101,22 @@ def decide(
                 f"dates must be written as date_format={given!r} says, but {name!r} holds {column.cell(at)}",
                 "correct date_format, or leave it out",
             )
-        return Written(index, (given,), writing.exact(index, values, given))
+        return Written(index, (given,), formats.exact(index, values, given))
     first = str(values[0])
-    iso = [writing.ISO] if first[:4].isdigit() and "-" in first[4:8] else []
+    iso = [formats.ISO] if first[:4].isdigit() and "-" in first[4:8] else []
     whole: dict[str, tuple[pd.DatetimeIndex, tuple[str, ...]]] = {}
-    for order, form in [*writing.formats_of(first), *(("", form) for form in iso)]:
+    for order, form in [*formats.formats_of(first), *(("", form) for form in iso)]:
         if order == "YDM" and whole:
             continue
-        index = writing.read(values[:50], form)
-        index = index if index.isna().any() else writing.read(values, form)
+        index = formats.read(values[:50], form)
+        index = index if index.isna().any() else formats.read(values, form)
         if not index.isna().any() and not any(index.equals(seen) for seen, _ in whole.values()):
             whole[form] = (index, (form,))
     if not whole:
         whole = _mixed(column, notes)
     index, reads = _chosen(column, whole, notes)
     _check_century(column, index, reads)
-    ways = [(form, way) for form in reads if form != writing.ISO and (way := writing.exact(index, values, form))]
+    ways = [(form, way) for form in reads if form != formats.ISO and (way := formats.exact(index, values, form))]
     if ways:  # "%b" reads May, but "%B" writes May and June
         reads = (ways[0][0], *(form for form in reads if form != ways[0][0]))
     return Written(index, reads, ways[0][1] if ways else None)
@@ -130,7 +129,7 @@ def read_given(values: pd.Index[Any], form: str) -> pd.DatetimeIndex:
         ConfigError: It is no format.
     """
     try:
-        return writing.read(values, form)
+        return formats.read(values, form)
     except (ValueError, KeyError) as error:
         raise ConfigError(
             f"date_format must be a format of strptime, but got {form!r}", "for example '%d/%m/%Y' or '%m/%d/%y %H:%M'"
@@ -139,7 +138,7 @@ def read_given(values: pd.Index[Any], form: str) -> pd.DatetimeIndex:
 
 def _mixed(column: _Column, notes: list[str]) -> dict[str, tuple[pd.DatetimeIndex, tuple[str, ...]]]:
     """Read a column of several writings under each order that all of them can have."""
-    shapes = pd.Index([writing.shape(v) for v in column.values])
+    shapes = pd.Index([formats.shape(v) for v in column.values])
     codes, kinds = pd.factorize(shapes)
     sizes = np.bincount(codes)
     if len(kinds) > 20 * _FEW:
@@ -150,9 +149,10 @@ def _mixed(column: _Column, notes: list[str]) -> dict[str, tuple[pd.DatetimeInde
         texts = column.values[at]
         some = texts[:: max(1, len(texts) // 5)][:5]
         ranked = sorted(
-            {pair for text in some for pair in writing.formats_of(str(text))}, key=lambda pair: (pair[0] == "YDM", pair)
+            {pair for text in some for pair in formats.formats_of(str(text))},
+            key=lambda pair: (pair[0] == "YDM", pair),
         )
-        parts.append((at, [(order, form, writing.read(texts, form)) for order, form in ranked]))
+        parts.append((at, [(order, form, formats.read(texts, form)) for order, form in ranked]))
     bad = [at[_nowhere(options, len(at))] for at, options in parts]
     if any(len(b) for b in bad):
         raise _unreadable(column, np.concatenate(bad).tolist())
@@ -173,7 +173,7 @@ def _mixed(column: _Column, notes: list[str]) -> dict[str, tuple[pd.DatetimeInde
     if not out:
         raise _contradiction(column, parts)
     used = list(next(iter(out.values()))[1])
-    bases = {writing.date_part(form.replace("%-", "%").replace("%B", "%b").replace("^", "")) for form in used}
+    bases = {formats.date_part(form.replace("%-", "%").replace("%B", "%b").replace("^", "")) for form in used}
     if len(bases) > 1:
         shown = ", ".join(repr(column.values[at[0]]) for at, _ in parts[:3])
         notes.append(f"column {column.name!r} mixes {len(parts)} writings of dates, such as {shown}")
@@ -272,14 +272,14 @@ def _chosen(
     second, other = rest[0]
     at = int(np.argmax(np.asarray(readings[won][0] != readings[other][0])))
     text, a, b = column.values[at], _day(readings[won][0][at]), _day(readings[other][0][at])
-    if best >= max(_CLEAR * second, 1e-9) and best >= 0.2:
+    if best >= max(CLEARLY * second, 1e-9) and best >= 0.2:
         notes.append(
             f"{text!r} in {column.name!r} was read as {a}, for {b} would leave {1 - second:.0%} of the clock's steps "
             "empty"
         )
         return readings[won]
     if column.values[0].isdigit():
-        tied = [form for score, form in ranked if score * _CLEAR > best]
+        tied = [form for score, form in ranked if score * CLEARLY > best]
         week = next((form for form in tied if "%V" in form), None)
         chosen = week if week and re.search("w(ee)?k|kw", str(column.name).lower()) else min(
             tied, key=list(readings).index)  # fmt: skip
@@ -317,7 +317,7 @@ def follow(values: pd.Index[Any], name: object, reads: Sequence[str], *, row: Ca
     """Read a later column by the writing of the first one, or one that cannot be mistaken.
 
     Args:
-        values: The distinct texts.
+        values: The distinct texts of the column.
         name: The column, for messages.
         reads: The formats of the first table; none where its times were no texts.
         row: The number of a distinct text -> the first row that holds it.
@@ -327,16 +327,16 @@ def follow(values: pd.Index[Any], name: object, reads: Sequence[str], *, row: Ca
     """
     moments = np.full(len(values), np.datetime64("NaT", "ns"))
     open_ = np.ones(len(values), dtype=bool)
-    for form in [*reads, writing.ISO]:
+    for form in [*reads, formats.ISO]:
         if open_.any():
-            moments[open_] = np.asarray(writing.read(values[open_], form), dtype="datetime64[ns]")
+            moments[open_] = np.asarray(formats.read(values[open_], form), dtype="datetime64[ns]")
             open_ = np.isnat(moments)
-    kept = {writing.date_part(form) for form in reads}
+    kept = {formats.date_part(form) for form in reads}
     while open_.any():
         before = int(open_.sum())
-        for order, form in writing.formats_of(str(values[open_][0])):
-            if (order == "" and "%~y" not in form) or writing.date_part(form) in kept:
-                moments[open_] = np.asarray(writing.read(values[open_], form), dtype="datetime64[ns]")
+        for order, form in formats.formats_of(str(values[open_][0])):
+            if (order == "" and "%~y" not in form) or formats.date_part(form) in kept:
+                moments[open_] = np.asarray(formats.read(values[open_], form), dtype="datetime64[ns]")
                 open_ = np.isnat(moments)
                 if int(open_.sum()) < before:
                     break
@@ -345,7 +345,7 @@ def follow(values: pd.Index[Any], name: object, reads: Sequence[str], *, row: Ca
     left = np.flatnonzero(np.isnat(moments))
     if len(left):
         column = _Column(values, name, row)
-        known = f"written as {writing.in_words(reads[0])}, as in the first table" if reads else "written as ISO 8601"
+        known = f"written as {formats.in_words(reads[0])}, as in the first table" if reads else "written as ISO 8601"
         raise DataError(
             f"times must be {known}, but {name!r} holds {column.cell(int(left[0]))}",
             "write them in that way, or as ISO 8601 (2024-12-31)",
@@ -361,73 +361,11 @@ def _check_order(index: pd.DatetimeIndex, values: pd.Index[Any], name: object, r
     swapped = re.sub("%([dm])", lambda found: "%m" if found[1] == "d" else "%d", form)
     if "%d" not in form or "%m" not in form or len(values) < 3 or index.day.max() > 12:
         return
-    other = writing.read(values, swapped)
+    other = formats.read(values, swapped)
     kept = regularity(index)
-    if not other.isna().any() and kept < 0.5 and regularity(other) > max(_CLEAR * kept, 0.9):
+    if not other.isna().any() and kept < 0.5 and regularity(other) > max(CLEARLY * kept, 0.9):
         raise DataError(
-            f"times must be written as {writing.in_words(form)}, as in the first table, but {name!r} holds "
-            f"{values[0]!r} to {values[-1]!r}, which make a clock as {writing.in_words(swapped)} only",
+            f"times must be written as {formats.in_words(form)}, as in the first table, but {name!r} holds "
+            f"{values[0]!r} to {values[-1]!r}, which make a clock as {formats.in_words(swapped)} only",
             "write them as in the first table, or as ISO 8601 (2024-12-31)",
         )
-
-
-# Names of weeks, and of months, quarters, years and dates, as columns are called in other languages, too.
-_WEEK = r"w(ee)?k|kw|yyyyww|woche|semain|seman|settiman|uge$|uke$|vecka|tydzie"
-_OTHERS = (
-    r"mon[ae]t|mois|^mes$|mese|maand|m[åa]ned|m[åa]nad|quartal|trimest|jahr|ann[ée]e|^a[ñn]o|anno|"
-    r"datum|^data$|fecha"
-)
-_QUARTERED = 3  # years of four periods each, before these are taken for quarters
-_KEYS = {4: (), 5: ("%Y%q",), 6: ("%Y%m", "%G%V"), 7: ("%Y%j",)}
-
-
-def key_format(numbers: npt.NDArray[np.int64], name: object) -> str | None:
-    """Return the format of whole numbers that name periods, such as 202012 and 202101, or None where they count.
-
-    Numbers name periods if all can be read as such, and if they jump from the end of one year to the begin of the
-    next, as no counter does; within one year the column's name decides, unless it is that of a counter.
-
-    >>> key_format(np.array([202011, 202012, 202101]), "month"), key_format(np.arange(3), "month")
-    ('%Y%m', None)
-    """
-    low, high = int(numbers.min()), int(numbers.max())
-    forms = _KEYS.get(len(str(low)), ()) if len(str(low)) == len(str(high)) else ()
-    if not forms or not (1900 <= int(str(low)[:4]) and int(str(high)[:4]) <= 2100):
-        return None
-    texts = pd.Index(np.sort(numbers).astype(str), dtype=object)
-    fitting = [(form, index) for form in forms if not (index := writing.read(texts, form)).isna().any()]
-    label = str(name).lower()
-    if not fitting:
-        return None
-    years = len({text[:4] for text in texts})
-    periods = len({text[4:] for text in texts})
-    of_week = re.search(_WEEK, label)
-    named = of_week or re.search(r"month|quarter|period|year|date|yyyy|qtr|^ym|^yw|^yq|^ds$|time$|stamp", label)
-    named = named or re.search(_OTHERS, label)
-    if label in _COUNTERS and years == 1:
-        return None
-    if not (periods > 1 and (years > 1 or named)):
-        return None
-    if of_week and any(form == "%G%V" for form, _ in fitting):
-        return "%G%V"
-    if len(fitting) > 1 and regularity(fitting[1][1]) > _CLEAR * regularity(fitting[0][1]):
-        return fitting[1][0]
-    if fitting[0][0] == "%Y%m":
-        refuse_quarters(texts, name)
-    return fitting[0][0]
-
-
-def refuse_quarters(texts: pd.Index[Any], name: object) -> None:
-    """Raise if keys such as 201801 name but the first four periods of every year: months or, rather, quarters.
-
-    Raises:
-        DataError: They do, over three years or more.
-    """
-    if len({text[:4] for text in texts}) < _QUARTERED or {text[4:] for text in texts} != {"01", "02", "03", "04"}:
-        return
-    raise DataError(
-        f"keys of periods must have one reading, but {name!r} holds {texts[0]} and the like, with but "
-        "01 to 04 in each year: quarters, or the months January to April",
-        f"for quarters give frame[{name!r}].astype(str).str.replace(r'0(.)$', r'Q\\1', regex=True), for months write "
-        f"ISO 8601 ({texts[0][:4]}-01)",
-    )

@@ -56,8 +56,8 @@ class Keys:
     """The rows of a table, seen as (time, series).
 
     Args:
-        table: The user's table.
-        clock: (N,) its times.
+        table: The user's table, in its own order.
+        clock: (N,) times of its rows.
         exact: Whether all rows of a large table are looked at.
     """
 

@@ -17,7 +17,7 @@ import pandas as pd
 from zoo.errors import DataError
 from zoo.tables.source import Table
 
-__all__ = ["ID_NAMES", "TARGET_NAMES", "TIME_NAMES", "Columns", "Layout", "as_text", "names_of", "shown", "unknown"]
+__all__ = ["ID_NAMES", "TARGET_NAMES", "TIME_NAMES", "ColumnRoles", "Layout", "as_text", "names_of", "shown", "unknown"]
 
 #: Names that identify series, in lower case, the surest first.
 ID_NAMES = ("unique_id", "item_id", "series_id", "ts_id", "id", "series", "item", "series_name")
@@ -72,13 +72,13 @@ _NAMED = 12  # columns that a message lists
 
 
 @dataclass(frozen=True)
-class Columns:
+class ColumnRoles:
     """The user's names, as text. Columns without a name (an unnamed index, one series) have those given in answers.
 
     Args:
         id: What names the series, or None for a single series; of a key the names of its columns, joined.
-        time: The clock.
-        target: What is forecast.
+        time: The column that is the clock.
+        target: The column that is forecast.
         known: Covariates whose future is known.
         past: Covariates known only up to now.
         static: Columns with one value per series.
@@ -115,7 +115,7 @@ class Layout:
     """
 
     kind: str
-    columns: Columns
+    columns: ColumnRoles
     levels: tuple[tuple[str, int], ...] = ()
     index_names: tuple[Any, ...] = ()
     notes: tuple[str, ...] = field(default=(), compare=False)
@@ -183,7 +183,7 @@ class Layout:
         """Return JSON values."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return values | {
-            "columns": {f.name: getattr(self.columns, f.name) for f in fields(Columns)},
+            "columns": {f.name: getattr(self.columns, f.name) for f in fields(ColumnRoles)},
             "index_names": [_packed(name) for name in self.index_names],
             "original": [[name, _packed(value)] for name, value in self.original.items()],
         }
@@ -196,7 +196,7 @@ class Layout:
         }
         return cls(
             values["kind"],
-            Columns(**columns),
+            ColumnRoles(**columns),
             tuple((role, level) for role, level in values["levels"]),
             tuple(_unpacked(name) for name in values["index_names"]),
             tuple(values["notes"]),

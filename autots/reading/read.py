@@ -9,17 +9,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from autots.panel.frequency import Frequency
-from autots.panel.zones import LocalClock
-from autots.reading.aware import in_zone, laid, local_clock
-from autots.reading.columns import Remark
+from autots.panel.panel import Panel
 from autots.reading.detect import detect
+from autots.reading.findings import Finding
 from autots.reading.keys import key_of
-from autots.reading.layouts import names_of
+from autots.reading.layouts import Layout, names_of
 from autots.reading.repair import repair
+from autots.reading.report import DataReport
 from autots.reading.schema import Ingested, Schema, id_columns
-from autots.reading.table import COUNT, counted, flatten, read_static
+from autots.reading.table import COUNT, FlatTable, StaticTable, counted, flatten, read_static
 from autots.reading.tidy import Tidied, tidied, tidy, turned, without_partitions
+from autots.reading.time_zones import in_zone, laid, local_clock
+from zoo.series.frequency import Frequency
+from zoo.series.zones import LocalClock
 from zoo.tables.source import Table, decisions, partitions, read
 
 __all__ = ["Ingested", "read_panel"]
@@ -43,7 +45,7 @@ def read_panel(
     Args:
         data: A frame, a series, a path, or anything else that ``zoo.tables.source.read`` takes, in any layout that
             ``autots.reading.detect`` knows.
-        freq: A pandas alias, a name of ``autots.panel.offsets``, or the step of an integer clock; None to infer it;
+        freq: A pandas alias, a name of ``zoo.series.rules``, or the step of an integer clock; None to infer it;
             ``"count"`` to number the rows of each series where their times make no regular clock.
         date_format: The strptime format of times that are texts, such as ``"%d/%m/%Y"``; None to find it.
         id_col: The column that names the series, or a list of those that only together do; None to find it.
@@ -69,17 +71,14 @@ def read_panel(
     of_columns = isinstance(static, list | tuple | set | frozenset | np.ndarray | pd.Index)
     known = (known,) if isinstance(known, str) else tuple(known)
     in_data = tuple(static) if of_columns else ()
-    made = _tidy(table, id_col, [time_col, target_col, *known, *in_data], known, in_data)
-    layout = detect(made.table, id_col=id_col, time_col=time_col, target_col=target_col, known=known, static=in_data)
-    layout = replace(layout, dropped=made.dropped, across=made.across)
-    inside, remarks = layout.inside(made.table), made.remarks
-    if isinstance(inside, pd.DataFrame):
-        trimmed = tidied(inside, layout)
-        inside, remarks = trimmed.table, (*remarks, *trimmed.remarks)
-    flat = flatten(inside, layout, date_format=date_format)
-    flat = counted(flat) if freq == COUNT else flat
+    tidy_table = _tidy(table, id_col, [time_col, target_col, *known, *in_data], known, in_data)
+    layout = detect(
+        tidy_table.table, id_col=id_col, time_col=time_col, target_col=target_col, known=known, static=in_data
+    )
+    layout = replace(layout, dropped=tidy_table.dropped, across=tidy_table.across)
     said = [f"{what}: {how}" for what, how in decisions(table)]
-    flat = replace(flat, notes=(*said, *remarks, *layout.notes, *flat.notes))
+    flat = _rows(tidy_table, layout, date_format, said)
+    flat = counted(flat) if freq == COUNT else flat
     if zone is not None:
         flat = in_zone(flat, zone)
     flat = laid(flat, parsed)
@@ -95,18 +94,33 @@ def read_panel(
     numbers = dict(flat.numbers)
     if static is not None and not of_columns:
         rows = read_static(read(static, text=id_columns(names.ids)), layout, panel.ids)
+        panel, report = _with_static(panel, report, rows)
         of_table = tuple(rows.values)
         kinds.update({name: rows.categories.get(name) for name in rows.values})
         numbers.update(rows.numbers)
-        coded = panel.categorical | set(rows.categories)
-        panel = replace(panel, static={**panel.static, **rows.values}, categorical=coded)
-        lacking = f"{len(rows.without)} series have no row in the static table"
-        report = report.with_finding("static_missing", rows.without, lacking, "kept as missing")
-        report = report.with_remarks(rows.remarks)
     schema = Schema(layout, flat.ids, flat.clock, panel.freq, kinds, of_table, fills, numbers, decisions(table))
     (series, how), *others = schema.describe()
     several = f"{how}, {panel.n_series} series" if layout.kind != "series" else how
     return Ingested(panel, schema, replace(report, reading=((series, several), *others)))
+
+
+def _rows(tidy_table: Tidied, layout: Layout, date_format: str | None, said: Sequence[str]) -> FlatTable:
+    """Return the rows as flat arrays, with all that was noted on the way to them."""
+    inside, findings = layout.inside(tidy_table.table), tidy_table.findings
+    if isinstance(inside, pd.DataFrame):
+        trimmed = tidied(inside, layout)
+        inside, findings = trimmed.table, (*findings, *trimmed.findings)
+    flat = flatten(inside, layout, date_format=date_format)
+    return replace(flat, notes=(*said, *findings, *layout.notes, *flat.notes))
+
+
+def _with_static(panel: Panel, report: DataReport, rows: StaticTable) -> tuple[Panel, DataReport]:
+    """Return the panel with covariates from a table of one row per series, and the report with what it lacks."""
+    coded = panel.categorical | set(rows.categories)
+    panel = replace(panel, static={**panel.static, **rows.values}, categorical=coded)
+    lacking = f"{len(rows.without)} series have no row in the static table"
+    report = report.with_finding("static_missing", rows.without, lacking, "kept as missing")
+    return panel, report.with_findings(rows.findings)
 
 
 def _tidy(table: Table, id_col: Any, named: Sequence[Any], known: Sequence[Any], static: Sequence[Any]) -> Tidied:
@@ -115,12 +129,12 @@ def _tidy(table: Table, id_col: Any, named: Sequence[Any], known: Sequence[Any],
         return Tidied(table)
     key = key_of(id_col, names_of(table))
     given = [name for name in (*key, *named) if name is not None]
-    lake = without_partitions(table, partitions(table), given)
-    made = tidy(lake.table, given)
-    made = replace(made, remarks=(*lake.remarks, *made.remarks), dropped=(*lake.dropped, *made.dropped))
+    without = without_partitions(table, partitions(table), given)
+    made = tidy(without.table, given)
+    made = replace(made, findings=(*without.findings, *made.findings), dropped=(*without.dropped, *made.dropped))
     long = None if known else turned(made.table, named=key, kept=static)
     if long is None:
         return made
     message = f"the names of {made.table.shape[1] - long.shape[1] + 2} columns are times"
-    remark = Remark("turned", len(made.table), message, "read as one row per series and time")
-    return replace(made, table=long, remarks=(*made.remarks, remark), across=True)
+    remark = Finding("turned", len(made.table), message, "read as one row per series and time")
+    return replace(made, table=long, findings=(*made.findings, remark), across=True)

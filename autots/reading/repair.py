@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel.cycles import filled
-from autots.panel.frequency import Frequency, Times
-from autots.panel.offsets import Cycle
 from autots.panel.panel import Floats, Ints, Panel
 from autots.panel.season import detect_seasons
-from autots.panel.shifts import clock_change
-from autots.panel.zones import changes_of
-from autots.reading.columns import Remark
+from autots.reading.date_formats import in_words
+from autots.reading.findings import Finding, FindingLog
 from autots.reading.grid import Grid, infer_frequency, place
+from autots.reading.merge import RepeatedRows, fill_covariate, without_infinite
+from autots.reading.report import DataReport, note_uninformative, report_of, time_text
+from autots.reading.rule_detection import filled
 from autots.reading.table import FlatTable
-from autots.reading.times import TimeStyle
-from autots.reading.writing import in_words
 from zoo.errors import DataError
+from zoo.series.frequency import Frequency, Times
+from zoo.series.rules import Cycle
+from zoo.series.zone_evidence import clock_change
+from zoo.series.zones import changes_of
 
-__all__ = ["DataReport", "Finding", "NothingNewError", "repair"]
+__all__ = ["NothingNewError", "repair"]
 
-_SHOWN = 5  # series that a finding names
 # Steps per row beyond which a clock is not one of gaps but irregular: a guessed one, and one that the user asserts.
 _SPARSE_GUESSED, _SPARSE_GIVEN, _SLACK = 20, 500, 1000
 # A guessed clock must have half of its rows, outages aside; so few steps more are no matter.
@@ -42,105 +41,6 @@ _LOOKED_AT = 100_000  # doubled and missing hours that are compared with the cha
 
 class NothingNewError(DataError):
     """All rows of a table that continues a history were seen before."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something in the data that was changed, or that the reader should know.
-
-    Args:
-        kind: A word that tests and programs can rely on, such as ``"gaps"``.
-        count: How many rows, or series, it concerns.
-        series: At most five of the series concerned.
-        message: What was found.
-        action: What was done about it.
-    """
-
-    kind: str
-    count: int
-    message: str
-    action: str
-    series: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class DataReport:
-    """What a table holds, and what was repaired.
-
-    Args:
-        findings: In the order of the repairs.
-        series: Number of series.
-        rows: Number of rows, missing ones included.
-        freq: The clock: an alias, or the step of an integer clock.
-        start: The first time.
-        end: The last time.
-        seasons: Season lengths in rows.
-        missing: Share of rows without a target.
-        zero: Share of the known targets that are 0.
-        lengths: Shortest, median and longest series, in rows.
-        reading: How the table was read: what, and how (see ``Schema.describe``).
-    """
-
-    findings: tuple[Finding, ...]
-    series: int
-    rows: int
-    freq: str
-    start: str
-    end: str
-    seasons: tuple[int, ...]
-    missing: float
-    zero: float
-    lengths: tuple[int, float, int]
-    reading: tuple[tuple[str, str], ...] = ()
-
-    def find(self, kind: str) -> Finding | None:
-        """Return the finding of a kind, if there is one."""
-        return next((f for f in self.findings if f.kind == kind), None)
-
-    def with_finding(self, kind: str, series: Sequence[str], message: str, action: str) -> DataReport:
-        """Return the report with one more finding, about some series; the same report if there are none."""
-        if not series:
-            return self
-        finding = Finding(kind, len(series), message, action, tuple(series[:_SHOWN]))
-        return replace(self, findings=(*self.findings, finding))
-
-    def with_remarks(self, remarks: Sequence[Remark]) -> DataReport:
-        """Return the report with findings about columns."""
-        more = [Finding(found.kind, found.count, found.message, found.action) for found in remarks]
-        return replace(self, findings=(*self.findings, *more)) if more else self
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON values: what comes back from JSON is equal."""
-        return cast("dict[str, Any]", json.loads(json.dumps(asdict(self))))
-
-    def summary(self) -> str:
-        """Return some lines of text: what is there, then each finding with what was done."""
-        shortest, middle, longest = self.lengths
-        lines = [
-            f"{self.series} series, {self.rows} rows, clock {self.freq}, from {self.start} to {self.end}",
-            f"rows per series: {shortest} to {longest}, median {middle:g}",
-            f"seasons: {', '.join(map(str, self.seasons))}",
-            f"missing targets: {self.missing:.1%}; zeros: {self.zero:.1%}",
-        ]
-        for f in self.findings:
-            named = f" (such as {', '.join(f.series)})" if f.series else ""
-            lines.append(f"- {f.message}{named}: {f.action}")
-        return "\n".join(lines)
-
-
-@dataclass
-class _Log:
-    """Findings as they are made."""
-
-    labels: npt.NDArray[np.object_]
-    findings: list[Finding] = field(default_factory=list)
-
-    def add(self, kind: str, count: int, message: str, action: str, series: Any = ()) -> None:
-        """Note a finding unless its count is 0; ``series`` are indices into the labels, each once."""
-        if count:
-            chosen = np.asarray(series, dtype=np.int64)[:_SHOWN]
-            names = tuple(str(name) for name in self.labels[chosen])
-            self.findings.append(Finding(kind, int(count), message, action, names))
 
 
 def repair(
@@ -166,11 +66,11 @@ def repair(
     Raises:
         DataError: The clock is irregular, or no series has a target.
     """
-    log = _Log(table.labels)
+    log = FindingLog(table.labels)
     for note in table.notes:
-        found = Remark("note", 1, note, "read so") if isinstance(note, str) else note
+        found = Finding("note", 1, note, "read so") if isinstance(note, str) else note
         log.add(found.kind, found.count, found.message, found.action)
-    y = _finite(table.y, log, "infinite_target", "targets are infinite", "counted as missing")
+    y = without_infinite(table.y, log, "infinite_target", "targets are infinite", "counted as missing")
     guessed = freq is None
     if freq is None:
         freq, dissent = infer_frequency(table.codes, table.times)
@@ -189,8 +89,8 @@ def repair(
     span = rows.span(first_due, guessed=guessed)
     panel, fills = span.panel(fills or {})
     seasons = detect_seasons(panel)
-    _remarks(panel, horizon, log, table.clock)
-    return panel, _report(panel, seasons, log.findings, table.clock), fills
+    note_uninformative(panel, horizon, log, table.clock)
+    return panel, report_of(panel, seasons, log.findings, table.clock), fills
 
 
 def _check_one_clock(table: FlatTable, freq: Frequency) -> None:
@@ -207,17 +107,10 @@ def _check_one_clock(table: FlatTable, freq: Frequency) -> None:
             raise DataError(
                 f"all series must follow one clock, but most follow {freq.alias or freq.step!r} and "
                 f"{str(table.labels[code])[:40]!r} follows {own.alias or own.step!r} "
-                f"(from {_text(times.min(), table.clock)})",
+                f"(from {time_text(times.min(), table.clock)})",
                 "fit them apart, or give their periods one name, for example by "
                 "frame[time].dt.to_period('Q').dt.to_timestamp()",
             )
-
-
-def _finite(values: Floats, log: _Log, kind: str, message: str, action: str) -> Floats:
-    infinite = np.isinf(values)
-    count = int(infinite.sum())
-    log.add(kind, count, f"{count} {message}", action)
-    return np.where(infinite, np.nan, values) if count else values
 
 
 def _begins(table: FlatTable, due: Mapping[str, Any]) -> Times:
@@ -232,7 +125,7 @@ class _Rows:
     table: FlatTable
     grid: Grid
     y: Floats
-    log: _Log
+    log: FindingLog
 
     def report_order(self) -> None:
         """Note rows that do not come in the order of their times, and rows beside their step."""
@@ -368,7 +261,7 @@ class _Span:
             empty = self._lacking(np.flatnonzero(~filled))
             who = np.unique(np.searchsorted(indptr, empty, side="right") - 1)
             log.add("gaps", len(empty), f"{len(empty)} steps have no row", "added, with a missing target", who)
-        doubles = _Doubles.find(at, total) if len(at) > total - holes else None
+        doubles = RepeatedRows.find(at, total) if len(at) > total - holes else None
         if doubles is not None:
             count = doubles.count
             message = f"{count} rows repeat the time of another row of their series"
@@ -388,18 +281,8 @@ class _Span:
         missing = int(np.isnan(y).sum()) - holes
         log.add("missing_target", missing, f"{missing} rows have no target", "kept as missing")
         alive = np.flatnonzero(self.alive)
-        kinds: dict[str, dict[str, Floats]] = {"known": {}, "past": {}}
-        used = dict(fills)
         starts = np.concatenate([[0], np.cumsum(self.lengths[alive])]).astype(np.int64)
-        for role, laid in kinds.items():
-            for name, values in getattr(table, role).items():
-                coded = name in table.categories
-                values = _finite(
-                    values, log, "infinite_covariate", f"values of {name!r} are infinite", "counted as missing"
-                )
-                if coded:
-                    values = np.where(values < 0, np.nan, values)
-                laid[name], used[name] = _close(lay(values, category=coded), starts, name, coded, fills, log)
+        kinds, used = self._covariates(lay, starts, fills)
         static = {name: self._static(name, values, codes)[alive] for name, values in table.static.items()}
         times = self.rows.grid.times(alive, self.first[alive], self.lengths[alive])
         panel = Panel(
@@ -415,7 +298,25 @@ class _Span:
         )
         return panel, used
 
-    def _clock_change(self, indptr: Ints, doubles: _Doubles | None, holes: Ints) -> None:
+    def _covariates(
+        self, lay: Callable[..., Floats], starts: Ints, fills: Mapping[str, float]
+    ) -> tuple[dict[str, dict[str, Floats]], dict[str, float]]:
+        """Return the known and the past covariates, without holes, and what stands where nothing is before a hole."""
+        table, log = self.rows.table, self.rows.log
+        kinds: dict[str, dict[str, Floats]] = {"known": {}, "past": {}}
+        used = dict(fills)
+        for role, laid in kinds.items():
+            for name, values in getattr(table, role).items():
+                coded = name in table.categories
+                values = without_infinite(
+                    values, log, "infinite_covariate", f"values of {name!r} are infinite", "counted as missing"
+                )
+                if coded:
+                    values = np.where(values < 0, np.nan, values)
+                laid[name], used[name] = fill_covariate(lay(values, category=coded), starts, name, coded, fills, log)
+        return kinds, used
+
+    def _clock_change(self, indptr: Ints, doubles: RepeatedRows | None, holes: Ints) -> None:
         """Note that doubled and missing hours are those at which a zone changes its clocks."""
         grid, clock = self.rows.grid, self.rows.table.clock
         if grid.freq.is_integer or grid.freq.spacing >= _DAY or clock.zone is not None:
@@ -428,7 +329,7 @@ class _Span:
         if found is None:
             return
         count = len(found.twice) + len(found.never)
-        shown = ", ".join(_text(time, clock)[:16] for time in [*found.twice, *found.never][:3])
+        shown = ", ".join(time_text(time, clock)[:16] for time in [*found.twice, *found.never][:3])
         self.rows.log.add(
             "clock_change",
             count,
@@ -464,103 +365,3 @@ class _Span:
                 "give it as known, or leave it out of static",
             )
         return np.where(np.isfinite(low), low, np.nan)
-
-
-@dataclass(frozen=True)
-class _Doubles:
-    """Rows that share a step with others."""
-
-    rows: Ints  # their numbers
-    steps: Ints  # their steps
-    count: int  # rows too many
-
-    @classmethod
-    def find(cls, at: Ints, total: int) -> _Doubles:
-        several = np.bincount(at, minlength=total) > 1
-        rows = np.flatnonzero(several[at])
-        return cls(rows, at[rows], len(rows) - int(several.sum()))
-
-    def merge(self, values: Floats, out: Floats, *, category: bool) -> None:
-        """Write the mean of the known values (the first of a category) to each step."""
-        known = ~np.isnan(values[self.rows])
-        steps, held = self.steps[known], values[self.rows][known]
-        out[self.steps] = np.nan
-        if not len(held):
-            return
-        # Sorted by value, so that the sum does not depend on the order in which the rows came.
-        order = np.lexsort((held, steps))
-        steps, held = steps[order], held[order]
-        start = np.flatnonzero(np.concatenate([[True], np.diff(steps) != 0]))
-        n = np.diff(np.append(start, len(steps)))
-        same = held[start] == held[start + n - 1]
-        mean = np.add.reduceat(held / np.repeat(n, n), start)
-        out[steps[start]] = np.where(same | category, held[start], mean)
-
-
-def _close(
-    values: Floats, indptr: Ints, name: str, coded: bool, fills: Mapping[str, float], log: _Log
-) -> tuple[Floats, float]:
-    """Fill a covariate forward within each series, then with its median (the code -1 for categories)."""
-    missing = np.isnan(values)
-    count = int(missing.sum())
-    if coded:
-        rest = -1.0
-    elif name in fills:
-        rest = fills[name]
-    else:
-        rest = float(np.median(values[~missing])) if count < len(values) else 0.0
-    if not count:
-        return values, rest
-    at = np.flatnonzero(missing)
-    good = np.flatnonzero(~missing)
-    begin = indptr[np.searchsorted(indptr, at, side="right") - 1]
-    before = np.searchsorted(good, at) - 1
-    source = good[np.maximum(before, 0)] if len(good) else np.full(len(at), -1)
-    inside = (before >= 0) & (source >= begin)
-    values[at] = np.where(inside, values[np.maximum(source, 0)], rest)
-    how = "filled forward, then marked as missing" if coded else f"filled forward, then with {rest:g}"
-    log.add("covariate_missing", count, f"{count} values of {name!r} are missing", how)
-    return values, rest
-
-
-def _remarks(panel: Panel, horizon: int, log: _Log, clock: TimeStyle) -> None:
-    """Note series that are kept though little can be learned from them."""
-    names = _Log(panel.ids)
-    known = np.isnan(panel.y)
-    low = np.minimum.reduceat(np.where(known, np.inf, panel.y), panel.indptr[:-1])
-    high = np.maximum.reduceat(np.where(known, -np.inf, panel.y), panel.indptr[:-1])
-    one = np.flatnonzero(panel.lengths == 1)
-    constant = np.flatnonzero((low == high) & (panel.lengths > 1))
-    short = np.flatnonzero((panel.lengths < horizon) & (panel.lengths > 1))
-    names.add("constant", len(constant), f"{len(constant)} series are constant", "kept", constant)
-    names.add("one_point", len(one), f"{len(one)} series have one row", "kept", one)
-    text = f"{len(short)} series are shorter than the horizon of {horizon}"
-    names.add("short", len(short), text, "kept", short)
-    ends = panel.last_times
-    early = np.flatnonzero(ends < ends.max())
-    text = f"{len(early)} series end before {_text(ends.max(), clock)}"
-    names.add("early_end", len(early), text, "each is forecast from its own end", early)
-    log.findings.extend(names.findings)
-
-
-def _text(time: Any, clock: TimeStyle) -> str:
-    """Return a time as the user's clock shows it."""
-    return str(clock.shown(np.array([time]))[0])[:19] if isinstance(time, np.datetime64) else str(int(time))
-
-
-def _report(panel: Panel, seasons: tuple[int, ...], findings: Sequence[Finding], clock: TimeStyle) -> DataReport:
-    missing = np.isnan(panel.y)
-    there = int((~missing).sum())
-    lengths = panel.lengths
-    return DataReport(
-        tuple(findings),
-        panel.n_series,
-        panel.n_rows,
-        panel.freq.alias or str(panel.freq.step),
-        _text(panel.times.min(), clock),
-        _text(panel.times.max(), clock),
-        seasons,
-        float(missing.mean()),
-        float((panel.y == 0).sum()) / max(1, there),
-        (int(lengths.min()), float(np.median(lengths)), int(lengths.max())),
-    )

@@ -10,24 +10,24 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel.frequency import Frequency, Times
 from autots.panel.panel import Floats, Future, Panel
-from autots.panel.zones import LocalClock
-from autots.reading.columns import Remark, read_covariate, read_numbers
-from autots.reading.grid import JITTER
-from autots.reading.ids import IdStyle, KeyStyle, read_key
-from autots.reading.layouts import ID_NAMES, Layout, as_text, shown
+from autots.reading.findings import Finding
+from autots.reading.future import read_future
+from autots.reading.ids import IdStyle, KeyStyle
+from autots.reading.layouts import ID_NAMES, Layout, as_text
 from autots.reading.numerals import PLAIN, NumberStyle
-from autots.reading.repair import DataReport, repair
+from autots.reading.repair import repair
+from autots.reading.report import DataReport
 from autots.reading.table import flatten, left_of_wide, read_static
 from autots.reading.tidy import tidied, turned
-from autots.reading.times import TimeStyle, read_times
-from zoo.errors import ConfigError, DataError
+from autots.reading.time_style import TimeStyle
+from zoo.errors import ConfigError
+from zoo.series.frequency import Frequency, Times
+from zoo.series.zones import LocalClock
 from zoo.tables.source import Table, read
 
 __all__ = ["Ingested", "Schema"]
 
-_NAMED = 3  # missing rows that a message shows
 _LISTED = 12  # columns of a role that a description lists
 
 
@@ -36,7 +36,7 @@ class Ingested:
     """A table that was read.
 
     Args:
-        panel: The repaired series.
+        panel: The repaired series, on one clock.
         schema: What the table looked like.
         report: What was found and repaired.
     """
@@ -54,7 +54,7 @@ class Schema:
         layout: Names and places of the columns.
         ids: How identifiers are written.
         clock: How times are written.
-        freq: The clock.
+        freq: The clock of all series, with its zone.
         categories: Covariate -> its categories, in the order of their codes; None for a covariate of numbers.
         static: Names of the covariates that came in a table of their own, with one row per series.
         fills: What stands for values of a covariate that are missing at the start.
@@ -75,18 +75,19 @@ class Schema:
     def describe(self) -> list[tuple[str, str]]:
         """Return how the table was read: what, and how, in the user's names.
 
-        >>> from autots.reading.layouts import Columns
-        >>> Schema(Layout("series", Columns()), IdStyle(), TimeStyle(), Frequency.parse("D")).describe()[0]
+        >>> from autots.reading.layouts import ColumnRoles
+        >>> Schema(Layout("series", ColumnRoles()), IdStyle(), TimeStyle(), Frequency.parse("D")).describe()[0]
         ('series', 'one')
         """
         return describe(self)
 
-    def _read(self, data: Any) -> tuple[Table, tuple[Remark, ...]]:
+    def read_table(self, data: Any) -> tuple[Table, tuple[Finding, ...]]:
+        """Return a later table in the form and with the names used inside, and what was left out of it."""
         written = [name for name, style in self.numbers.items() if style != PLAIN]
         outside = [str(self.layout.outside(name)) for name in (*self.layout.columns.ids, *written)]
         return self.inside(read(data, text=(*ID_NAMES, *outside)))
 
-    def inside(self, table: Table) -> tuple[Table, tuple[Remark, ...]]:
+    def inside(self, table: Table) -> tuple[Table, tuple[Finding, ...]]:
         """Return a table that was read already, in the form and with the names used inside, and what was left out."""
         if isinstance(table, pd.DataFrame) and self.layout.across:
             again = turned(table, self.layout.columns)
@@ -95,7 +96,7 @@ class Schema:
         if isinstance(table, pd.Series):
             return table, ()
         made = tidied(table, self.layout)
-        return made.table, made.remarks
+        return made.table, made.findings
 
     def read_more(self, data: Any, *, panel: Panel | None = None, static: Any = None) -> Ingested:
         """Read rows that came later, or another table of the same kind, with the same repairs.
@@ -109,12 +110,12 @@ class Schema:
         Raises:
             DataError: The table does not have what the first one had.
         """
-        table, remarks = self._read(data)
+        table, findings = self.read_table(data)
         lost = (
             () if self.layout.kind != "wide" else left_of_wide(table, self.layout, () if panel is None else panel.ids)
         )
         flat = flatten(table, self.layout, clock=self.clock, categories=self.categories, numbers=self.numbers)
-        flat = replace(flat, notes=(*remarks, *lost, *flat.notes))
+        flat = replace(flat, notes=(*findings, *lost, *flat.notes))
         due = None
         if panel is not None:
             begins = panel.freq.advance(panel.last_times, 1)
@@ -145,131 +146,12 @@ class Schema:
         Args:
             frame: Anything that ``read_panel`` takes, with the names of the first table; None if nothing is known.
             panel: The series to be forecast.
-            horizon: Steps H.
+            horizon: Steps H that each series is forecast.
 
         Raises:
             DataError: A covariate, a row or a value is missing.
         """
-        names = self.layout.columns
-        if not names.known:
-            return Future()
-        if frame is None:
-            raise DataError(
-                f"the known covariates {list(names.known)} must be given over the horizon, but no future table came",
-                "give future=..., a table with the time, the series and these columns",
-            )
-        table, _ = self._read(frame)
-        if isinstance(table, pd.Series):
-            table = self.layout.inside(table.to_frame())
-            assert isinstance(table, pd.DataFrame)
-        lacking = [name for name in names.known if name not in table.columns]
-        if lacking:
-            raise DataError(
-                f"the future table must hold the known covariates, but {shown(lacking)} are missing from "
-                f"{shown(table.columns)}",
-                "give their future values, or train without them as known",
-            )
-        rows, doubles = self._future_rows(table, panel, horizon)
-        known = {}
-        for name in names.known:
-            kinds = self.categories.get(name)
-            if kinds is not None:
-                values = read_covariate(table[name], name, kinds).values
-            else:
-                style = self.numbers.get(name)
-                values = read_numbers(table[name], name, what="a covariate", style=style).values
-            self._refuse_doubles(name, values, doubles, table)
-            known[name] = values[rows]
-            bad = ~np.isfinite(known[name])
-            if bad.any():
-                s, h = np.argwhere(bad)[0]
-                raise DataError(
-                    f"known covariates must be known, but {name!r} is missing in {int(bad.sum())} rows of the "
-                    f"future, first {self._where(panel, int(s), panel.future_times(horizon)[s, h])}",
-                    "fill these values",
-                )
-        return Future(known)
-
-    def _refuse_doubles(self, name: str, values: Floats, doubles: npt.NDArray[np.int64], table: pd.DataFrame) -> None:
-        """Raise if rows of one series and time disagree on a covariate: neither of them can be preferred."""
-        one, other = values[doubles[:, 0]], values[doubles[:, 1]]
-        differ = np.flatnonzero((one != other) & ~(np.isnan(one) & np.isnan(other)))
-        if len(differ):
-            first, second = doubles[differ[0]]
-            column = table[name]
-            raise DataError(
-                f"the future table must have one row per series and time, but rows {first} and {second} are of one and "
-                f"differ in {name!r}: {column.iloc[first]!r} and {column.iloc[second]!r} ({len(differ)} such rows)",
-                "drop the rows that do not hold",
-            )
-
-    def _future_rows(
-        self, table: pd.DataFrame, panel: Panel, horizon: int
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Return the (S, H) rows of the future table, and the (D, 2) pairs of rows of one series and time."""
-        wanted = panel.future_times(horizon)
-        if len(table) == 0:
-            raise DataError("the future table must have rows, but it is empty", "give every step of the horizon")
-        times, _, _ = read_times(self.layout.get(table, "time"), self.layout.columns.time, self.clock)
-        steps, step_of_wanted = np.unique(wanted.astype(np.int64), return_inverse=True)
-        moments = times.astype(np.int64)
-        right = np.clip(np.searchsorted(steps, moments), 0, len(steps) - 1)
-        left = np.maximum(right - 1, 0)
-        step = np.where(np.abs(moments - steps[left]) < np.abs(moments - steps[right]), left, right)
-        on_step = np.abs(moments - steps[step]) <= JITTER * self.freq.spacing
-        series, shared = self._future_series(table, panel)
-        # One table of (series, step) -> row.
-        found = np.full((1 if shared else panel.n_series, len(steps)), -1, dtype=np.int64)
-        usable = np.flatnonzero(on_step & (series >= 0))
-        found[series[usable], step[usable]] = usable
-        last = found[series[usable], step[usable]]
-        doubles = np.column_stack([usable, last])[last != usable]
-        owners = np.zeros(panel.n_series, dtype=np.int64) if shared else self._owners(panel)
-        rows = found[owners[:, None], step_of_wanted.reshape(wanted.shape)]
-        absent = np.argwhere(rows < 0)
-        if len(absent):
-            shown = "; ".join(self._where(panel, int(s), wanted[s, h]) for s, h in absent[:_NAMED])
-            raise DataError(
-                f"the future table must have a row for every step of the horizon, but {len(absent)} of {rows.size} are "
-                f"missing: {shown}",
-                f"each series needs {horizon} rows right after its last known target",
-            )
-        return rows, doubles
-
-    def _future_series(self, table: pd.DataFrame, panel: Panel) -> tuple[npt.NDArray[np.int64], bool]:
-        """Return the series of each row (-1 for others), and whether the rows hold for all series."""
-        names = self.layout.columns.ids
-        if self.layout.kind != "long" or not names:
-            return np.zeros(len(table), dtype=np.int64), True
-        there = [name for name in names if name in table.columns or name in table.index.names]
-        if len(names) > 1 and 0 < len(there) < len(names):
-            raise DataError(
-                f"the future table must name its series by the key {shown(names)}, but has only {shown(there)}",
-                "give all columns of the key, or none if its rows hold for all series",
-            )
-        try:
-            columns = self.layout.ids(table)
-        except DataError:
-            return np.zeros(len(table), dtype=np.int64), True
-        codes, labels, _ = read_key(columns, names)
-        # The first of series that share an id stands for all of them.
-        first = pd.Series(np.arange(panel.n_series), index=panel.ids)
-        where = first[~first.index.duplicated()].reindex(labels).fillna(-1).to_numpy(dtype=np.int64)
-        return where[codes], False
-
-    @staticmethod
-    def _owners(panel: Panel) -> npt.NDArray[np.int64]:
-        codes, _ = pd.factorize(panel.ids)
-        first = np.unique(codes, return_index=True)[1]
-        return first[codes].astype(np.int64)
-
-    def _where(self, panel: Panel, series: int, time: Any) -> str:
-        if self.clock.zone is not None:
-            written = self.clock.write(np.array([time], dtype="datetime64[ns]"))[0]
-            when = written if isinstance(written, str) else str(written)
-        else:
-            when = str(time)[:19] if self.clock.kind != "integer" else str(time)
-        return f"at {when}" if self.layout.kind == "series" else f"{panel.ids[series]!r} at {when}"
+        return read_future(self, frame, panel, horizon)
 
     def write(
         self,
@@ -284,11 +166,11 @@ class Schema:
         A single series has no column for its name. The other columns are ``mean`` and the levels (``"0.1"``).
 
         Args:
-            panel_ids: (S,) series.
-            times: (S, H) clock.
+            panel_ids: (S,) labels of the series.
+            times: (S, H) times of the inside clock.
             mean: (S, H) expected values.
             quantiles: (S, H, Q) quantiles.
-            levels: Q levels.
+            levels: Q quantile levels in (0, 1).
         """
         self.refuse_names(levels)
         names, horizon = self.layout.columns, times.shape[1]

@@ -10,15 +10,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel.frequency import Times
 from autots.panel.panel import Floats, Ints
-from autots.reading.columns import Remark, Values, decimal_mark, read_covariate, read_numbers
+from autots.reading.columns import Values, decimal_mark, read_covariate, read_numbers
+from autots.reading.findings import Finding
 from autots.reading.ids import IdStyle, KeyStyle, read_ids, read_key
 from autots.reading.layouts import Layout, as_text, shown
-from autots.reading.looks import is_number, some
 from autots.reading.numerals import PLAIN, NumberStyle
-from autots.reading.times import TimeStyle, read_times
+from autots.reading.time_style import TimeStyle
+from autots.reading.times import read_times
+from autots.reading.value_kinds import is_number, some
 from zoo.errors import DataError
+from zoo.series.frequency import Times
 from zoo.tables.source import Table
 
 __all__ = ["COUNT", "FlatTable", "StaticTable", "counted", "flatten", "left_of_wide", "read_static", "wide_series"]
@@ -59,7 +61,7 @@ class FlatTable:
     static: Mapping[str, Floats] = field(default_factory=dict)
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     numbers: Mapping[str, NumberStyle] = field(default_factory=dict)
-    notes: tuple[str | Remark, ...] = ()
+    notes: tuple[str | Finding, ...] = ()
 
 
 def flatten(
@@ -74,7 +76,7 @@ def flatten(
     """Read a table's columns into arrays.
 
     Args:
-        table: The user's table.
+        table: The user's table, in the names used inside.
         layout: How it is laid out.
         clock: How times were written in the table seen at first, if there was one.
         categories: The categories of its covariates (None for those that are numbers), if there was one.
@@ -88,7 +90,7 @@ def flatten(
         raise DataError("a table must have rows, but it is empty", "check the query or file that it came from")
     names = layout.columns
     times, style, said = read_times(layout.get(table, "time"), names.time, clock, date_format=date_format)
-    notes: list[str | Remark] = [*said]
+    notes: list[str | Finding] = [*said]
     known = _Known(categories, numbers, _decimal(table, numbers))
     covariates: dict[str, dict[str, Floats]] = {"known": {}, "past": {}, "static": {}}
     found: dict[str, tuple[str, ...]] = {}
@@ -101,7 +103,7 @@ def flatten(
                 )
             got = known.covariate(table[name], name)
             values[name] = got.values
-            notes.extend(got.remarks)
+            notes.extend(got.findings)
             if got.categories is not None:
                 found[name] = got.categories
     if layout.kind == "wide":
@@ -109,7 +111,7 @@ def flatten(
         return _flatten_wide(table, layout, times, style, covariates["known"], found, notes, known)
     target = known.numbers(layout.get(table, "target"), names.target)
     y = target.values
-    notes.extend(target.remarks)
+    notes.extend(target.findings)
     ids: IdStyle | KeyStyle
     if layout.kind == "series":
         codes, labels, ids = np.zeros(len(y), dtype=np.int64), np.array([str(names.target)], dtype=object), IdStyle()
@@ -189,7 +191,7 @@ def left_of_wide(table: Table, layout: Layout, series: Iterable[Any]) -> tuple[s
     """Return notes on columns of a later wide table that hold no numbers and are left out.
 
     Args:
-        table: The table.
+        table: The later table, in the names used inside.
         layout: How the first one was read.
         series: The series that are known.
 
@@ -225,7 +227,7 @@ def _flatten_wide(
     style: TimeStyle,
     known: dict[str, Floats],
     categories: dict[str, tuple[str, ...]],
-    notes: list[str | Remark],
+    notes: list[str | Finding],
     how: _Known,
 ) -> FlatTable:
     columns = wide_series(table, layout)
@@ -236,7 +238,7 @@ def _flatten_wide(
     for code, name in zip(order, columns, strict=True):
         got = how.numbers(table[name], name)
         values[code] = got.values
-        notes.extend(got.remarks)
+        notes.extend(got.findings)
     s = len(columns)
     return FlatTable(
         np.repeat(np.arange(s, dtype=np.int64), len(table)),
@@ -289,15 +291,15 @@ def read_static(
     values: dict[str, Floats] = {}
     found: dict[str, tuple[str, ...]] = {}
     how = _Known(categories, numbers, _decimal(table, numbers))
-    remarks: list[Remark] = []
+    findings: list[Finding] = []
     for covariate in categories if categories is not None else rest:
         got = how.covariate(table[covariate], covariate)
         missing = np.nan if got.categories is None else -1.0
         values[covariate] = np.where(where >= 0, got.values[row_of][where], missing)
-        remarks.extend(got.remarks)
+        findings.extend(got.findings)
         if got.categories is not None:
             found[covariate] = got.categories
-    return StaticTable(values, found, how.styles, list(labels[where < 0]), tuple(remarks))
+    return StaticTable(values, found, how.styles, list(labels[where < 0]), tuple(findings))
 
 
 @dataclass(frozen=True)
@@ -309,14 +311,14 @@ class StaticTable:
         categories: Name -> what its codes stand for.
         numbers: Name -> how its numbers are written, where they are text.
         without: The series without a row.
-        remarks: For the report.
+        findings: What was found in its columns, for the report.
     """
 
     values: dict[str, Floats]
     categories: dict[str, tuple[str, ...]]
     numbers: dict[str, NumberStyle]
     without: Sequence[str]
-    remarks: tuple[Remark, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def _static_ids(table: pd.DataFrame, layout: Layout) -> tuple[list[Any], list[Any]]:

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.reading.columns import Remark
-from autots.reading.layouts import ID_NAMES, TARGET_NAMES, TIME_NAMES, Columns, Layout, as_text, shown
-from autots.reading.looks import is_moment, is_number
+from autots.reading.findings import Finding
+from autots.reading.layouts import ID_NAMES, TARGET_NAMES, TIME_NAMES, ColumnRoles, Layout, as_text, shown
 from autots.reading.numerals import BLANKS
+from autots.reading.value_kinds import is_moment, is_number
 from zoo.errors import DataError
 
 __all__ = ["Tidied", "tidied", "tidy", "turned", "without_partitions"]
@@ -58,14 +58,14 @@ class Tidied:
     """A table without what surrounded it.
 
     Args:
-        table: The rest.
-        remarks: What was left out, for the report.
+        table: What is left of the user's table.
+        findings: What was left out, for the report.
         dropped: Columns that were left out.
         across: Whether it was turned.
     """
 
     table: Any
-    remarks: tuple[Remark, ...] = ()
+    findings: tuple[Finding, ...] = ()
     dropped: tuple[str, ...] = ()
     across: bool = False
 
@@ -74,7 +74,7 @@ def tidy(table: pd.DataFrame, named: Collection[Any] = ()) -> Tidied:
     """Leave out row counters, and rows and columns without any value.
 
     Args:
-        table: The user's table.
+        table: The user's table, as it was read.
         named: Columns that the user names: they stay, whatever they hold.
 
     >>> tidy(pd.DataFrame({"Unnamed: 0": [0, 1], "y": [5.0, 6.0]})).dropped
@@ -82,10 +82,10 @@ def tidy(table: pd.DataFrame, named: Collection[Any] = ()) -> Tidied:
     """
     if table.columns.nlevels > 1 or not len(table):
         return Tidied(table)
-    remarks: list[Remark] = []
+    findings: list[Finding] = []
     table, lost = _without_empty_rows(table)
     if lost:
-        remarks.append(Remark("dropped_rows", lost, f"{lost} rows are empty", "left out"))
+        findings.append(Finding("dropped_rows", lost, f"{lost} rows are empty", "left out"))
     kept, dropped = [], []
     # Of thousands of columns few begin with a hole.
     holes = table.iloc[: 1 + len(table) // 100].isna().any().to_numpy()
@@ -96,16 +96,16 @@ def tidy(table: pd.DataFrame, named: Collection[Any] = ()) -> Tidied:
             continue
         column = table.iloc[:, at]
         if _COUNTER.fullmatch(as_text(name)) and _counts(as_text(name), column):
-            remarks.append(Remark("index_column", 1, f"column {as_text(name)!r} numbers the rows", "left out"))
+            findings.append(Finding("index_column", 1, f"column {as_text(name)!r} numbers the rows", "left out"))
         elif _says_nothing(name, column):
-            remarks.append(Remark("empty_column", 1, f"column {as_text(name)!r} is empty", "left out"))
+            findings.append(Finding("empty_column", 1, f"column {as_text(name)!r} is empty", "left out"))
         else:
             kept.append(at)
             continue
         dropped.append(as_text(name))
     if dropped and kept:
         table = table.iloc[:, kept]
-    return Tidied(table, tuple(remarks), tuple(dropped) if kept else ())
+    return Tidied(table, tuple(findings), tuple(dropped) if kept else ())
 
 
 def _maybe_blank(table: pd.DataFrame, at: int) -> bool:
@@ -117,7 +117,7 @@ def without_partitions(table: Any, keys: Sequence[str], named: Collection[Any] =
     """Leave out columns of folder names (``year=2024/month=1``) that repeat parts of a column of times.
 
     Args:
-        table: The user's table.
+        table: The user's table, as it was read.
         keys: Columns that stand in the names of folders.
         named: Columns that the user names: they stay.
     """
@@ -133,8 +133,8 @@ def without_partitions(table: Any, keys: Sequence[str], named: Collection[Any] =
             own = table[key].astype(str) if of_clock.dtype.kind == "O" else pd.to_numeric(table[key], errors="coerce")
             if (own.to_numpy() == of_clock.to_numpy()).mean() > _SAME:
                 dropped.setdefault(key, clock)
-    remarks = [Remark("partition", 1, f"the folders {k}=... repeat {c!r}", "left out") for k, c in dropped.items()]
-    return Tidied(table.drop(columns=list(dropped)) if dropped else table, tuple(remarks), tuple(dropped))
+    findings = [Finding("partition", 1, f"the folders {k}=... repeat {c!r}", "left out") for k, c in dropped.items()]
+    return Tidied(table.drop(columns=list(dropped)) if dropped else table, tuple(findings), tuple(dropped))
 
 
 def _blank(column: Any) -> npt.NDArray[np.bool_]:
@@ -200,10 +200,10 @@ def _says_nothing(name: Any, column: Any) -> bool:
 
 def tidied(table: pd.DataFrame, layout: Layout) -> Tidied:
     """Leave out what surrounds a table whose layout is known: units under the header, totals and sources at the end."""
-    remarks: list[Remark] = []
+    findings: list[Finding] = []
     table, lost = _without_empty_rows(table)
     if lost:
-        remarks.append(Remark("dropped_rows", lost, f"{lost} rows are empty", "left out"))
+        findings.append(Finding("dropped_rows", lost, f"{lost} rows are empty", "left out"))
     if layout.kind == "wide":
         # A later table may have a row counter though the first one had none.
         mine = {layout.columns.time, *layout.columns.known}
@@ -216,10 +216,10 @@ def tidied(table: pd.DataFrame, layout: Layout) -> Tidied:
         table = table[[c for c in table.columns if c not in gone]] if gone else table
     time = layout.columns.time
     if time not in table.columns or len(table) < 4:
-        return Tidied(table, tuple(remarks))
+        return Tidied(table, tuple(findings))
     clock = table[time]
     if not isinstance(clock, pd.Series) or not _may_hold_words(clock):
-        return Tidied(table, tuple(remarks))
+        return Tidied(table, tuple(findings))
     head, tail = _head(table, clock), _foot(table, clock)
     for rows, what in (
         (range(head), "names or units under the header"),
@@ -228,13 +228,13 @@ def tidied(table: pd.DataFrame, layout: Layout) -> Tidied:
         if len(rows):
             cells = [str(v) for v in table.iloc[rows[0]] if pd.notna(v)]
             message = f"{len(rows)} rows at the {'top' if not rows[0] else 'end'} hold {what}: {shown(cells)[:120]}"
-            remarks.append(Remark("dropped_rows", len(rows), message, "left out"))
+            findings.append(Finding("dropped_rows", len(rows), message, "left out"))
     if head or tail:
         table = table.iloc[head : len(table) - tail]
         if isinstance(table.index, pd.RangeIndex):
             table = table.reset_index(drop=True)
         table = table.infer_objects()
-    return Tidied(table, tuple(remarks))
+    return Tidied(table, tuple(findings))
 
 
 def _may_hold_words(clock: Any) -> bool:
@@ -285,12 +285,12 @@ def _foot(table: pd.DataFrame, clock: Any) -> int:
 
 
 def turned(
-    table: pd.DataFrame, columns: Columns | None = None, named: Sequence[Any] = (), kept: Sequence[Any] = ()
+    table: pd.DataFrame, columns: ColumnRoles | None = None, named: Sequence[Any] = (), kept: Sequence[Any] = ()
 ) -> pd.DataFrame | None:
     """Return a long table of one whose column names are times, with one row per series; None for any other table.
 
     Args:
-        table: The user's table.
+        table: The user's table, as it was read.
         columns: The names given to the columns when the first table was turned.
         named: Columns that the user says name the series.
         kept: Other columns to keep.
@@ -335,7 +335,7 @@ def turned(
     return long
 
 
-def _of_months(table: pd.DataFrame, columns: Columns | None) -> pd.DataFrame | None:
+def _of_months(table: pd.DataFrame, columns: ColumnRoles | None) -> pd.DataFrame | None:
     """Return a long table of one with a row per year and a column per month; None for any other table."""
     months = {name: _MONTHS.get(str(name).strip().lower().rstrip(".")) for name in table.columns}
     across = [name for name, month in months.items() if month is not None and is_number(table[name])]

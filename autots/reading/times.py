@@ -4,120 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel.frequency import Times
-from autots.panel.zones import ADVICE, Offsets, changes_of, wall_clock, written_offsets, zone_name, zones_like
-from autots.reading import writing
-from autots.reading.dates import decide, follow, key_format, refuse_quarters, suffixes
+from autots.reading import date_formats as formats
+from autots.reading.dates import decide, follow, suffixes
 from autots.reading.grid import unit_hint
+from autots.reading.period_keys import key_format, refuse_quarters
+from autots.reading.time_style import TimeStyle
 from zoo.errors import DataError
+from zoo.series.frequency import Times
+from zoo.series.zone_evidence import ADVICE, written_offsets, zones_like
+from zoo.series.zones import wall_clock, zone_name
 
-__all__ = ["TimeStyle", "read_times"]
+__all__ = ["read_times"]
 
 # Nanoseconds since 1970 reach from 1678 to 2262; forecasts and grids need some room.
 _FIRST_YEAR, _LAST_YEAR = 1680, 2250
-_EXAMPLE = pd.DatetimeIndex(["2026-01-31"])
-
-
-@dataclass(frozen=True)
-class TimeStyle:
-    """How the user writes the clock.
-
-    Args:
-        kind: ``"datetime"``, ``"date"`` (Python objects), ``"text"``, ``"period"``, ``"key"`` (whole numbers that name
-            periods, such as 202012) or ``"integer"`` (whole numbers that count).
-        dtype: The pandas dtype of the column.
-        zone: The time zone of aware times, or None.
-        wall: Whether the inside clock is the zone's wall clock (days and longer), rather than UTC (hours and shorter).
-        format: The format (see ``autots.reading.writing``) that writes texts and keys as they came, if there is one.
-        reads: The formats by which texts were read, the most frequent first; later tables are read by them.
-        step: Distance of the rows on the wall clock, at most a day, in nanoseconds; 0 if it was not kept.
-        phase: Where in a step they lie: what a time means that the wall clock skips.
-        offsets: Those written beside the times where they changed and no zone was named, see ``LocalClock``.
-    """
-
-    kind: str = "datetime"
-    dtype: str = "datetime64[ns]"
-    zone: str | None = None
-    wall: bool = False
-    format: str | None = None
-    reads: tuple[str, ...] = ()
-    step: int = 0
-    phase: int = 0
-    offsets: Offsets = ()
-
-    def write(self, times: Times) -> Any:
-        """Return the inside clock as a pandas array in the user's style."""
-        dtype: Any = self.dtype
-        if self.kind == "integer":
-            return pd.Series(times).astype(dtype).array
-        index = pd.DatetimeIndex(times)
-        if self.zone and self.wall:
-            # An hour that the clock skips or repeats: the later, the first.
-            index = index.tz_localize(self.zone, ambiguous=np.ones(len(index), bool), nonexistent="shift_forward")
-        elif self.zone:
-            index = index.tz_localize("UTC").tz_convert(self.zone)
-        if self.kind == "key":
-            return pd.Series(writing.write(index, self.format or "%Y%m")).astype("int64").astype(dtype).array
-        if self.kind == "text":
-            written: Any = writing.write(index, self.format) if self.format else index
-            return pd.Series(written).astype(dtype if self.format else written.dtype).array
-        if self.kind == "date":
-            return pd.Series(index.date, dtype=object)
-        if self.kind == "period":
-            return index.to_period(self.dtype[7:-1]).array
-        if self.dtype == "object":
-            # A Series, or the frame that it goes into would infer datetime64 again.
-            return pd.Series(list(index.to_pydatetime()), dtype=object)
-        return index.astype(dtype).array
-
-    def describe(self) -> str:
-        """Return in words how times are written, and in which zone.
-
-        >>> TimeStyle("text", "object", format="%d/%m/%Y", reads=("%d/%m/%Y",)).describe()
-        "dates as day/month/year, e.g. '31/01/2026'"
-        """
-        if self.kind == "integer":
-            return "whole numbers that count steps"
-        if self.kind == "key":
-            shown = writing.write(_EXAMPLE, self.format or "%Y%m")[0]
-            return f"periods as whole numbers, {writing.in_words(self.format or '%Y%m')}, e.g. {shown}"
-        kinds = {"datetime": "datetimes", "date": "dates", "period": f"periods ({self.dtype[7:-1]})"}
-        words = kinds.get(self.kind, "dates written as text")
-        form = self.format or (self.reads[0] if self.reads else None)
-        if self.kind == "text" and form:
-            shown = f", e.g. {writing.write(_EXAMPLE, form)[0]!r}" if form != writing.ISO else ""
-            words = f"dates as {writing.in_words(form)}{shown}"
-        if not self.zone:
-            return words
-        return f"{words}, zone {self.zone}"
-
-    def shown(self, times: Times) -> Times:
-        """Return ascending times of the inside clock as a chart shows them: by the clock on the wall.
-
-        An hour that repeats has no place of its own there: its rows lie at its end.
-        """
-        if self.zone is None or self.wall:
-            return times
-        walls = changes_of(self.zone).wall(np.asarray(times, dtype="datetime64[ns]").view(np.int64))
-        return np.maximum.accumulate(walls).view("datetime64[ns]")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON values."""
-        return {**asdict(self), "reads": list(self.reads)}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> TimeStyle:
-        """Read what ``to_dict`` returned; also what it returned before formats of reading were kept."""
-        reads = values.get("reads") or ([values["format"]] if values.get("format") else [])
-        pairs = tuple((int(start), int(offset)) for start, offset in values.get("offsets", ()))
-        return cls(**{**values, "reads": tuple(reads), "offsets": pairs})
 
 
 def read_times(
@@ -125,12 +32,12 @@ def read_times(
 ) -> tuple[Times, TimeStyle, list[str]]:
     """Return the inside clock ((N,) datetime64[ns] without zone, or int64), its style, and what was decided.
 
-    Aware times become UTC, or what ``like`` says (``autots.reading.aware`` decides for a first table). Several zones
-    in one column are compared in UTC. Integers are an integer clock, never seconds since 1970, unless they name
+    Aware times become UTC, or what ``like`` says (``time_zones`` decides for a first table). Several zones in one
+    column are compared in UTC. Integers are an integer clock, never seconds since 1970, unless they name
     months, weeks or quarters. The writing of texts is decided once, as the data prove it (``autots.reading.dates``).
 
     Args:
-        column: The user's clock.
+        column: The user's column of times, of any dtype.
         name: Its name, for messages.
         like: The style of the table seen at first, which decides on the writing, the zone and the wall clock.
         date_format: The strptime format of texts; None to find it.
@@ -176,18 +83,24 @@ def read_times(
         )
     if times.dtype.kind == "i" and (style.dtype == "object" or pd.api.types.is_string_dtype(column.dtype)):
         style = TimeStyle("integer", "int64")
-    if like is not None and (like.kind == "integer") != (style.kind == "integer"):
+    if like is not None:
+        _refuse_another_kind(name, style, like)
+    return times[codes], style, notes
+
+
+def _refuse_another_kind(name: object, style: TimeStyle, like: TimeStyle) -> None:
+    """Raise if a later clock counts where the first named moments, or has no zone where the first had one."""
+    if (like.kind == "integer") != (style.kind == "integer"):
         raise DataError(
             f"the clock must stay of one kind, but {name!r} is {style.kind} after {like.kind}",
             "write times as in the first table" + (", by the number of the step" if like.kind == "integer" else ""),
         )
-    if like is not None and bool(like.zone) != bool(style.zone):
+    if bool(like.zone) != bool(style.zone):
         have = style.zone or "none"
         raise DataError(
             f"times must keep their zone, but {name!r} has zone {have} after {like.zone or 'none'}",
             "use tz_localize or tz_convert",
         )
-    return times[codes], style, notes
 
 
 _NUMBERED = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}  # by the number of digits
@@ -247,7 +160,7 @@ class _Source:
         lengths = {len(str(v)) for v in (found.min(), found.max())}
         form = _NUMBERED.get(lengths.pop()) if len(lengths) == 1 else None
         if len(found) > 1 and form and 1900 <= int(str(found.min())[:4]) and int(str(found.max())[:4]) <= 2100:
-            looks = writing.read(pd.Index(found.astype(str), dtype=object), form)
+            looks = formats.read(pd.Index(found.astype(str), dtype=object), form)
             if not looks.isna().any():
                 cast = ".astype('int64')" if pd.api.types.is_float_dtype(self.values.dtype) else ""
                 raise DataError(
@@ -309,9 +222,9 @@ class _Source:
         form = str(self.key(numbers))
         texts = pd.Index(numbers.astype(str), dtype=object)
         if self.like is None:
-            self.notes.append(f"numbers such as {numbers[0]} in {self.name!r} were read as {writing.in_words(form)}")
-            return writing.read(texts, form), TimeStyle("key", self.dtype, format=form, reads=(form,))
-        if not any(writing.digits_only(f) for f in self.like.reads):
+            self.notes.append(f"numbers such as {numbers[0]} in {self.name!r} were read as {formats.in_words(form)}")
+            return formats.read(texts, form), TimeStyle("key", self.dtype, format=form, reads=(form,))
+        if not any(formats.digits_only(f) for f in self.like.reads):
             raise DataError(
                 f"the clock must stay of one kind, but {self.name!r} is integer after {self.like.kind}",
                 "write times as in the first table",
@@ -355,7 +268,7 @@ def matching(values: pd.Index[Any], pattern: str) -> bool:
 
 def writing_fits(values: pd.Index[Any]) -> bool:
     """Whether texts of digits can all be dates, by one of the usual formats."""
-    return any(not writing.read(values, form).isna().any() for _, form in writing.formats_of(str(values[0])))
+    return any(not formats.read(values, form).isna().any() for _, form in formats.formats_of(str(values[0])))
 
 
 def _colon(zone: str) -> str:

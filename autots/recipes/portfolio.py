@@ -15,7 +15,7 @@ from autots.models.base import Task
 from autots.panel import Panel
 from autots.panel.season import usual_length
 
-__all__ = ["Candidate", "Portfolio", "baselines", "portfolio"]
+__all__ = ["Configuration", "Portfolio", "baselines", "portfolio"]
 
 # Share of zeros from which demand counts as intermittent (Syntetos & Boylan's cut is an interval of 1.32, a quarter).
 _INTERMITTENT = 0.25
@@ -28,8 +28,13 @@ _LONG_BUDGET = 180.0
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A family with hyper-parameters."""
+class Configuration:
+    """A family with hyper-parameters.
+
+    Args:
+        family: The name of its class in the catalog of models.
+        params: Hyper-parameters that differ from the family's defaults; none by default.
+    """
 
     family: str
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -40,12 +45,13 @@ class Portfolio:
     """What a search begins with.
 
     Args:
-        candidates: In the order in which they are tried.
+        configurations: In the order in which they are tried.
         searched: Families that the Bayesian search goes on with.
-        fixed: Family -> hyper-parameters that the size of the panel and the budget decide, under those of a candidate.
+        fixed: Family -> hyper-parameters that the size of the panel and the budget decide; those of a configuration go
+            before them.
     """
 
-    candidates: tuple[Candidate, ...]
+    configurations: tuple[Configuration, ...]
     searched: tuple[str, ...]
     fixed: Mapping[str, Mapping[str, Any]]
 
@@ -56,16 +62,16 @@ def zero_share(panel: Panel) -> float:
     return float((known == 0).mean()) if len(known) else 0.0
 
 
-def baselines(panel: Panel, task: Task) -> tuple[Candidate, ...]:
+def baselines(panel: Panel, task: Task) -> tuple[Configuration, ...]:
     """Return the trivial forecasters that belong into every search; seasonal naive comes first."""
     usual = usual_length(panel.lengths, 2 * max(task.seasons))
-    out = [Candidate("seasonal_naive")]
-    out += [Candidate("seasonal_naive", {"season": m}) for m in task.seasons[1:] if 2 * m <= usual]
-    out += [Candidate("naive"), Candidate("drift"), Candidate("mean"), Candidate("zero")]
+    out = [Configuration("seasonal_naive")]
+    out += [Configuration("seasonal_naive", {"season": m}) for m in task.seasons[1:] if 2 * m <= usual]
+    out += [Configuration("naive"), Configuration("drift"), Configuration("mean"), Configuration("zero")]
     if task.season > 1:
-        out.append(Candidate("seasonal_mean"))
+        out.append(Configuration("seasonal_mean"))
     if zero_share(panel) > _INTERMITTENT:
-        out.append(Candidate("empirical"))
+        out.append(Configuration("empirical"))
     return tuple(out)
 
 
@@ -84,33 +90,43 @@ def portfolio(panel: Panel, task: Task, *, seconds: float) -> Portfolio:
 
     positive = bool((panel.y[~np.isnan(panel.y)] > 0).all())
 
-    def trees(norm: str, *, linear: bool = True, weighted: bool = False, log: bool = False) -> Candidate:
+    def trees(norm: str, *, linear: bool = True, weighted: bool = False, log: bool = False) -> Configuration:
         chosen = {"norm": norm, "linear": linear, "weighted": weighted, "log": log and positive}
-        return Candidate("trees_direct", {**chosen, **size})
+        return Configuration("trees_direct", {**chosen, **size})
 
-    def recursive(norm: str) -> Candidate:
-        return Candidate("trees_recursive", {"norm": norm, **({} if panel.n_rows >= 20_000 else size)})
+    def recursive(norm: str) -> Configuration:
+        return Configuration("trees_recursive", {"norm": norm, **({} if panel.n_rows >= 20_000 else size)})
 
-    def linear(norm: str, *, weighted: bool = True, log: bool = False) -> Candidate:
-        return Candidate("linear_direct", {"norm": norm, "weighted": weighted, "log": log and positive})
+    def linear(norm: str, *, weighted: bool = True, log: bool = False) -> Configuration:
+        return Configuration("linear_direct", {"norm": norm, "weighted": weighted, "log": log and positive})
 
-    def network(norm: str, *, log: bool = True) -> Candidate:
-        return Candidate("mlp", {"norm": norm, "log": log and positive})
+    def network(norm: str, *, log: bool = True) -> Configuration:
+        return Configuration("mlp", {"norm": norm, "log": log and positive})
 
-    def random_features(norm: str, *, log: bool = False) -> Candidate:
-        return Candidate("rvfl", {"norm": norm, "log": log and positive})
+    def random_features(norm: str, *, log: bool = False) -> Configuration:
+        return Configuration("rvfl", {"norm": norm, "log": log and positive})
 
-    theta, steady = Candidate("auto_theta", {"method": "DOTM"}), Candidate("auto_theta", {"method": "STM"})
-    ets, quick_ets = Candidate("auto_ets", {"model": "ZZZ"}), Candidate("auto_ets", {"model": "ANZ"})
-    smooth, damped = Candidate("smoothing"), Candidate("smoothing", {"trend": "damped", "penalty": 1.0})
-    arima, ces, mstl = Candidate("auto_arima"), Candidate("auto_ces"), Candidate("mstl")
+    theta, steady = Configuration("auto_theta", {"method": "DOTM"}), Configuration("auto_theta", {"method": "STM"})
+    ets, quick_ets = Configuration("auto_ets", {"model": "ZZZ"}), Configuration("auto_ets", {"model": "ANZ"})
+    smooth, damped = Configuration("smoothing"), Configuration("smoothing", {"trend": "damped", "penalty": 1.0})
+    arima, ces, mstl = Configuration("auto_arima"), Configuration("auto_ces"), Configuration("mstl")
     decomposed = [mstl] if task.season > 1 else []
     if zero_share(panel) > _INTERMITTENT:
         order = [trees("mean", linear=False, weighted=True), trees("mean", linear=False), recursive("mean")]
-        order += [Candidate("tsb"), Candidate("croston"), Candidate("empirical", {"window": 12}), linear("mean")]
+        order += [
+            Configuration("tsb"),
+            Configuration("croston"),
+            Configuration("empirical", {"window": 12}),
+            linear("mean"),
+        ]
         order += [damped]
-        order += [Candidate("adida"), trees("mean", weighted=True), trees("last", linear=False), Candidate("imapa")]
-        order += [Candidate("croston", {"variant": "optimized"}), recursive("standard")]
+        order += [
+            Configuration("adida"),
+            trees("mean", weighted=True),
+            trees("last", linear=False),
+            Configuration("imapa"),
+        ]
+        order += [Configuration("croston", {"variant": "optimized"}), recursive("standard")]
     elif panel.n_rows >= 100_000 and task.season > 1:
         order = [linear("standard"), trees("standard"), smooth, trees("mean", linear=False)]
         order += [recursive("standard")] if panel.n_series <= _FEW else []
@@ -125,7 +141,7 @@ def portfolio(panel: Panel, task: Task, *, seconds: float) -> Portfolio:
         order += [network("last"), random_features("standard"), trees("last", log=True), *decomposed, trees("mean")]
         order += [network("standard"), quick_ets, random_features("last", log=True), trees("last")]
         order += [network("last", log=False), ces, steady]
-        order += [Candidate("sarimax")] if panel.known and panel.n_series <= 20 else []
+        order += [Configuration("sarimax")] if panel.known and panel.n_series <= 20 else []
         order += [ets, trees("standard"), recursive("standard"), trees("mean", linear=False, weighted=True)]
         order += [linear("mean"), trees("standard", log=True), arima, trees("last", weighted=True)]
         order += [trees("standard", linear=False), trees("mean", linear=False), recursive("mean")]

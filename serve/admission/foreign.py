@@ -10,8 +10,8 @@ import numpy as np
 
 from serve.admission import onnx, pipelines
 from serve.admission.policy import AdmissionError, Check, Policy
-from serve.runtime.declarations import Declaration, TorchDeclaration
 from serve.runtime.foreign import ForeignModel, declared, opened
+from serve.runtime.manifest import Declaration, TorchDeclaration
 
 __all__ = ["checks"]
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from autots.panel import Floats
 from serve.admission.policy import AdmissionError, Check, Policy
-from serve.runtime.golden import verify, warm_up
 from serve.runtime.model import Served
+from serve.runtime.verify import verify, warm_up
 
 __all__ = ["checks"]
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from zoo.errors import ConfigError, ModelError
 
-__all__ = ["OPERATORS", "AdmissionError", "Check", "Policy", "Report", "Verdict"]
+__all__ = ["OPERATORS", "AdmissionError", "AdmissionReport", "Check", "CheckResult", "Policy"]
 
 #: A name, and what returns the details or raises.
 Check: TypeAlias = tuple[str, Callable[[], str]]
@@ -66,7 +66,7 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckResult:
     """What one check found."""
 
     check: str
@@ -76,7 +76,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Report:
+class AdmissionReport:
     """What all checks found, up to the first that failed.
 
     Args:
@@ -85,7 +85,7 @@ class Report:
     """
 
     target: str
-    verdicts: Sequence[Verdict]
+    verdicts: Sequence[CheckResult]
 
     @property
     def admitted(self) -> bool:

@@ -9,14 +9,16 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from serve.admission.policy import Policy, Report
+from serve.admission.policy import AdmissionReport, Policy
 from serve.admission.process import admit
 from zoo.errors import ArtifactError
 
 __all__ = ["ensure"]
 
 
-def ensure(models: Mapping[str, str | Path], folder: Path, *, policy: Policy | None = None) -> dict[str, Report | None]:
+def ensure(
+    models: Mapping[str, str | Path], folder: Path, *, policy: Policy | None = None
+) -> dict[str, AdmissionReport | None]:
     """Check each model that was not admitted before by the same version of the program under the same policy.
 
     Args:
@@ -33,7 +35,7 @@ def ensure(models: Mapping[str, str | Path], folder: Path, *, policy: Policy | N
     """
     limits, file = policy or Policy(), folder / "admitted.json"
     known = _known(file)
-    found: dict[str, Report | None] = {}
+    found: dict[str, AdmissionReport | None] = {}
     for name, path in models.items():
         key = _key(Path(path), limits)
         if key in known:

@@ -20,10 +20,10 @@ from pydantic import ValidationError
 
 from autots.api import Pipeline
 from serve.admission import ensure
-from serve.deployments.asking import asked, await_application
+from serve.deployments.copies import kept, pinned, swept
 from serve.deployments.environment import prepare, proxy
-from serve.deployments.keeping import kept, pinned, swept
 from serve.deployments.ports import insist_free, release
+from serve.deployments.readiness import asked, await_application
 from serve.identity import Identity, instance
 from serve.runtime.config import ServingConfig
 from serve.runtime.foreign import declared, require

@@ -73,7 +73,7 @@ def prepare() -> str:
     # Two servers at one port would each get a share of the requests: nobody may want that.
     os.environ["SERVE_SOCKET_REUSE_PORT_ENABLED"] = "0"
     # Ray's proxies do not know our headers: what they answer themselves is put right there, see ``watching``.
-    settings["RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"] = "serve.deployments.watching.middlewares"
+    settings["RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"] = "serve.deployments.middleware.middlewares"
     for name, value in settings.items():
         os.environ.setdefault(name, value)
     _remember(before)

@@ -11,12 +11,12 @@ import numpy as np
 from autots.panel import Floats
 from serve.protocol.errors import RequestError
 
-__all__ = ["Answer", "Forecasts", "dumps"]
+__all__ = ["Answer", "ModelForecasts", "dumps"]
 
 
 @dataclass(frozen=True)
-class Forecasts:
-    """Forecasts of S series by one model, or by a combination.
+class ModelForecasts:
+    """ModelForecasts of S series by one model, or by a combination.
 
     Args:
         model: Its name.
@@ -57,7 +57,7 @@ class Answer:
     """
 
     levels: tuple[float, ...]
-    forecasts: Sequence[Forecasts]
+    forecasts: Sequence[ModelForecasts]
     separate: bool = False
     errors: Mapping[int, tuple[Any, RequestError]] = field(default_factory=dict)
     used: tuple[str, ...] = ()
@@ -94,7 +94,7 @@ class Answer:
         """Return why series have no forecast."""
         return [{"id": id_, **error.to_dict()} for id_, error in self.errors.values()]
 
-    def _rows(self, made: Forecasts) -> list[dict[str, Any]]:
+    def _rows(self, made: ModelForecasts) -> list[dict[str, Any]]:
         names = [f"{level:g}" for level in self.levels]
         mean = np.ascontiguousarray(made.mean, dtype=np.float64)
         # (S, Q, H): the writer takes contiguous rows.

@@ -17,14 +17,14 @@ import pandas as pd
 from serve.protocol.answer import Answer
 from serve.protocol.errors import RequestError
 from serve.protocol.iso import shown
-from serve.protocol.request import ForecastRequest, Limits, Series, check_limits, parse_options
+from serve.protocol.request import ForecastRequest, RequestLimits, Series, check_limits, parse_options
 
 __all__ = ["CONTENT_TYPE", "parse", "write"]
 
 CONTENT_TYPE = "application/vnd.apache.arrow.stream"
 
 
-def parse(body: bytes, options: Mapping[str, str], limits: Limits) -> ForecastRequest:
+def parse(body: bytes, options: Mapping[str, str], limits: RequestLimits) -> ForecastRequest:
     """Read a stream.
 
     Args:

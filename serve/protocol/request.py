@@ -25,10 +25,10 @@ __all__ = [
     "ForecastBody",
     "ForecastRequest",
     "Level",
-    "Limits",
     "Number",
     "ObservationBody",
     "ObserveBody",
+    "RequestLimits",
     "Series",
     "Time",
     "Value",
@@ -55,7 +55,7 @@ Combine = Literal["ensemble", "mean", "median", "weighted", "none"]
 
 
 @dataclass(frozen=True)
-class Limits:
+class RequestLimits:
     """What one request may ask for.
 
     Args:
@@ -228,7 +228,7 @@ _FORECAST = TypeAdapter(ForecastBody)
 _OBSERVE = TypeAdapter(ObserveBody)
 
 
-def parse_forecast(body: bytes, limits: Limits) -> ForecastRequest:
+def parse_forecast(body: bytes, limits: RequestLimits) -> ForecastRequest:
     """Read the JSON of a forecast request.
 
     Raises:
@@ -287,7 +287,7 @@ def flat_series(ids: Sequence[Any] | None, y: Floats, sizes: Any, start: Any) ->
     return [Series(i, y[a:b], s, key=k) for i, a, b, s, k in zip(names, begins, ends, starts, keys, strict=True)]
 
 
-def check_limits(series: Sequence[Series], limits: Limits) -> None:
+def check_limits(series: Sequence[Series], limits: RequestLimits) -> None:
     """Raise if a request asks for too much, or names a series twice.
 
     Raises:

@@ -13,9 +13,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from serve.protocol.answer import Answer, dumps
 from serve.protocol.errors import RequestError
 from serve.protocol.iso import shown
-from serve.protocol.request import ForecastRequest, Level, Limits, Number, Series, Time, Value, check_limits, validated
+from serve.protocol.request import (
+    ForecastRequest,
+    Level,
+    Number,
+    RequestLimits,
+    Series,
+    Time,
+    Value,
+    check_limits,
+    validated,
+)
 
-__all__ = ["meant", "parse", "write"]
+__all__ = ["SageMakerBody", "meant", "parse", "write"]
 
 
 class _Input(BaseModel):
@@ -35,7 +45,9 @@ class _Parameters(BaseModel):
     freq: str | None = None
 
 
-class _Body(BaseModel):
+class SageMakerBody(BaseModel):
+    """``POST /invocations`` as SageMaker's Chronos endpoints take it."""
+
     model_config = ConfigDict(extra="forbid")
     inputs: list[_Input] = Field(min_length=1)
     parameters: _Parameters = _Parameters()
@@ -62,7 +74,7 @@ def _check_freq(freq: str | None, spacing: int | None) -> None:
         raise RequestError(told, "leave it out: a model has one clock", "parameters.freq")
 
 
-def parse(fields: Mapping[str, Any], limits: Limits, spacing: int | None = None) -> ForecastRequest:
+def parse(fields: Mapping[str, Any], limits: RequestLimits, spacing: int | None = None) -> ForecastRequest:
     """Read a body.
 
     Args:
@@ -73,7 +85,7 @@ def parse(fields: Mapping[str, Any], limits: Limits, spacing: int | None = None)
     Raises:
         RequestError: It is not of this shape.
     """
-    body = validated(lambda: _Body.model_validate(fields))
+    body = validated(lambda: SageMakerBody.model_validate(fields))
     many = len(body.inputs) > 1
     series = [
         Series(

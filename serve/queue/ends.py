@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from serve.queue.base import Backend, QueueFullError, QueueOptions, Record
+from serve.queue.base import Backend, QueueFullError, QueueOptions, QueueRecord
 from zoo.errors import ClusterError, ConfigError, DataError
 
 __all__ = ["InputQueue", "OutputQueue", "open_queue"]
@@ -82,7 +82,7 @@ class InputQueue:
         names = [uuid.uuid4().hex for _ in requests] if ids is None else list(ids)
         if len(names) != len(requests) or not all(isinstance(n, str) and 0 < len(n) <= 500 for n in names):
             raise DataError("ids must be as many texts as requests, of 1 to 500 characters", "or leave them out")
-        records = [Record(name, _written(request)) for name, request in zip(names, requests, strict=True)]
+        records = [QueueRecord(name, _written(request)) for name, request in zip(names, requests, strict=True)]
         until = time.monotonic() + wait
         for begin in range(0, len(records), _CHUNK):
             pause = 0.01

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from serve.routing.tally import METRICS, Record, check_alpha, radius
+from serve.routing.tally import METRICS, ModelTallies, check_alpha, radius
 from zoo.errors import ConfigError
 
 __all__ = ["Guardrail", "broken"]
@@ -49,7 +49,7 @@ class Guardrail:
             raise ConfigError(f"least must be at least 2, but got {self.least}", "30 is usual")
         check_alpha(self.alpha)
 
-    def breach(self, record: Record, control: Record) -> str:
+    def breach(self, record: ModelTallies, control: ModelTallies) -> str:
         """Return how a model breaks the bound, or an empty text."""
         mine = record.of(self.metric)
         if mine.count < self.least:
@@ -68,6 +68,6 @@ class Guardrail:
         return f"{self.metric} {mine.mean:.4g} over {mine.count:.0f} is above {high:.4g}"
 
 
-def broken(guardrails: tuple[Guardrail, ...], record: Record, control: Record) -> str:
+def broken(guardrails: tuple[Guardrail, ...], record: ModelTallies, control: ModelTallies) -> str:
     """Return the first breach, or an empty text."""
     return next((text for rail in guardrails if (text := rail.breach(record, control))), "")

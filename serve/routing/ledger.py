@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from serve.routing.base import Outcome
+from serve.routing.base import RoutingOutcome
 
 __all__ = ["Ledger", "Promise", "history_scale", "promise_from", "time_key"]
 
@@ -42,11 +42,11 @@ class Promise:
     high: tuple[float, ...] = ()
     scale: float = 1.0
 
-    def outcome(self, step: int, y: float) -> Outcome:
+    def outcome(self, step: int, y: float) -> RoutingOutcome:
         """Return what an actual says about the model."""
         loss = min(abs(y - self.mean[step]) / self.scale, _MOST_LOSS)
         missed = None if not self.low else not self.low[step] <= y <= self.high[step]
-        return Outcome(self.model, loss=loss, missed=missed)
+        return RoutingOutcome(self.model, loss=loss, missed=missed)
 
 
 class Ledger:
@@ -62,7 +62,7 @@ class Ledger:
     >>> ledger = Ledger()
     >>> ledger.add(Promise("demand", "demand@2", "H1", ("7", "8"), (10.0, 11.0), scale=2.0))
     >>> ledger.settle("H1", "8", 12.0), ledger.settle("H1", "8", 12.0)
-    ([('demand', Outcome(model='demand@2', failed=None, latency_ms=None, loss=0.5, missed=None))], [])
+    ([('demand', RoutingOutcome(model='demand@2', failed=None, latency_ms=None, loss=0.5, missed=None))], [])
     """
 
     def __init__(self, per_series: int = 8, most_series: int = 100_000) -> None:
@@ -80,7 +80,7 @@ class Ledger:
             self._open.move_to_end(promise.series)
         waiting.append((promise, {time: i for i, time in enumerate(promise.times)}))
 
-    def settle(self, series: str, time: str, y: float) -> list[tuple[str, Outcome]]:
+    def settle(self, series: str, time: str, y: float) -> list[tuple[str, RoutingOutcome]]:
         """Return what an actual says about the models that forecast it, with the names that were asked for."""
         waiting = self._open.get(series)
         if waiting is None or y != y:

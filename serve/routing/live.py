@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from serve.routing.base import Choice, Outcome, Request
+from serve.routing.base import RoutingChoice, RoutingOutcome, RoutingRequest
 from serve.routing.journal import Journal
 from serve.routing.ledger import Ledger, Promise, promise_from, time_key
 from serve.routing.table import AnyRouter, RoutingTable, design, router_from_dict
@@ -38,7 +38,7 @@ class LiveRouting:
     >>> from serve.routing import Split
     >>> routing = LiveRouting()
     >>> routing.put("demand", Split({"demand@1": 1, "demand@2": 1}))
-    >>> routing.choose(Request("r1", "H1", "demand")).reason
+    >>> routing.choose(RoutingRequest("r1", "H1", "demand")).reason
     'split'
     """
 
@@ -67,7 +67,7 @@ class LiveRouting:
         """Forecasts whose actuals have not all come."""
         return len(self._ledger)
 
-    def choose(self, request: Request) -> Choice:
+    def choose(self, request: RoutingRequest) -> RoutingChoice:
         """Say who answers."""
         return self._table.choose(request, self.seed)
 
@@ -181,7 +181,7 @@ class LiveRouting:
         if line["do"] == "promise":
             self._ledger.add(promise_from(line))
         elif line["do"] == "outcome":
-            outcome = Outcome(line["model"], failed=line["failed"], latency_ms=line["latency_ms"])
+            outcome = RoutingOutcome(line["model"], failed=line["failed"], latency_ms=line["latency_ms"])
             self._table = self._table.learn(route, outcome)
         elif line["do"] == "put":
             self._table = self._table.put(route, router_from_dict(line["router"]))

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 import grpc
 import numpy as np
 
-from serve.protocol.request import Limits
+from serve.protocol.request import RequestLimits
 from serve.rpc.messages import METHODS, SERVICE, message
 from zoo.errors import ConfigError
 
@@ -61,7 +61,7 @@ class Rpc:
         ConfigError: Nothing can listen there.
     """
 
-    def __init__(self, url: str, address: str = "127.0.0.1:0", *, most: int = Limits.body) -> None:
+    def __init__(self, url: str, address: str = "127.0.0.1:0", *, most: int = RequestLimits.body) -> None:
         parts = urlsplit(url)
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
         self._local = threading.local()

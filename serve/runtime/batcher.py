@@ -22,11 +22,11 @@ import numpy as np
 
 from autots.panel import Future, Panel
 from serve.protocol.errors import RequestError
-from serve.runtime.model import Block
+from serve.runtime.model import ForecastBlock
 from serve.runtime.read import joined
 from zoo.errors import ZooError
 
-__all__ = ["Batcher", "Forecasts"]
+__all__ = ["BatchForecaster", "Batcher"]
 
 _log = logging.getLogger(__name__)
 # Failures of a model within one request, after which it is not asked any more.
@@ -49,18 +49,18 @@ _OFTEN = 64
 _TURNS = 3
 
 
-class Forecasts(Protocol):
+class BatchForecaster(Protocol):
     """What a batch is handed to."""
 
-    def __call__(self, panel: Panel, future: Future) -> Block:
+    def __call__(self, panel: Panel, future: Future) -> ForecastBlock:
         """Forecast the series of a panel; each as if it had come alone."""
 
 
 @dataclass(frozen=True)
-class _Waiting:
+class _WaitingRequest:
     panel: Panel
     future: Future
-    answer: asyncio.Future[Block]
+    answer: asyncio.Future[ForecastBlock]
     deadline: float | None
 
 
@@ -145,13 +145,13 @@ class Batcher:
 
     def __init__(
         self,
-        forecast: Forecasts,
+        forecast: BatchForecaster,
         *,
         most_series: int = 256,
         observed: Callable[[int, int, float], None] | None = None,
     ) -> None:
         self._forecast, self._most, self._observed = forecast, most_series, observed
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[_WaitingRequest] = []
         self._arrived = 0.0
         self._busy = False
         self._plan: asyncio.Handle | None = None
@@ -163,7 +163,7 @@ class Batcher:
         """Requests that no batch has taken yet."""
         return len(self._waiting)
 
-    async def submit(self, panel: Panel, future: Future, *, deadline: float | None = None) -> Block:
+    async def submit(self, panel: Panel, future: Future, *, deadline: float | None = None) -> ForecastBlock:
         """Forecast, together with whatever else is there.
 
         Args:
@@ -176,7 +176,7 @@ class Batcher:
             ZooError: The model cannot forecast these series.
         """
         loop = asyncio.get_running_loop()
-        one = _Waiting(panel, future, loop.create_future(), deadline)
+        one = _WaitingRequest(panel, future, loop.create_future(), deadline)
         self._waiting.append(one)
         self._arrived = loop.time()
         if isinstance(self._plan, asyncio.TimerHandle) and self._company.complete(len(self._waiting)):
@@ -219,13 +219,15 @@ class Batcher:
         self._company.expect(min(answered + len(self._waiting), self._most))
         self._go()
 
-    def _back(self, batch: list[_Waiting], done: asyncio.Future[tuple[list[Block | Exception], float]]) -> None:
+    def _back(
+        self, batch: list[_WaitingRequest], done: asyncio.Future[tuple[list[ForecastBlock | Exception], float]]
+    ) -> None:
         self._busy = False
         self._deliver(batch, *done.result())
         self._count(len(batch), 1)  # the answers leave first
 
-    def _take(self, now: float) -> list[_Waiting]:
-        batch: list[_Waiting] = []
+    def _take(self, now: float) -> list[_WaitingRequest]:
+        batch: list[_WaitingRequest] = []
         series = 0
         while self._waiting and (not batch or series + self._waiting[0].panel.n_series <= self._most):
             one = self._waiting.pop(0)
@@ -238,10 +240,10 @@ class Batcher:
             series += one.panel.n_series
         return batch
 
-    def _made(self, batch: list[_Waiting]) -> tuple[list[Block | Exception], float]:
+    def _made(self, batch: list[_WaitingRequest]) -> tuple[list[ForecastBlock | Exception], float]:
         """Return what each request gets, and the seconds it took; this never raises."""
         begin = time.perf_counter()
-        made: list[Block | Exception] = []
+        made: list[ForecastBlock | Exception] = []
         try:
             panel, future = joined([one.panel for one in batch], [one.future for one in batch])
             block = self._forecast(panel, future)
@@ -257,7 +259,7 @@ class Batcher:
 
     def _alone(
         self, panel: Panel, future: Future, left: list[int], error: Exception | None = None
-    ) -> Block | Exception:
+    ) -> ForecastBlock | Exception:
         """Return a forecast by halves where the whole fails; NaN for single series that fail, and the error if all do.
 
         Args:
@@ -277,18 +279,19 @@ class Batcher:
         half = panel.n_series // 2
         sides = [np.arange(half), np.arange(half, panel.n_series)]
         parts = [self._alone(panel.select(side), future.select(side), left) for side in sides]
-        blocks = [part for part in parts if isinstance(part, Block)]
+        blocks = [part for part in parts if isinstance(part, ForecastBlock)]
         if not blocks:
             return error
         _log.warning("some of %d series have no forecast: %s: %s", panel.n_series, type(error).__name__, error)
         like = blocks[0]
         whole = [
-            part if isinstance(part, Block) else like.empty(len(side)) for part, side in zip(parts, sides, strict=True)
+            part if isinstance(part, ForecastBlock) else like.empty(len(side))
+            for part, side in zip(parts, sides, strict=True)
         ]
         mean = np.concatenate([block.mean for block in whole])
-        return Block(mean, np.concatenate([block.quantiles for block in whole]), like.levels)
+        return ForecastBlock(mean, np.concatenate([block.quantiles for block in whole]), like.levels)
 
-    def _deliver(self, batch: list[_Waiting], made: list[Block | Exception], seconds: float) -> None:
+    def _deliver(self, batch: list[_WaitingRequest], made: list[ForecastBlock | Exception], seconds: float) -> None:
         series = sum(one.panel.n_series for one in batch)
         self._cost.learn(series, seconds)
         if self._observed is not None:

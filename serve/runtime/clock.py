@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from autots.panel import Ints, Times
-from autots.reading import writing
+from autots.reading import date_formats
 from autots.reading.grid import JITTER
 from autots.reading.schema import Schema
 from autots.reading.times import read_times
@@ -102,9 +102,9 @@ class Clock:
         try:
             forms = (style.format, *style.reads) if style.kind == "text" else ()
             for form in dict.fromkeys(form for form in forms if form and "%" in form):
-                found = writing.read(pd.Index([text], dtype=object), form)
+                found = date_formats.read(pd.Index([text], dtype=object), form)
                 # Not what pandas takes, too: "1/2/24 " and more for %d/%m/%Y.
-                if not found.isna().any() and writing.write(found, form)[0] == text:
+                if not found.isna().any() and date_formats.write(found, form)[0] == text:
                     return pd.Timestamp(found[0])  # the zone is the style's
             if style.kind == "period" and _PERIOD.fullmatch(text):
                 return pd.Period(text, freq=style.dtype[7:-1]).to_timestamp(how="start")

@@ -9,7 +9,7 @@ import numpy as np
 
 from autots.panel import Floats, Panel
 from serve.protocol.errors import RequestError
-from serve.runtime.model import Block
+from serve.runtime.model import ForecastBlock
 from serve.runtime.read import Ready
 
 __all__ = ["checked", "overflowed"]
@@ -18,7 +18,7 @@ __all__ = ["checked", "overflowed"]
 _LARGE, _SMALL = 1e18, 1e-18
 
 
-def checked(ready: Ready, blocks: Sequence[Block], names: Sequence[str]) -> tuple[Ready, list[Block]]:
+def checked(ready: Ready, blocks: Sequence[ForecastBlock], names: Sequence[str]) -> tuple[Ready, list[ForecastBlock]]:
     """Return what can be answered, and its forecasts; the other series are among the errors.
 
     Args:

@@ -19,14 +19,14 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from autots.ensemble import Ensemble, Member
+from autots.ensembles import Ensemble, Member
 from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
 from autots.panel import Floats, Future, Panel
 from autots.pipeline import Pipeline
 from autots.reading.read import read_panel
 from autots.report import Facts
-from serve.runtime.declarations import Declaration, TorchDeclaration
-from serve.runtime.eager import TorchModel
+from serve.runtime.manifest import Declaration, TorchDeclaration
+from serve.runtime.torch_model import TorchModel
 from zoo.errors import ArtifactError, ConfigError, ModelError, ZooError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def pack(model: str | Path, folder: str | Path, declaration: Declaration | Torch
     """Write the folder that ``zoo serve`` takes; nothing is loaded or run.
 
     Args:
-        model: The ONNX file, or the safetensors of a network (``serve.runtime.eager.write_weights``).
+        model: The ONNX file, or the safetensors of a network (``serve.runtime.torch_model.write_weights``).
         folder: Made if need be; a manifest in it is replaced.
         declaration: Its checksum is computed here.
 
@@ -177,6 +177,7 @@ class _Foreign(Forecaster):
     local = False
 
     def __init__(self, model: ForeignModel, declaration: Declaration | TorchDeclaration) -> None:
+        super().__init__()
         self._model, self._declaration = model, declaration
 
     def fit(self, panel: Panel, task: Task, context: Context) -> Self:
@@ -201,10 +202,6 @@ class _Foreign(Forecaster):
             raise ModelError("forecasts must be finite, but the foreign model's are not")
         quantiles = crossing_free(made)
         return Forecast(quantiles[:, :, told.quantiles.index(0.5)], quantiles)
-
-    @property
-    def params(self) -> Mapping[str, Any]:
-        return {}
 
     def state(self) -> State:
         raise ModelError("a foreign model has no state that could be saved", "keep its folder")

@@ -16,14 +16,14 @@ from serve.runtime.clock import FARTHEST, Clock
 from serve.runtime.journal import CORRECT, WITHDRAW, Journal, Row
 from serve.runtime.series import FURTHEST, Counts, SeriesState, Stored
 
-__all__ = ["Counts", "History", "Stored"]
+__all__ = ["Counts", "SeriesHistory", "Stored"]
 
 _REMEMBERED = 100_000
 #: Steps that any series may miss before its next actual, however short it is.
 _LEAST_GAP = 100
 
 
-class History:
+class SeriesHistory:
     """All series of one model. Every replica has one; the journal keeps them equal.
 
     Observations are rows of series ids and moments. A moment counts once, whoever sends it and how often; those that

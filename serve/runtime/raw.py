@@ -14,10 +14,10 @@ from autots.features import Features
 from autots.panel import Floats, Future, Panel
 from serve.protocol.errors import RequestError
 from serve.protocol.iso import iso_moments
-from serve.protocol.mlflow import Names
+from serve.protocol.mlflow import TableColumns
 from serve.protocol.request import Series
 from serve.runtime.clock import Clock
-from serve.runtime.history import History
+from serve.runtime.history import SeriesHistory
 from serve.runtime.read import Ready, joined
 from zoo.errors import ZooError
 from zoo.features.steps import Resample
@@ -37,7 +37,7 @@ class RawReader:
         clock: Of the grid that the features end on.
     """
 
-    def __init__(self, pipeline: Pipeline, history: History, clock: Clock) -> None:
+    def __init__(self, pipeline: Pipeline, history: SeriesHistory, clock: Clock) -> None:
         assert pipeline.features is not None
         self._pipeline, self._features, self._history, self._clock = pipeline, pipeline.features, history, clock
         source = self._features.pipeline.spec.source
@@ -48,9 +48,9 @@ class RawReader:
         self._turn = Lock()
 
     @property
-    def names(self) -> Names:
+    def names(self) -> TableColumns:
         """The columns of the raw table."""
-        return Names(self._id, self._time, self._target, past=tuple(map(str, self.columns)))
+        return TableColumns(self._id, self._time, self._target, past=tuple(map(str, self.columns)))
 
     @property
     def features(self) -> Features:

@@ -19,7 +19,7 @@ from serve.protocol.errors import RequestError
 from serve.protocol.iso import shown
 from serve.protocol.request import Series
 from serve.runtime.clock import Clock
-from serve.runtime.history import History, Stored
+from serve.runtime.history import SeriesHistory, Stored
 
 __all__ = ["Reader", "Ready", "joined"]
 
@@ -63,7 +63,7 @@ class Reader:
         clock: Of the pipeline.
     """
 
-    def __init__(self, schema: Schema, horizon: int, history: History, clock: Clock) -> None:
+    def __init__(self, schema: Schema, horizon: int, history: SeriesHistory, clock: Clock) -> None:
         names = schema.layout.columns
         self._known, self._past = tuple(names.known), tuple(names.past)
         self._static, self._tabled = tuple(names.static), schema.static

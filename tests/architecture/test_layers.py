@@ -15,7 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PLATFORM = [
     ("errors",),
     ("clock", "chance", "commands", "places"),
+    ("page",),
     ("spec",),
+    ("series",),
     ("cluster",),
     ("workers",),
     ("tables",),
@@ -36,34 +38,39 @@ TENANT = [
     ("eligibility",),
     ("models",),
     ("evaluate", "testing", "datasets"),
-    ("ensembles", "intervals"),
-    ("ensemble",),
+    ("intervals",),
+    ("ensembles",),
     ("recipes",),
     ("report",),
     ("artifact",),
     ("pipeline",),
-    ("search",),
+    ("search", "arguments"),
     ("api",),
-    ("bench",),
     ("commands",),
     ("cli",),
 ]
 WIRE = [
     ("protocol", "routing", "identity"),
     ("runtime",),
-    ("openapi", "metrics", "client", "safety", "admission", "queue", "page", "rpc", "parsing"),
+    ("engines", "metrics", "client", "safety", "admission", "queue", "page", "rpc", "parsing"),
+    ("http",),
     ("app",),
-    ("front",),
     ("testing",),
     ("deployments",),
-    ("bench",),
     ("commands",),
     ("cli",),
 ]
-PACKAGES = ("zoo", "autots", "serve")
+#: The benchmarks know everything and nothing knows them.
+BENCHMARKS = [
+    ("accuracy", "handover", "search"),
+    ("eligibility", "features", "online", "serve", "speed"),
+    ("command",),
+    ("cli",),
+]
+PACKAGES = ("zoo", "autots", "serve", "benchmarks")
 LAYERS = {
     f"{package}.{room}": i
-    for package, layers in zip(PACKAGES, (PLATFORM, TENANT, WIRE), strict=True)
+    for package, layers in zip(PACKAGES, (PLATFORM, TENANT, WIRE, BENCHMARKS), strict=True)
     for i, layer in enumerate(layers)
     for room in layer
 }
@@ -102,22 +109,15 @@ WRAPPERS = {
 }
 #: Where a library may be imported at all.
 HOMES = {
-    "ray": (
-        "zoo.cluster",
-        "zoo.workers",
-        "zoo.search.runners",
-        "zoo.search.bench.overhead",
-        "zoo.tables",
-        "serve.deployments",
-    ),
-    "pyspark": ("zoo.features", "zoo.tables", "zoo.cluster"),
-    "holidays": ("zoo.features.kernels",),
+    "ray": ("zoo.cluster", "zoo.workers", "zoo.search.runners", "zoo.tables", "serve.deployments", "benchmarks"),
+    "pyspark": ("zoo.features", "zoo.tables", "zoo.cluster", "benchmarks"),
+    "holidays": ("zoo.series",),
     "deltalake": ("zoo.tables",),
     "raydp": ("zoo.cluster", "zoo.tables"),
-    "optuna": ("zoo.search", "zoo.testing"),
+    "optuna": ("zoo.search", "zoo.testing", "benchmarks"),
     "lightgbm": ("autots.models.tabular", "autots.search.trial"),
     "statsforecast": ("autots.models.statistical", "autots.search.trial"),
-    "torch": ("autots.models.neural", "autots.search.trial", "zoo.search.bench", "serve.runtime", "serve.testing"),
+    "torch": ("autots.models.neural", "autots.search.trial", "benchmarks", "serve.runtime", "serve.testing"),
 }
 UNSAFE = {"pickle", "cPickle", "_pickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}
 
@@ -200,7 +200,9 @@ def test_a_room_imports_only_rooms_below(module):
         if package == "autots":
             assert not mine.startswith("zoo."), f"{module} imports {name}: the platform does not know its tenants"
         if package == "serve":
-            assert mine.startswith("serve."), f"{module} imports {name}: only serve imports serve"
+            assert mine.startswith(("serve.", "benchmarks.")), f"{module} imports {name}: only serve imports serve"
+        if package == "benchmarks":
+            assert mine.startswith("benchmarks."), f"{module} imports {name}, which is not installed"
         if package in PACKAGES and package == mine.split(".")[0] and other != mine:
             assert "." in name, f"{module} imports the root of its own package"
             assert LAYERS[other] < LAYERS[mine], f"{module} imports {name}, which is not below it"

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from autots.panel import Frequency
-from autots.reading import Schema, read_panel, writing
-from autots.reading.times import TimeStyle
+from autots.reading import Schema, date_formats, read_panel
+from autots.reading.time_style import TimeStyle
 from zoo.errors import DataError
 
 DATES = [
@@ -64,7 +64,7 @@ def columns(draw):
 
 def check_reading(made, random):
     index, form, _ = made
-    texts = writing.write(index, form)
+    texts = date_formats.write(index, form)
     rows = list(range(len(index)))
     random.shuffle(rows)
     frame = pd.DataFrame({"date": texts[rows], "value": np.arange(float(len(rows)))[rows]})
@@ -82,7 +82,7 @@ def check_reading(made, random):
         read_panel(frame, date_format=form.replace("%-", "%").replace("^", ""))
         return
     # Times may mean what the format drops: seconds, the day of a month.
-    meant = writing.read(pd.Index(texts, dtype=object), form)
+    meant = date_formats.read(pd.Index(texts, dtype=object), form)
     panel = got.panel
     np.testing.assert_array_equal(panel.times[~np.isnan(panel.y)], meant.to_numpy("datetime64[ns]"))
     assert got.report.missing == read_panel(frame.assign(date=meant[rows])).report.missing
@@ -90,7 +90,7 @@ def check_reading(made, random):
 
 def check_later_rows(made):
     index, form, alias = made
-    texts = writing.write(index, form)
+    texts = date_formats.write(index, form)
     frame = pd.DataFrame({"date": texts, "value": np.arange(float(len(texts)))})
     try:
         got = read_panel(frame[:-5])
@@ -161,7 +161,7 @@ SPANS = st.tuples(st.integers(0, 23), st.integers(1, 24)).filter(lambda span: sp
 @FAST
 @given(st.sampled_from([1, 2]), st.lists(st.tuples(DAYS, SPANS), min_size=1, max_size=3))
 def test_any_opening_hours_have_a_name_that_means_them(every, rules):
-    from autots.panel.offsets import parse, week_of
+    from zoo.series.rules import parse, week_of
 
     hour = 3600 * 10**9
     slots = {24 * d + h for days, (a, b) in rules for d in days for h in range(a, b, every)}
@@ -178,7 +178,7 @@ def test_no_text_is_read_as_a_moment_by_the_clock_of_this_machine(text):
         read_panel(pd.DataFrame({"date": [text, "2020-01-01"], "y": [1.0, 2.0]}), time_col="date", freq="D")
     except DataError:
         return
-    assert writing.formats_of(text) or writing.formats_of(text.strip())
+    assert date_formats.formats_of(text) or date_formats.formats_of(text.strip())
 
 
 def test_words_that_name_no_moment_are_refused():

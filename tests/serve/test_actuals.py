@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from autots import load
 from serve.protocol.errors import RequestError
-from serve.runtime.history import History
+from serve.runtime.history import SeriesHistory
 from serve.runtime.journal import Journal
 from serve.runtime.model import Served
 from serve.testing.caller import same, served
@@ -306,7 +306,7 @@ def test_law_of_changes_a_replica_that_saw_all_equals_one_that_starts_now(short,
 
 
 def test_history_without_a_journal_can_be_changed_too(short):
-    history: History = Served("m", "1", short.branch()).history
+    history: SeriesHistory = Served("m", "1", short.branch()).history
     base = int(short.panel.times[-1].view(np.int64)) + STEP
     history.observe(None, [("H0", base + i * STEP, float(i), {}, {}) for i in range(7)])
     counts = history.observe(

@@ -10,8 +10,8 @@ import pytest
 
 from autots.panel import Frequency, Future, Panel
 from serve.runtime import batcher as room
-from serve.runtime.batcher import Batcher, Forecasts
-from serve.runtime.model import Block
+from serve.runtime.batcher import Batcher, BatchForecaster
+from serve.runtime.model import ForecastBlock
 from zoo.errors import ModelError
 
 
@@ -22,15 +22,15 @@ def _panel(series: int = 1) -> Panel:
                  Frequency.parse("D"))  # fmt: skip
 
 
-def _model(seconds: float) -> Forecasts:
+def _model(seconds: float) -> BatchForecaster:
     """A model that holds the processor for so long, and says the last value."""
 
-    def forecast(panel: Panel, future: Future) -> Block:
+    def forecast(panel: Panel, future: Future) -> ForecastBlock:
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
             pass
         last = panel.y[panel.indptr[1:] - 1][:, None]
-        return Block(last, last[..., None], (0.5,))
+        return ForecastBlock(last, last[..., None], (0.5,))
 
     return forecast
 
@@ -122,19 +122,19 @@ def test_a_large_request_does_not_hold_the_loop_up() -> None:
 
 
 def test_a_request_that_fails_spoils_no_other() -> None:
-    def forecast(panel: Panel, future: Future) -> Block:
+    def forecast(panel: Panel, future: Future) -> ForecastBlock:
         if (panel.y < 0).any():
             raise ModelError("no negative values, but got one")
         return _model(0)(panel, future)
 
-    async def both() -> list[Block | BaseException]:
+    async def both() -> list[ForecastBlock | BaseException]:
         batcher, bad = Batcher(forecast), _panel()
         bad.y[0] = -1
         asked = [batcher.submit(one, Future()) for one in (_panel(), bad)]
         return await asyncio.gather(*asked, return_exceptions=True)
 
     good, failed = asyncio.run(both())
-    assert isinstance(good, Block) and good.mean.tolist() == [[1.0]]
+    assert isinstance(good, ForecastBlock) and good.mean.tolist() == [[1.0]]
     assert isinstance(failed, ModelError)
 
 
@@ -142,12 +142,12 @@ def test_no_batch_is_larger_than_allowed_and_a_deadline_is_kept() -> None:
     sizes: list[int] = []
     batcher = Batcher(_model(0.001), most_series=4, observed=lambda requests, series, took: sizes.append(series))
 
-    async def ask() -> list[Block | BaseException]:
+    async def ask() -> list[ForecastBlock | BaseException]:
         past = asyncio.get_running_loop().time() - 1
         asked = [batcher.submit(_panel(n), Future()) for n in (1, 2, 3, 9, 1)]
         return await asyncio.gather(*asked, batcher.submit(_panel(), Future(), deadline=past), return_exceptions=True)
 
     *made, late = asyncio.run(ask())
     assert sizes == [3, 3, 9, 1]
-    assert [one.mean.shape[0] for one in made if isinstance(one, Block)] == [1, 2, 3, 9, 1]
+    assert [one.mean.shape[0] for one in made if isinstance(one, ForecastBlock)] == [1, 2, 3, 9, 1]
     assert getattr(late, "status", None) == 504

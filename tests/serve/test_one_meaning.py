@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 import serve.client.http as wire
+from serve.app import ServingApp
 from serve.client import Client
-from serve.front import FrontApp
 from serve.runtime.config import ServingConfig
 from serve.testing.pipelines import fitted
 from zoo.errors import ZooError
@@ -60,7 +60,7 @@ def apps(tmp_path_factory):
         family = "trees_direct" if name == "kinds" else "seasonal_naive"
         made[name] = str(fitted(table, families=(family,), horizon=3).save(folder / name))
     return {
-        name: FrontApp(
+        name: ServingApp(
             ServingConfig.model_validate({"models": [{"name": name, "path": path}], "state": str(folder / f"{name}.s")})
         ).asgi
         for name, path in made.items()

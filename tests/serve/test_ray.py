@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 import serve
-from serve.bench.load import measure, start
+from benchmarks.serve.load import measure, start
 from serve.commands import processes
 from serve.deployments.deploy import Endpoint, configured
 from serve.deployments.ingress import Ingress

@@ -17,7 +17,7 @@ import pytest
 from autots import load
 from serve.runtime.config import ServingConfig
 from serve.runtime.journal import Journal
-from serve.runtime.store import Store
+from serve.runtime.store import ModelStore
 from serve.testing.caller import same
 from serve.testing.pipelines import fitted, hourly
 from zoo.errors import ArtifactError
@@ -181,7 +181,7 @@ def test_a_new_version_takes_over_and_a_bad_one_is_refused(fresh, table, tmp_pat
     assert again["model_version"] == new["model_version"]
     assert "checksum" in call("GET", "/v1/models").json()["refused"]["hours@3"]
     with pytest.raises(ArtifactError):
-        Store().apply(ServingConfig.model_validate(broken))
+        ModelStore().apply(ServingConfig.model_validate(broken))
 
 
 def test_forecasts_that_change_after_the_fit_fail_the_golden_windows(fresh, table, tmp_path, monkeypatch):
@@ -189,13 +189,13 @@ def test_forecasts_that_change_after_the_fit_fail_the_golden_windows(fresh, tabl
     version = call.forecast(series=[{"id": "H0"}])["model_version"]
     path = fitted(table, families=("drift",)).save(tmp_path / "second")
     whole = "serve.runtime.model.Served.forecast"
-    from serve.runtime.model import Block, Served
+    from serve.runtime.model import ForecastBlock, Served
 
     real = Served.forecast
 
     def broken(self, panel, future, member=None):
         block = real(self, panel, future, member)
-        return Block(block.mean * (np.nan if "second" in str(path) else 1), block.quantiles, block.levels)
+        return ForecastBlock(block.mean * (np.nan if "second" in str(path) else 1), block.quantiles, block.levels)
 
     monkeypatch.setattr(whole, broken)
     call.app.reload(ServingConfig.model_validate({"models": [{"name": "hours", "path": str(path)}]}))
@@ -227,8 +227,8 @@ def test_what_only_unseen_series_need_is_imported_after_the_model_is_ready(tmp_p
     program = f"""
 import sys
 from serve.runtime.config import ServingConfig
-from serve.runtime.store import Store
-store = Store()
+from serve.runtime.store import ModelStore
+store = ModelStore()
 store.commit(store.plan(ServingConfig.model_validate({{"models": [{{"name": "m", "path": {str(folder)!r}}}]}})))
 assert store.ready and "statsforecast.theta" not in sys.modules and "scipy.stats" not in sys.modules
 store.import_rest()

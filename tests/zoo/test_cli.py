@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -60,9 +62,9 @@ def tenant(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{_ROOT}{os.pathsep}{site}"}
 
 
-def _zoo(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+def _zoo(environment: dict[str, str], *arguments: str, cwd: Path = _ROOT) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "zoo.cli", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
 
 
 def _errors(result: subprocess.CompletedProcess[str]) -> list[str]:
@@ -156,3 +158,42 @@ def test_doctor_answers_and_imports_nothing_heavy(tenant: dict[str, str]) -> Non
     assert result.returncode == 0, result.stderr
     report = json.loads(result.stdout)
     assert report["packages"]["ray"] is not None and report["cores"] >= 1
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the packages lie without the rest of their checkout."""
+    site = tmp_path_factory.mktemp("installed")
+    for package in ("zoo", "autots", "serve"):
+        shutil.copytree(_ROOT / package, site / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return site
+
+
+@pytest.mark.parametrize("words", [["bench", "speed"], ["bench", "search", "--data", "."], ["bench", "--help"]])
+def test_bench_says_where_it_is_when_there_is_no_checkout(installed: Path, words: list[str]) -> None:
+    # `-m` looks into the current folder first.
+    result = _zoo({**os.environ, "PYTHONPATH": str(installed)}, *words, cwd=installed)
+    what, hint = _errors(result)
+    assert result.returncode == 2
+    assert what.startswith("error: the benchmarks must be run from a checkout")
+    assert "clone the project" in hint
+
+
+def test_bench_works_from_a_checkout_in_any_folder(tmp_path: Path) -> None:
+    code = (
+        f"import sys; sys.path.insert(0, {str(_ROOT)!r}); from zoo.cli import main;"
+        "status = main(['bench', 'speed', '--only', 'nothing']); assert status == 2, status;"
+        "import os, subprocess; subprocess.run([sys.executable, '-c', 'import benchmarks.search'], check=True)"
+    )
+    bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    result = subprocess.run(
+        [sys.executable, "-c", code], env=bare, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert "a figure must be one of" in result.stderr
+
+
+def test_benchmarks_are_no_part_of_the_installed_package() -> None:
+    found = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    assert found["find"]["include"] == ["zoo*", "autots*", "serve*"]
+    assert not [file for package in ("zoo", "autots", "serve") for file in (_ROOT / package).rglob("*bench*")]

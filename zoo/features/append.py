@@ -11,10 +11,10 @@ import pandas as pd
 from zoo.errors import DataError
 from zoo.features.batch import Batch, batch_of, clock_of
 from zoo.features.engines.pandas import scope_of
-from zoo.features.kernels.groups import Ints
 from zoo.features.pipeline import Pipeline
 from zoo.features.plan import Plan, aggregated, make_plan
 from zoo.features.steps import Resample
+from zoo.series.offsets import Ints
 from zoo.tables.source import read
 from zoo.tables.texts import coded, looked_up
 
@@ -82,10 +82,10 @@ def append(pipeline: Pipeline, history: Any, new: Any) -> Update:
     prepared = pipeline.prepare(table)
     done = pipeline.transform_of(prepared)
     limits = _limits(done, first, aggregated(plan))
-    changed = done.take(done.times >= np.repeat(limits, done.groups.lengths))
+    changed = done.take(done.times >= done.offsets.repeat(limits))
     frame = pipeline.frame(prepared, changed, new_rows)
     stamp = frame[source.time]
-    since = dict(zip(changed.ids.tolist(), stamp.iloc[changed.groups.offsets[:-1]].tolist(), strict=True))
+    since = dict(zip(changed.ids.tolist(), stamp.iloc[changed.offsets.starts].tolist(), strict=True))
     return Update(frame, since, len(rows))
 
 
@@ -104,7 +104,7 @@ def tail(pipeline: Pipeline, rows: pd.DataFrame) -> pd.DataFrame:
     plan = make_plan(pipeline.steps, scope_of(history))
     if _thins(plan):
         return rows
-    newest = history.times[history.groups.offsets[1:] - 1]
+    newest = history.times[history.offsets.ends - 1]
     newest = plan.step_of(newest, history.ticks.zone)
     first = dict(zip(history.ids.tolist(), newest.tolist(), strict=True))
     return _rows_of(rows, pipeline, first, needed(plan, history, first))
@@ -112,7 +112,7 @@ def tail(pipeline: Pipeline, rows: pd.DataFrame) -> pd.DataFrame:
 
 def _first_changed(plan: Plan, arriving: Batch, seen: Batch) -> dict[Any, int]:
     """Return id -> the first row of the grid that new rows can change or bring, those of a gap before them too."""
-    begin = plan.step_of(arriving.times[arriving.groups.offsets[:-1]], arriving.ticks.zone)
+    begin = plan.step_of(arriving.times[arriving.offsets.starts], arriving.ticks.zone)
     first: dict[Any, int] = dict(zip(arriving.ids.tolist(), begin.tolist(), strict=True))
     if plan.every is None:
         return first
@@ -132,7 +132,7 @@ def _after(plan: Plan, seen: Batch) -> dict[Any, int]:
         last = max(i for i, step in enumerate(plan.rows) if isinstance(step, Resample))
         for step in plan.rows[:last]:
             seen = step.apply(seen) if len(seen) else seen
-    ends = plan.step_of(seen.times[seen.groups.offsets[1:] - 1], zone)
+    ends = plan.step_of(seen.times[seen.offsets.ends - 1], zone)
     return dict(zip(seen.ids.tolist(), (ends + (plan.every or 1)).tolist(), strict=True))
 
 
@@ -151,7 +151,7 @@ def needed(plan: Plan, history: Batch, first: dict[Any, int]) -> dict[Any, int]:
     for i, key in enumerate(history.ids.tolist()):
         if key not in first:
             continue
-        begin, end = int(history.groups.offsets[i]), int(history.groups.offsets[i + 1])
+        begin, end = int(history.offsets.indptr[i]), int(history.offsets.indptr[i + 1])
         times = history.times[begin:end]
         out[key] = _reach(times, first[key], plan, history.ticks.zone)
     return out

@@ -28,7 +28,7 @@ def arrow_of(batch: Batch, columns: Sequence[str]) -> Any:
     out: dict[str, Any] = {}
     if batch.names.id is not None:
         ids = pa.array(batch.ids.tolist(), pa.string() if batch.ids.dtype == object else pa.int64())
-        out[batch.names.id] = ids.take(pa.array(batch.groups.codes))
+        out[batch.names.id] = ids.take(pa.array(batch.offsets.codes))
     if batch.ticks.integer:
         out[batch.names.time] = pa.array(batch.times)
     else:

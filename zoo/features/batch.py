@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from zoo.errors import DataError
-from zoo.features.kernels.groups import Groups, Ints
+from zoo.series.offsets import Ints, Offsets
 from zoo.tables.texts import coded, same_text
 
 __all__ = ["Array", "Batch", "Names", "Ticks", "batch_of", "clock_of", "frame_of", "missing_of", "ranked", "same_time"]
@@ -61,7 +61,7 @@ class Batch:
 
     Args:
         ids: (S,) sorted, int64 or text.
-        groups: Where each series begins.
+        offsets: Where each series begins and ends.
         times: (N,) increasing within each series.
         columns: Name -> (N,) float64 or object.
         names: What the table calls its parts.
@@ -70,7 +70,7 @@ class Batch:
     """
 
     ids: Array
-    groups: Groups
+    offsets: Offsets
     times: Ints
     columns: Mapping[str, Array]
     names: Names
@@ -90,36 +90,22 @@ class Batch:
         Args:
             rows: (N,) mask, or increasing indices.
         """
-        at = np.flatnonzero(rows) if rows.dtype == bool else rows
-        counts = np.bincount(self.groups.codes[at], minlength=len(self.groups))
-        kept = counts > 0
-        return replace(
-            self,
-            ids=self.ids[kept],
-            groups=Groups(np.concatenate([[0], np.cumsum(counts[kept])])),
-            times=self.times[at],
-            columns={name: values[at] for name, values in self.columns.items()},
-        )
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows  # positions are quicker for many columns
+        offsets, some = self.offsets.kept(rows)
+        return self._picked(self.ids[some], offsets, rows)
 
     def series(self, first: int, last: int) -> Batch:
         """Return the series ``first`` to ``last`` (excluded): views, no copies."""
-        rows = slice(int(self.groups.offsets[first]), int(self.groups.offsets[last]))
-        return replace(
-            self,
-            ids=self.ids[first:last],
-            groups=self.groups.slice(first, last),
-            times=self.times[rows],
-            columns={name: values[rows] for name, values in self.columns.items()},
-        )
+        return self._picked(self.ids[first:last], *self.offsets.series(first, last))
 
     def tail(self, count: int) -> Batch:
         """Return the last ``count`` rows of each series."""
-        if len(self.groups) == 1:
-            count = min(count, len(self))
-            columns = {name: values[len(self) - count :] for name, values in self.columns.items()}
-            groups = Groups(np.array([0, count]))
-            return replace(self, groups=groups, times=self.times[len(self) - count :], columns=columns)
-        return self.take(self.groups.positions >= np.repeat(self.groups.lengths - count, self.groups.lengths))
+        offsets, rows = self.offsets.tails(count)
+        return self if rows is None else self._picked(self.ids, offsets, rows)
+
+    def _picked(self, ids: Array, offsets: Offsets, rows: Any) -> Batch:
+        columns = {name: values[rows] for name, values in self.columns.items()}
+        return replace(self, ids=ids, offsets=offsets, times=self.times[rows], columns=columns)
 
 
 def batch_of(frame: pd.DataFrame, names: Names, *, zone: str | None = None) -> Batch:
@@ -157,9 +143,8 @@ def batch_of(frame: pd.DataFrame, names: Names, *, zone: str | None = None) -> B
             f"the target must be a number, but {names.target!r} holds text, for example {_first_text(frame, names)!r}",
             "convert the column, or name another target",
         )
-    counts = np.bincount(codes, minlength=len(ids))
-    groups = Groups(np.concatenate([[0], np.cumsum(counts)]))
-    batch = Batch(ids, groups, times if order is None else times[order], columns, names, ticks, tuple(notes))
+    offsets = Offsets.of_lengths(np.bincount(codes, minlength=len(ids)))
+    batch = Batch(ids, offsets, times if order is None else times[order], columns, names, ticks, tuple(notes))
     return _ties_ordered(batch)
 
 
@@ -167,7 +152,7 @@ def same_time(batch: Batch) -> Array:
     """Return whether a row has the series and the time of the row before."""
     same = np.zeros(len(batch), dtype=bool)
     same[1:] = np.diff(batch.times) == 0
-    same[batch.groups.offsets[:-1][batch.groups.lengths > 0]] = False
+    same[batch.offsets.starts[batch.offsets.lengths > 0]] = False
     return same
 
 
@@ -224,7 +209,7 @@ def frame_of(batch: Batch, *, like: Any = None) -> pd.DataFrame:
     """
     out: dict[str, Any] = {}
     if batch.names.id is not None:
-        taken = batch.ids[batch.groups.codes]
+        taken = batch.ids[batch.offsets.codes]
         out[batch.names.id] = taken
     out[batch.names.time] = _moments(batch, like)
     out.update(batch.columns)

@@ -32,9 +32,9 @@ def digest(batch: Batch, *, until: int | None = None) -> Digest:
     found: Digest = {}
     if until is not None:
         batch = batch.take(batch.times <= until)
-    offsets = batch.groups.offsets
+    offsets = batch.offsets.indptr
     first = 0
-    while first < len(batch.groups):
+    while first < len(batch.offsets):
         # Whole series, about so many rows at a time: a table is not copied as a whole.
         last = max(int(np.searchsorted(offsets, offsets[first] + _ROWS, side="right")) - 1, first + 1)
         part = batch.series(first, last)

@@ -183,7 +183,7 @@ class Pipeline:
         plan = prepared.plan
         needed = plan.lookback + rows
         batch = prepared.batch
-        if int(batch.groups.lengths.max()) > needed:
+        if int(batch.offsets.lengths.max()) > needed:
             batch = batch.tail(needed)
         fitted = self._known(plan)
         done = compute(plan, batch, last=rows)

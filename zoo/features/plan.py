@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 from zoo.errors import ConfigError
-from zoo.features.kernels.groups import Ints
 from zoo.features.steps import Aggregate, ColumnStep, Impute, Join, Resample, RowStep, Scale, Scope, Step
+from zoo.series.offsets import Ints
 
 __all__ = ["Plan", "Planned", "StepError", "aggregated", "make_plan"]
 

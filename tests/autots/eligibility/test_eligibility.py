@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from autots import AutoTS
-from autots.bench.eligibility import planted
 from autots.commands.check import check
 from autots.eligibility import Eligibility, Verdict, earlier_version, examine
 from autots.eligibility.exact import exact_shift
 from autots.reading.read import read_panel
+from benchmarks.eligibility import planted
 from zoo.errors import DataError
 from zoo.tables.versioned import Table
 

@@ -94,7 +94,7 @@ def test_a_panel_with_nothing_to_learn_from_is_a_model_error(family):
 def test_the_hybrid_comes_back_from_its_state():
     panel = example_panel()
     model = create("trees_direct", linear=True, norm="standard", rounds=20).fit(panel, TASK, Context())
-    again = create("trees_direct", **model.params).restore(model.state())
+    again = create("trees_direct", **model.params.to_dict()).restore(model.state())
     future = example_future(panel)
     np.testing.assert_array_equal(model.predict(panel, future).quantiles, again.predict(panel, future).quantiles)
 

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autots.panel.offsets import parse
-from autots.panel.shifts import clock_change
-from autots.reading import Schema, read_panel, writing
-from autots.reading.times import TimeStyle
+from autots.reading import Schema, date_formats, read_panel
+from autots.reading.time_style import TimeStyle
 from zoo.errors import ConfigError, DataError
+from zoo.series.rules import parse
+from zoo.series.zone_evidence import clock_change
 
 
 def table(times, **columns):
@@ -30,9 +30,9 @@ DAYS = pd.date_range("2025-10-01", "2026-02-05")
 
 @pytest.mark.parametrize("form", ["%d/%m/%y", "%d.%m.%y", "%d/%m/%Y %I:%M %p", "%-d-%b-%y", "%m/%d/%y", "%y/%m/%d"])
 def test_one_order_holds_for_the_whole_column(form):
-    got = read_panel(table(writing.write(DAYS, form)))
+    got = read_panel(table(date_formats.write(DAYS, form)))
     np.testing.assert_array_equal(got.panel.times, DAYS.to_numpy("datetime64[ns]"))
-    assert due(got) == writing.write(pd.DatetimeIndex(["2026-02-06", "2026-02-07"]), form).tolist()
+    assert due(got) == date_formats.write(pd.DatetimeIndex(["2026-02-06", "2026-02-07"]), form).tolist()
 
 
 @pytest.mark.parametrize(

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.features.kernels.calendar import calendar_part
 from zoo.features.kernels.decay import decayed_mean, memory, newest_decayed_mean
-from zoo.features.kernels.groups import Groups
-from zoo.features.kernels.windows import Window, rolling
+from zoo.series.calendar import calendar_part
+from zoo.series.offsets import Offsets
+from zoo.series.windows import WindowStatistic, rolling
 
 HOWS = ("mean", "std", "min", "max", "sum")
 
 
 def groups_of(lengths):
-    return Groups(np.concatenate([[0], np.cumsum(lengths)]))
+    return Offsets.of_lengths(lengths)
 
 
 @settings(max_examples=25, deadline=None)
@@ -32,8 +32,10 @@ def test_windows_agree_with_pandas_and_do_not_depend_on_what_lies_before(lengths
     rng = np.random.default_rng(seed)
     groups = groups_of(lengths)
     x = np.where(rng.random(groups.rows) < 0.1, np.nan, rng.normal(50, 5, groups.rows))
-    windows = [Window(how, size) for size in sizes for how in HOWS] + [Window("quantile", sizes[0], 0.3)]
-    found = rolling(x, groups, windows, shift=shift, least=least)
+    windows = [WindowStatistic(how, size) for size in sizes for how in HOWS] + [
+        WindowStatistic("quantile", sizes[0], 0.3)
+    ]
+    found = rolling(x, groups, windows, shift=shift, min_known=least)
     series = pd.Series(x).groupby(groups.codes)
     for window in windows:
         need = window.size if least is None else min(least, window.size)
@@ -45,8 +47,8 @@ def test_windows_agree_with_pandas_and_do_not_depend_on_what_lies_before(lengths
         np.testing.assert_allclose(found[window], series.transform(slow).to_numpy(), rtol=1e-6, atol=1e-6)
     long = max(sizes) - 1 + shift
     row = groups.rows - 1
-    first = max(row - long, int(groups.offsets[-2]))
-    cut = rolling(x[first:], groups_of([row + 1 - first]), windows, shift=shift, least=least)
+    first = max(row - long, int(groups.indptr[-2]))
+    cut = rolling(x[first:], groups_of([row + 1 - first]), windows, shift=shift, min_known=least)
     for window in windows:
         assert cut[window][-1:].tobytes() == found[window][-1:].tobytes()
 
@@ -58,9 +60,11 @@ def test_the_newest_row_alone_has_the_bits_of_the_whole_series(size, shift, leas
     rows = size + shift + int(rng.integers(0, 9))
     x = np.round(rng.normal(0, 5, rows), int(rng.integers(0, 9)))  # zeros of both signs among them
     x[rng.random(rows) < rng.choice([0.0, 0.2])] = np.nan
-    windows = [Window(how, size) for how in HOWS] + [Window("quantile", size, q) for q in (level, 0.5, 0.9)]
-    whole = rolling(x, groups_of([rows]), windows, shift=shift, least=least)
-    newest = rolling(x, groups_of([rows]), windows, shift=shift, least=least, newest=True)
+    windows = [WindowStatistic(how, size) for how in HOWS] + [
+        WindowStatistic("quantile", size, q) for q in (level, 0.5, 0.9)
+    ]
+    whole = rolling(x, groups_of([rows]), windows, shift=shift, min_known=least)
+    newest = rolling(x, groups_of([rows]), windows, shift=shift, min_known=least, newest=True)
     for window in windows:
         assert newest[window][-1:].tobytes() == whole[window][-1:].tobytes() or np.isnan(whole[window][-1])
     if rows >= memory(size / 20) + shift:
@@ -74,7 +78,7 @@ def test_a_huge_value_leaves_no_trace_in_later_windows():
 
     x = np.ones(64)
     x[3] = 1e18
-    window = Window("mean", 4)
+    window = WindowStatistic("mean", 4)
     ours = rolling(x, groups_of([64]), [window], shift=0)[window]
     assert (ours[7:] == 1.0).all()
     assert not (rolling_mean(x, 4)[7:] == 1.0).all()
@@ -82,7 +86,7 @@ def test_a_huge_value_leaves_no_trace_in_later_windows():
 
 def test_the_spread_of_large_values_loses_few_digits():
     x = 1e9 + np.random.default_rng(0).normal(0, 1, 500)
-    window = Window("std", 168)
+    window = WindowStatistic("std", 168)
     ours = rolling(x, groups_of([500]), [window], shift=0)[window]
     assert ours[-1] == pytest.approx(np.std(x[-168:].astype(np.longdouble) - 1e9, ddof=1), rel=1e-7)
 

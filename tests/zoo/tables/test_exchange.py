@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from benchmarks.handover import handover_table
 from zoo.errors import ConfigError, DataError
 from zoo.tables import exchange
-from zoo.tables.bench import handover_table
 from zoo.tables.exchange import choose, to_ray
 from zoo.tables.versioned import Table
 

@@ -118,7 +118,7 @@ def other_rows(session: SparkSession, step: Join) -> DataFrame:
     if isinstance(side, Far):
         return side.frame.select("__key", "__time", *[F.col(quoted(old)).alias(f"__b{i}") for i, old in brings])
     known = step.known().batch
-    rows: dict[str, Any] = {"__key": known.ids[known.groups.codes], "__time": known.times}
+    rows: dict[str, Any] = {"__key": known.ids[known.offsets.codes], "__time": known.times}
     kinds = [f"__key {'string' if side.text_key else 'bigint'}", "__time bigint"]
     chosen: list[Column] = []
     for i, old in brings:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -84,10 +83,7 @@ def prepare(
 
 def chunks(batch: Batch, rows: int = _CHUNK) -> list[Batch]:
     """Return the series in parts of about so many rows."""
-    ends = batch.groups.offsets[1:]
-    cuts = np.flatnonzero(np.diff(ends // rows)) + 1
-    bounds = np.unique(np.concatenate([[0], cuts, [len(batch.groups)]])).tolist()
-    return [batch.series(low, high) for low, high in pairwise(bounds)]
+    return [batch.series(part.start, part.stop) for part in batch.offsets.chunks(rows)]
 
 
 def _each(parts: list[Batch], work: Callable[[Batch], Any]) -> Iterator[Any]:

@@ -23,9 +23,9 @@ from zoo.features.digest import Digest, added, digest_of_rows
 from zoo.features.engines.columns import moments, quoted, values
 from zoo.features.engines.joining import placed
 from zoo.features.engines.sql import after
-from zoo.features.kernels.groups import Groups
 from zoo.features.plan import Plan, make_plan
 from zoo.features.steps import Fitted, Scope, Step
+from zoo.series.offsets import Offsets
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -370,7 +370,7 @@ class _Layout:
         found = encoded.dictionary.to_pylist()
         # As objects at once: numpy's own texts lose NULs at their end.
         ids = np.array(found, dtype=object if found and isinstance(found[0], str) else np.int64)
-        offsets = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=len(ids)))])
+        offsets = Offsets.of_lengths(np.bincount(codes, minlength=len(ids)))
         columns: dict[str, Array] = {
             name: pc.fill_null(table.column(name), float("nan")).to_numpy().copy() for name in self.numbers
         }
@@ -380,7 +380,7 @@ class _Layout:
             if name in table.column_names
         }
         times = table.column(self.names.time).to_numpy().copy()
-        return Batch(ids, Groups(offsets), times, columns, self.names, self.ticks)
+        return Batch(ids, offsets, times, columns, self.names, self.ticks)
 
 
 def _first_of_last(ids: Any, last: Any) -> int:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo.features.kernels.groups import Floats, Groups
+from zoo.series.offsets import Floats, Offsets
 
 __all__ = ["fit_scale"]
 
 
-def fit_scale(values: Floats, groups: Groups, how: str) -> Floats:
+def fit_scale(values: Floats, offsets: Offsets, how: str) -> Floats:
     """Return centre and spread of each series (S, 2); NaN and 1 where a series has no value, spread 1 where it has one.
 
     Args:
         values: (N,), NaN where missing.
-        groups: The series.
+        offsets: The series.
         how: standard (mean, standard deviation), robust (median, distance of the quartiles), minmax.
     """
     from coreforecast.grouped_array import GroupedArray
@@ -22,12 +22,12 @@ def fit_scale(values: Floats, groups: Groups, how: str) -> Floats:
 
     # coreforecast is given the known values alone: its statistics of a series with holes are not all of them NaN-safe.
     known = np.isfinite(values)
-    counts = np.bincount(groups.codes[known], minlength=len(groups))
-    out = np.column_stack([np.full(len(groups), np.nan), np.ones(len(groups))])
+    counts = np.bincount(offsets.codes[known], minlength=len(offsets))
+    out = np.column_stack([np.full(len(offsets), np.nan), np.ones(len(offsets))])
     if not known.any():
         return out
     some = counts > 0
-    array = GroupedArray(np.ascontiguousarray(values[known]), np.concatenate([[0], np.cumsum(counts[some])]), 1)
+    array = GroupedArray(np.ascontiguousarray(values[known]), Offsets.of_lengths(counts[some]).indptr, 1)
     scaler = {
         "standard": LocalStandardScaler,
         "robust": lambda: LocalRobustScaler(scale="iqr"),

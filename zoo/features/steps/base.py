@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict
 
 from zoo.errors import ConfigError
 from zoo.features.batch import Array, Batch, Names
-from zoo.features.kernels.groups import Floats
+from zoo.series.offsets import Floats
 
 __all__ = ["ColumnStep", "Fitted", "RowStep", "Scales", "Scope", "Step", "microseconds"]
 

@@ -8,9 +8,10 @@ from pydantic import Field, field_validator
 
 from zoo.errors import ConfigError, DataError
 from zoo.features.batch import Array, Batch
-from zoo.features.kernels.calendar import calendar_part, check_part, local_times
-from zoo.features.kernels.cycles import fourier
+from zoo.features.kernels.waves import fourier
 from zoo.features.steps.base import ColumnStep, Scales, Scope
+from zoo.series.calendar import calendar_part, check_part
+from zoo.series.zones import local_times
 
 __all__ = ["Calendar", "Fourier"]
 

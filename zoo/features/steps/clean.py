@@ -56,7 +56,7 @@ class Impute(ColumnStep):
             if self.how == "value":
                 out[name] = np.where(np.isnan(values), self.value, values)
             else:
-                gaps = find_gaps(values, batch.groups)
+                gaps = find_gaps(values, batch.offsets)
                 out[name] = (closed if self.how == "linear" else forward)(values, gaps, self.limit)
         return out
 
@@ -108,7 +108,7 @@ class Outliers(ColumnStep):
         factor = self.factor if self.factor is not None else (1.5 if self.how == "iqr" else 3.0)
         for name in reads:
             values = batch.columns[name]
-            low, high = fences(values, batch.groups, self.how, window=self.window, factor=factor, newest=newest)
+            low, high = fences(values, batch.offsets, self.how, window=self.window, factor=factor, newest=newest)
             with np.errstate(invalid="ignore"):
                 wild = (values < low) | (values > high)
             if self.action == "mark":

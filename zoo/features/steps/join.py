@@ -14,9 +14,9 @@ from pydantic import ConfigDict, PrivateAttr, field_validator
 
 from zoo.errors import ConfigError, DataError
 from zoo.features.batch import Array, Batch, Names, Ticks, batch_of
-from zoo.features.kernels.groups import Ints
 from zoo.features.steps.base import RowStep, Scope, microseconds
 from zoo.places import local_path
+from zoo.series.offsets import Ints
 from zoo.tables.source import read
 from zoo.tables.texts import coded
 
@@ -51,7 +51,7 @@ class Known:
     @cached_property
     def slices(self) -> Mapping[Any, tuple[int, int]]:
         """Key -> its rows."""
-        offsets = self.batch.groups.offsets
+        offsets = self.batch.offsets.indptr
         return {key: (int(offsets[i]), int(offsets[i + 1])) for i, key in enumerate(self.batch.ids.tolist())}
 
     def rows(self, keys: Array, times: Ints, tolerance: int | None) -> Ints:
@@ -178,10 +178,10 @@ class Join(RowStep):
             frame = frame.assign(**{"": 0.0})
             roles = replace(roles, target="")
         batch = batch_of(frame, roles)
-        same = (np.diff(batch.times) == 0) & (np.diff(batch.groups.codes) == 0)
+        same = (np.diff(batch.times) == 0) & (np.diff(batch.offsets.codes) == 0)
         if same.any():
             at = int(np.argmax(same))
-            key = batch.ids[batch.groups.codes[at]]
+            key = batch.ids[batch.offsets.codes[at]]
             raise self.doubles(said, key, int(batch.times[at]), batch.ticks, int(same.sum()))
         return batch
 
@@ -286,7 +286,7 @@ class Join(RowStep):
         if self.on is None:
             return np.full(len(batch), "all", dtype=object)
         of_id = self.on == batch.names.id
-        keys = batch.ids[batch.groups.codes] if of_id else batch.columns[self.on]
+        keys = batch.ids[batch.offsets.codes] if of_id else batch.columns[self.on]
         if of_id or keys.dtype == object:
             return keys
         if self.side.text_key and _all_missing(keys):

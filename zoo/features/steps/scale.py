@@ -8,9 +8,9 @@ import numpy as np
 
 from zoo.errors import ConfigError
 from zoo.features.batch import Array, Batch
-from zoo.features.kernels.groups import Floats
 from zoo.features.kernels.scaling import fit_scale
 from zoo.features.steps.base import ColumnStep, Scales, Scope
+from zoo.series.offsets import Floats
 
 __all__ = ["Scale", "pool"]
 
@@ -50,7 +50,7 @@ class Scale(ColumnStep):
 
     def learn(self, batch: Batch, reads: tuple[str, ...]) -> dict[str, Floats]:
         """Return centre and spread of each series: column -> (S, 2)."""
-        return {name: fit_scale(batch.columns[name], batch.groups, self.how) for name in reads}
+        return {name: fit_scale(batch.columns[name], batch.offsets, self.how) for name in reads}
 
     def apply(self, batch: Batch, reads: tuple[str, ...], scales: Scales | None) -> dict[str, Array]:
         """Return the scaled columns."""
@@ -65,7 +65,7 @@ class Scale(ColumnStep):
             return dict(zip(reads, values, strict=True))
         out: dict[str, Array] = {}
         for name in reads:
-            found = scales.of(rows, name)[batch.groups.codes]
+            found = scales.of(rows, name)[batch.offsets.codes]
             out[name] = (batch.columns[name] - found[:, 0]) / found[:, 1]
         return out
 

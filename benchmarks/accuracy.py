@@ -1,0 +1,284 @@
+"""Accuracy on public sets beside what others reached: one record per set.
+
+The data are not part of the project: a folder per set with ``meta.json``, ``train.parquet`` and ``test.parquet`` in the
+layout ``unique_id, ds, y``. Nothing here is seen by a fit but the training table; scores are computed from the forecast
+table as a user gets it.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from autots.metrics import METRICS, coverage, season_scale
+from autots.panel import Frequency, Panel
+from zoo.errors import DataError
+
+__all__ = ["SETS", "Case", "measure", "run"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One set and budget.
+
+    Args:
+        folder: Name of the set's folder.
+        budgets: Seconds that each of its fits may take.
+        season: What a user of these data knows; None to let it be found.
+        known: Covariates known in the future.
+        metric: What the fit minimises.
+        must: Score -> bound, for each budget the same or by budget.
+        peers: What others reached, as published or measured beside.
+    """
+
+    folder: str
+    budgets: tuple[int, ...] = (60,)
+    season: int | None = None
+    known: tuple[str, ...] = ()
+    metric: str = "mase"
+    must: Mapping[str, float | Mapping[int, float]] = field(default_factory=dict)
+    peers: Mapping[str, str] = field(default_factory=dict)
+
+
+SETS: Mapping[str, Case] = {
+    "m4_hourly": Case(
+        "m4_hourly",
+        (60, 300),
+        24,
+        metric="owa",
+        must={"owa": {60: 0.44, 300: 0.41}},
+        peers={"best published (Doornik)": "OWA .410", "AutoGluon 1.6.3, 264 s": "OWA .496, WQL .0379, coverage .954"},
+    ),
+    "m4_weekly": Case(
+        "m4_weekly",
+        (60, 300),
+        52,
+        metric="owa",
+        must={"owa": {60: 0.80, 300: 0.76}},
+        peers={"best published": "OWA .739", "AutoGluon 1.6.3, 246 s": "OWA .760, WQL .0408, coverage .902"},
+    ),
+    "m4_monthly": Case(
+        "m4_monthly",
+        (60,),
+        12,
+        metric="owa",
+        must={"owa": 0.84},
+        peers={"AutoGluon 1.6.3, 229 s": "OWA .815, WQL .0766, coverage .885"},
+    ),
+    "m4_yearly": Case(
+        "m4_yearly", (60,), 1, metric="owa", must={"owa": 0.88}, peers={"best published, all": "OWA .778"}
+    ),
+    "nyc_taxi": Case(
+        "nab",
+        (60,),
+        None,
+        metric="mse",
+        must={"mse": 0.50e6},
+        peers={"linear, weekly lags": "MSE .582e6", "the ancestor's AutoTS": "MSE 1.25e6", "naive": "MSE 2.76e6"},
+    ),
+    "hospital": Case(
+        "hospital",
+        (60,),
+        None,
+        must={"mase": 0.750, "wql": 0.0530},
+        peers={"AutoGluon 1.6.3, 195 s": "MASE .743, WQL .0518, coverage .865", "Theta": "MASE .756"},
+    ),
+    "car_parts": Case(
+        "car_parts",
+        (60,),
+        None,
+        must={"mase": 0.82, "wql": 1.00},
+        peers={"AutoGluon 1.6.3, 199 s": "MASE .797, WQL .976, coverage .789", "ETS (Monash)": "MASE .925"},
+    ),
+    "epf_short": Case(
+        "epf_short",
+        (60,),
+        None,
+        ("Exogenous1", "Exogenous2", *(f"day_{i}" for i in range(7))),
+        must={"mase": 0.4234},
+        peers={"seasonal naive": "MASE .5646"},
+    ),
+    "bike_sharing": Case(
+        "bike_sharing",
+        (60,),
+        None,
+        ("holiday", "workingday"),
+        must={"mase": 1.0651},
+        peers={"seasonal naive (168)": "MASE 1.4202"},
+    ),
+}
+
+
+def run(
+    data: Path, names: Sequence[str], *, budget: int | None, seed: int, bare: bool, windows: int = 0
+) -> Iterator[dict[str, Any]]:
+    """Yield one record per set and budget, or one per set and window and one for each set's windows together.
+
+    Args:
+        data: The folder of the sets.
+        names: Keys of SETS, measured in this order.
+        budget: Seconds instead of each set's own.
+        seed: The seed that every fit is given.
+        bare: Whether sets with covariates are measured without them, too.
+        windows: How many windows before each test window are forecast instead, each by a fit of what was known then.
+    """
+    for name in names:
+        case = SETS[name]
+        for seconds in (budget,) if budget is not None else case.budgets:
+            if windows:
+                made = []
+                for window in range(min(windows, _reach(data, name)), 0, -1):
+                    made.append(measure(data, name, seconds, seed=seed, window=window))
+                    yield made[-1]
+                yield {"set": name, "budget": seconds, "windows": len(made), **_together(made)}
+                continue
+            with_known = (True, False) if case.known and bare else (True,)
+            for known in with_known:
+                yield measure(data, name, seconds, seed=seed, with_known=known)
+
+
+def _reach(data: Path, name: str) -> int:
+    """Return how many windows before the test window the longest series has, with a horizon of history."""
+    train, test, meta = _read(data, name)
+    return max(0, (int(train.groupby("unique_id").size().max()) - 1) // _window(name, test, meta) - 1)
+
+
+def _window(name: str, test: pd.DataFrame, meta: Mapping[str, Any]) -> int:
+    """Return the rows of a test window of one series."""
+    return len(test) if name == "nyc_taxi" else int(meta["horizon"])
+
+
+def _together(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the mean of each score over the windows of one set."""
+    return {
+        k: round(float(np.mean([r[k] for r in records])), 4)
+        for k in ("smape", "mase", "mse", "wql", "coverage", "wall")
+    }
+
+
+def measure(
+    data: Path, name: str, budget: int, *, seed: int = 0, with_known: bool = True, window: int = 0
+) -> dict[str, Any]:
+    """Fit one set and score its forecasts.
+
+    Args:
+        data: The folder of the sets.
+        name: The set's key in SETS.
+        budget: Seconds that the fit may take.
+        seed: The seed that the fit is given.
+        with_known: Whether the set's covariates are used.
+        window: 0 for the test window; k for the k-th before it, with nothing known of what came after its begin.
+
+    Raises:
+        DataError: The set's folder is missing.
+    """
+    from autots.api import AutoTS
+
+    case = SETS[name]
+    known = case.known if with_known else ()
+    train, test, meta = _read(data, name)
+    keep = ["unique_id", "ds", "y", *known]
+    horizon = 1 if name == "nyc_taxi" else int(meta["horizon"])
+    if window:
+        train, test = _earlier(train, _window(name, test, meta), window)
+        meta = {k: v for k, v in meta.items() if k != "published"}
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        auto = AutoTS(
+            horizon,
+            budget=budget,
+            metric=case.metric,
+            season=case.season,
+            known=known,
+            seed=seed,
+            out=Path(folder) / "run",
+        )
+        pipeline = auto.fit(train[keep], title=name)
+        wall = time.perf_counter() - started
+        if name == "nyc_taxi":
+            found = pipeline.evaluate(test[keep])
+            scores = {k: found[k] for k in ("smape", "mase", "mse", "wql")} | {"coverage": found["coverage"]["0.8"]}
+        else:
+            forecast = pipeline.predict(test[["unique_id", "ds", *known]] if known else None)
+            scores = _scores(train, test, forecast, horizon, int(meta.get("mase_seasonality") or 1), meta)
+    must = {k: (v if isinstance(v, int | float) else v.get(budget)) for k, v in case.must.items()}
+    record = {
+        "set": name if with_known else f"{name} without covariates",
+        **({"window": -window} if window else {}),
+        "budget": budget,
+        "wall": round(wall, 1),
+        **{k: round(v, 4) for k, v in scores.items()},
+        "members": len(pipeline.members),
+        "trials": len(pipeline.leaderboard()) - 1,
+    }
+    if with_known and not window:
+        asked = {k: v for k, v in must.items() if v is not None}
+        record["must"] = {**asked, "coverage": [0.76, 0.84], "wall": budget + 5}
+        held = all(scores[k] <= v for k, v in asked.items())
+        record["holds"] = bool(held and 0.76 <= scores["coverage"] <= 0.84 and wall <= budget + 5)
+        record["peers"] = dict(case.peers)
+    return record
+
+
+def _read(data: Path, name: str) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    folder = data / SETS[name].folder
+    if not (folder / "meta.json").exists():
+        raise DataError(f"the benchmark needs the set's folder, but there is no {folder}", "give --data")
+    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    train = pd.read_parquet(folder / "train.parquet")
+    if name == "nyc_taxi":
+        series = train[train["unique_id"].str.endswith("nyc_taxi")].sort_values("ds", kind="stable")
+        # The last tenth, as the ancestor's examples split it.
+        return series.iloc[:-1032], series.iloc[-1032:], meta
+    return train, pd.read_parquet(folder / "test.parquet"), meta
+
+
+def _earlier(train: pd.DataFrame, size: int, window: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what came before the k-th window of ``size`` rows from the end, and that window."""
+    train = train.sort_values(["unique_id", "ds"], kind="stable")
+    left = train.groupby("unique_id")["y"].transform("size") - train.groupby("unique_id").cumcount()
+    long = train.groupby("unique_id")["y"].transform("size") > size * (window + 1)
+    inside = long & (left > size * (window - 1)) & (left <= size * window)
+    return train[long & (left > size * window)], train[inside]
+
+
+def _scores(
+    train: pd.DataFrame, test: pd.DataFrame, forecast: pd.DataFrame, horizon: int, season: int, meta: Mapping[str, Any]
+) -> dict[str, float]:
+    """Score a forecast table by position: the i-th forecast row of a series against its i-th test row."""
+    train = train.assign(unique_id=train["unique_id"].astype(str)).sort_values(["unique_id", "ds"], kind="stable")
+    test = test.assign(unique_id=test["unique_id"].astype(str)).sort_values(["unique_id", "ds"], kind="stable")
+    test = test.assign(step=test.groupby("unique_id").cumcount())
+    forecast = forecast.assign(unique_id=forecast["unique_id"].astype(str))
+    forecast = forecast.assign(step=forecast.groupby("unique_id").cumcount())
+    merged = test[test["step"] < horizon].merge(
+        forecast.drop(columns="ds"), on=["unique_id", "step"], how="left", suffixes=("", "_forecast")
+    )
+    levels = tuple(sorted(float(c) for c in forecast.columns if str(c).replace(".", "", 1).isdigit()))
+    shape = (merged["unique_id"].nunique(), -1)
+    actual = merged["y"].to_numpy(dtype=float).reshape(shape)
+    point = merged["mean"].to_numpy(dtype=float).reshape(shape)
+    quantiles = merged[[f"{q:g}" for q in levels]].to_numpy(dtype=float).reshape(*actual.shape, len(levels))
+    counts = train.groupby("unique_id", sort=True).size()
+    indptr = np.concatenate([[0], np.cumsum(counts.to_numpy())]).astype(np.int64)
+    ids = np.asarray(counts.index, dtype=object)
+    panel = Panel(ids, indptr, np.arange(len(train)), train["y"].to_numpy(dtype=float), Frequency("", 1))
+    scale = season_scale(panel, season)
+    out = {
+        n: METRICS[n].report(METRICS[n].sums(actual, point, quantiles, levels, scale))
+        for n in ("smape", "mase", "mse", "wql")
+    }
+    out["coverage"] = coverage(actual, quantiles, levels)["0.8"]
+    published = (meta.get("published") or {}).get("on_these_series (recomputed from the official forecast files)", {})
+    if "Naive2" in published:
+        naive = published["Naive2"]
+        out["owa"] = (out["smape"] / naive["sMAPE"] + out["mase"] / naive["MASE"]) / 2
+    return out

@@ -1,0 +1,72 @@
+"""``zoo bench``: the figures of the README, measured on this machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zoo.commands import Outcome
+from zoo.errors import ConfigError
+
+__all__ = ["bench", "bench_eligibility"]
+
+
+def bench(
+    suite: Annotated[str, typer.Argument(help="accuracy, online or speed; also eligibility, features, search, serve.")],
+    data: Annotated[Path | None, typer.Option(help="Folder of the public sets (accuracy, online).")] = None,
+    only: Annotated[str, typer.Option(help="Names of sets or figures, separated by commas.")] = "",
+    budget: Annotated[int | None, typer.Option(help="Seconds instead of each set's own budgets.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the fits.")] = 0,
+    windows: Annotated[
+        int, typer.Option(min=0, help="Forecast so many windows before each test window instead (accuracy).")
+    ] = 0,
+) -> Outcome:
+    """Print one JSON line per figure as it is measured."""
+    records = []
+    for record in _records(suite, data, [n for n in only.split(",") if n], budget, seed, windows):
+        print(json.dumps(record), flush=True)
+        records.append(record)
+    return Outcome({"records": records})
+
+
+def bench_eligibility(data: Annotated[Path, typer.Option(help="Folder with a folder per set.")]) -> Outcome:
+    """Print one JSON line per set, then what the checks cost."""
+    from benchmarks import eligibility
+
+    records = []
+    for record in eligibility.run(data):
+        print(json.dumps(record), flush=True)
+        records.append(record)
+    return Outcome({"records": records})
+
+
+def _records(
+    suite: str, data: Path | None, only: list[str], budget: int | None, seed: int, windows: int
+) -> Iterator[dict[str, Any]]:
+    if suite in ("accuracy", "online"):
+        from benchmarks import accuracy, online
+
+        sets = accuracy.SETS if suite == "accuracy" else online.SETS
+        if data is None:
+            raise ConfigError(f"the {suite} suite needs the public sets, but --data is not given", "give their folder")
+        unknown = set(only) - set(sets)
+        if unknown:
+            raise ConfigError(f"a set must be one of {list(sets)}, but got {sorted(unknown)}", "see --only")
+        print("forecasts of", ", ".join(only or sets), file=sys.stderr)
+        if suite == "accuracy":
+            yield from accuracy.run(data, only or list(sets), budget=budget, seed=seed, bare=True, windows=windows)
+        else:
+            yield from online.run(data, only or list(sets), budget=budget or 60, seed=seed)
+    elif suite == "speed":
+        from benchmarks import speed
+
+        yield from speed.run(only)
+    else:
+        raise ConfigError(
+            f"a suite must be accuracy, online or speed, but got {suite!r}", "for example `zoo bench speed`"
+        )
