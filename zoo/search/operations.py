@@ -162,7 +162,7 @@ def changed_trial(
     """Return what a line makes of a trial; the old one stays as it was.
 
     Args:
-        old: The trial before.
+        old: The trial as it was before.
         operation: The line as it was read.
         known: Parses the distributions in it.
         limits: The thresholds by which a trial that ends is judged.

@@ -197,9 +197,9 @@ class _Player:
 
 def space_of(description: Mapping[str, Any]) -> Space:
     """Return the space that ``Space.describe`` described."""
-    made = {name: _domain(dict(said)) for name, said in description.items() if name != "constraints"}
+    domains = {name: _domain(dict(said)) for name, said in description.items() if name != "constraints"}
     rules = description.get("constraints", ())
-    return Space(constraints=rules if isinstance(rules, list) else (), **made)
+    return Space(constraints=rules if isinstance(rules, list) else (), **domains)
 
 
 _NUMERIC: Mapping[str, Any] = {"float": kinds.Float, "int": kinds.Int}
@@ -216,8 +216,8 @@ def _domain(said: dict[str, Any]) -> kinds.Domain:
     kind = said.pop("type")
     when = {parent: tuple(values) for parent, values in said.pop("when", {}).items()}
     if kind in _LISTED:
-        made: kinds.Domain = _LISTED[kind](*said.pop("choices"), when=when, **said)
-        return made
+        listed: kinds.Domain = _LISTED[kind](*said.pop("choices"), when=when, **said)
+        return listed
     if "prior" in said:
         prior = dict(said.pop("prior"))
         density = _PRIORS[prior.pop("type")]

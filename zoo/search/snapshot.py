@@ -18,7 +18,7 @@ class Snapshot(StudyStorage):
     """A history to draw one suggestion from: the sampler writes here, and nothing of it reaches the study itself.
 
     Args:
-        source: The study's storage.
+        source: The study's storage, which stays as it is.
         earlier: Trials of earlier studies that the sampler sees before the study's own; their numbers are negative.
     """
 

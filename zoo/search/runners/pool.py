@@ -39,9 +39,11 @@ def drive(study: Study, train: Train, options: RunOptions) -> Ending:
     session = options.session or connect()
     try:
         with FolderMark(study.checkpoints) as marked:
-            most = study.settings.parallel
+            parallel = study.settings.parallel
             with (
-                Fleet(train, options.resources, workers=options.workers, most=most, store=marked.store) as fleet,
+                Fleet(
+                    train, options.resources, workers=options.workers, max_workers=parallel, store=marked.store
+                ) as fleet,
                 _Asker(study) as asker,
                 Interrupts() as interrupts,
                 StudyProgress(study, quiet=options.quiet) as progress,

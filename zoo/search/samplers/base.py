@@ -116,7 +116,7 @@ class Sampler(optuna.samplers.BaseSampler):  # type: ignore[misc]  # optuna is n
 
         Args:
             study: Its storage and directions; read only.
-            trial: The new one.
+            trial: The new trial as far as it is drawn.
         """
         return None
 

@@ -97,11 +97,11 @@ class FreezeThawSampler(GPSampler):
         """Return the paused trial to finish though no new one begins, if one may still become the best."""
         process = self._objective.process
         assert process is not None
-        mean, spread = process.predict(self.encoding.features(self.history.points[rows]), np.ones(len(rows)))
+        mean, std = process.predict(self.encoding.features(self.history.points[rows]), np.ones(len(rows)))
         best = self._incumbent()
         if best is None or not self._any_whole():
             return int(self.history.numbers[rows[int(np.argmin(mean))]])
-        hope = (best - mean) / spread
+        hope = (best - mean) / std
         index = int(np.argmax(hope))
         return int(self.history.numbers[rows[index]]) if hope[index] >= _HOPE else None
 

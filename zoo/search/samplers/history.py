@@ -55,7 +55,7 @@ class History:
     """The trials of a study as arrays, one row per trial; a trial that did not change is not read again.
 
     Args:
-        encoding: Of the space.
+        encoding: Between the space and the unit cube.
         violations: Thresholds; by default those that Optuna's trials carry.
         max_step: Of a whole training; by default the last step of the longest one that was seen.
     """

@@ -35,7 +35,7 @@ class Tried:
     """The configurations that ran, run or wait paused, kept up to date at the cost of what is new.
 
     Args:
-        encoding: Of the space.
+        encoding: Between the space and the unit cube.
     """
 
     def __init__(self, encoding: Encoding) -> None:
@@ -87,7 +87,7 @@ class Tried:
         """Return points that are not known: neighbours of ``params`` and some from anywhere, or what a list has left.
 
         Args:
-            params: Known ones.
+            params: Parameters that are known already.
             fixed: Values that must stay.
             rng: The chance of this trial.
 
