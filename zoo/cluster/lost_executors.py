@@ -26,7 +26,7 @@ def watched(session: SparkSession, patience: float) -> Iterator[None]:
     would wait without end.
 
     Args:
-        session: Spark.
+        session: The Spark session whose jobs are watched.
         patience: Seconds that a job may wait without any executor.
 
     Raises:

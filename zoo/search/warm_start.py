@@ -1,4 +1,4 @@
-"""What earlier studies know, as trials that the sampler sees and that fade as the study's own evidence grows.
+"""What earlier studies know, as trials that the sampler sees and that fade as the study makes its own observations.
 
 The trials are written into the new study's journal, so that it can be replayed without the old one. How many of them
 a sampler sees falls with the number n of its own observations, as ``weight * h / (h + n)``; they are taken evenly over
@@ -19,26 +19,28 @@ from optuna.trial import FrozenTrial, TrialState
 
 from zoo.errors import ConfigError
 from zoo.search.metrics import Metrics
+from zoo.search.snapshot import Snapshot
 from zoo.search.space import Space
-from zoo.search.storage import STUDY_ID, Snapshot, StudyStorage
+from zoo.search.storage import StudyStorage
 from zoo.search.trial import TrialRecord
+from zoo.search.trial_attributes import TrialAttributes
 
-__all__ = ["Evidence", "gather", "read_evidence"]
+__all__ = ["EarlierStudy", "read_earlier", "usable_trials"]
 
-# So many own observations halve the weight of the earlier ones, per parameter and at least.
+# Own observations that halve the weight of the earlier ones: so many per parameter, and at least so many.
 _HALF_PER_PARAMETER = 2
 _HALF_AT_LEAST = 10
-# Own values from which quantiles are read.
+# So many own complete trials, and quantiles of their values can be read.
 _ENOUGH = 8
 
 
-def gather(
+def usable_trials(
     records: Sequence[TrialRecord], space: Space, metrics: Metrics, theirs: Sequence[Sequence[Any]]
 ) -> list[dict[str, Any]]:
     """Return the complete trials of another study that lie in ``space``, best first, as JSON values.
 
     Args:
-        records: The other study's.
+        records: The trials of the other study.
         space: This study's; parameters that it does not have are left out, others are filled in later.
         metrics: This study's; the other one must have measured its objectives.
         theirs: The other study's metrics as it describes them.
@@ -69,13 +71,13 @@ def gather(
 
 
 @dataclass(frozen=True)
-class Evidence:
+class EarlierStudy:
     """The trials of one earlier study.
 
     Args:
-        trials: As Optuna's, best first; their numbers are negative.
-        weight: In [0, 1], of the whole at the beginning.
-        half: Own observations that halve it.
+        trials: Its complete trials as Optuna's, best first; their numbers are negative.
+        weight: Share of them, in [0, 1], that the sampler sees at the beginning.
+        half: Number of own observations that halve that share.
     """
 
     trials: tuple[FrozenTrial, ...]
@@ -83,14 +85,14 @@ class Evidence:
     half: int
 
     @classmethod
-    def read(cls, stored: Mapping[str, Any], space: Space, source: StudyStorage, *, first: int) -> Evidence:
+    def read(cls, stored: Mapping[str, Any], space: Space, source: StudyStorage, *, first: int) -> EarlierStudy:
         """Return what a journal holds; ``first`` trials of earlier studies were counted before."""
         half = max(_HALF_AT_LEAST, _HALF_PER_PARAMETER * len(space))
-        made = [
+        trials = [
             _trial(item["params"], item["values"], space, source, number=-1 - first - index)
             for index, item in enumerate(stored["trials"])
         ]
-        return cls(tuple(made), float(stored["weight"]), half)
+        return cls(tuple(trials), float(stored["weight"]), half)
 
     def visible(self, own: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         """Return the trials that still count beside the study's own ones, on the own scale."""
@@ -108,14 +110,12 @@ class Evidence:
         return [_with_values(self.trials[i], moved[i].tolist()) for i in chosen]
 
 
-def read_evidence(storage: StudyStorage, space: Space) -> list[Evidence]:
+def read_earlier(storage: StudyStorage, space: Space) -> list[EarlierStudy]:
     """Return what a journal holds of earlier studies, in the order in which they came."""
-    attrs = storage.study.user_attrs
-    keys = sorted((key for key in attrs if key.startswith("evidence:")), key=lambda key: int(key.partition(":")[2]))
-    found: list[Evidence] = []
-    for key in keys:
+    found: list[EarlierStudy] = []
+    for stored in storage.attributes.earlier:
         first = sum(len(known.trials) for known in found)
-        found.append(Evidence.read(attrs[key], space, storage, first=first))
+        found.append(EarlierStudy.read(stored, space, storage, first=first))
     return found
 
 
@@ -132,7 +132,7 @@ def _trial(
         study = optuna.load_study(study_name=scratch.study.study_name, storage=scratch, sampler=sampler)
         suggestion = optuna.trial.Trial(study, len(scratch.trials) - 1)
         space.sample(suggestion)
-    drawn = scratch.get_all_trials(STUDY_ID)[-1]
+    drawn = scratch.trials[-1]
     return FrozenTrial(
         number=number,
         trial_id=number,
@@ -141,7 +141,7 @@ def _trial(
         values=list(values),
         params=drawn.params,
         distributions=drawn.distributions,
-        user_attrs={"params": drawn.params, "evidence": True},
+        user_attrs=TrialAttributes.of_earlier(drawn.params),
         system_attrs={},
         intermediate_values={},
         datetime_start=None,

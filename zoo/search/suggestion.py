@@ -10,21 +10,22 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
-from zoo.search.record import state_of
 from zoo.search.samplers import make_sampler
-from zoo.search.settings import Settings
+from zoo.search.snapshot import Snapshot
 from zoo.search.space import Space
-from zoo.search.storage import Snapshot, StudyStorage
+from zoo.search.storage import StudyStorage
+from zoo.search.study_settings import StudySettings
+from zoo.search.trial_attributes import TrialAttributes, state_of
 
-__all__ = ["Draft", "Drawn", "sampler_of"]
+__all__ = ["Draft", "Suggestion", "sampler_of"]
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Suggestion:
     """A suggestion that is not in the journal yet.
 
     Args:
-        frozen: As Optuna has it.
+        frozen: The trial as Optuna has it, with parameters and distributions.
         params: What is handed out; a queued point's numbers may lie outside of their bounds.
         seen: Operations of the history from which it was drawn.
         queued: Number of the queued trial that it completes, or None.
@@ -45,10 +46,10 @@ class Draft:
 
     Args:
         storage: The study's; its trials are noted, so that what comes in later does not matter.
-        space: What may be chosen.
-        sampler: Chooses.
+        space: The parameters and the values that may be chosen.
+        sampler: Who chooses: one of ``zoo.search.samplers``.
         queued: Number of the queued trial to complete, or None for a new one.
-        evidence: Trials of earlier studies.
+        earlier: Trials of earlier studies that the sampler sees, too.
         resumes: Whether it is the sampler that says which paused trial goes on.
         last: No new trial may begin: a paused one, or nothing.
     """
@@ -60,18 +61,18 @@ class Draft:
         sampler: Any,
         *,
         queued: int | None,
-        evidence: Sequence[FrozenTrial] = (),
+        earlier: Sequence[FrozenTrial] = (),
         resumes: bool = False,
         last: bool = False,
     ) -> None:
-        self._history = Snapshot(storage, evidence)
+        self._history = Snapshot(storage, earlier)
         self._resumes, self._last = resumes and any(state_of(trial) == "paused" for trial in storage.trials), last
         self._space = space
         self._sampler = sampler
         self._queued = queued
         self.seen = storage.position
 
-    def draw(self) -> Drawn | None:
+    def draw(self) -> Suggestion | None:
         """Ask the sampler; None if nothing may go on any more.
 
         It takes milliseconds to seconds, and changes nothing but the sampler's own buffers.
@@ -85,7 +86,7 @@ class Draft:
             resumed = self._sampler.resume(study, last=self._last) if self._resumes and self._queued is None else None
             if resumed is not None:
                 frozen = history.trials[resumed]
-                return Drawn(frozen, frozen.user_attrs["params"], self.seen, None, resumed)
+                return Suggestion(frozen, TrialAttributes(frozen).params or {}, self.seen, None, resumed)
             if self._last:
                 return None
             number = history.create_new_trial(0) if self._queued is None else self._queued
@@ -93,15 +94,15 @@ class Draft:
             params = self._space.sample(suggestion)
             origin = None if self._queued is not None else self._sampler.origin(study, history.trials[number])
         frozen = history.trials[number]
-        given = frozen.user_attrs.get("queued", {})
+        given = TrialAttributes(frozen).queued or {}
         params.update({name: value for name, value in given.items() if name in params})
-        return Drawn(frozen, params, self.seen, self._queued, origin=origin)
+        return Suggestion(frozen, params, self.seen, self._queued, origin=origin)
 
 
 _NO_PRUNER = optuna.pruners.NopPruner()
 
 
-def sampler_of(settings: Settings) -> Any:
+def sampler_of(settings: StudySettings) -> Any:
     """Return the sampler that a study was opened with."""
     stopper = settings.stopper
     return make_sampler(

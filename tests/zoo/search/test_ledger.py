@@ -441,7 +441,7 @@ def test_earlier_evidence_fades(journal: Path) -> None:
             study.warm_start(other, first=0)
             counts = []
             for _ in range(4):
-                counts.append(len(study._course.evidence[0].visible(study._course.storage.trials)))
+                counts.append(len(study._ledger.earlier[0].visible(study._ledger.storage.trials)))
                 far(study, 10)
     assert counts == [30, 15, 10, 8]
 
@@ -453,7 +453,7 @@ def test_earlier_values_are_moved_to_the_own_scale() -> None:
             trial = ask(study)
             study.tell(trial.number, 5.0 + trial.params["x"] / 1000)
         study.warm_start(other, first=0)
-        seen = study._course.evidence[0].visible(study._course.storage.trials)
+        seen = study._ledger.earlier[0].visible(study._ledger.storage.trials)
         assert all(5.0 <= trial.values[0] <= 5.001 for trial in seen)
         assert [t.values for t in seen] == sorted(t.values for t in seen)
 
@@ -480,7 +480,7 @@ def test_optuna_reads_all_of_it(journal: Path) -> None:
             study.report(trial, 1, {"loss": 1.0, "latency": 6.0}, seconds=2.0)
         study.tell(0)
         study.fail(3, FailureKind.MEMORY, "much")
-        ours = [dict(trial.__dict__) for trial in study._course.storage.trials]
+        ours = [dict(trial.__dict__) for trial in study._ledger.storage.trials]
     backend = optuna.storages.journal.JournalFileBackend(str(journal))
     theirs = optuna.load_study(study_name="study", storage=optuna.storages.JournalStorage(backend))
     assert [trial.state.name for trial in theirs.trials] == ["COMPLETE", "PRUNED", "RUNNING", "PRUNED"]

@@ -1,22 +1,23 @@
-"""Study time and the stop-watches of trials."""
+"""Study time, and how long each trial that is out has been worked on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from zoo.clock import Clock
+from zoo.search.trial_attributes import TrialAttributes
 
-__all__ = ["StudyTime", "Watch"]
+__all__ = ["StudyTime", "TrialTimer"]
 
 
 class StudyTime:
     """Seconds that a study has been open, over all its drivers; the time between them does not count.
 
     Args:
-        clock: This process' clock.
-        before: What the journal says of earlier drivers.
+        clock: The clock of this process, which says how time passes.
+        before: Study time in seconds at which the former drivers ended.
     """
 
     def __init__(self, clock: Clock, before: float) -> None:
@@ -28,34 +29,27 @@ class StudyTime:
         return self._clock.now() + self._offset
 
     @staticmethod
-    def of(attributes: Iterable[Mapping[str, Any]]) -> float:
-        """Return the last moment that the trials' attributes tell of."""
-        latest = 0.0
-        for attrs in attributes:
-            moments = [attrs.get("started", 0.0), attrs.get("ended", 0.0)]
-            moments += [end for _, end in attrs.get("runs", ())]
-            # A training that ran when its driver died: it began at `started`, and reported last so much later.
-            moments.append(attrs.get("started", 0.0) + max(attrs.get("clock", {}).values(), default=0.0))
-            latest = max(latest, *moments)
-        return latest
+    def of(trials: Sequence[Any]) -> float:
+        """Return the last moment that the trials, as Optuna has them, tell of."""
+        return max((TrialAttributes(trial).last_moment for trial in trials), default=0.0)
 
 
 @dataclass
-class Watch:
+class TrialTimer:
     """How long a trial that is out has been worked on.
 
     Args:
-        started: Study time at which this run of it began.
+        started: Study time in seconds at which this run of it began.
         worked: Seconds of training until ``since``, without pauses and lost work.
-        since: Study time from which on the clock measures.
-        runs: (start, end) of earlier runs.
+        since: Study time in seconds from which on the clock measures.
+        runs: (start, end) of earlier runs, in seconds of study time.
         step: The last step that was reported in this or an earlier run.
     """
 
     started: float
     worked: float
     since: float
-    runs: list[tuple[float, float]] = field(default_factory=list)
+    runs: tuple[tuple[float, float], ...] = ()
     step: int = 0
 
     def lap(self, now: float, seconds: float | None) -> float:

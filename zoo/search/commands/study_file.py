@@ -29,24 +29,24 @@ from zoo.errors import ConfigError
 from zoo.search.budget import Budget
 from zoo.search.metrics import Metric, Metrics
 from zoo.search.priors import Beta, Histogram, LogNormal, Normal, Prior
-from zoo.search.settings import StudyOptions
 from zoo.search.space import Categorical, Domain, Float, Int, Ordinal, Space
 from zoo.search.stoppers.base import Stopper
+from zoo.search.study_settings import StudyOptions
 from zoo.spec.lines import Lines, read_yaml
 from zoo.spec.mistakes import first_mistake
 
-__all__ = ["Plan", "Spec", "read_spec", "spec_of"]
+__all__ = ["StudyFile", "StudyPlan", "read_spec", "spec_of"]
 
 _Choice: TypeAlias = str | int | float | bool | None
 _HINT = "`zoo study run --help` shows a file"
 _YAML = "a study file is YAML; `zoo study run --help` shows one"
 
 
-class _Part(BaseModel):
+class _FilePart(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class _NormalSpec(_Part):
+class _NormalSpec(_FilePart):
     type: Literal["normal"]
     mean: float
     sd: float
@@ -55,7 +55,7 @@ class _NormalSpec(_Part):
         return Normal(self.mean, self.sd)
 
 
-class _LogNormalSpec(_Part):
+class _LogNormalSpec(_FilePart):
     type: Literal["lognormal"]
     median: float
     sd: float
@@ -64,7 +64,7 @@ class _LogNormalSpec(_Part):
         return LogNormal(self.median, self.sd)
 
 
-class _BetaSpec(_Part):
+class _BetaSpec(_FilePart):
     type: Literal["beta"]
     a: float
     b: float
@@ -73,7 +73,7 @@ class _BetaSpec(_Part):
         return Beta(self.a, self.b)
 
 
-class _HistogramSpec(_Part):
+class _HistogramSpec(_FilePart):
     type: Literal["histogram"]
     edges: list[float]
     weights: list[float]
@@ -85,7 +85,7 @@ class _HistogramSpec(_Part):
 _PriorSpec = Annotated[_NormalSpec | _LogNormalSpec | _BetaSpec | _HistogramSpec, Field(discriminator="type")]
 
 
-class _ParameterSpec(_Part):
+class _ParameterSpec(_FilePart):
     when: dict[str, _Choice | list[_Choice]] = {}
 
     @property
@@ -133,20 +133,20 @@ class _ListedSpec(_ParameterSpec):
 _AnyParameter = Annotated[_FloatSpec | _IntSpec | _ListedSpec, Field(discriminator="type")]
 
 
-class _MetricSpec(_Part):
+class _MetricSpec(_FilePart):
     direction: Literal["minimize", "maximize"] | None = None
     at_most: float | None = None
     at_least: float | None = None
     store: bool = False
 
 
-class _BudgetSpec(_Part):
+class _BudgetSpec(_FilePart):
     trials: int | None = None
     cost: float | None = None
     time: str | float | None = None
 
 
-class _ResourcesSpec(_Part):
+class _ResourcesSpec(_FilePart):
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
     __pydantic_extra__: dict[str, float]
     cpu: float = 1.0
@@ -154,12 +154,12 @@ class _ResourcesSpec(_Part):
     memory: int | None = None
 
 
-class _StopperSpec(_Part):
+class _StopperSpec(_FilePart):
     name: str
     max_step: int | None = None
 
 
-class _OptionsSpec(_Part):
+class _OptionsSpec(_FilePart):
     max_losses: int = 3
     memory_retry: float | None = None
     diverged_at: float | None = None
@@ -167,7 +167,7 @@ class _OptionsSpec(_Part):
     keep_checkpoints: Literal["best", "all", "none"] = "best"
 
 
-class Spec(_Part):
+class StudyFile(_FilePart):
     """The fields of a study file.
 
     Args:
@@ -176,17 +176,17 @@ class Spec(_Part):
         metrics: Name -> "minimize", "maximize", "store", or bounds with a direction.
         constraints: Inequalities among the parameters.
         budget: Trials, a duration, or several bounds.
-        sampler: A sampler's name.
+        sampler: Name of the sampler, as in ``Study.open``.
         stopper: A stopper's name, perhaps with the steps of a whole training.
         driver: "pool", "inline" or another one of ``zoo.search.run``.
         workers: Trainings at a time.
         parallel: Trials that may run at the same time, whatever the workers are.
-        resources: Of one training.
-        time_limit: Of one training.
-        seed: Of the sampler.
+        resources: What one training needs: cpu, gpu, memory.
+        time_limit: Seconds, or a duration, that one training may take.
+        seed: The sampler's; with the history it determines every suggestion.
         enqueue: Configurations to be tried first.
         warm_start: Journals of earlier studies, relative to the file.
-        options: See ``StudyOptions``.
+        options: What most studies leave as it is, see ``StudyOptions``.
     """
 
     train: str
@@ -210,20 +210,20 @@ class Spec(_Part):
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A study file with its parts made: what ``Study.open`` and ``run`` take.
+class StudyPlan:
+    """A study file with its parts put together: what ``Study.open`` and ``run`` take.
 
     Args:
-        spec: As the file says.
+        spec: The fields as the file has them.
         folder: Where the file is: modules and journals are looked for there.
-        train: The training.
-        space: What may be chosen.
-        metrics: What is measured.
-        budget: When it ends.
-        stopper: Who is stopped early.
+        train: The training function that the file names.
+        space: The parameters and their values.
+        metrics: What a training returns, objectives first.
+        budget: When the study ends: trials, time, cost.
+        stopper: Who stops or pauses trainings early; None for nobody.
     """
 
-    spec: Spec
+    spec: StudyFile
     folder: Path
     train: Callable[[Any], Any]
     space: Space
@@ -242,7 +242,7 @@ class Plan:
         return bundles if isinstance(given, list) else bundles[0]
 
 
-def read_spec(path: Path, changes: Mapping[str, Any]) -> Plan:
+def read_spec(path: Path, changes: Mapping[str, Any]) -> StudyPlan:
     """Return the study of a file, with some fields given otherwise.
 
     Raises:
@@ -258,14 +258,14 @@ def read_spec(path: Path, changes: Mapping[str, Any]) -> Plan:
     return spec_of({**said, **changes}, path.resolve().parent, lines)
 
 
-def spec_of(said: Mapping[str, Any], folder: Path, lines: Lines) -> Plan:
+def spec_of(said: Mapping[str, Any], folder: Path, lines: Lines) -> StudyPlan:
     """Return the study of some fields.
 
     Raises:
         ConfigError: A field is wrong.
     """
     try:
-        spec = Spec.model_validate(dict(said))
+        spec = StudyFile.model_validate(dict(said))
     except ValidationError as error:
         raise ConfigError(first_mistake(error, said, lines), _HINT) from error
     here = str(folder)
@@ -279,7 +279,7 @@ def spec_of(said: Mapping[str, Any], folder: Path, lines: Lines) -> Plan:
         _made(lines, ("enqueue", index), space.nearest, point)
     if spec.time_limit is not None:
         _made(lines, ("time_limit",), parse_duration, spec.time_limit)
-    return Plan(
+    return StudyPlan(
         spec=spec,
         folder=folder,
         train=_made(lines, ("train",), _function, spec.train),
@@ -299,7 +299,7 @@ def _made(lines: Lines, path: tuple[str | int, ...], make: Callable[..., Any], *
         raise ConfigError(lines.say(path, error.message), error.hint) from error
 
 
-def _space(spec: Spec, lines: Lines) -> Space:
+def _space(spec: StudyFile, lines: Lines) -> Space:
     if isinstance(spec.space, str):
         space = _made(lines, ("space",), _attribute, spec.space)
         if not isinstance(space, Space):

@@ -11,7 +11,7 @@ from zoo.search.metrics import Metrics
 from zoo.search.space import Space
 from zoo.search.stoppers.base import Stopper
 
-__all__ = ["Settings", "StudyOptions", "versions"]
+__all__ = ["StudyOptions", "StudySettings", "versions"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class StudyOptions:
 
 
 @dataclass(frozen=True)
-class Settings:
+class StudySettings:
     """A study's rules, whole and checked."""
 
     space: Space

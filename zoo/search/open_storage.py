@@ -7,15 +7,17 @@ from pathlib import Path
 from zoo.errors import StudyError
 from zoo.search.journal import StudyJournal, json_of, read_journal
 from zoo.search.locks import StudyLock
-from zoo.search.settings import Settings
-from zoo.search.storage import STUDY_ID, StudyStorage
+from zoo.search.operations import STUDY_ID
+from zoo.search.storage import StudyStorage
+from zoo.search.study_attributes import StudyAttributes, metric_names
+from zoo.search.study_settings import StudySettings
 
 __all__ = ["STUDY_NAME", "open_storage", "read_storage"]
 
 STUDY_NAME = "study"
 
 
-def open_storage(path: Path | None, settings: Settings) -> tuple[StudyStorage, StudyLock | None]:
+def open_storage(path: Path | None, settings: StudySettings) -> tuple[StudyStorage, StudyLock | None]:
     """Return the trials in ``path``, and the right to add to them; None keeps them in memory.
 
     Raises:
@@ -60,23 +62,22 @@ def read_storage(path: Path) -> StudyStorage:
     return storage
 
 
-def _create(storage: StudyStorage, settings: Settings) -> None:
+def _create(storage: StudyStorage, settings: StudySettings) -> None:
     from optuna.study import StudyDirection
 
     directions = [StudyDirection[str(metric.direction).upper()] for metric in settings.metrics.objectives]
     identity = json_of(settings.identity(), "the space")
     with storage.transaction():
         storage.create_new_study(directions, STUDY_NAME)
-        # What the dashboard calls the objectives.
-        names = [metric.name for metric in settings.metrics.objectives]
-        storage.set_study_system_attr(STUDY_ID, "study:metric_names", names)
-        storage.set_study_user_attr(STUDY_ID, "identity", identity)
-        storage.set_study_user_attr(STUDY_ID, "limits", settings.metrics.limits)
+        for key, names in metric_names([metric.name for metric in settings.metrics.objectives]).items():
+            storage.set_study_system_attr(STUDY_ID, key, names)
+        storage.set_study(StudyAttributes.of_identity(identity))
+        storage.set_study(StudyAttributes.of_limits(settings.metrics.limits))
 
 
-def _check(storage: StudyStorage, settings: Settings, path: Path) -> None:
+def _check(storage: StudyStorage, settings: StudySettings, path: Path) -> None:
     """Compare what the journal says about itself."""
-    found = storage.study.user_attrs.get("identity", {})
+    found = storage.attributes.identity
     for key, wanted in json_of(settings.identity(), "the space").items():
         if found.get(key) != wanted:
             raise StudyError(
@@ -85,9 +86,9 @@ def _check(storage: StudyStorage, settings: Settings, path: Path) -> None:
             )
 
 
-def _note_sampling(storage: StudyStorage, settings: Settings) -> None:
+def _note_sampling(storage: StudyStorage, settings: StudySettings) -> None:
     """Write down by what the next suggestions are made, where that is new."""
     sampling = json_of(settings.sampling(), "the sampler")
-    if storage.study.user_attrs.get("sampling") != sampling:
+    if storage.attributes.sampling != sampling:
         with storage.transaction():
-            storage.set_study_user_attr(STUDY_ID, "sampling", sampling)
+            storage.set_study(StudyAttributes.of_sampling(sampling))
