@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from zoo.cluster import java
+import zoo.cluster.java as java
 from zoo.cluster.folders import claim_folder, remove_folder, short_root
 from zoo.cluster.start import PATIENCE, check_loopback, hanging, start_within
 from zoo.errors import ClusterError, ConfigError
