@@ -36,6 +36,7 @@ _EMBEDDED_ENV = {
 _LONGEST_TEMP = 107 - len("/session_2026-11-23_13-05-11_146083_4194304/sockets/plasma_store")
 _TEMP_PREFIX = "zoo-ray-"
 _LOCK = "owner.lock"
+# To Ray and the system: whichever is free.
 _ANY_PORT = 0
 
 
