@@ -13,9 +13,11 @@ from zoo.search.domains import Categorical, Choice, Domain, Float, Int, Ordinal,
 
 __all__ = ["Categorical", "Choice", "Domain", "Float", "Int", "Ordinal", "Params", "Space", "Suggester"]
 
-#: Random points, then steps towards the allowed region, before a space is called empty.
+#: Random points that are tried, and then walked from, before a space is called empty.
 _PROBES = 500
+#: So many of the points are walked from.
 _STARTS = 10
+#: Steps of one walk.
 _STEPS = 600
 
 

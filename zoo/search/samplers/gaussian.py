@@ -19,7 +19,9 @@ from zoo.search.samplers.encoding import Array
 __all__ = ["Data", "GaussianProcess", "Kernel"]
 
 _ROOT5 = np.sqrt(5.0)
+#: Variance that keeps a covariance of equal points invertible, on the scale of standardised values.
 _JITTER = 1e-8
+#: Of L-BFGS for the lengths: they are fitted often, and later ones change little.
 _ITERATIONS = 12
 
 

@@ -18,8 +18,9 @@ from zoo.search.samplers.history import History
 
 __all__ = ["Observations", "Surrogate"]
 
-#: Observations that a prediction uses, and those that lengths are fitted to.
+#: Observations that a prediction uses.
 _MAX_OBSERVATIONS = 200
+#: Observations that lengths are fitted to.
 _FITTED = 120
 #: Lengths are fitted anew when there are so many times more observations.
 _GROWTH = 1.3

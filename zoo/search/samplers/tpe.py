@@ -48,6 +48,7 @@ class TPEOptions:
 _SHARE, _GOOD = 0.1, 25
 #: With constraints, so many times more candidates are drawn, and so many times anew.
 _MORE = 4
+#: Draws of a whole point until the constraints allow it.
 _TRIES = 5
 #: Share of suggestions and candidates that ignore the priors.
 _EVEN = 0.9

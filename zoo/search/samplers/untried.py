@@ -19,8 +19,9 @@ from zoo.search.trial_attributes import TrialAttributes
 
 __all__ = ["Tried", "tells_noise"]
 
-#: Neighbours drawn at once, and how often, before a finite space is listed.
+#: Neighbours drawn at once, before a finite space is listed.
 _NEIGHBOURS = 64
+#: Draws of neighbours, each with one more changed parameter.
 _ROUNDS = 4
 #: Of those drawn, so many lie anywhere: all neighbours may be known.
 _ANYWHERE = 16
