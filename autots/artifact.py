@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from autots.models.base import State
-from autots.models.state import dump, load
+from autots.models.state_files import dump, load
 from zoo.errors import ArtifactError
 from zoo.places import exchange, local_path
 
@@ -27,7 +27,7 @@ def write_artifact(path: Path, parts: Mapping[str, State], *, beside: Callable[[
 
     Args:
         path: The folder.
-        parts: Name -> tree, see ``autots.models.state``.
+        parts: Name -> tree, see ``autots.models.state_files``.
         beside: Writes more into the folder, such as folders of another room; one of the parts holds their checksums.
 
     Raises:
@@ -63,7 +63,7 @@ def read_artifact(path: Path, *, mapped: bool = False) -> dict[str, State]:
 
     Args:
         path: The folder.
-        mapped: See ``autots.models.state.load``.
+        mapped: See ``autots.models.state_files.load``.
 
     Raises:
         ArtifactError: The folder is missing, foreign, of another format, damaged or tampered with.

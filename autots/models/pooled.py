@@ -10,7 +10,7 @@ import numpy as np
 
 from autots.models.base import Context, Forecast, Forecaster, State, Task
 from autots.models.hyperparameters import Hyperparameters, choice, flag, real, whole
-from autots.models.levels import high, levels_of, without
+from autots.models.level_removal import high, levels_of, without
 from autots.models.scaling import NORMS
 from autots.models.windows import FURTHEST, bounds
 from autots.panel import Floats, Future, Panel

@@ -11,7 +11,7 @@ import numpy as np
 
 from autots.evaluate import Backtest, Targets
 from autots.models.base import State
-from autots.models.state import dump, load
+from autots.models.state_files import dump, load
 from zoo.errors import ArtifactError
 
 __all__ = ["OUT_OF_FOLD", "drop_states", "read_backtest", "read_state", "write_backtest"]

@@ -96,7 +96,7 @@ class Zero(Baseline):
     """Zero; quantiles away from the median are those of the last observed values, on their own side of zero."""
 
     name: ClassVar[str] = "zero"
-    levelled: ClassVar[bool] = False
+    shift_equivariant: ClassVar[bool] = False
     hyperparameters = ZeroParams
     params: ZeroParams
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from autots.models.base import Context, Forecast, State, Task, crossing_free
 from autots.models.hyperparameters import choice, real, whole
 from autots.models.pooled import Pooled, PooledParams, log_field, norm_field, norm_periods_field, weighted_field
-from autots.models.residuals import spread_of, with_spread
+from autots.models.residual_quantiles import spread_of, with_spread
 from autots.models.windows import (
     Origins,
     Table,
@@ -76,7 +76,7 @@ class DirectLinear(Pooled):
         window = norm_window(task, fits, p.norm_periods, usual)
         return WindowSpec(lags, seasonal, (), False, self._norm, window)
 
-    def most_rows(self, horizon: int) -> float:
+    def max_training_rows(self, horizon: int) -> float:
         """See Forecaster."""
         return float(self.params.max_windows)
 
@@ -137,7 +137,7 @@ class DirectLinear(Pooled):
 
     def _solve(self, z: Floats, target: Floats, weight: Floats) -> Floats:
         robust = self.params.robust
-        rounds = 3 if robust == "yes" or (robust == "auto" and not self._task.squared) else 0
+        rounds = 3 if robust == "yes" or (robust == "auto" and not self._task.squared_error) else 0
         # A window far outside of the others must not draw the plane to itself.
         target = np.clip(target, *np.quantile(target, [0.001, 0.999])) if len(target) > 1000 else target
         beta = _ridge(z, target, weight**2, self.params.ridge)

@@ -18,7 +18,7 @@ from autots.models.windows import Origins, Table, WindowSpec, norm_window, seaso
 from autots.panel import Floats, Future, Ints, Panel
 from zoo.errors import ModelError
 
-__all__ = ["Encoding", "Windows", "classes_of", "lookback_of", "step_columns", "window_columns"]
+__all__ = ["ColumnScaler", "Windows", "classes_of", "lookback_of", "step_columns", "window_columns"]
 
 # Parts of the calendar that go round, and after how many units; only the first one of a year's is used.
 _ROUND = {"minute_of_day": 1440.0, "hour": 24.0, "weekday": 7.0}
@@ -31,7 +31,7 @@ _MEASURED = 5_000  # windows that means and deviations are taken from
 
 
 @dataclass(frozen=True)
-class Encoding:
+class ColumnScaler:
     """Means and deviations by which columns are standardised; missing values are then zero, the mean.
 
     Args:
@@ -191,11 +191,11 @@ class Windows:
         self._place = np.cumsum(wanted, dtype=np.int64) - 1
         owner = np.searchsorted(panel.indptr, rows, side="right") - 1
         columns = _of_rows(table, Origins(owner, rows), np.zeros(len(rows), dtype=np.int64), None, classes)
-        self.of_step = Encoding.of(columns)
+        self.of_step = ColumnScaler.of(columns)
         self._known = self.of_step(columns)
         some = np.linspace(0, len(at) - 1, min(len(at), _MEASURED)).astype(int)
         # Lags are in units of their window already; their columns must keep one scale.
-        self.of_window = Encoding.of(self._inputs(some)).without(lookback + 1)
+        self.of_window = ColumnScaler.of(self._inputs(some)).without(lookback + 1)
 
     def __len__(self) -> int:
         return len(self._at)

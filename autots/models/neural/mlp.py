@@ -9,7 +9,7 @@ import numpy as np
 
 from autots.models.base import Context, Forecast, State, Task, crossing_free
 from autots.models.hyperparameters import real, whole
-from autots.models.neural.inputs import Encoding, Windows, classes_of, lookback_of, step_columns, window_columns
+from autots.models.neural.inputs import ColumnScaler, Windows, classes_of, lookback_of, step_columns, window_columns
 from autots.models.neural.network import Arrays, Shape, forward
 from autots.models.neural.training import Schedule, train
 from autots.models.pooled import (
@@ -80,7 +80,7 @@ class MLP(Pooled):
     covariates: ClassVar[frozenset[str]] = frozenset({"known", "past", "static"})
     libraries: ClassVar[tuple[str, ...]] = ("torch",)
 
-    def most_rows(self, horizon: int) -> float:
+    def max_training_rows(self, horizon: int) -> float:
         """See Forecaster."""
         fixed, per_step = _USUAL_SIZE
         work = 6 * (fixed + per_step * horizon) * self.params.epochs
@@ -104,7 +104,9 @@ class MLP(Pooled):
         work = 6 * batch * self._shape.multiplications
         steps = min(self.params.epochs * len(at) / batch, self.params.effort * _FLOPS / work)
         schedule = Schedule(max(int(steps), _LEAST_STEPS), batch, self.params.rate, self.params.dropout)
-        self._arrays: Arrays = train(self._shape, source, task.levels, schedule, context=context, squared=task.squared)
+        self._arrays: Arrays = train(
+            self._shape, source, task.levels, schedule, context=context, squared_error=task.squared_error
+        )
 
     def _origins(self, panel: Panel, task: Task, rng: np.random.Generator) -> Origins:
         usual = usual_rows(panel, task)
@@ -124,7 +126,7 @@ class MLP(Pooled):
         horizon, p = self._task.horizon, self.params
         features = int(np.clip(400 // horizon, 4, 16))
         decoder = int(np.clip(1600 // horizon, 12, 32))
-        channels = len(self._task.levels) + self._task.squared
+        channels = len(self._task.levels) + self._task.squared_error
         return Shape(inputs, p.hidden, p.blocks, horizon, features, known, decoder, channels)
 
     def _forecast(self, history: Panel, future: Future) -> Forecast:
@@ -139,7 +141,7 @@ class MLP(Pooled):
         made = np.clip(made, low[:, None, None], high[:, None, None])
         quantiles = crossing_free(made[..., : len(self._task.levels)])
         middle = self._task.levels.index(0.5)
-        return Forecast(made[..., -1] if self._task.squared else quantiles[..., middle], quantiles)
+        return Forecast(made[..., -1] if self._task.squared_error else quantiles[..., middle], quantiles)
 
     def _learned(self) -> State:
         return {
@@ -157,6 +159,9 @@ class MLP(Pooled):
         self._task, self._window = Task.from_dict(state["task"]), WindowSpec.from_dict(state["window"])
         self._lookback = int(state["lookback"])
         self._classes = {str(k): int(v) for k, v in state["classes"].items()}
-        self._of_window, self._of_step = Encoding.from_dict(state["of_window"]), Encoding.from_dict(state["of_step"])
+        self._of_window, self._of_step = (
+            ColumnScaler.from_dict(state["of_window"]),
+            ColumnScaler.from_dict(state["of_step"]),
+        )
         self._shape = self._sizes(len(self._of_window.mean), int(state["known"]))
         self._arrays = {k: np.asarray(v) for k, v in state["network"].items()}

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from autots.models.base import Context, Forecast, State, Task, crossing_free
 from autots.models.hyperparameters import real, whole
-from autots.models.neural.inputs import Encoding, Windows, classes_of, lookback_of, step_columns, window_columns
+from autots.models.neural.inputs import ColumnScaler, Windows, classes_of, lookback_of, step_columns, window_columns
 from autots.models.neural.training import Examples
 from autots.models.pooled import (
     Pooled,
@@ -27,7 +27,7 @@ from autots.models.pooled import (
     norm_periods_field,
     weighted_field,
 )
-from autots.models.residuals import spread_of, with_spread
+from autots.models.residual_quantiles import spread_of, with_spread
 from autots.models.windows import (
     Origins,
     Table,
@@ -97,7 +97,7 @@ class RVFL(Pooled):
         self._lookback, self._window = lookback_of(panel, task, p.lookback, self._norm, p.norm_periods)
         self._classes = classes_of(panel)
         table = Table(panel, task, self._window)
-        rounds = 1 if task.squared else 2
+        rounds = 1 if task.squared_error else 2
         units, most = self._sizes(panel, task, rounds)
         usual = usual_rows(panel, task)
         at = sample_origins(
@@ -124,7 +124,7 @@ class RVFL(Pooled):
             self._output = self._solve(source, context, robust=True)
         self._calibrate(source, table, at)
 
-    def most_rows(self, horizon: int) -> float:
+    def max_training_rows(self, horizon: int) -> float:
         """See Forecaster."""
         return float(min(self._allowed(self.params.units, rounds=2), _MOST_WINDOWS))
 
@@ -210,7 +210,7 @@ class RVFL(Pooled):
         """Learn the spread of the errors; the weight of a window moves its steps together, not each to its median."""
         parts = [examples.target - features @ self._output for examples, features in self._chunks(source)]
         errors, steps = np.concatenate(parts), np.arange(1.0, self._task.horizon + 1)
-        if not self._task.squared:
+        if not self._task.squared_error:
             seen = np.asarray(np.isfinite(errors).any(axis=0))
             shift = np.zeros(self._task.horizon)
             shift[seen] = np.nanmedian(errors[:, seen], axis=0)
@@ -256,7 +256,10 @@ class RVFL(Pooled):
         self._task, self._window = Task.from_dict(state["task"]), WindowSpec.from_dict(state["window"])
         self._lookback, self._of_panel = int(state["lookback"]), int(state["of_panel"])
         self._classes = {str(k): int(v) for k, v in state["classes"].items()}
-        self._of_window, self._of_step = Encoding.from_dict(state["of_window"]), Encoding.from_dict(state["of_step"])
+        self._of_window, self._of_step = (
+            ColumnScaler.from_dict(state["of_window"]),
+            ColumnScaler.from_dict(state["of_step"]),
+        )
         self._weights, self._bias = np.asarray(state["weights"]), np.asarray(state["bias"])
         self._output, self._spread = np.asarray(state["output"]), np.asarray(state["spread"])
 

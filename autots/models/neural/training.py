@@ -15,7 +15,7 @@ from autots.models.base import Context
 from autots.models.neural.network import Arrays, Shape, initial
 from zoo.errors import BudgetError
 
-__all__ = ["Examples", "Schedule", "Source", "train"]
+__all__ = ["ExampleSource", "Examples", "Schedule", "train"]
 
 Batch = npt.NDArray[np.float32]
 
@@ -59,7 +59,7 @@ class Schedule:
     dropout: float = 0.0
 
 
-class Source(Protocol):
+class ExampleSource(Protocol):
     """All examples, by position."""
 
     def __len__(self) -> int:
@@ -72,17 +72,23 @@ class Source(Protocol):
 
 
 def train(
-    shape: Shape, source: Source, levels: tuple[float, ...], schedule: Schedule, *, context: Context, squared: bool
+    shape: Shape,
+    source: ExampleSource,
+    levels: tuple[float, ...],
+    schedule: Schedule,
+    *,
+    context: Context,
+    squared_error: bool,
 ) -> Arrays:
     """Return the learned arrays: AdamW (Loshchilov & Hutter 2019) on the pinball loss of all levels.
 
     Args:
-        shape: Of the network; its channels are the levels, and one more for the mean if ``squared``.
+        shape: Of the network; its channels are the levels, and one more for the mean if ``squared_error``.
         source: The examples.
         levels: Quantile levels.
         schedule: Steps, batch and rate.
         context: Seed, threads and deadline.
-        squared: Whether a last channel learns the mean by squared error.
+        squared_error: Whether a last channel learns the mean by squared error.
 
     Raises:
         BudgetError: The deadline passed.
@@ -107,7 +113,7 @@ def train(
             made = _network(torch, shape, arrays, x, known, dropout=schedule.dropout)
             error = target[..., None] - made[..., : len(levels)]
             loss = torch.maximum(tau * error, (tau - 1.0) * error).mean(dim=2)
-            if squared:
+            if squared_error:
                 loss = loss + 0.5 * (target - made[..., -1]) ** 2
             optimizer.zero_grad()
             (loss * weight).mean().backward()  # type: ignore[no-untyped-call]  # torch's

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from autots.models.hyperparameters import choice
-from autots.models.statistical.base import PerSeries, Sample, SeasonalParams
+from autots.models.statistical.base import PerSeries, PreparedSeries, SeasonalParams
 from autots.panel import Floats
 
 __all__ = ["AutoETS", "AutoETSParams", "deviations"]
@@ -47,7 +47,7 @@ class AutoETS(PerSeries):
     params: AutoETSParams
     slow: ClassVar[bool] = True
 
-    def _learn(self, sample: Sample) -> Floats:
+    def _learn(self, sample: PreparedSeries) -> Floats:
         from statsforecast.ets import ets_f
 
         error, trend, season = tuple(self.params.model)
@@ -62,7 +62,7 @@ class AutoETS(PerSeries):
         head = [_FORMS.index(letter) for letter in form[:3]]
         return np.concatenate([head, [form[3] == "D"], fit["par"][:4], [fit["sigma2"]], fit["par"][4:]])
 
-    def _continue(self, sample: Sample, values: Floats, horizon: int) -> tuple[Floats, Floats]:
+    def _continue(self, sample: PreparedSeries, values: Floats, horizon: int) -> tuple[Floats, Floats]:
         from statsforecast.ets import etsforecast, initstate, pegelsresid_C, switch
 
         error, trend, season = (_FORMS[int(code)] for code in values[:3])

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from autots.metrics import unresolved
 from autots.models.base import Context, Forecast, Forecaster, State, Task
 from autots.models.hyperparameters import Hyperparameters, choice, optional_whole, real, whole
-from autots.models.levels import levels_of, without
+from autots.models.level_removal import levels_of, without
 from autots.models.statistical import adjust
 from autots.models.statistical.base import SHORTEST, finished, normal_quantiles
 from autots.panel import Floats, Future, Ints, Panel

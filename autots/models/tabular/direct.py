@@ -12,7 +12,7 @@ from autots.models.base import Context, Forecast, State, Task, crossing_free
 from autots.models.hyperparameters import flag, whole
 from autots.models.linear import DirectLinear
 from autots.models.pooled import Pooled, halflife_field, weighted_field
-from autots.models.residuals import spread_of, with_spread
+from autots.models.residual_quantiles import spread_of, with_spread
 from autots.models.tabular.trees import BoostingParams, Trees, train_trees
 from autots.models.windows import (
     Origins,
@@ -72,7 +72,7 @@ class DirectTrees(Pooled):
         lags = min(p.lags or int(np.clip(task.horizon, 6, 16)), max(usual // 3, 1))
         return WindowSpec(lags, seasonal, tuple(sorted(spans)), p.calendar, self._norm, window)
 
-    def most_rows(self, horizon: int) -> float:
+    def max_training_rows(self, horizon: int) -> float:
         """See Forecaster."""
         return float(self.params.max_rows) / min(horizon, _STEPS)
 
@@ -104,7 +104,7 @@ class DirectTrees(Pooled):
             points = (self._linear.points_of_rows(panel, rows, steps) - level) / scale
             x, names, target = _with_column(x, points), [*names, "linear"], target - points
         weight = relative_weights(panel, task, rows, scale) if p.weighted else None
-        loss = p.loss(squared=task.squared)
+        loss = p.loss(squared_error=task.squared_error)
         self._trees, fitted = train_trees(x, target, weight, names, categorical, params=p, loss=loss, context=context)
         unit = scale / np.repeat(table.noise(at), many)
         self._spread = spread_of((target - fitted) * unit, steps.astype(float), task.levels, task.horizon)

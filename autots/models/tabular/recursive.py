@@ -10,7 +10,7 @@ import numpy as np
 from autots.models.base import Context, Forecast, State, Task, crossing_free
 from autots.models.hyperparameters import real, whole
 from autots.models.pooled import Pooled, norm_field
-from autots.models.residuals import spread_of, with_spread
+from autots.models.residual_quantiles import spread_of, with_spread
 from autots.models.tabular.trees import BoostingParams, Trees, train_trees
 from autots.models.windows import (
     Origins,
@@ -61,7 +61,7 @@ class RecursiveTrees(Pooled):
         rolling = tuple(w for w in (base, 4 * base) if 1 < w <= usual // 2)
         return WindowSpec(lags, seasonal, rolling, p.calendar, self._norm, window)
 
-    def most_rows(self, horizon: int) -> float:
+    def max_training_rows(self, horizon: int) -> float:
         """See Forecaster."""
         return float(self.params.max_rows)
 
@@ -79,7 +79,7 @@ class RecursiveTrees(Pooled):
         level, scale = table.scale(at)
         x, names, categorical = table.features(at, steps, level, scale)
         target = (table.targets(at, steps) - level) / scale
-        loss = p.loss(squared=task.squared)
+        loss = p.loss(squared_error=task.squared_error)
         self._trees, fitted = train_trees(x, target, None, names, categorical, params=p, loss=loss, context=context)
         self._spread = self._multi_step_spread(panel, task, (target - fitted) * scale / table.noise(at))
 

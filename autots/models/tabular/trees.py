@@ -41,9 +41,9 @@ class BoostingParams(PooledParams):
     calendar: bool = flag(True, "Whether parts of the target's date enter.")
     max_rows: int = whole(150_000, "Training rows that are drawn at most.")
 
-    def loss(self, *, squared: bool) -> str:
-        """Return LightGBM's objective for a task that rewards the mean (``squared``) or the median."""
-        return ("l2" if squared else "l1") if self.objective == "auto" else self.objective
+    def loss(self, *, squared_error: bool) -> str:
+        """Return LightGBM's objective for a task that rewards the mean (``squared_error``) or the median."""
+        return ("l2" if squared_error else "l1") if self.objective == "auto" else self.objective
 
 
 class Trees:

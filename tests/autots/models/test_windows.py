@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from autots.metrics import season_scale
 from autots.models import windows
 from autots.models.base import Task
-from autots.models.residuals import spread_of, with_spread
+from autots.models.residual_quantiles import spread_of, with_spread
 from autots.models.scaling import NORMS, Normaliser, Running
 from autots.models.windows import (
     Origins,

@@ -16,7 +16,7 @@ from autots.metrics import unresolved
 from autots.models.base import Task
 from autots.panel import Floats, Ints, Panel
 
-__all__ = ["Steady", "Woken"]
+__all__ = ["ConstantSeries", "NewlyVarying"]
 
 # Equal values from which a series goes on as it was, and from which it does so without width: after n of them the next
 # one differs with a probability of about 1 / (n + 2).
@@ -24,7 +24,7 @@ _ENOUGH, _SURE = 6, 20
 
 
 @dataclass(frozen=True)
-class Steady:
+class ConstantSeries:
     """The constant ones of S histories.
 
     Args:
@@ -97,7 +97,7 @@ def _resting(history: Panel, task: Task) -> Ints:
 
 
 @dataclass(frozen=True)
-class Woken:
+class NewlyVarying:
     """Those of S histories that were constant until their last rows: no window of the past shows how they vary.
 
     Args:

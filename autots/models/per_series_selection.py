@@ -17,13 +17,13 @@ from autots.models.hyperparameters import Hyperparameters, several
 from autots.panel import Floats, Future, Ints, Panel
 from zoo.errors import ConfigError, ModelError
 
-__all__ = ["Winners", "WinnersParams"]
+__all__ = ["PerSeriesSelection", "PerSeriesSelectionParams"]
 
 _DEFAULT = ("seasonal_naive", "naive", "drift", "seasonal_mean", "auto_theta")
 
 
 @dataclass(frozen=True, kw_only=True)
-class WinnersParams(Hyperparameters):
+class PerSeriesSelectionParams(Hyperparameters):
     """The models that compete for every series."""
 
     candidates: tuple[str, ...] = several(
@@ -31,15 +31,15 @@ class WinnersParams(Hyperparameters):
     )
 
 
-class Winners(Forecaster):
+class PerSeriesSelection(Forecaster):
     """Chooses by the mean absolute error on the last horizon; a tie goes to the earlier candidate.
 
     Series without a whole horizon behind them, and series that come later, get the candidate that won most often.
     """
 
     name: ClassVar[str] = "winners"
-    hyperparameters = WinnersParams
-    params: WinnersParams
+    hyperparameters = PerSeriesSelectionParams
+    params: PerSeriesSelectionParams
 
     def __init__(self, **given: Any) -> None:
         from autots.models.catalog import family
