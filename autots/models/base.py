@@ -47,7 +47,7 @@ class Task:
     """What is to be forecast.
 
     Args:
-        horizon: Steps H.
+        horizon: Steps H that are forecast from the end of a history.
         seasons: Season lengths in rows, shortest first; ``(1,)`` for none.
         levels: Quantile levels Q, ascending, with 0.5 among them.
         squared_error: Whether the point forecast is scored by squared error (the mean is rewarded) rather than by

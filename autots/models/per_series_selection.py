@@ -79,8 +79,8 @@ class PerSeriesSelection(Forecaster):
         history, future, actual = panel.select(rows).cutoff(task.horizon, task.horizon)
         losses = []
         for name in self.candidates:
-            made = create(name).fit(history, task, context).predict(history, future).mean
-            losses.append(_loss(actual, made))
+            forecast = create(name).fit(history, task, context).predict(history, future).mean
+            losses.append(_loss(actual, forecast))
         table = np.stack(losses, axis=1)
         known = np.isfinite(table).any(axis=1)
         out[rows[known]] = np.argmin(np.where(np.isfinite(table), table, np.inf)[known], axis=1)
@@ -102,8 +102,8 @@ class PerSeriesSelection(Forecaster):
         by_series = np.array(chosen)
         for i in set(chosen):
             rows = np.flatnonzero(by_series == i)
-            made = self._models[i].predict(history.select(rows), future.select(rows))
-            mean[rows], quantiles[rows] = made.mean, made.quantiles
+            forecast = self._models[i].predict(history.select(rows), future.select(rows))
+            mean[rows], quantiles[rows] = forecast.mean, forecast.quantiles
         return Forecast(mean, quantiles)
 
     @property
@@ -134,7 +134,7 @@ class PerSeriesSelection(Forecaster):
         return self
 
 
-def _loss(actual: Floats, made: Floats) -> Floats:
+def _loss(actual: Floats, forecast: Floats) -> Floats:
     seen = ~np.isnan(actual)
-    total = np.where(seen, np.abs(actual - made), 0.0).sum(axis=1)
+    total = np.where(seen, np.abs(actual - forecast), 0.0).sum(axis=1)
     return np.where(seen.any(axis=1), total / np.maximum(seen.sum(axis=1), 1), np.nan)

@@ -79,8 +79,8 @@ def portfolio(panel: Panel, task: Task, *, seconds: float) -> Portfolio:
     """Return the configurations to begin with.
 
     Args:
-        panel: The series.
-        task: Horizon and seasons.
+        panel: The series that are to be forecast.
+        task: Its horizon and seasons decide what can be learned.
         seconds: The budget; it decides on the sizes of the learners.
     """
     usual = usual_length(panel.lengths, 2 * max(task.seasons))

@@ -39,9 +39,9 @@ from zoo.errors import ModelError
 __all__ = ["MLP", "MLPParams"]
 
 _BATCH = 128
-_MOST_WINDOWS = 60_000
+_MAX_WINDOWS = 60_000
 _FLOPS = 1.2e11  # of a fit with effort 1: six seconds of a core
-_LEAST_STEPS = 200
+_MIN_STEPS = 200
 # Multiplications of a forecast, in all and more per step: within an eighth for horizons of 6 to 336 steps.
 _USUAL_SIZE = 9.0e4, 1.4e3
 
@@ -69,9 +69,9 @@ class MLPParams(PooledParams):
 class MLP(Pooled):
     """A dense encoder with residual blocks, a decoder shared by the steps, and a linear skip (TiDE, Das et al. 2023).
 
-    The last rows, scaled by their own level and spread, past and static covariates enter the encoder; the decoder sees
-    the dates and the known covariates of each step. Quantiles are learned by pinball loss, without an assumption on
-    their distribution. Training needs torch, forecasting does not.
+    The last rows, scaled by their own level and deviation, past and static covariates enter the encoder; the decoder
+    sees the dates and the known covariates of each step. Quantiles are learned by pinball loss, without an assumption
+    on their distribution. Training needs torch, forecasting does not.
     """
 
     name: ClassVar[str] = "mlp"
@@ -84,7 +84,7 @@ class MLP(Pooled):
         """See Forecaster."""
         fixed, per_step = _USUAL_SIZE
         work = 6 * (fixed + per_step * horizon) * self.params.epochs
-        return float(min(self.params.effort * _FLOPS / work, _MOST_WINDOWS))
+        return float(min(self.params.effort * _FLOPS / work, _MAX_WINDOWS))
 
     def _learn(self, panel: Panel, task: Task, context: Context) -> None:
         p, self._task = self.params, task
@@ -103,7 +103,7 @@ class MLP(Pooled):
         batch = min(_BATCH, max(16, len(at) // 8))
         work = 6 * batch * self._shape.multiplications
         steps = min(self.params.epochs * len(at) / batch, self.params.effort * _FLOPS / work)
-        schedule = Schedule(max(int(steps), _LEAST_STEPS), batch, self.params.rate, self.params.dropout)
+        schedule = Schedule(max(int(steps), _MIN_STEPS), batch, self.params.rate, self.params.dropout)
         self._arrays: Arrays = train(
             self._shape, source, task.levels, schedule, context=context, squared_error=task.squared_error
         )
@@ -113,7 +113,7 @@ class MLP(Pooled):
         at = sample_origins(
             panel,
             task.horizon,
-            most=_MOST_WINDOWS,
+            most=_MAX_WINDOWS,
             rng=rng,
             min_history=min(self._lookback, usual // 2),
             halflife=self.params.halflife * task.horizon or np.inf,
@@ -135,13 +135,15 @@ class MLP(Pooled):
         scale = table.scale(at)
         x = self._of_window(window_columns(table, at, self._lookback, scale, self._classes))
         known = self._of_step(step_columns(table, at, future, self._classes))
-        made = forward(self._shape, self._arrays, np.asarray(x, dtype=np.float64), np.asarray(known, dtype=np.float64))
-        made = made * scale[1][:, None, None] + scale[0][:, None, None]
+        output = forward(
+            self._shape, self._arrays, np.asarray(x, dtype=np.float64), np.asarray(known, dtype=np.float64)
+        )
+        output = output * scale[1][:, None, None] + scale[0][:, None, None]
         low, high = bounds(history)
-        made = np.clip(made, low[:, None, None], high[:, None, None])
-        quantiles = crossing_free(made[..., : len(self._task.levels)])
+        output = np.clip(output, low[:, None, None], high[:, None, None])
+        quantiles = crossing_free(output[..., : len(self._task.levels)])
         middle = self._task.levels.index(0.5)
-        return Forecast(made[..., -1] if self._task.squared_error else quantiles[..., middle], quantiles)
+        return Forecast(output[..., -1] if self._task.squared_error else quantiles[..., middle], quantiles)
 
     def _learned(self) -> State:
         return {

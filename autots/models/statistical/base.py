@@ -161,9 +161,9 @@ class PerSeries(Forecaster):
         transformed = np.zeros(history.n_series, dtype=bool)
         with _quiet(1):
             for i in range(history.n_series):
-                made = self._predict_one(history, i, future, task, packed)
-                if made is not None:
-                    mean[i], sigma[i], transformed[i] = made
+                continued = self._predict_one(history, i, future, task, packed)
+                if continued is not None:
+                    mean[i], sigma[i], transformed[i] = continued
         return self._assemble(history, (mean, sigma, transformed), task)
 
     def ready(self, history: Panel) -> npt.NDArray[np.bool_] | None:
@@ -262,11 +262,11 @@ class PerSeries(Forecaster):
         known = self._columns(history.known, slice(begin, end))
         ahead = self._columns({name: values[i] for name, values in future.known.items()}, slice(0, task.horizon))
         try:
-            made = self._continue_one(PreparedSeries(y, one.season, offset, known, ahead), one, task)
+            continued = self._continue_one(PreparedSeries(y, one.season, offset, known, ahead), one, task)
         except Exception as error:  # as in _learn_one
             _log.debug("%s failed to continue series %r: %r", self.name, history.ids[i], error)
             return None
-        return None if made is None else (made[0] + one.level, made[1], one.transformed)
+        return None if continued is None else (continued[0] + one.level, continued[1], one.transformed)
 
     def _continue_one(self, sample: PreparedSeries, one: SeriesFit, task: Task) -> tuple[Floats, Floats] | None:
         """Return means and standard deviations on the transformed scale, None when they are absurd."""
@@ -287,8 +287,8 @@ class PerSeries(Forecaster):
             return None
         return mean, np.clip(sigma, 0.0, reach)
 
-    def _assemble(self, history: Panel, made: tuple[Floats, Floats, Any], task: Task) -> Forecast:
-        mean, sigma, transformed = made
+    def _assemble(self, history: Panel, continued: tuple[Floats, Floats, Any], task: Task) -> Forecast:
+        mean, sigma, transformed = continued
         z = normal_quantiles(tuple(task.levels))
         quantiles = mean[:, :, None] + sigma[:, :, None] * z
         if transformed.any():
@@ -317,10 +317,10 @@ def finished(name: str, history: Panel, mean: Floats, quantiles: Floats, task: T
 
     Args:
         name: Of the family, for the log.
-        history: S series.
+        history: The S series that were forecast.
         mean: (S, H), filled in place.
         quantiles: (S, H, Q), filled in place.
-        task: What is forecast.
+        task: Its levels and horizon are those of the forecast.
         season: Of the naive forecast; the task's shortest if None.
     """
     missing = np.flatnonzero(~(np.isfinite(mean).all(axis=1) & np.isfinite(quantiles).all(axis=(1, 2))))

@@ -108,10 +108,10 @@ def deviations(
     class 3 takes the errors of level and season as independent, and was 6 % too small after two seasons.
 
     Args:
-        mean: (H,) forecasts.
+        mean: (H,) forecasts, on the original scale.
         variance: σ² of the one-step errors, relative ones when multiplicative.
         smoothing: α, β, γ, φ; 0 for a part that the form does not have, φ = 1 without damping.
-        season: m.
+        season: Rows m of a season, 1 for none.
         multiplicative: Whether the errors are.
         factors: (H,) seasonal factors of a multiplicative season, else None.
     """
@@ -128,5 +128,5 @@ def deviations(
     theta = np.empty(horizon)
     for h in range(horizon):
         theta[h] = level[h] ** 2 + variance * (squares[:h] @ theta[:h][::-1])
-    spread = np.sqrt(np.maximum((1 + variance) * theta - level**2, 0.0))
-    return np.asarray(spread if factors is None else spread * np.abs(factors))
+    std = np.sqrt(np.maximum((1 + variance) * theta - level**2, 0.0))
+    return np.asarray(std if factors is None else std * np.abs(factors))

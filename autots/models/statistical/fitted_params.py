@@ -45,9 +45,9 @@ class SeriesFits:
     """What was learned for S series.
 
     Args:
-        ids: (S,) identifiers.
+        ids: (S,) identifiers of the series.
         first: (S,) clock of the first row that each was fitted on.
-        season: (S,) season lengths.
+        season: (S,) season lengths in rows, 1 for none.
         adjusted: (S,) codes of the seasonal adjustment.
         transformed: (S,) whether a transform was used.
         reason: (S,) codes of the fallback.

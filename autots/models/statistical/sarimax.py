@@ -71,10 +71,10 @@ class SARIMAX(PerSeries):
         regressors = self._regressors(sample, values, n + horizon)
         model = self._model(sample, (sample.y - level) / size, None if regressors is None else regressors[:n])
         fit = model.filter(values[used + 1 :], cov_type="none")
-        made = fit.get_forecast(horizon, exog=None if regressors is None else regressors[n:])
+        forecast = fit.get_forecast(horizon, exog=None if regressors is None else regressors[n:])
         # The scale is concentrated out, so that of this history was used: the learned one is put in its place.
-        deviation = made.se_mean * np.sqrt(values[used] / fit.scale)
-        return level + size * np.asarray(made.predicted_mean), size * np.asarray(deviation)
+        deviation = forecast.se_mean * np.sqrt(values[used] / fit.scale)
+        return level + size * np.asarray(forecast.predicted_mean), size * np.asarray(deviation)
 
     def _model(self, sample: PreparedSeries, y: Floats, regressors: Floats | None, *, differenced: bool = False) -> Any:
         from statsmodels.tsa.statespace.sarimax import SARIMAX as Model
