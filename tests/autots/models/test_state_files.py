@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from autots.models.base import Task
-from autots.models.state import dump, load
+from autots.models.state_files import dump, load
 from zoo.errors import ArtifactError
 
 TREE = {

@@ -34,17 +34,17 @@ def ask(model: Forecaster, view: LocalView, horizon: int) -> Forecast:
     """
     if view.steps is None and view.later is None:
         return model.predict(view.history, view.future)
-    made = model.predict(view.history, _next(view.future, 0, horizon))
-    at = np.broadcast_to(np.arange(horizon), made.mean.shape) if view.steps is None else view.steps
+    forecast = model.predict(view.history, _next(view.future, 0, horizon))
+    at = np.broadcast_to(np.arange(horizon), forecast.mean.shape) if view.steps is None else view.steps
     other = at if view.later is None else np.maximum(at + np.sign(view.later).astype(np.int64), 0)
     room = np.maximum(other.max(axis=1) + 1 - horizon, 0)
     size = horizon + int(room.max())
     mean = np.full((len(room), size), np.nan)
-    quantiles = np.full((*mean.shape, made.quantiles.shape[2]), np.nan)
-    mean[:, :horizon], quantiles[:, :horizon] = made.mean, made.quantiles
+    quantiles = np.full((*mean.shape, forecast.quantiles.shape[2]), np.nan)
+    mean[:, :horizon], quantiles[:, :horizon] = forecast.mean, forecast.quantiles
     for more in np.unique(room[room > 0]):
         rows = np.flatnonzero(room == more)
-        part = _beyond(model, view, rows, Forecast(made.mean[rows], made.quantiles[rows]), int(more))
+        part = _beyond(model, view, rows, Forecast(forecast.mean[rows], forecast.quantiles[rows]), int(more))
         mean[rows, horizon : horizon + more] = part.mean
         quantiles[rows, horizon : horizon + more] = part.quantiles
     found = Forecast(np.take_along_axis(mean, at, axis=1), np.take_along_axis(quantiles, at[:, :, None], axis=1))
@@ -52,8 +52,8 @@ def ask(model: Forecaster, view: LocalView, horizon: int) -> Forecast:
         return found
     next_ = np.take_along_axis(mean, other, axis=1), np.take_along_axis(quantiles, other[:, :, None], axis=1)
     share = np.abs(view.later)
-    spread = found.quantiles + share[:, :, None] * (next_[1] - found.quantiles)
-    return Forecast(found.mean + share * (next_[0] - found.mean), spread)
+    between = found.quantiles + share[:, :, None] * (next_[1] - found.quantiles)
+    return Forecast(found.mean + share * (next_[0] - found.mean), between)
 
 
 def _next(future: Future, first: int, horizon: int) -> Future:
@@ -65,16 +65,16 @@ def _columns(values: Floats, first: int, count: int) -> Floats:
     return values[:, np.minimum(np.arange(first, first + count), values.shape[1] - 1)]
 
 
-def _beyond(model: Forecaster, view: LocalView, rows: Ints, made: Forecast, more: int) -> Forecast:
+def _beyond(model: Forecaster, view: LocalView, rows: Ints, forecast: Forecast, more: int) -> Forecast:
     """Return the forecasts of the ``more`` steps after the horizon."""
-    horizon, done = made.mean.shape[1], 0
+    horizon, done = forecast.mean.shape[1], 0
     history, future = view.history.select(rows), view.future.select(rows)
     means, quantiles = [], []
     while done < more:
         size = min(horizon, more - done)
-        history = grown(history, made.mean[:, :size], dict(_next(future, done, size).known))
+        history = grown(history, forecast.mean[:, :size], dict(_next(future, done, size).known))
         done += size
-        made = model.predict(history, _next(future, done, horizon))
-        means.append(made.mean[:, horizon - size :])
-        quantiles.append(made.quantiles[:, horizon - size :])
+        forecast = model.predict(history, _next(future, done, horizon))
+        means.append(forecast.mean[:, horizon - size :])
+        quantiles.append(forecast.quantiles[:, horizon - size :])
     return Forecast(np.concatenate(means, axis=1), np.concatenate(quantiles, axis=1))

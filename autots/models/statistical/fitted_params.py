@@ -13,14 +13,14 @@ import numpy.typing as npt
 from autots.models.base import State
 from autots.panel import Floats, Ints, Times
 
-__all__ = ["FALLBACKS", "Learned", "Packed"]
+__all__ = ["FALLBACKS", "SeriesFit", "SeriesFits"]
 
 #: Why a series has no model of its own: code - 1 is the place here; 0 is none.
 FALLBACKS = ("short", "constant", "failed", "absurd")
 
 
 @dataclass(frozen=True)
-class Learned:
+class SeriesFit:
     """What was learned for one series.
 
     Args:
@@ -41,13 +41,13 @@ class Learned:
 
 
 @dataclass(frozen=True)
-class Packed:
+class SeriesFits:
     """What was learned for S series.
 
     Args:
-        ids: (S,) identifiers.
+        ids: (S,) identifiers of the series.
         first: (S,) clock of the first row that each was fitted on.
-        season: (S,) season lengths.
+        season: (S,) season lengths in rows, 1 for none.
         adjusted: (S,) codes of the seasonal adjustment.
         transformed: (S,) whether a transform was used.
         reason: (S,) codes of the fallback.
@@ -67,7 +67,7 @@ class Packed:
     level: Floats
 
     @classmethod
-    def of(cls, ids: npt.NDArray[np.object_], first: Times, learned: Sequence[Learned]) -> Packed:
+    def of(cls, ids: npt.NDArray[np.object_], first: Times, learned: Sequence[SeriesFit]) -> SeriesFits:
         """Pack what was learned for each series."""
         sizes = [len(one.values) for one in learned]
         return cls(
@@ -87,9 +87,9 @@ class Packed:
         """Id -> row; the last one where ids repeat, as it is the one fitted on most."""
         return {str(id_): i for i, id_ in enumerate(self.ids)}
 
-    def one(self, i: int) -> Learned:
+    def one(self, i: int) -> SeriesFit:
         """Return what was learned for series ``i``."""
-        return Learned(
+        return SeriesFit(
             self.values[self.indptr[i] : self.indptr[i + 1]],
             int(self.season[i]),
             int(self.adjusted[i]),
@@ -109,7 +109,7 @@ class Packed:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Packed:
+    def from_state(cls, state: dict[str, Any]) -> SeriesFits:
         """Return what ``state`` gave."""
         # What an earlier version learned had no level taken off.
         state = {"level": np.zeros(len(state["ids"])), **state}

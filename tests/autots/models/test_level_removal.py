@@ -8,8 +8,8 @@ import pytest
 
 from autots.models.base import Context, Task
 from autots.models.catalog import create
-from autots.models.levels import high, levels_of
-from autots.models.state import dump, load
+from autots.models.level_removal import high, levels_of
+from autots.models.state_files import dump, load
 from autots.panel import Future
 from autots.testing.forecasters import law_named, panel_of
 

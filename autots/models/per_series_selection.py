@@ -17,13 +17,13 @@ from autots.models.hyperparameters import Hyperparameters, several
 from autots.panel import Floats, Future, Ints, Panel
 from zoo.errors import ConfigError, ModelError
 
-__all__ = ["Winners", "WinnersParams"]
+__all__ = ["PerSeriesSelection", "PerSeriesSelectionParams"]
 
 _DEFAULT = ("seasonal_naive", "naive", "drift", "seasonal_mean", "auto_theta")
 
 
 @dataclass(frozen=True, kw_only=True)
-class WinnersParams(Hyperparameters):
+class PerSeriesSelectionParams(Hyperparameters):
     """The models that compete for every series."""
 
     candidates: tuple[str, ...] = several(
@@ -31,15 +31,15 @@ class WinnersParams(Hyperparameters):
     )
 
 
-class Winners(Forecaster):
+class PerSeriesSelection(Forecaster):
     """Chooses by the mean absolute error on the last horizon; a tie goes to the earlier candidate.
 
     Series without a whole horizon behind them, and series that come later, get the candidate that won most often.
     """
 
     name: ClassVar[str] = "winners"
-    hyperparameters = WinnersParams
-    params: WinnersParams
+    hyperparameters = PerSeriesSelectionParams
+    params: PerSeriesSelectionParams
 
     def __init__(self, **given: Any) -> None:
         from autots.models.catalog import family
@@ -79,8 +79,8 @@ class Winners(Forecaster):
         history, future, actual = panel.select(rows).cutoff(task.horizon, task.horizon)
         losses = []
         for name in self.candidates:
-            made = create(name).fit(history, task, context).predict(history, future).mean
-            losses.append(_loss(actual, made))
+            forecast = create(name).fit(history, task, context).predict(history, future).mean
+            losses.append(_loss(actual, forecast))
         table = np.stack(losses, axis=1)
         known = np.isfinite(table).any(axis=1)
         out[rows[known]] = np.argmin(np.where(np.isfinite(table), table, np.inf)[known], axis=1)
@@ -102,8 +102,8 @@ class Winners(Forecaster):
         by_series = np.array(chosen)
         for i in set(chosen):
             rows = np.flatnonzero(by_series == i)
-            made = self._models[i].predict(history.select(rows), future.select(rows))
-            mean[rows], quantiles[rows] = made.mean, made.quantiles
+            forecast = self._models[i].predict(history.select(rows), future.select(rows))
+            mean[rows], quantiles[rows] = forecast.mean, forecast.quantiles
         return Forecast(mean, quantiles)
 
     @property
@@ -134,7 +134,7 @@ class Winners(Forecaster):
         return self
 
 
-def _loss(actual: Floats, made: Floats) -> Floats:
+def _loss(actual: Floats, forecast: Floats) -> Floats:
     seen = ~np.isnan(actual)
-    total = np.where(seen, np.abs(actual - made), 0.0).sum(axis=1)
+    total = np.where(seen, np.abs(actual - forecast), 0.0).sum(axis=1)
     return np.where(seen.any(axis=1), total / np.maximum(seen.sum(axis=1), 1), np.nan)

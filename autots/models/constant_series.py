@@ -16,7 +16,7 @@ from autots.metrics import unresolved
 from autots.models.base import Task
 from autots.panel import Floats, Ints, Panel
 
-__all__ = ["Steady", "Woken"]
+__all__ = ["ConstantSeries", "NewlyVarying"]
 
 # Equal values from which a series goes on as it was, and from which it does so without width: after n of them the next
 # one differs with a probability of about 1 / (n + 2).
@@ -24,13 +24,13 @@ _ENOUGH, _SURE = 6, 20
 
 
 @dataclass(frozen=True)
-class Steady:
+class ConstantSeries:
     """The constant ones of S histories.
 
     Args:
-        rows: Their positions.
-        value: The value of each.
-        sure: Whether each has no width.
+        rows: Positions of these among the histories.
+        value: The value that each goes on with.
+        sure: Whether the intervals of each have no width.
     """
 
     rows: Ints
@@ -42,7 +42,7 @@ class Steady:
         """Find the histories of at least six observed values, all equal, and those that came to rest.
 
         Args:
-            history: S series.
+            history: The S series to look at.
             task: Its seasons and horizon tell how long a rest must be: twice each, and twenty rows. A rest at zero is
                 none, as demand with many zeros has such, and those who model it know better. Not looked for if None.
         """
@@ -65,8 +65,8 @@ class Steady:
         Twenty equal values and no other leave no width; the rest have the one that they were given, around their value.
 
         Args:
-            mean: Of all histories.
-            quantiles: Of all histories.
+            mean: (S, H) means of all histories.
+            quantiles: (S, H, Q) quantiles of all histories.
             middle: Position of the median.
         """
         if not len(self.rows):
@@ -97,11 +97,11 @@ def _resting(history: Panel, task: Task) -> Ints:
 
 
 @dataclass(frozen=True)
-class Woken:
+class NewlyVarying:
     """Those of S histories that were constant until their last rows: no window of the past shows how they vary.
 
     Args:
-        rows: Their positions.
+        rows: Positions of these among the histories.
         range: (R, Q) quantiles of the rows since they changed, and of the one before.
     """
 

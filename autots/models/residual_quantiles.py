@@ -1,4 +1,4 @@
-"""Quantiles for models that learn a point: the spread of their scaled residuals, by step ahead."""
+"""Quantiles for models that learn a point: those of their scaled residuals around the median, by step ahead."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import numpy as np
 
 from autots.panel import Floats
 
-__all__ = ["spread_of", "with_spread"]
+__all__ = ["quantiles_around", "residual_quantiles"]
 
 _GROUPS = 12
 
 
-def spread_of(residuals: Floats, steps: Floats, levels: tuple[float, ...], horizon: int) -> Floats:
+def residual_quantiles(residuals: Floats, steps: Floats, levels: tuple[float, ...], horizon: int) -> Floats:
     """Return (H, Q) quantiles of scaled residuals, pooled over neighbouring steps, around their median.
 
     Args:
         residuals: (R,) target minus forecast, in units of each window's scale; NaN is ignored.
         steps: (R,) steps ahead, from 1.
-        levels: Quantile levels.
-        horizon: Steps H.
+        levels: Levels of the Q quantiles.
+        horizon: Steps H of the task.
     """
     seen = ~np.isnan(residuals)
     residuals, steps = residuals[seen], steps[seen]
@@ -34,6 +34,6 @@ def spread_of(residuals: Floats, steps: Floats, levels: tuple[float, ...], horiz
     return out - out[:, [levels.index(0.5)]]
 
 
-def with_spread(point: Floats, scale: Floats, spread: Floats) -> Floats:
-    """Return (S, H, Q) quantiles of (S, H) points, (S,) scales and an (H, Q) spread."""
-    return np.asarray(point[:, :, None] + scale[:, None, None] * spread[None])
+def quantiles_around(point: Floats, scale: Floats, offsets: Floats) -> Floats:
+    """Return (S, H, Q) quantiles of (S, H) points, (S,) scales and an (H, Q) offsets."""
+    return np.asarray(point[:, :, None] + scale[:, None, None] * offsets[None])

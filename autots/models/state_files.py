@@ -31,7 +31,7 @@ def dump(tree: State, folder: Path, name: str) -> list[Path]:
 
     Args:
         tree: Dicts with text keys, lists, tuples, numbers, texts, booleans, None and numpy arrays.
-        folder: An existing folder.
+        folder: Where the files go; it exists.
         name: File name without a suffix.
 
     Returns:
@@ -58,8 +58,8 @@ def load(folder: Path, name: str, *, mapped: bool = False) -> State:
     """Read a tree that ``dump`` wrote.
 
     Args:
-        folder: Where it is.
-        name: As for ``dump``.
+        folder: Where ``dump`` wrote the files.
+        name: File name without a suffix.
         mapped: Leave the arrays in their file, as memory that all processes of a machine share; a page that is written
             to is copied. The file must not be changed while they are used (replacing it by another is fine).
 

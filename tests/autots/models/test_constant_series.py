@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autots.models.base import Task
-from autots.models.steady import Steady, Woken
+from autots.models.constant_series import ConstantSeries, NewlyVarying
 from autots.testing.forecasters import panel_of
 
 LEVELS = (0.1, 0.5, 0.9)
@@ -16,7 +16,7 @@ def applied(series, width=1.0):
     panel = panel_of(series)
     mean = np.full((panel.n_series, 3), 7.5)
     quantiles = mean[..., None] + width * np.array([-1.0, 0.0, 1.0])
-    return Steady.of(panel).apply(mean, quantiles, 1)
+    return ConstantSeries.of(panel).apply(mean, quantiles, 1)
 
 
 @pytest.mark.parametrize("value", [4.0, 0.0, -250.0, 0.1 + 0.2, 1e12, 1e-12])
@@ -41,15 +41,15 @@ def test_few_equal_values_have_a_width_around_their_value():
 
 def test_rounding_is_no_change_and_a_small_change_is_one():
     noise = np.array([0.1 + 0.2, 0.3] * 10)
-    assert Steady.of(panel_of([noise])).rows.tolist() == [0]
+    assert ConstantSeries.of(panel_of([noise])).rows.tolist() == [0]
     level = 1e12 + np.random.default_rng(0).normal(size=30)
-    assert Steady.of(panel_of([level, np.r_[np.full(30, 4.0), 4.0001]])).rows.tolist() == []
+    assert ConstantSeries.of(panel_of([level, np.r_[np.full(30, 4.0), 4.0001]])).rows.tolist() == []
 
 
 def reached(y, horizon=6, centre=3.0):
     panel = panel_of([y, np.arange(50.0)])
     flat = np.full((2, horizon, 3), centre)
-    return Woken.of(panel, LEVELS, horizon).apply(flat, 1)[0]
+    return NewlyVarying.of(panel, LEVELS, horizon).apply(flat, 1)[0]
 
 
 @pytest.mark.parametrize("head", [0.0, 4.0, -250.0])
@@ -87,7 +87,7 @@ def test_what_came_to_rest_stays_there_with_the_width_it_was_given():
     moved = np.arange(60.0)
     series = [np.r_[moved, np.full(24, 7.0)], np.r_[moved, np.full(23, 7.0)], np.r_[moved, np.zeros(40)], moved]
     panel = panel_of([*series, np.full(30, 5.0)])
-    steady = Steady.of(panel, task)
+    steady = ConstantSeries.of(panel, task)
     assert steady.rows.tolist() == [4, 0]
     flat = np.full((5, 3), 1.0)
     mean, quantiles = steady.apply(flat, flat[..., None] + np.array([-1.0, 0.0, 2.0]), 1)

@@ -8,7 +8,7 @@ import pytest
 
 from autots.models.base import Context, Task
 from autots.models.catalog import create, families
-from autots.models.state import dump, load
+from autots.models.state_files import dump, load
 from autots.panel import Future
 from autots.reading.read import read_panel
 from zoo.errors import ConfigError, ModelError

@@ -1,4 +1,4 @@
-"""Levels that are taken off before a model sees a series, so that arithmetic does not lose its spread.
+"""Levels that are taken off before a model sees a series, so that arithmetic does not lose how it varies.
 
 A series of 1e9 +- 1 is one of 0 +- 1 to every model: squares of 1e9, logarithms of it and its four-byte features keep
 nothing of the 1. Axes: S series.
