@@ -28,10 +28,10 @@ def name_or_names(text: str | None) -> str | list[str] | None:
 
 
 def levels(text: str) -> tuple[float, ...]:
-    """Return quantile levels.
+    """Return the quantile levels in a list with commas.
 
     Raises:
-        ConfigError: A part is no number.
+        ConfigError: A part of the text is no number.
     """
     try:
         return tuple(float(part) for part in names(text))
@@ -43,7 +43,7 @@ def whole_numbers(option: str, text: str | None) -> tuple[int, ...] | None:
     """Return whole numbers, or None where nothing was given.
 
     Raises:
-        ConfigError: A part is no whole number.
+        ConfigError: A part of the text is no whole number.
     """
     if text is None:
         return None
