@@ -9,7 +9,7 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from autots.eligibility import ColumnVerdict, Eligibility, Forecastability, shifts
@@ -22,6 +22,8 @@ from autots.eligibility.verdicts import Status
 from autots.reading.report import DataReport
 from zoo.errors import DataError
 
+law = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 SEEDS = st.integers(0, 2**32 - 1)
 RANK: tuple[Status, ...] = ("eligible", "review", "ineligible")
 TARGET = Forecastability("no", 1, "", 0.0, "no simple forecast beats it")
@@ -33,7 +35,7 @@ def test_examples_in_docstrings_hold() -> None:
     assert result.attempted == 2 and result.failed == 0
 
 
-@settings(max_examples=60)
+@settings(law, max_examples=60)
 @given(SEEDS, st.integers(1, 6), st.integers(24, 60), st.integers(-5, 8), st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
 def test_a_shift_is_found_whatever_the_units_of_each_series(
     seed: int, count: int, rows: int, shift: int, level: float, unit: float
@@ -49,7 +51,7 @@ def test_a_shift_is_found_whatever_the_units_of_each_series(
     assert exact_shift(x, y, [k for k in range(-5, 9) if k != shift], [1]) is None
 
 
-@settings(max_examples=60)
+@settings(law, max_examples=60)
 @given(SEEDS, st.floats(1e-3, 1.0))
 def test_a_shift_with_noise_is_not_exact(seed: int, noise: float) -> None:
     rng = np.random.default_rng(seed)
@@ -63,6 +65,7 @@ def test_a_target_that_its_own_past_tells_exactly_accuses_nobody(y: Any) -> None
     assert exact_shift(np.roll(y, -1)[None, :], y[None, :], range(1, 5), [12]) is None
 
 
+@law
 @given(verdicts, verdicts, verdicts)
 def test_the_graver_of_two_verdicts_stands_in_any_grouping(
     a: ColumnVerdict, b: ColumnVerdict, c: ColumnVerdict
@@ -73,6 +76,7 @@ def test_the_graver_of_two_verdicts_stands_in_any_grouping(
     assert set(get_args(Status)) == set(RANK)
 
 
+@law
 @given(st.lists(st.sampled_from(RANK), max_size=6))
 def test_a_table_is_refused_only_for_columns_that_must_not_be_used(statuses: list[Status]) -> None:
     found = Eligibility(
@@ -97,6 +101,7 @@ def test_a_table_is_refused_only_for_columns_that_must_not_be_used(statuses: lis
     assert json.loads(json.dumps(found.to_dict()))["target"]["verdict"] == "no"
 
 
+@law
 @given(st.integers(2, 300), st.data())
 def test_revisions_count_what_changed_and_what_was_filled(rows: int, data: st.DataObject) -> None:
     before = pd.DataFrame({"ds": range(rows), "x": np.arange(rows) * 1.5, "y": np.arange(rows) * 1.0})
@@ -120,6 +125,7 @@ def test_revisions_count_what_changed_and_what_was_filled(rows: int, data: st.Da
     assert judge_revisions(later, before, key=["ds"], roles={"x": "past"}) == [verdict]
 
 
+@law
 @given(st.floats(allow_nan=False, allow_infinity=False), st.integers(1, 50))
 @example(0.0, 30)
 def test_one_value_is_constant_whatever_it_is(value: float, rows: int) -> None:
@@ -127,6 +133,7 @@ def test_one_value_is_constant_whatever_it_is(value: float, rows: int) -> None:
     assert (verdict.status, verdict.kind) == ("ineligible", "constant")
 
 
+@law
 @given(st.integers(0, 100))
 def test_missing_values_make_a_column_doubtful_then_useless(missing: int) -> None:
     values = pd.Series(np.linspace(0.0, 1.0, 100) ** 2)
@@ -155,7 +162,7 @@ def sample(y: Any) -> PanelSample:
     return PanelSample(None, scaled(y, split), split)  # type: ignore[arg-type]
 
 
-@settings(max_examples=30)
+@settings(law, max_examples=30)
 @given(SEEDS, st.sampled_from([1, 7, 24]))
 def test_noise_around_a_level_can_be_forecast_better_than_by_repeating_it(seed: int, season: int) -> None:
     y = np.random.default_rng(seed).normal(size=(4, 400))
@@ -164,7 +171,7 @@ def test_noise_around_a_level_can_be_forecast_better_than_by_repeating_it(seed: 
     assert found.verdict == "yes" and 0.15 < found.skill < 0.45 and found.season == season
 
 
-@settings(max_examples=30)
+@settings(law, max_examples=30)
 @given(SEEDS)
 def test_a_random_walk_promises_nothing(seed: int) -> None:
     y = np.random.default_rng(seed).normal(size=(1, 500)).cumsum(axis=1)
@@ -172,7 +179,7 @@ def test_a_random_walk_promises_nothing(seed: int) -> None:
     assert found.verdict != "yes" or found.skill < 0.2
 
 
-@settings(max_examples=40)
+@settings(law, max_examples=40)
 @given(SEEDS, st.floats(1e-150, 1e150), st.floats(-10, 10))
 def test_scaling_takes_level_and_unit_off(seed: int, unit: float, level: float) -> None:
     values = np.random.default_rng(seed).normal(size=(2, 40))
