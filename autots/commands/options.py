@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from zoo.errors import ConfigError
 
 __all__ = ["levels", "name_or_names", "names", "whole_numbers", "whole_or_text"]
@@ -59,4 +61,4 @@ def whole_or_text(text: str | None) -> int | str | None:
     >>> whole_or_text("15"), whole_or_text("15min")
     (15, '15min')
     """
-    return int(text) if text is not None and text.lstrip("-").isdigit() else text
+    return int(text) if text is not None and re.fullmatch(r"-?[0-9]+", text) else text
