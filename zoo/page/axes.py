@@ -86,7 +86,7 @@ class Axis:
         if log:
             reach = math.exp(0.05 * (math.log(high) - math.log(low))) if high > low else 2.0
             return cls(max(low / reach, _SMALLEST), min(high * reach, _LARGEST), first, last, log=True)
-        pad = 0.05 * high - 0.05 * low or abs(low) / 10 or 1.0
+        pad = 0.05 * (high - low) or abs(low) / 10 or 1.0
         return cls(max(low - pad, -_LARGEST), min(high + pad, _LARGEST), first, last)
 
 

@@ -128,6 +128,13 @@ def test_a_logarithmic_axis_around_values_stays_positive(values: list[float]) ->
     assert np.isfinite(axis.pixels(np.array(values))).all()
 
 
+def test_ends_that_are_round_are_marked_and_the_widest_axis_has_a_middle() -> None:
+    assert ticks(Axis(0.1, 0.3, 0, 1)) == [0.1, 0.15, 0.2, 0.25, 0.3]
+    assert ticks(Axis(-0.3, 0.3, 0, 1)) == [-0.2, 0.0, 0.2]
+    widest = Axis(-sys.float_info.max, sys.float_info.max, 0, 100)
+    assert widest(0.0) == 50 and widest(sys.float_info.max / 2) == 75
+
+
 def test_values_far_outside_leave_the_chart_without_a_warning() -> None:
     pixels = Axis(0, 1, 0, 100).pixels(np.array([-1e308, 0.5, 1e308, np.nan, np.inf]))
     assert pixels[0] < 0 and pixels[1] == 50 and 100 < pixels[2] == pixels[4] < 10_000 and np.isnan(pixels[3])
@@ -179,6 +186,14 @@ def test_neighbouring_times_are_told_apart(low: float, span: float) -> None:
     found = time_marks(Axis(low, high, 0, 1))
     assert len(found) <= 6 and all(low - 1e-6 <= x <= high + 1e-6 for x, _ in found)
     assert all(a != b for (_, a), (_, b) in pairwise(found))
+
+
+def test_weeks_begin_on_mondays_and_midnights_are_dated() -> None:
+    a, b = positions(np.array(["2024-01-01", "2024-03-01"], dtype="datetime64[D]")).tolist()
+    weeks = time_marks(Axis(a, b, 0, 1))
+    assert [label for _, label in weeks] == ["8 Jan", "22 Jan", "5 Feb", "19 Feb"]  # Mondays, all of them
+    hours = time_marks(Axis(a + 3600, a + 40 * 3600, 0, 1))
+    assert [label for _, label in hours] == ["12:00", "2 Jan", "12:00"]
 
 
 def test_years_are_marked_at_decades() -> None:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from zoo.page import document as pages
@@ -51,6 +51,7 @@ def test_examples_in_docstrings_hold() -> None:
 
 @law
 @given(any_text)
+@example("\ud800\x00")
 def test_any_text_is_one_text_in_html_and_in_xml(text: str) -> None:
     shown = escape(text, 100)
     shown.encode("utf-8")
@@ -131,6 +132,7 @@ def test_labels_find_room_beside_the_axis_and_inside_the_drawing() -> None:
     assert frame.beside(long, named=True).left > frame.beside(long).left > frame.left + 20
     grid = frame.grid(frame.x(0, 1), plain, below=[(0.0, "a long label"), (0.5, "b"), (1.0, "a long label")])
     assert re.findall(r'text-anchor="(start|middle|end)"', grid)[-3:] == ["start", "middle", "end"]
+    assert 'text-anchor="middle">0<' in frame.grid(frame.x(0, 1), long, below=[(0.0, "0")])
 
 
 def test_a_drawing_has_a_title_and_a_description() -> None:

@@ -88,6 +88,7 @@ def test_a_share_keeps_its_sign_and_is_nothing_only_if_it_is(share: float, digit
 
 
 def test_a_share_of_zero_is_plain() -> None:
+    assert (percent(0.0002), percent(0.00002), percent(0.00002, 1)) == ("0.02 %", "<0.01 %", "0.002 %")
     assert (percent(0.0), percent(-0.0), percent(0.0, 1), percent(None)) == ("0 %", "0 %", "0.0 %", "–")
 
 
@@ -102,6 +103,7 @@ def test_a_share_of_zero_is_plain() -> None:
         (3599.9, "1 h"),
         (300, "5 min"),
         (86400, "24 h"),
+        (47.5 * 3600, "47 h 30 min"),
         (172799, "2 d"),
         (-75, "-1 min 15 s"),
         (None, "–"),
