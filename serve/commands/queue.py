@@ -83,14 +83,14 @@ def queue(
 
 def _work(keeper: Any, run: str, model: str, state: Path | None, stop: threading.Event, *, until_empty: bool) -> int:
     from serve.admission import ensure
-    from serve.front import FrontApp
-    from serve.queue import Worker
+    from serve.app import ServingApp
+    from serve.queue import QueueWorker
     from serve.runtime.config import ServingConfig
 
     where = None if state is None else str(state.absolute())
     config = ServingConfig.model_validate({"models": [{"name": model, "path": run}], "state": where})
     ensure({model: run}, config.folder())
-    worker = Worker(keeper, QueueForecaster(FrontApp(config)))
+    worker = QueueWorker(keeper, QueueForecaster(ServingApp(config)))
     print(f"{keeper.options.name}: {keeper.waiting()} requests wait; Ctrl-C stops", file=sys.stderr, flush=True)
     if not until_empty:
         return worker.run(stop)

@@ -47,7 +47,7 @@ def serve(
     if unchecked:
         insist(serving)
     if serving.routes:
-        from serve.front import check_routes
+        from serve.engines import check_routes
 
         check_routes(serving)
     running = processes.read(name)
@@ -97,7 +97,7 @@ def _replicas(text: str) -> int | Literal["auto"]:
 
 def _replaced(running: processes.EndpointRecord, serving: Any) -> Outcome:
     """Tell the process that runs to serve something else, and wait until it does."""
-    from serve.deployments.asking import asked
+    from serve.deployments.readiness import asked
     from serve.safety import read_tokens
 
     if serving.tokens is not None:

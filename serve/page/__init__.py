@@ -1,4 +1,4 @@
-"""The pages at ``/`` and ``/docs``: files without dependencies that speak the wire's own format, and nothing else.
+"""The page at ``/``: files without dependencies that speak the wire's own format, and nothing else.
 
 The page holds no data: it asks ``/v1/models``, ``/v1/history`` and ``/v1/forecast`` like any other client, with the
 token that its user types in. Its headers forbid scripts, styles and connections from anywhere else.
@@ -20,9 +20,7 @@ FILES: Mapping[str, tuple[str, str]] = {
     "/page/page.js": ("page.js", "text/javascript; charset=utf-8"),
     "/page/words.js": ("words.js", "text/javascript; charset=utf-8"),
     "/page/chart.js": ("chart.js", "text/javascript; charset=utf-8"),
-    "/docs": ("docs.html", "text/html; charset=utf-8"),
     "/page/docs.css": ("docs.css", "text/css; charset=utf-8"),
-    "/page/docs.js": ("docs.js", "text/javascript; charset=utf-8"),
 }
 HEADERS: Mapping[str, str] = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "

@@ -25,7 +25,7 @@ def without_ray() -> Iterator[None]:
 def quick(horizon=4, *, trials=8, **options) -> AutoTS:
     """Return an AutoTS that stops after so many entries, the trivial forecasters among them."""
     auto = AutoTS(horizon, **{"budget": 25, "progress": SilentProgress(), **options})
-    auto.settings = dataclasses.replace(auto.settings, most_trials=trials)
+    auto.settings = dataclasses.replace(auto.settings, max_trials=trials)
     return auto
 
 

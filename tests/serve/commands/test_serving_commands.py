@@ -12,11 +12,11 @@ import psutil
 import pytest
 
 import serve.admission.record as record
-from serve.admission import AdmissionError, Policy, Report, Verdict, ensure
+from serve.admission import AdmissionError, AdmissionReport, CheckResult, Policy, ensure
 from serve.commands import processes
 from serve.commands.queue import QueueForecaster, queue
 from serve.commands.status import status
-from serve.queue import InputQueue, OutputQueue, Worker, open_queue
+from serve.queue import InputQueue, OutputQueue, QueueWorker, open_queue
 from serve.testing.caller import Caller, same
 from zoo.errors import ArtifactError, ConfigError
 
@@ -30,7 +30,7 @@ def test_requests_of_a_queue_get_the_answers_of_the_endpoint(call: Caller, table
     ]
     keeper = open_queue("memory:")
     names = InputQueue(keeper).enqueue_many(requests)
-    assert Worker(keeper, QueueForecaster(call.app)).step() == 4
+    assert QueueWorker(keeper, QueueForecaster(call.app)).step() == 4
     good, short, unknown, typo = (OutputQueue(keeper).query(name) for name in names)
     assert same(good["forecasts"][0], pipeline.predict())
     assert len(short["forecasts"][0]["mean"]) == 3
@@ -44,9 +44,9 @@ def test_a_pipeline_is_checked_once_and_again_when_it_changes(
 ):
     path, asked = pipeline.save(tmp_path / "hours"), []
 
-    def admit(target: object, *, policy: Policy) -> Report:
+    def admit(target: object, *, policy: Policy) -> AdmissionReport:
         asked.append(target)
-        return Report(str(target), (Verdict("latency", len(asked) < 3, "9 ms, at most 1"),))
+        return AdmissionReport(str(target), (CheckResult("latency", len(asked) < 3, "9 ms, at most 1"),))
 
     monkeypatch.setattr(record, "admit", admit)
     folder = tmp_path / "serving"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from serve.front import FrontApp
+from serve.app import ServingApp
 from serve.runtime.config import ServingConfig
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -22,7 +22,7 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 def test_the_page_shows_models_health_and_a_chart(pipeline, tmp_path: Path):
     path = str(pipeline.save(tmp_path / "hours"))
     config = {"models": [{"name": "hours", "path": path}], "state": str(tmp_path / "state")}
-    app = FrontApp(ServingConfig.model_validate(config))
+    app = ServingApp(ServingConfig.model_validate(config))
     server = uvicorn.Server(uvicorn.Config(app.asgi, port=0, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
