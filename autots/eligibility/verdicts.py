@@ -10,24 +10,24 @@ from autots.reading.findings import Finding
 from autots.reading.report import DataReport
 from zoo.errors import DataError
 
-__all__ = ["Eligibility", "Forecastability", "Status", "Verdict"]
+__all__ = ["ColumnVerdict", "Eligibility", "Forecastability", "Status"]
 
 Status: TypeAlias = Literal["eligible", "review", "ineligible"]
 _RANK = {"eligible": 0, "review": 1, "ineligible": 2}
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ColumnVerdict:
     """Whether a column may be used.
 
     Args:
-        column: Its name.
+        column: What the user calls it.
         role: ``"known"``, ``"past"``, ``"static"`` or ``"target"``.
         status: ``"ineligible"``: a model that uses it is wrong when it counts; ``"review"``: a person should look.
         kind: A word that programs can rely on: ``"lead"``, ``"copy"``, ``"short_lag"``, ``"revised"``, ``"not_known"``,
             ``"identifier"``, ``"constant"``, ``"mostly_missing"``, ``"too_good_alone"``; empty if eligible.
         reason: What was found, in words.
-        evidence: Numbers behind it.
+        evidence: Numbers behind the reason, by name.
     """
 
     column: str
@@ -37,7 +37,7 @@ class Verdict:
     reason: str = ""
     evidence: Mapping[str, float] = field(default_factory=dict)
 
-    def worse(self, other: Verdict | None) -> Verdict:
+    def worse(self, other: ColumnVerdict | None) -> ColumnVerdict:
         """Return the graver of two verdicts about a column, this one if they are equal."""
         return other if other is not None and _RANK[other.status] > _RANK[self.status] else self
 
@@ -51,7 +51,7 @@ class Forecastability:
         season: Rows of the season that the naive forecast repeats.
         best: The simple forecast that did best.
         skill: Share of the seasonal naive forecast's mean absolute error that it saved; negative if none did better.
-        reason: In words.
+        reason: The same verdict in words.
     """
 
     verdict: Literal["yes", "no", "unclear"]
@@ -70,16 +70,16 @@ class Eligibility:
         target: Whether it can be forecast.
     """
 
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[ColumnVerdict, ...]
     target: Forecastability
 
     @property
-    def ineligible(self) -> tuple[Verdict, ...]:
+    def ineligible(self) -> tuple[ColumnVerdict, ...]:
         """The columns that must not be used."""
         return tuple(v for v in self.verdicts if v.status == "ineligible")
 
     @property
-    def review(self) -> tuple[Verdict, ...]:
+    def review(self) -> tuple[ColumnVerdict, ...]:
         """The columns that a person should look at."""
         return tuple(v for v in self.verdicts if v.status == "review")
 
@@ -87,12 +87,12 @@ class Eligibility:
         """Raise if a column must not be used.
 
         Raises:
-            DataError: With the columns and the reasons.
+            DataError: A column is ineligible; all of them are named, with the reasons.
         """
         if self.ineligible:
-            told = "; ".join(f"{v.column}: {v.reason}" for v in self.ineligible)
+            reasons = "; ".join(f"{v.column}: {v.reason}" for v in self.ineligible)
             raise DataError(
-                f"columns must be fit to forecast with, but {len(self.ineligible)} are not: {told}",
+                f"columns must be fit to forecast with, but {len(self.ineligible)} are not: {reasons}",
                 "drop or mend them, declare them otherwise, or fit without strict",
             )
 
