@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 import zoo.cluster.java as java
 from zoo.cluster.fence import Sizing, memory_text, size
+from zoo.cluster.lost_executors import watched
 from zoo.cluster.session import Session, connect
-from zoo.cluster.watch import watched
 from zoo.errors import ClusterError, ConfigError
 
 if TYPE_CHECKING:
