@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from zoo.cluster import connect
 from zoo.errors import StudyError
+from zoo.interrupt import Interrupt
 from zoo.search.checkpoints import CheckpointStore
-from zoo.search.interrupts import Interrupts
 from zoo.search.progress import StudyProgress
 from zoo.search.runners.fleet import Fleet, Lost, Slot
 from zoo.search.runners.outcome import Train, TrainingOutcome, TrainingReport, decide, lose, settle
@@ -45,7 +45,7 @@ def drive(study: Study, train: Train, options: RunOptions) -> Ending:
                     train, options.resources, workers=options.workers, max_workers=parallel, store=marked.store
                 ) as fleet,
                 _Asker(study) as asker,
-                Interrupts() as interrupts,
+                Interrupt().arm() as interrupts,
                 StudyProgress(study, quiet=options.quiet) as progress,
             ):
                 pool_run = _PoolRun(study, options, fleet, asker)
@@ -147,7 +147,7 @@ class _PoolRun:
         self._next_look = 0.0
         self._late = False
 
-    def run(self, interrupts: Interrupts, progress: StudyProgress) -> Ending:
+    def run(self, interrupts: Interrupt, progress: StudyProgress) -> Ending:
         """Go on until the study is done or the user wants an end."""
         more = True
         while not interrupts.requested:

@@ -69,7 +69,7 @@ def _covering(values: Array, count: int) -> Array:
             shared = np.maximum(points[chosen], points[index])
             gains[index] = np.prod(reference - points[index]) - hypervolume(shared, reference)
         gains[chosen] = -np.inf
-    return first_at[np.array(chosen)]
+    return np.asarray(first_at[np.array(chosen)])
 
 
 def hypervolume(points: Array, reference: Array) -> float:
