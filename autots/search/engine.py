@@ -50,7 +50,7 @@ class TrialAssignment:
     Args:
         number: Its number in the study.
         family: The name of its class in the catalog of models.
-        params: All its hyper-parameters.
+        params: All hyper-parameters that it is created with.
         rows: The series of a sample, or None for all of them.
         fits: How often its backtest fits; None for what the plan says.
         expected: Seconds that it will take, as its sample tells; 0 where nothing is known.

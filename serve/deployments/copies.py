@@ -40,7 +40,7 @@ def kept(config: ServingConfig, folder: Path) -> ServingConfig:
     """Copy what is meant into a folder of this endpoint alone, and return the configuration that reads the copies.
 
     Args:
-        config: From ``pinned``.
+        config: What is served, as ``pinned`` returned it.
         folder: Private; copies that are there are used again.
 
     Raises:

@@ -147,10 +147,10 @@ def _forget_parents() -> None:
 
 def _remember(before: Mapping[str, str]) -> None:
     """Note which of the settings are this process's."""
-    made = {name: value for name, value in os.environ.items() if before.get(name) != value and name != _OURS}
+    changed = {name: value for name, value in os.environ.items() if before.get(name) != value and name != _OURS}
     if _OURS in before:
-        made = json.loads(before[_OURS])["set"] | made
-    os.environ[_OURS] = json.dumps({"pid": os.getpid(), "set": made})
+        changed = json.loads(before[_OURS])["set"] | changed
+    os.environ[_OURS] = json.dumps({"pid": os.getpid(), "set": changed})
 
 
 def _folder() -> str:

@@ -126,7 +126,7 @@ class OnnxModel:
     """An ONNX graph with one input of windows.
 
     Args:
-        path: The file.
+        path: The ONNX file to load.
         output: Name of the output that counts; the first if left out.
 
     Raises:
@@ -166,8 +166,8 @@ class OnnxModel:
         """Return (W, H) or (W, H, Q) forecasts of (W, T) windows."""
         given = np.asarray(windows, dtype=self._type)
         rows = [given] if self.batch is None else [given[i : i + self.batch] for i in range(0, len(given), self.batch)]
-        made = [self._session.run([self._output], {self._input: part})[0] for part in rows]
-        return np.concatenate([np.atleast_1d(part) for part in made]).astype(np.float64)
+        forecasts = [self._session.run([self._output], {self._input: part})[0] for part in rows]
+        return np.concatenate([np.atleast_1d(part) for part in forecasts]).astype(np.float64)
 
 
 class _Foreign(Forecaster):
@@ -192,15 +192,15 @@ class _Foreign(Forecaster):
         # A graph with a batch of its own is asked with whole ones; what fills the last is thrown away.
         full = windows[np.resize(np.arange(len(windows)), -(-len(windows) // width) * width)]
         try:
-            made = self._model.forecast(full)[: len(windows)]
+            forecasts = self._model.forecast(full)[: len(windows)]
         except Exception as error:  # of onnxruntime, see OnnxModel, or of a foreign network
             raise ModelError(f"the foreign model failed: {type(error).__name__}: {error}") from None
         wanted = (len(windows), told.horizon, len(told.quantiles))
-        if made.shape != wanted:
-            raise ModelError(f"the quantiles must have the shape {wanted}, but have {made.shape}")
-        if not np.isfinite(made).all():
+        if forecasts.shape != wanted:
+            raise ModelError(f"the quantiles must have the shape {wanted}, but have {forecasts.shape}")
+        if not np.isfinite(forecasts).all():
             raise ModelError("forecasts must be finite, but the foreign model's are not")
-        quantiles = crossing_free(made)
+        quantiles = crossing_free(forecasts)
         return Forecast(quantiles[:, :, told.quantiles.index(0.5)], quantiles)
 
     def state(self) -> State:

@@ -13,7 +13,7 @@ import numpy as np
 from autots.api import Pipeline
 from autots.reading.grid import JITTER
 from serve.protocol.errors import RequestError
-from serve.runtime.clock import FARTHEST, Clock
+from serve.runtime.clock import FARTHEST, SeriesClock
 from serve.runtime.journal import CORRECT, WITHDRAW, ActualsCodec, Observation, Row, observation_line
 from serve.runtime.series import FURTHEST, Counts, SeriesState, Stored
 from zoo.errors import ArtifactError
@@ -36,13 +36,13 @@ class SeriesHistory:
 
     Args:
         pipeline: Its panel is where the histories begin; it is changed.
-        clock: Of the pipeline.
+        clock: The clock of the pipeline's series.
         journal: Where observations are kept; None to keep them in memory only.
         gap: Steps that a series may miss before its next actual; None for as many as it has, but 100 to 10,000.
     """
 
     def __init__(
-        self, pipeline: Pipeline, clock: Clock, journal: Path | None = None, *, gap: int | None = None
+        self, pipeline: Pipeline, clock: SeriesClock, journal: Path | None = None, *, gap: int | None = None
     ) -> None:
         self._pipeline, self._clock, self._gap = pipeline, clock, gap
         self._origin = pipeline.branch()
@@ -124,9 +124,9 @@ class SeriesHistory:
 
         Args:
             observation_id: Of the sender; what comes under a name that is known counts as told.
-            rows: Of one request.
-            at: When.
-            by: Who.
+            rows: The observations of one request, in its order.
+            at: When they came, ISO 8601 in UTC.
+            by: Who sent them, for the journal; empty where nobody says.
 
         Raises:
             RequestError: A row does not fit, or the journal is damaged; nothing was taken in.
@@ -163,7 +163,7 @@ class SeriesHistory:
         Raises:
             RequestError: One lies beside the clock, or too far from its series, or changes what was never told.
         """
-        state, made = self._state, list(rows)
+        state, kept = self._state, list(rows)
         by_series: dict[str, list[int]] = {}
         for i, row in enumerate(rows):
             by_series.setdefault(row[0], []).append(i)
@@ -186,8 +186,8 @@ class SeriesHistory:
                     self._changeable(id_, place, where)
                 else:
                     end = self._reachable(id_, place, end, most, f"{where}.time")
-                made[i] = (id_, self._clock.forth(begin, place), *rows[i][2:])
-        return made
+                kept[i] = (id_, self._clock.forth(begin, place), *rows[i][2:])
+        return kept
 
     def _most_gap(self, id_: str) -> int:
         if self._gap is not None:
@@ -297,7 +297,7 @@ def _opened(path: Path) -> Journal[Observation]:
     return Journal(path, ActualsCodec(), mode=0o600)
 
 
-def _effective(told: Iterable[Observation], origin: SeriesState, clock: Clock) -> list[list[Row]]:
+def _effective(told: Iterable[Observation], origin: SeriesState, clock: SeriesClock) -> list[list[Row]]:
     """Return the actuals of each request as they would have come with what was said of them later.
 
     Args:
@@ -307,26 +307,26 @@ def _effective(told: Iterable[Observation], origin: SeriesState, clock: Clock) -
     """
     seen: set[str] = set()
     begins: dict[str, int] = {}
-    made: list[dict[int, Row]] = []
+    kept: list[dict[int, Row]] = []
     where: dict[tuple[str, int], tuple[int, int]] = {}
     for observation_id, rows in told:
         if observation_id is not None and observation_id in seen:
             continue
         seen |= {observation_id} if observation_id is not None else set()
-        made.append({})
+        kept.append({})
         plain = sorted((row for row in rows if len(row) == 5), key=lambda row: row[1])
         for n, row in enumerate([*plain, *(row for row in rows if len(row) > 5)]):
             begin = begins.setdefault(row[0], origin.begin(row[0], row[1]))
             key = (row[0], clock.between(begin, row[1]))
             at = where.get(key)
             if len(row) == 5 and at is None:
-                where[key] = (len(made) - 1, n)
-                made[-1][n] = row
+                where[key] = (len(kept) - 1, n)
+                kept[-1][n] = row
             elif len(row) > 5 and at is not None:
-                before = made[at[0]].pop(at[1])
+                before = kept[at[0]].pop(at[1])
                 if row[-1] == CORRECT:
                     given = ({**before[3], **row[3]}, {**before[4], **row[4]})
-                    made[at[0]][at[1]] = (before[0], before[1], row[2], *given)
+                    kept[at[0]][at[1]] = (before[0], before[1], row[2], *given)
                 else:
                     del where[key]
-    return [list(rows.values()) for rows in made]
+    return [list(rows.values()) for rows in kept]

@@ -30,7 +30,7 @@ class TokenFile:
     last server of the same endpoint could read, and lets nobody in if there was none.
 
     Args:
-        path: See ``write_tokens``.
+        path: The file, as ``write_tokens`` wrote it.
         kept: Where to keep what was last read well, for servers that start later; None for nowhere.
         clock: Seconds that only go forward.
 

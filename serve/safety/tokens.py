@@ -27,7 +27,7 @@ class Token:
         name: Whose it is, for logs.
         sha256: Of the token, hexadecimal.
         rate: Requests per second on average; 0 is without a limit.
-        burst: Requests at once.
+        burst: Requests that may come at once after a rest.
 
     Raises:
         ConfigError: The hash is none, or a number is negative.

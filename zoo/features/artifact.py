@@ -10,9 +10,9 @@ import numpy as np
 from zoo.errors import ArtifactError
 from zoo.features.arrow import arrow_of
 from zoo.features.engines.joining import copied
-from zoo.features.pipeline import Pipeline
+from zoo.features.pipeline import FeaturePipeline
 from zoo.features.spec import make_step, pipeline_hash
-from zoo.features.steps import Fitted, Join, Scales
+from zoo.features.steps import FittedSteps, Join, Scales
 from zoo.features.steps.scale import pool
 from zoo.files import checksums, read_manifest, verify, write_manifest
 
@@ -23,7 +23,7 @@ _MANIFEST = "pipeline.json"
 _HINT = "write it again with zoo.features.artifact.save"
 
 
-def save(pipeline: Pipeline, folder: str | Path) -> None:
+def save(pipeline: FeaturePipeline, folder: str | Path) -> None:
     """Write a pipeline; joined tables are copied, so that the folder needs nothing else.
 
     Args:
@@ -61,7 +61,7 @@ def save(pipeline: Pipeline, folder: str | Path) -> None:
     write_manifest(at / _MANIFEST, manifest, signed=False)
 
 
-def load(folder: str | Path) -> Pipeline:
+def load(folder: str | Path) -> FeaturePipeline:
     """Return a saved pipeline.
 
     Raises:
@@ -74,7 +74,7 @@ def load(folder: str | Path) -> Pipeline:
     verify(at, manifest["files"], hint=_HINT)
     steps = [make_step(*next(iter(item.items())), folder=at) for item in manifest["steps"]]
     roles = manifest["roles"]
-    out = Pipeline(steps, id=roles["id"], time=roles["time"], target=roles["target"], zone=roles["zone"])
+    out = FeaturePipeline(steps, id=roles["id"], time=roles["time"], target=roles["target"], zone=roles["zone"])
     if pipeline_hash(out.spec.source, out.steps) != manifest["hash"]:
         raise ArtifactError(f"the steps of a saved pipeline must fit its hash, but those of {at} do not", _HINT)
     if "state.parquet" in manifest["files"]:
@@ -82,7 +82,7 @@ def load(folder: str | Path) -> Pipeline:
     return out
 
 
-def _state(fitted: Fitted | None) -> Any:
+def _state(fitted: FittedSteps | None) -> Any:
     import pyarrow as pa
 
     if fitted is None or not fitted.scales:
@@ -105,7 +105,7 @@ def _state(fitted: Fitted | None) -> Any:
     return pa.concat_tables(rows)
 
 
-def _fitted(state: Any) -> Fitted:
+def _fitted(state: Any) -> FittedSteps:
     frame = state.to_pandas()
     out = {}
     for place, part in frame.groupby("step"):
@@ -114,4 +114,4 @@ def _fitted(state: Any) -> Fitted:
         index = {key: row for row, key in enumerate(first["id"].tolist())}
         table = {name: rows[["centre", "spread"]].to_numpy(np.float64) for name, rows in tables.items()}
         out[int(place)] = Scales(index, table, pool(table))
-    return Fitted(out)
+    return FittedSteps(out)

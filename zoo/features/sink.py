@@ -20,7 +20,7 @@ from zoo.errors import DataError
 from zoo.features import artifact
 from zoo.features.append import Update
 from zoo.features.arrow import schema_text
-from zoo.features.pipeline import Pipeline
+from zoo.features.pipeline import FeaturePipeline
 from zoo.features.spec import Sink
 from zoo.files import digest, put_back, remove_leftovers, replacing_folder, write_manifest
 from zoo.locks import Hold
@@ -126,15 +126,15 @@ class Output(ABC):
         """Where the pipeline is kept that made the rows."""
 
     @abstractmethod
-    def write(self, parts: Iterable[Any], *, info: dict[str, Any], pipeline: Pipeline) -> int | None:
+    def write(self, parts: Iterable[Any], *, info: dict[str, Any], pipeline: FeaturePipeline) -> int | None:
         """Replace all rows by Arrow tables; return the version, if there are versions."""
 
     @abstractmethod
-    def write_spark(self, frame: Any, *, info: dict[str, Any], pipeline: Pipeline, schema: Any) -> int | None:
+    def write_spark(self, frame: Any, *, info: dict[str, Any], pipeline: FeaturePipeline, schema: Any) -> int | None:
         """Replace all rows by those of a Spark table."""
 
     @abstractmethod
-    def update(self, update: Update, *, info: dict[str, Any], pipeline: Pipeline) -> int | None:
+    def update(self, update: Update, *, info: dict[str, Any], pipeline: FeaturePipeline) -> int | None:
         """Replace the rows that an update makes void."""
 
     @abstractmethod
@@ -184,13 +184,13 @@ class FolderOutput(Output):
         """Beside the rows."""
         return self._folder.path / "_pipeline"
 
-    def write(self, parts: Iterable[Any], *, info: dict[str, Any], pipeline: Pipeline) -> int | None:
+    def write(self, parts: Iterable[Any], *, info: dict[str, Any], pipeline: FeaturePipeline) -> int | None:
         """Write one file with a row group per part."""
         with self.held():
             self._write(parts, info, pipeline)
         return None
 
-    def _write(self, parts: Iterable[Any], info: dict[str, Any], pipeline: Pipeline) -> None:
+    def _write(self, parts: Iterable[Any], info: dict[str, Any], pipeline: FeaturePipeline) -> None:
         import pyarrow.parquet as pq
 
         with self._folder.replacing() as at:
@@ -205,7 +205,7 @@ class FolderOutput(Output):
             writer.close()
             _note(at, writer.schema, info, pipeline)
 
-    def write_spark(self, frame: Any, *, info: dict[str, Any], pipeline: Pipeline, schema: Any) -> int | None:
+    def write_spark(self, frame: Any, *, info: dict[str, Any], pipeline: FeaturePipeline, schema: Any) -> int | None:
         """Let the executors write: they must see this folder."""
         with self.held():
             self._folder.check(schema)
@@ -216,7 +216,7 @@ class FolderOutput(Output):
                 _note(at, schema, info, pipeline)
         return None
 
-    def update(self, update: Update, *, info: dict[str, Any], pipeline: Pipeline) -> int | None:
+    def update(self, update: Update, *, info: dict[str, Any], pipeline: FeaturePipeline) -> int | None:
         """Copy the rows that stay, and add the new ones."""
         source = pipeline.spec.source
         new = _as(update.rows, next(self.tables()).schema)
@@ -233,7 +233,7 @@ class FolderOutput(Output):
         return self._folder.tables()
 
 
-def _note(folder: Path, schema: Any, info: dict[str, Any], pipeline: Pipeline) -> None:
+def _note(folder: Path, schema: Any, info: dict[str, Any], pipeline: FeaturePipeline) -> None:
     artifact.save(pipeline, folder / "_pipeline")
     write_manifest(folder / _MANIFEST, {"schema": schema_text(schema), "info": info}, signed=False)
 
@@ -263,7 +263,7 @@ class TableOutput(Output):
         named = (self.info or {}).get("artifact")
         return Path(self.name) / ("_pipeline" if named is None else str(named))
 
-    def write(self, parts: Iterable[Any], *, info: dict[str, Any], pipeline: Pipeline) -> int | None:
+    def write(self, parts: Iterable[Any], *, info: dict[str, Any], pipeline: FeaturePipeline) -> int | None:
         """Commit the rows as they come."""
         import pyarrow as pa
 
@@ -274,11 +274,11 @@ class TableOutput(Output):
         )
         return self._committed(rows, "overwrite", info, pipeline)
 
-    def write_spark(self, frame: Any, *, info: dict[str, Any], pipeline: Pipeline, schema: Any) -> int | None:
+    def write_spark(self, frame: Any, *, info: dict[str, Any], pipeline: FeaturePipeline, schema: Any) -> int | None:
         """Commit the rows of a Spark table."""
         return self._committed(frame, "overwrite", info, pipeline)
 
-    def update(self, update: Update, *, info: dict[str, Any], pipeline: Pipeline) -> int | None:
+    def update(self, update: Update, *, info: dict[str, Any], pipeline: FeaturePipeline) -> int | None:
         """Merge the new rows."""
         return self._committed(_as(update.rows, self._table.schema()), "merge", info, pipeline)
 
@@ -289,7 +289,7 @@ class TableOutput(Output):
         for batch in self._table.batches():
             yield pa.Table.from_batches([batch])
 
-    def _committed(self, rows: Any, mode: Mode, info: dict[str, Any], pipeline: Pipeline) -> int:
+    def _committed(self, rows: Any, mode: Mode, info: dict[str, Any], pipeline: FeaturePipeline) -> int:
         source = pipeline.spec.source
         key = [name for name in (info.get("id"), source.time) if name]
         self._table.claim()
@@ -302,7 +302,7 @@ class TableOutput(Output):
                 shutil.rmtree(kept)
             raise
 
-    def _kept(self, pipeline: Pipeline) -> tuple[Path, bool]:
+    def _kept(self, pipeline: FeaturePipeline) -> tuple[Path, bool]:
         """Write the pipeline before the commit that names it: no version is ever without its own.
 
         Returns:

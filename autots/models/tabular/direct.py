@@ -11,18 +11,16 @@ import numpy.typing as npt
 from autots.models.base import Context, Forecast, State, Task, crossing_free
 from autots.models.hyperparameters import flag, whole
 from autots.models.linear import DirectLinear
+from autots.models.origins import ForecastOrigins, final_origins, sample_origins
 from autots.models.pooled import Pooled, halflife_field, weighted_field
-from autots.models.residuals import spread_of, with_spread
+from autots.models.residual_quantiles import quantiles_around, residual_quantiles
 from autots.models.tabular.trees import BoostingParams, Trees, train_trees
 from autots.models.windows import (
-    Origins,
-    Table,
     WindowSpec,
+    WindowTable,
     bounds,
-    final_origins,
     norm_window,
     relative_weights,
-    sample_origins,
     seasons_within,
     usual_rows,
 )
@@ -72,19 +70,19 @@ class DirectTrees(Pooled):
         lags = min(p.lags or int(np.clip(task.horizon, 6, 16)), max(usual // 3, 1))
         return WindowSpec(lags, seasonal, tuple(sorted(spans)), p.calendar, self._norm, window)
 
-    def most_rows(self, horizon: int) -> float:
+    def max_training_rows(self, horizon: int) -> float:
         """See Forecaster."""
         return float(self.params.max_rows) / min(horizon, _STEPS)
 
     def _learn(self, panel: Panel, task: Task, context: Context) -> None:
         p, rng = self.params, np.random.default_rng(context.seed)
         self._task, self._window = task, self._spec(panel, task)
-        table = Table(panel, task, self._window)
+        table = WindowTable(panel, task, self._window)
         many = min(task.horizon, _STEPS)
         at = sample_origins(
             panel,
             task.horizon if panel.lengths.max() > task.horizon else 1,
-            most=max(p.max_rows // many, 1),
+            max_origins=max(p.max_rows // many, 1),
             rng=rng,
             min_history=min(2 * max(task.seasons), usual_rows(panel, task) // 2),
             halflife=p.halflife * task.horizon or np.inf,
@@ -92,7 +90,7 @@ class DirectTrees(Pooled):
         if len(at) == 0:
             raise ModelError("trees need a series longer than the horizon, but none is")
         steps = _steps(len(at), task.horizon, many, rng)
-        rows = Origins(np.repeat(at.series, many), np.repeat(at.row, many))
+        rows = ForecastOrigins(np.repeat(at.series, many), np.repeat(at.row, many))
         level, scale = (np.repeat(v, many) for v in table.scale(at))
         inside = rows.row + steps < panel.indptr[rows.series + 1]
         target = np.full(len(rows), np.nan)
@@ -104,10 +102,10 @@ class DirectTrees(Pooled):
             points = (self._linear.points_of_rows(panel, rows, steps) - level) / scale
             x, names, target = _with_column(x, points), [*names, "linear"], target - points
         weight = relative_weights(panel, task, rows, scale) if p.weighted else None
-        loss = p.loss(squared=task.squared)
+        loss = p.loss(squared_error=task.squared_error)
         self._trees, fitted = train_trees(x, target, weight, names, categorical, params=p, loss=loss, context=context)
         unit = scale / np.repeat(table.noise(at), many)
-        self._spread = spread_of((target - fitted) * unit, steps.astype(float), task.levels, task.horizon)
+        self._offsets = residual_quantiles((target - fitted) * unit, steps.astype(float), task.levels, task.horizon)
 
     def _linear_part(self) -> DirectLinear:
         p = self.params
@@ -116,9 +114,12 @@ class DirectTrees(Pooled):
 
     def _forecast(self, history: Panel, future: Future) -> Forecast:
         h, at = self._task.horizon, final_origins(history)
-        table = Table(history, self._task, self._window, future)
+        table = WindowTable(history, self._task, self._window, future)
         level, scale = table.scale(at)
-        rows, steps = Origins(np.repeat(at.series, h), np.repeat(at.row, h)), np.tile(np.arange(1, h + 1), len(at))
+        rows, steps = (
+            ForecastOrigins(np.repeat(at.series, h), np.repeat(at.row, h)),
+            np.tile(np.arange(1, h + 1), len(at)),
+        )
         x, _, _ = table.features(rows, steps, np.repeat(level, h), np.repeat(scale, h))
         base = np.repeat(level[:, None], h, axis=1)
         if self._linear is not None:
@@ -127,7 +128,7 @@ class DirectTrees(Pooled):
         point = self._trees.predict(x).reshape(-1, h) * scale[:, None] + base
         low, high = bounds(history)
         point = np.clip(point, low[:, None], high[:, None])
-        quantiles = crossing_free(with_spread(point, table.noise(at), self._spread))
+        quantiles = crossing_free(quantiles_around(point, table.noise(at), self._offsets))
         return Forecast(point, quantiles)
 
     def _learned(self) -> State:
@@ -135,13 +136,13 @@ class DirectTrees(Pooled):
             "task": self._task.to_dict(),
             "window": self._window.to_dict(),
             "trees": self._trees.text,
-            "spread": self._spread,
+            "spread": self._offsets,
             "linear": None if self._linear is None else self._linear.state(),
         }
 
     def _take(self, state: State) -> None:
         self._task, self._window = Task.from_dict(state["task"]), WindowSpec.from_dict(state["window"])
-        self._trees, self._spread = Trees(state["trees"]), np.asarray(state["spread"])
+        self._trees, self._offsets = Trees(state["trees"]), np.asarray(state["spread"])
         self._linear = None if state["linear"] is None else self._linear_part().restore(state["linear"])
 
 
