@@ -16,15 +16,15 @@ from autots.models.base import DEFAULT_LEVELS
 from autots.pipeline import Pipeline
 from autots.reading.read import read_panel
 from autots.reading.schema import Ingested, id_columns
-from autots.report.terminal import Live, Progress, Silent
+from autots.report.terminal import FitProgress, SilentProgress, TerminalProgress
 from autots.search.budget import BudgetPolicy, MeasuredSpeed
 from autots.search.fit import fit
 from autots.search.folder import PIPELINE, check_writable, write_run
-from autots.search.interrupt import Interrupt
 from autots.search.settings import FitSettings, RunContext
 from zoo.chance import untouched_chance
 from zoo.clock import parse_duration
 from zoo.errors import ArtifactError, ConfigError
+from zoo.interrupt import Interrupt
 from zoo.places import local_path
 from zoo.tables.source import read as read_table
 
@@ -99,7 +99,7 @@ class AutoTS:
         address: str | None = None,
         features: Any = None,
         strict: bool = False,
-        progress: Progress | None = None,
+        progress: FitProgress | None = None,
         already_spent: float = 0.0,
     ) -> None:
         self.budget = parse_duration(budget)
@@ -188,7 +188,7 @@ class AutoTS:
         finally:
             progress.finished()
 
-    def _read(self, data: Any, progress: Progress, *, strict: bool) -> tuple[Ingested, Any]:
+    def _read(self, data: Any, progress: FitProgress, *, strict: bool) -> tuple[Ingested, Any]:
         """Return the table as a panel, with what was found in it, and what the features learned from raw rows."""
         # Imported here: a forecaster that is loaded needs neither, and a first forecast is waited for.
         from autots.eligibility import earlier_version, examine
@@ -279,7 +279,7 @@ class _RunFolder:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _display() -> Progress:
+def _display() -> FitProgress:
     import sys
 
-    return Live() if sys.stderr.isatty() else Silent()
+    return TerminalProgress() if sys.stderr.isatty() else SilentProgress()

@@ -323,7 +323,7 @@ class Pipeline:
             "metric": self.metric_name,
             "seed": self.seed,
             "members": [
-                {"family": m.family, "params": dict(m.model.params), "weight": list(m.weight)} for m in self.members
+                {"family": m.family, "params": m.model.params.to_dict(), "weight": list(m.weight)} for m in self.members
             ],
             "conformal": None if conformal is None else conformal.to_dict(),
             "tracker": learned.tracker.to_dict(),

@@ -23,16 +23,16 @@ from prometheus_client import (
 )
 
 from serve.runtime.model import Served
-from serve.runtime.store import Store
+from serve.runtime.store import ModelStore
 
-__all__ = ["CONTENT_TYPE", "Metrics"]
+__all__ = ["CONTENT_TYPE", "ServerMetrics"]
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 2, 4, 8, 16)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 10_000, 100_000)
 
 
-class Metrics:
+class ServerMetrics:
     """The numbers of one process; several apps of a process have their own."""
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class Metrics:
         self._observed.labels("duplicate").inc(duplicates)
         self._observed.labels("late").inc(late)
 
-    def text(self, store: Store) -> bytes:
+    def text(self, store: ModelStore) -> bytes:
         """Return all numbers as Prometheus reads them."""
         self._info.clear()
         self._queue.set(sum(live.waiting for live in store.live.values()))
@@ -114,10 +114,10 @@ class Metrics:
                 self._age.labels(name).set(time.time() - newest / 1e9)
         if not self._shared:
             return bytes(generate_latest(self._registry))
-        return bytes(generate_latest(_Shared()))  # all it needs is ``collect``
+        return bytes(generate_latest(_ReplicaFiles()))  # all it needs is ``collect``
 
 
-class _Shared:
+class _ReplicaFiles:
     """The files of all replicas, without what Ray's own processes write beside them."""
 
     def collect(self) -> Iterator[Metric]:

@@ -23,16 +23,16 @@ from autots.models.catalog import family as family_class
 from autots.panel import Panel
 from autots.recipes import Portfolio
 from autots.recipes.space import from_point, to_point
-from autots.report.terminal import Progress
+from autots.report.terminal import FitProgress
 from autots.search.budget import BudgetPolicy, MeasuredSpeed
 from autots.search.interim_ensemble import InterimEnsemble, choose_family
-from autots.search.interrupt import Interrupt
 from autots.search.leaderboard import Candidate, Leaderboard, Status
 from autots.search.member_costs import reserve_seconds
 from autots.search.out_of_fold import read_backtest, read_state, write_backtest
 from autots.search.trial import WorkRequest
 from zoo.clock import Deadline
 from zoo.errors import ArtifactError
+from zoo.interrupt import Interrupt
 from zoo.search import FailureKind, Study
 from zoo.workers import Event, Workers
 
@@ -95,7 +95,7 @@ class Search:
     folder: Path
     deadline: Deadline
     seed: int
-    progress: Progress
+    progress: FitProgress
     max_trials: int | None = None
     interrupt: Interrupt = field(default_factory=Interrupt)
     policy: BudgetPolicy = field(default_factory=BudgetPolicy)

@@ -12,7 +12,7 @@ import pandas as pd
 from autots.evaluate import Backtest, Objective, Part
 from autots.panel import Floats, Panel
 from autots.reading.report import DataReport
-from autots.report import Facts, Window
+from autots.report import BacktestWindow, Facts
 from autots.search.assemble import Assembly
 from autots.search.leaderboard import Leaderboard
 
@@ -185,7 +185,7 @@ def _per_series(
 
 def _windows(
     objective: Objective, unseen: Backtest, panel: Panel, worst: pd.DataFrame, part: Part
-) -> tuple[Window, ...]:
+) -> tuple[BacktestWindow, ...]:
     scored = worst[worst["score"].notna()]
     if scored.empty:
         return ()
@@ -209,7 +209,7 @@ def _windows(
         score = float(scored.loc[scored["row"] == i, "score"].iloc[0])
         times = panel.times[end : end + h]
         out.append(
-            Window(
+            BacktestWindow(
                 str(panel.ids[i]),
                 panel.times[recent:end],
                 panel.y[recent:end],

@@ -24,12 +24,12 @@ from benchmarks.serve.load import WARM, Load, measure, start
 from benchmarks.serve.queue import queue_figures
 from benchmarks.serve.routing import routing_figures
 from serve.deployments.deploy import Endpoint, deploy
-from serve.protocol.request import Limits, parse_forecast
+from serve.protocol.request import RequestLimits, parse_forecast
 from serve.runtime.config import ServingConfig
-from serve.runtime.declarations import TorchDeclaration
-from serve.runtime.eager import CODE, write_weights
 from serve.runtime.foreign import pack
+from serve.runtime.manifest import TorchDeclaration
 from serve.runtime.model import Served
+from serve.runtime.torch_model import CODE, write_weights
 from serve.testing.pipelines import fitted, hourly, of_panel
 from zoo.errors import ClusterError
 
@@ -96,7 +96,7 @@ def one_series() -> Iterator[_Record]:
         pipeline = fitted(hourly(20, 200), families=(family,))
         body = _request(pipeline, "H3")
         served = Served("m", "1", pipeline)
-        ready = served.read(parse_forecast(body, Limits()).series)
+        ready = served.read(parse_forecast(body, RequestLimits()).series)
         assert ready.panel is not None
         panel, future = ready.panel, ready.future
         model = _cpu(lambda: served.forecast(panel, future))  # noqa: B023  # called right here

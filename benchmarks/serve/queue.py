@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from serve.queue import InputQueue, OutputQueue, QueueOptions, Worker, WorkerOptions, open_queue
+from serve.queue import InputQueue, OutputQueue, QueueOptions, QueueWorker, WorkerOptions, open_queue
 from serve.testing.redis import RedisServer
 
 __all__ = ["last_values", "queue_figures", "records_per_second"]
@@ -17,8 +17,8 @@ __all__ = ["last_values", "queue_figures", "records_per_second"]
 _WORKER = """
 import sys, threading
 from benchmarks.serve.queue import last_values
-from serve.queue import QueueOptions, Worker, open_queue
-Worker(open_queue(sys.argv[1], QueueOptions("bench")), last_values).run(threading.Event())
+from serve.queue import QueueOptions, QueueWorker, open_queue
+QueueWorker(open_queue(sys.argv[1], QueueOptions("bench")), last_values).run(threading.Event())
 """
 
 
@@ -49,7 +49,7 @@ def records_per_second(url: str, *, records: int = 20_000, points: int = 200, ap
     stop = threading.Event()
     worker = subprocess.Popen([sys.executable, "-c", _WORKER, url]) if apart else None  # noqa: S603
     if not apart:
-        threading.Thread(target=Worker(queue, last_values, WorkerOptions()).run, args=[stop], daemon=True).start()
+        threading.Thread(target=QueueWorker(queue, last_values, WorkerOptions()).run, args=[stop], daemon=True).start()
     values = [round(0.1 * i, 1) for i in range(points)]
     sender, reader = InputQueue(queue), OutputQueue(queue)
     try:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from serve.routing import AnyRouter, Outcome, Request, Split, Thompson
+from serve.routing import AnyRouter, RoutingOutcome, RoutingRequest, Split, Thompson
 
 __all__ = ["Simulation", "choice_microseconds", "regret", "routing_figures"]
 
@@ -47,15 +47,15 @@ class _FixedTest:
         self._sums = {model: [0.0, 0.0] for model in models}
         self._winner = ""
 
-    def choose(self, request: Request) -> str:
+    def choose(self, request: RoutingRequest) -> str:
         self._asked += 1
         if self._asked <= self._until:
-            return self._split.choose(Request(request.id, request.id, request.model)).model
+            return self._split.choose(RoutingRequest(request.id, request.id, request.model)).model
         if not self._winner:
             self._winner = min(self._sums, key=lambda m: self._sums[m][0] / max(self._sums[m][1], 1.0))
         return self._winner
 
-    def learn(self, outcome: Outcome) -> None:
+    def learn(self, outcome: RoutingOutcome) -> None:
         if outcome.loss is not None:
             self._sums[outcome.model][0] += outcome.loss
             self._sums[outcome.model][1] += 1.0
@@ -67,10 +67,10 @@ class _Learning:
     def __init__(self, router: AnyRouter) -> None:
         self._router = router
 
-    def choose(self, request: Request) -> str:
+    def choose(self, request: RoutingRequest) -> str:
         return self._router.choose(request).model
 
-    def learn(self, outcome: Outcome) -> None:
+    def learn(self, outcome: RoutingOutcome) -> None:
         self._router = self._router.learn(outcome)
 
 
@@ -81,14 +81,14 @@ def regret(policy: _FixedTest | _Learning, simulation: Simulation, seed: int) ->
     """
     chance = random.Random(seed)  # noqa: S311  # no secret
     models = tuple(f"m@{i}" for i in range(len(simulation.before)))
-    late: deque[Outcome] = deque()
+    late: deque[RoutingOutcome] = deque()
     total = 0.0
     for i in range(simulation.requests):
         means = simulation.means(i)
-        model = policy.choose(Request(f"{seed}-{i}", f"{seed}-{i}", "m"))
+        model = policy.choose(RoutingRequest(f"{seed}-{i}", f"{seed}-{i}", "m"))
         mean = means[models.index(model)]
         total += mean - min(means)
-        late.append(Outcome(model, loss=chance.expovariate(1.0) * mean))
+        late.append(RoutingOutcome(model, loss=chance.expovariate(1.0) * mean))
         if len(late) > simulation.delay:
             policy.learn(late.popleft())
     return total / simulation.requests
@@ -96,7 +96,7 @@ def regret(policy: _FixedTest | _Learning, simulation: Simulation, seed: int) ->
 
 def choice_microseconds(router: AnyRouter, count: int = 5000) -> float:
     """Return the median time of a choice."""
-    asked = [Request(f"r{i}", f"series {i}", "m") for i in range(count)]
+    asked = [RoutingRequest(f"r{i}", f"series {i}", "m") for i in range(count)]
     took = []
     for request in asked:
         began = time.perf_counter_ns()
@@ -130,7 +130,7 @@ def routing_figures(seeds: int = 5, simulation: Simulation | None = None) -> Ite
     }
     router: AnyRouter = Thompson(models)
     for i in range(3000):
-        router = router.learn(Outcome(models[i % len(models)], loss=1.0 + i % 7, failed=False, latency_ms=1.0))
+        router = router.learn(RoutingOutcome(models[i % len(models)], loss=1.0 + i % 7, failed=False, latency_ms=1.0))
     took = round(choice_microseconds(router), 1)
     yield {
         "what": "microseconds of a Thompson choice, 3 models",

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from zoo.errors import ConfigError, ModelError
 
-__all__ = ["OPERATORS", "AdmissionError", "Check", "Policy", "Report", "Verdict"]
+__all__ = ["OPERATORS", "AdmissionError", "AdmissionReport", "Check", "CheckResult", "Policy"]
 
 #: A name, and what returns the details or raises.
 Check: TypeAlias = tuple[str, Callable[[], str]]
@@ -36,7 +36,7 @@ class Policy:
     """The limits of the checks.
 
     Args:
-        size_mb: Of the files.
+        size_mb: Megabytes of all files of a model at most.
         memory_mb: Of the process that loads and runs the model.
         seconds: Of computing, for all checks together; four times as long by the clock.
         latency_ms: Median of a forecast of one series.
@@ -66,7 +66,7 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckResult:
     """What one check found."""
 
     check: str
@@ -76,16 +76,16 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Report:
+class AdmissionReport:
     """What all checks found, up to the first that failed.
 
     Args:
-        target: The model.
+        target: The path of what was checked.
         verdicts: In the order of the checks.
     """
 
     target: str
-    verdicts: Sequence[Verdict]
+    verdicts: Sequence[CheckResult]
 
     @property
     def admitted(self) -> bool:

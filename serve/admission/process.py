@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from serve.admission.policy import Policy, Report, Verdict
-from serve.runtime.eager import CODE
+from serve.admission.policy import AdmissionReport, CheckResult, Policy
+from serve.runtime.torch_model import CODE
 from zoo.errors import ArtifactError
 
 __all__ = ["admit"]
@@ -27,12 +27,14 @@ _LOOK_EVERY = 0.02
 _WALL = 4.0
 
 
-def admit(target: str | Path, *, policy: Policy | None = None, golden: Mapping[str, Any] | None = None) -> Report:
+def admit(
+    target: str | Path, *, policy: Policy | None = None, golden: Mapping[str, Any] | None = None
+) -> AdmissionReport:
     """Check a run directory, a saved pipeline, a foreign model's folder or an ONNX file.
 
     Args:
         target: What wants to go live.
-        policy: The limits.
+        policy: What a model may cost and how closely it must repeat itself; the usual one if left out.
         golden: ``{"windows": [[...], ...], "forecasts": [[...], ...]}``: what an ONNX model must answer. A pipeline is
             compared with its own ``predict``.
 
@@ -46,11 +48,11 @@ def admit(target: str | Path, *, policy: Policy | None = None, golden: Mapping[s
     if not path.exists():
         raise ArtifactError(f"a model must exist to be checked, but there is nothing at {target}", "check the path")
     size = _size(path)
-    found = Verdict("size", size <= limits.size_mb * _MB, f"{size / _MB:.1f} MB, at most {limits.size_mb:g}")
+    found = CheckResult("size", size <= limits.size_mb * _MB, f"{size / _MB:.1f} MB, at most {limits.size_mb:g}")
     if not found.passed:
-        return Report(str(target), (found,))
+        return AdmissionReport(str(target), (found,))
     spec = {"path": str(path), "policy": limits.to_dict(), "golden": None if golden is None else dict(golden)}
-    return Report(str(target), (found, *_run(spec, limits)))
+    return AdmissionReport(str(target), (found, *_run(spec, limits)))
 
 
 def _size(path: Path) -> int:
@@ -58,7 +60,7 @@ def _size(path: Path) -> int:
     return sum(file.stat().st_size for file in files)
 
 
-def _run(spec: Mapping[str, Any], limits: Policy) -> tuple[Verdict, ...]:
+def _run(spec: Mapping[str, Any], limits: Policy) -> tuple[CheckResult, ...]:
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     environment |= {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     with tempfile.TemporaryDirectory(prefix="zoo-admission-") as folder, tempfile.TemporaryFile() as noise:
@@ -88,8 +90,8 @@ def _paths(environment: Mapping[str, str]) -> str:
     return os.pathsep.join([own, *filter(None, [environment.get("PYTHONPATH")])])
 
 
-def _verdicts(out: bytes, reason: str, code: int) -> tuple[Verdict, ...]:
-    found: list[Verdict] = []
+def _verdicts(out: bytes, reason: str, code: int) -> tuple[CheckResult, ...]:
+    found: list[CheckResult] = []
     begun, ended = "process", False
     for line in out.splitlines():
         told = json.loads(line)
@@ -98,9 +100,9 @@ def _verdicts(out: bytes, reason: str, code: int) -> tuple[Verdict, ...]:
         elif "end" in told:
             ended = True
         else:
-            found.append(Verdict(**told))
+            found.append(CheckResult(**told))
     if (code or not ended) and all(verdict.passed for verdict in found):
-        found.append(Verdict(begun, False, reason))
+        found.append(CheckResult(begun, False, reason))
     return tuple(found)
 
 

@@ -48,10 +48,10 @@ class Ingress:
 
     def __init__(self, identity: dict[str, str] | None = None) -> None:
         # Here, so that whoever deploys need not import the web framework: half a second of the start.
-        from serve.front import FrontApp
+        from serve.app import ServingApp
 
         who = Identity(**identity) if identity else Identity(instance=os.environ.get("ZOO_SERVE_INSTANCE", ""))
-        self._app = FrontApp(echo_id=False, identity=who)  # Ray writes X-Request-Id, too
+        self._app = ServingApp(echo_id=False, identity=who)  # Ray writes X-Request-Id, too
         self._turn = asyncio.Lock()
         self._settled = False
 

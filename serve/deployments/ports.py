@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from zoo.errors import ClusterError, ConfigError
 
-__all__ = ["Block", "Claim", "check_free", "claim", "free", "insist_free", "release", "who"]
+__all__ = ["Claim", "PortBlock", "check_free", "claim", "free", "insist_free", "release", "who"]
 
 #: Below the range from which the kernel takes ports for outgoing connections (32768), above those that people choose.
 _FIRST, _END, _SIZE = 20_000, 30_000, 200
@@ -27,11 +27,11 @@ _SINGLE = (_METRICS, _STATS, _FALLBACK_HTTP, _FALLBACK_GRPC, _HEALTH)
 
 
 @dataclass(frozen=True)
-class Block:
+class PortBlock:
     """Ports from ``first`` on.
 
     Args:
-        first: The lowest.
+        first: The lowest port of the block.
     """
 
     first: int
@@ -60,11 +60,11 @@ class Claim:
     """A block that is this process's until it ends.
 
     Args:
-        block: Which one.
+        block: The block of ports that is claimed.
         held: The socket that says so: its name is gone with the process, whatever ends it.
     """
 
-    def __init__(self, block: Block, held: socket.socket) -> None:
+    def __init__(self, block: PortBlock, held: socket.socket) -> None:
         self.block, self._held = block, held
 
     def release(self) -> None:
@@ -83,7 +83,7 @@ def claim() -> Claim:
         if held is None:
             continue
         if all(free("127.0.0.1", first + one) for one in _SINGLE):
-            return Claim(Block(first), held)
+            return Claim(PortBlock(first), held)
         held.close()
     raise ClusterError(
         f"an endpoint must have {_SIZE} ports of its own between {_FIRST} and {_END}, but all are taken",

@@ -1,5 +1,5 @@
 """Large bodies are parsed in a process of their own: one call of a parser holds Python's lock until it is done."""
 
-from serve.parsing.elsewhere import Elsewhere
+from serve.parsing.parser import BodyParser
 
-__all__ = ["Elsewhere"]
+__all__ = ["BodyParser"]

@@ -17,10 +17,10 @@ from autots.reading.ids import joined, parted
 from serve.protocol.answer import Answer, dumps
 from serve.protocol.errors import RequestError
 from serve.protocol.iso import shown
-from serve.protocol.request import ForecastRequest, Limits, Series, check_limits
+from serve.protocol.request import ForecastRequest, RequestLimits, Series, check_limits
 from serve.protocol.sagemaker import refuse_partial
 
-__all__ = ["Names", "Times", "model_of", "parse", "write"]
+__all__ = ["TableColumns", "Times", "model_of", "parse", "write"]
 
 _FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
 
@@ -29,14 +29,14 @@ _PARAMETERS = ("horizon", "quantiles", "model")
 
 
 @dataclass(frozen=True)
-class Names:
+class TableColumns:
     """The columns of the user's table.
 
     Args:
         id: What names the series, or None for a single one.
-        time: The clock.
-        target: What is forecast.
-        known: Covariates known ahead.
+        time: The column of the rows' times.
+        target: The column that is forecast.
+        known: The columns of covariates known ahead.
         past: Covariates of the past.
         static: One value per series.
         key: The columns that only together name the series, if one does not.
@@ -73,13 +73,13 @@ class Times(Protocol):
         """Return the moment some rows later."""
 
 
-def parse(fields: Mapping[str, Any], names: Names, limits: Limits, clock: Times) -> ForecastRequest:
+def parse(fields: Mapping[str, Any], names: TableColumns, limits: RequestLimits, clock: Times) -> ForecastRequest:
     """Read a body.
 
     Args:
-        fields: Its JSON.
-        names: Of the columns.
-        limits: Of a request.
+        fields: The JSON object of the body.
+        names: What the columns of the table are called.
+        limits: What one request may ask for.
         clock: Of the model: rows are put in the order of their times, not of the times' texts.
 
     Raises:
@@ -130,7 +130,7 @@ def _records(form: str, value: Any) -> list[dict[str, Any]]:
     return [dict(row) for row in value]
 
 
-def _series(records: list[dict[str, Any]], names: Names, clock: Times) -> list[Series]:
+def _series(records: list[dict[str, Any]], names: TableColumns, clock: Times) -> list[Series]:
     if not records:
         raise RequestError("a table must have rows, but it is empty", "send the history of the series")
     have = set().union(*records)
@@ -156,7 +156,7 @@ def _series(records: list[dict[str, Any]], names: Names, clock: Times) -> list[S
     return [_one(id_, rows, names, clock) for id_, rows in groups.items()]
 
 
-def _one(id_: str, placed: list[tuple[int, dict[str, Any]]], names: Names, clock: Times) -> Series:
+def _one(id_: str, placed: list[tuple[int, dict[str, Any]]], names: TableColumns, clock: Times) -> Series:
     moments = _moments(placed, names, clock)
     order = sorted(range(len(placed)), key=lambda i: moments[i])
     rows, moments = [placed[i][1] for i in order], [moments[i] for i in order]
@@ -181,7 +181,7 @@ def _one(id_: str, placed: list[tuple[int, dict[str, Any]]], names: Names, clock
     )
 
 
-def _moments(placed: list[tuple[int, dict[str, Any]]], names: Names, clock: Times) -> list[int]:
+def _moments(placed: list[tuple[int, dict[str, Any]]], names: TableColumns, clock: Times) -> list[int]:
     times = [row[names.time] for _, row in placed]
     try:
         return [int(moment) for moment in clock.moments(times)]
@@ -213,18 +213,18 @@ def _number(value: Any, name: str, row: int) -> float:
     return number
 
 
-def write(answer: Answer, names: Names) -> bytes:
+def write(answer: Answer, names: TableColumns) -> bytes:
     """Return ``predictions``: one row per series and step.
 
     Raises:
         RequestError: A series has no forecast.
     """
     refuse_partial(answer)
-    made = answer.forecasts[0]
+    block = answer.forecasts[0]
     rows = []
-    for i, id_ in enumerate(made.ids):
-        mean, quantiles = made.mean[i].tolist(), made.quantiles[i].tolist()
-        for time, point, levels in zip(made.times[i], mean, quantiles, strict=True):
+    for i, id_ in enumerate(block.ids):
+        mean, quantiles = block.mean[i].tolist(), block.quantiles[i].tolist()
+        for time, point, levels in zip(block.times[i], mean, quantiles, strict=True):
             row = dict(zip(names.ids, parted(id_) if names.key else [id_], strict=False))
             row |= {names.time: time, "mean": point}
             row |= {f"{level:g}": value for level, value in zip(answer.levels, levels, strict=True)}

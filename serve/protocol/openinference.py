@@ -19,11 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from serve.protocol.answer import Answer, dumps
 from serve.protocol.errors import RequestError
 from serve.protocol.iso import shown
-from serve.protocol.request import ForecastRequest, Limits, Series, check_limits, flat_series, validated
+from serve.protocol.request import ForecastRequest, RequestLimits, Series, check_limits, flat_series, validated
 from serve.protocol.sagemaker import refuse_partial
 from serve.protocol.tensors import Tensor, packed, per_series, read, whole
 
-__all__ = ["SERVER", "Asked", "Covariates", "metadata", "parse", "write"]
+__all__ = ["SERVER", "Asked", "Covariates", "InferBody", "metadata", "parse", "write"]
 
 #: ``known``, ``past``, ``static`` -> names that a model has.
 Covariates: TypeAlias = Mapping[str, Collection[str]]
@@ -41,7 +41,9 @@ class _Output(BaseModel):
     parameters: dict[str, Any] = {}
 
 
-class _Infer(BaseModel):
+class InferBody(BaseModel):
+    """``POST /v2/models/NAME/infer``: tensors, those with ``binary_data_size`` behind the JSON."""
+
     model_config = ConfigDict(extra="ignore")
     id: str | None = None
     parameters: dict[str, Any] = {}
@@ -54,8 +56,8 @@ class Asked:
     """An infer request.
 
     Args:
-        request: What it means.
-        id: To be echoed.
+        request: What is asked for, in our own words.
+        id: The client's own id, which the answer repeats; None without one.
         model: The model's name in the path.
         outputs: Which to give, and whether each as raw bytes.
     """
@@ -93,14 +95,14 @@ def metadata(name: str, versions: Sequence[str], levels: Sequence[float], horizo
 
 
 def parse(
-    body: bytes, model: str, limits: Limits, *, header: int | None = None, covariates: Covariates | None = None
+    body: bytes, model: str, limits: RequestLimits, *, header: int | None = None, covariates: Covariates | None = None
 ) -> Asked:
     """Read an infer request.
 
     Args:
         body: JSON, followed by raw tensors where some are binary.
         model: ``name`` or ``name@version`` of the path.
-        limits: Of a request.
+        limits: What one request may ask for.
         header: Bytes of the JSON, if there is more behind it.
         covariates: Role -> names that the model has; None to leave that to those who read the series.
 
@@ -111,7 +113,7 @@ def parse(
         told = f"the JSON must lie within the body of {len(body)} bytes, but its length is told as {header}"
         raise RequestError(told, "", "inference-header-content-length", 400)
     head, rest = (body, b"") if header is None else (body[:header], body[header:])
-    infer = validated(lambda: _Infer.model_validate_json(head))
+    infer = validated(lambda: InferBody.model_validate_json(head))
     tensors: dict[str, Any] = {}
     for i, tensor in enumerate(infer.inputs):
         _check_name(tensor.name, tensors, f"inputs[{i}]", covariates)
@@ -149,7 +151,9 @@ def _check_name(name: str, before: Mapping[str, Any], where: str, covariates: Co
     )
 
 
-def _meaning(tensors: Mapping[str, Any], parameters: Mapping[str, Any], model: str, limits: Limits) -> ForecastRequest:
+def _meaning(
+    tensors: Mapping[str, Any], parameters: Mapping[str, Any], model: str, limits: RequestLimits
+) -> ForecastRequest:
     ids, y = tensors.get("ids"), tensors.get("y")
     if y is None and ids is None:
         raise RequestError("the inputs must have y, or ids to forecast from the state", "", "inputs")
@@ -262,13 +266,13 @@ def write(answer: Answer, asked: Asked) -> tuple[bytes, int | None]:
         RequestError: A series has no forecast: the shapes have no place for that.
     """
     refuse_partial(answer)
-    made = answer.forecasts[0]
+    block = answer.forecasts[0]
     tensors: dict[str, tuple[str, list[int], Any]] = {
-        "mean": ("FP64", list(made.mean.shape), made.mean),
-        "quantiles": ("FP64", list(made.quantiles.shape), made.quantiles),
+        "mean": ("FP64", list(block.mean.shape), block.mean),
+        "quantiles": ("FP64", list(block.quantiles.shape), block.quantiles),
         "levels": ("FP64", [len(answer.levels)], np.array(answer.levels)),
-        "ids": ("BYTES", [len(made.ids)], list(made.ids)),
-        "time": ("BYTES", list(made.mean.shape), [str(t) for row in made.times for t in row]),
+        "ids": ("BYTES", [len(block.ids)], list(block.ids)),
+        "time": ("BYTES", list(block.mean.shape), [str(t) for row in block.times for t in row]),
     }
     outputs, raw = [], []
     for name, binary in asked.outputs.items():

@@ -25,10 +25,10 @@ __all__ = [
     "ForecastBody",
     "ForecastRequest",
     "Level",
-    "Limits",
     "Number",
     "ObservationBody",
     "ObserveBody",
+    "RequestLimits",
     "Series",
     "Time",
     "Value",
@@ -55,15 +55,15 @@ Combine = Literal["ensemble", "mean", "median", "weighted", "none"]
 
 
 @dataclass(frozen=True)
-class Limits:
+class RequestLimits:
     """What one request may ask for.
 
     Args:
-        series: Most series.
+        series: Series of a request at most.
         points: Most values of the target over all series.
-        horizon: Most steps.
-        body: Most bytes.
-        levels: Most quantile levels.
+        horizon: Steps of a forecast at most.
+        body: Bytes of a body at most, as it comes and as it unpacks.
+        levels: Quantile levels of a request at most.
     """
 
     series: int = 20_000
@@ -112,7 +112,7 @@ class ForecastRequest:
     """A request, whatever form it came in.
 
     Args:
-        series: S series.
+        series: The S series to forecast, at least one.
         horizon: Steps, or None for the model's own.
         quantiles: Levels, or None for the model's own.
         model: ``name`` or ``name@version``; None for the default.
@@ -228,7 +228,7 @@ _FORECAST = TypeAdapter(ForecastBody)
 _OBSERVE = TypeAdapter(ObserveBody)
 
 
-def parse_forecast(body: bytes, limits: Limits) -> ForecastRequest:
+def parse_forecast(body: bytes, limits: RequestLimits) -> ForecastRequest:
     """Read the JSON of a forecast request.
 
     Raises:
@@ -283,11 +283,11 @@ def flat_series(ids: Sequence[Any] | None, y: Floats, sizes: Any, start: Any) ->
     names = [label_of(i) for i in ids] if ids is not None else [""] if n == 1 else [f"series_{i}" for i in range(n)]
     keys = [i if isinstance(i, list | dict) else None for i in ids] if ids is not None else [None] * n
     ends = np.cumsum(sizes).tolist()
-    begins = [0, *ends[:-1]]
+    begins = [0, *ends][:n]
     return [Series(i, y[a:b], s, key=k) for i, a, b, s, k in zip(names, begins, ends, starts, keys, strict=True)]
 
 
-def check_limits(series: Sequence[Series], limits: Limits) -> None:
+def check_limits(series: Sequence[Series], limits: RequestLimits) -> None:
     """Raise if a request asks for too much, or names a series twice.
 
     Raises:

@@ -13,9 +13,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from serve.protocol.answer import Answer, dumps
 from serve.protocol.errors import RequestError
 from serve.protocol.iso import shown
-from serve.protocol.request import ForecastRequest, Level, Limits, Number, Series, Time, Value, check_limits, validated
+from serve.protocol.request import (
+    ForecastRequest,
+    Level,
+    Number,
+    RequestLimits,
+    Series,
+    Time,
+    Value,
+    check_limits,
+    validated,
+)
 
-__all__ = ["meant", "parse", "write"]
+__all__ = ["SageMakerBody", "meant", "parse", "write"]
 
 
 class _Input(BaseModel):
@@ -35,7 +45,9 @@ class _Parameters(BaseModel):
     freq: str | None = None
 
 
-class _Body(BaseModel):
+class SageMakerBody(BaseModel):
+    """``POST /invocations`` as SageMaker's Chronos endpoints take it."""
+
     model_config = ConfigDict(extra="forbid")
     inputs: list[_Input] = Field(min_length=1)
     parameters: _Parameters = _Parameters()
@@ -62,18 +74,18 @@ def _check_freq(freq: str | None, spacing: int | None) -> None:
         raise RequestError(told, "leave it out: a model has one clock", "parameters.freq")
 
 
-def parse(fields: Mapping[str, Any], limits: Limits, spacing: int | None = None) -> ForecastRequest:
+def parse(fields: Mapping[str, Any], limits: RequestLimits, spacing: int | None = None) -> ForecastRequest:
     """Read a body.
 
     Args:
-        fields: Its JSON.
-        limits: Of a request.
+        fields: The JSON object of the body.
+        limits: What one request may ask for.
         spacing: Nanoseconds of the model's step, to compare ``freq`` with; None for a clock that counts.
 
     Raises:
         RequestError: It is not of this shape.
     """
-    body = validated(lambda: _Body.model_validate(fields))
+    body = validated(lambda: SageMakerBody.model_validate(fields))
     many = len(body.inputs) > 1
     series = [
         Series(
@@ -99,15 +111,15 @@ def write(answer: Answer) -> bytes:
         RequestError: A series has no forecast; this shape has no place to say so.
     """
     refuse_partial(answer)
-    made = answer.forecasts[0]
+    block = answer.forecasts[0]
     predictions = [
         {
-            "mean": np.ascontiguousarray(made.mean[i]),
-            **{f"{level:g}": np.ascontiguousarray(made.quantiles[i, :, q]) for q, level in enumerate(answer.levels)},
+            "mean": np.ascontiguousarray(block.mean[i]),
+            **{f"{level:g}": np.ascontiguousarray(block.quantiles[i, :, q]) for q, level in enumerate(answer.levels)},
             "item_id": id_,
-            "start": made.times[i][0],
+            "start": block.times[i][0],
         }
-        for i, id_ in enumerate(made.ids)
+        for i, id_ in enumerate(block.ids)
     ]
     return dumps({"predictions": predictions, "model": answer.model, "model_version": answer.version})
 

@@ -1,8 +1,8 @@
 """Queue inference: requests go in at one end, forecasts come out at the other, whoever dies meanwhile."""
 
-from serve.queue.base import Backend, DeadLetter, QueueFullError, QueueOptions, Record, Task, replicas_for
+from serve.queue.base import Backend, DeadLetter, QueueFullError, QueueOptions, QueueRecord, QueueTask, replicas_for
 from serve.queue.ends import InputQueue, OutputQueue, open_queue
-from serve.queue.worker import Worker, WorkerOptions
+from serve.queue.worker import QueueWorker, WorkerOptions
 
 __all__ = [
     "Backend",
@@ -11,9 +11,9 @@ __all__ = [
     "OutputQueue",
     "QueueFullError",
     "QueueOptions",
-    "Record",
-    "Task",
-    "Worker",
+    "QueueRecord",
+    "QueueTask",
+    "QueueWorker",
     "WorkerOptions",
     "open_queue",
     "replicas_for",

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from zoo.errors import ClusterError, ConfigError
 
-__all__ = ["Backend", "DeadLetter", "QueueFullError", "QueueOptions", "Record", "Task", "replicas_for"]
+__all__ = ["Backend", "DeadLetter", "QueueFullError", "QueueOptions", "QueueRecord", "QueueTask", "replicas_for"]
 
 
 class QueueFullError(ClusterError):
@@ -54,7 +54,7 @@ class QueueOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class QueueRecord:
     """What goes in: a request in the wire's JSON, under a name of the sender's."""
 
     id: str
@@ -62,12 +62,12 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class QueueTask:
     """A record in the hands of a worker.
 
     Args:
-        id: The sender's.
-        body: The request.
+        id: The id that the sender gave, by which the result is fetched.
+        body: The request, as JSON in bytes.
         ticket: The keeper's name for it.
         attempt: 1 for the first time.
     """
@@ -92,19 +92,19 @@ class Backend(Protocol):
 
     options: QueueOptions
 
-    def put(self, records: Sequence[Record]) -> int:
+    def put(self, records: Sequence[QueueRecord]) -> int:
         """Take records, all or none; return how many were new."""
         ...
 
-    def take(self, worker: str, count: int, wait: float) -> list[Task]:
+    def take(self, worker: str, count: int, wait: float) -> list[QueueTask]:
         """Hand out up to ``count`` records, those of lost workers first; wait up to ``wait`` seconds for the first."""
         ...
 
-    def done(self, results: Sequence[tuple[Task, bytes]]) -> None:
+    def done(self, results: Sequence[tuple[QueueTask, bytes]]) -> None:
         """Store results; of a record that has one already nothing changes."""
         ...
 
-    def bury(self, task: Task, reason: str, result: bytes) -> None:
+    def bury(self, task: QueueTask, reason: str, result: bytes) -> None:
         """Put a record aside; ``result`` is what is told to those who ask for it."""
         ...
 
@@ -137,11 +137,11 @@ def replicas_for(waiting: int, *, per_second: float, seconds: float = 5.0, least
     """Return how many workers empty a queue in time.
 
     Args:
-        waiting: Records.
+        waiting: Records that wait in the queue.
         per_second: Records that one worker does.
         seconds: In which the queue is to be empty.
-        least: Workers, never fewer.
-        most: Workers, never more.
+        least: Workers at least, however little waits.
+        most: Workers at most, however much waits.
 
     >>> replicas_for(3000, per_second=200)
     3

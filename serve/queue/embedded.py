@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from serve.queue.base import DeadLetter, QueueFullError, QueueOptions, Record, Task
+from serve.queue.base import DeadLetter, QueueFullError, QueueOptions, QueueRecord, QueueTask
 from zoo.errors import ClusterError
 
 __all__ = ["EmbeddedBackend"]
@@ -35,7 +35,7 @@ class EmbeddedBackend:
 
     Args:
         path: The file; None keeps it in memory.
-        options: See ``QueueOptions``.
+        options: The name and the limits of the queue.
         now: Seconds since 1970; they are compared with those of an earlier process.
 
     Raises:
@@ -63,7 +63,7 @@ class EmbeddedBackend:
                 self._base.execute("pragma synchronous=normal")
             self._base.executescript(_SCHEMA)
 
-    def put(self, records: Sequence[Record]) -> int:
+    def put(self, records: Sequence[QueueRecord]) -> int:
         """See ``Backend``."""
         with self._changed() as base:
             ids = {record.id: record for record in records}
@@ -78,7 +78,7 @@ class EmbeddedBackend:
             self._come.notify_all()
         return len(new)
 
-    def take(self, worker: str, count: int, wait: float) -> list[Task]:
+    def take(self, worker: str, count: int, wait: float) -> list[QueueTask]:
         """See ``Backend``."""
         until = time.monotonic() + wait
         while True:
@@ -100,14 +100,14 @@ class EmbeddedBackend:
                 # Another process cannot notify this one.
                 self._come.wait(min(left, 0.05 if self._shared else left, self.options.patience))
 
-    def done(self, results: Sequence[tuple[Task, bytes]]) -> None:
+    def done(self, results: Sequence[tuple[QueueTask, bytes]]) -> None:
         """See ``Backend``."""
         with self._changed() as base:
             rows = [(task.id, result, self._now()) for task, result in results]
             base.executemany("insert or ignore into results(id, body, made) values(?, ?, ?)", rows)
             base.executemany("delete from records where id=?", [(task.id,) for task, _ in results])
 
-    def bury(self, task: Task, reason: str, result: bytes) -> None:
+    def bury(self, task: QueueTask, reason: str, result: bytes) -> None:
         """See ``Backend``."""
         with self._changed() as base:
             base.execute("insert into dead(id, body, reason) values(?, ?, ?)", (task.id, task.body, reason))
@@ -158,19 +158,19 @@ class EmbeddedBackend:
         return (others, False) if others or not last else (last[:1], True)
 
     @staticmethod
-    def _tasks(base: sqlite3.Connection, rows: list[Any]) -> list[Task]:
+    def _tasks(base: sqlite3.Connection, rows: list[Any]) -> list[QueueTask]:
         """Return rows as tasks; what is none, because another program wrote it, is put aside at once."""
-        made = []
+        tasks = []
         for ticket, id_, body, attempt in rows:
             if isinstance(id_, str) and isinstance(body, bytes):
-                made.append(Task(id_, body, str(ticket), attempt + 1))
+                tasks.append(QueueTask(id_, body, str(ticket), attempt + 1))
                 continue
             reason = "a record must have an id (text) and a body (bytes), but has not: another program wrote it"
             kept = body if isinstance(body, bytes) else str(body).encode()
             base.execute("insert into dead(id, body, reason) values(?, ?, ?)", (str(id_), kept, reason))
             base.execute("delete from records where ticket=?", (ticket,))
             _log.warning("record %s: %s", ticket, reason)
-        return made
+        return tasks
 
     @staticmethod
     def _known(base: sqlite3.Connection, id_: str) -> bool:

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from serve.queue.base import Backend, QueueFullError, QueueOptions, Record
+from serve.queue.base import Backend, QueueFullError, QueueOptions, QueueRecord
 from zoo.errors import ClusterError, ConfigError, DataError
 
 __all__ = ["InputQueue", "OutputQueue", "open_queue"]
@@ -23,7 +23,7 @@ def open_queue(url: str = "memory:", options: QueueOptions | None = None) -> Bac
 
     Args:
         url: ``redis://host:port/0``; ``sqlite:PATH`` for a file of this machine; ``memory:`` for this process.
-        options: See ``QueueOptions``.
+        options: The name and the limits of the queue.
 
     Raises:
         ConfigError: The URL is none of these.
@@ -61,7 +61,7 @@ class InputQueue:
         """Send one request, in the form of ``POST /v1/forecast``.
 
         Args:
-            request: Its body.
+            request: A request in the form of ``POST /v1/forecast``.
             id: To ask for the result with; sent twice it is worked on once. Made up if not given.
             wait: Seconds to wait while the queue is full.
 
@@ -82,7 +82,7 @@ class InputQueue:
         names = [uuid.uuid4().hex for _ in requests] if ids is None else list(ids)
         if len(names) != len(requests) or not all(isinstance(n, str) and 0 < len(n) <= 500 for n in names):
             raise DataError("ids must be as many texts as requests, of 1 to 500 characters", "or leave them out")
-        records = [Record(name, _written(request)) for name, request in zip(names, requests, strict=True)]
+        records = [QueueRecord(name, _written(request)) for name, request in zip(names, requests, strict=True)]
         until = time.monotonic() + wait
         for begin in range(0, len(records), _CHUNK):
             pause = 0.01
@@ -117,7 +117,7 @@ class OutputQueue:
         """Return the answer to a request, in the form of ``POST /v1/forecast``; it stays until it is dequeued.
 
         Args:
-            id: Of the request.
+            id: The id that ``enqueue`` returned.
             wait: Seconds to wait for it.
 
         Returns:

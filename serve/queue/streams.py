@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
-from serve.queue.base import DeadLetter, QueueFullError, QueueOptions, Record, Task
+from serve.queue.base import DeadLetter, QueueFullError, QueueOptions, QueueRecord, QueueTask
 from zoo.errors import ClusterError, ConfigError
 
 __all__ = ["RedisBackend"]
@@ -81,8 +81,8 @@ class RedisBackend:
     Nothing is lost by a restart if Redis writes an append-only file (``appendonly yes``).
 
     Args:
-        url: ``redis://host:port/0``.
-        options: See ``QueueOptions``.
+        url: The server's address, ``redis://host:port/0``.
+        options: The name and the limits of the queue.
         retry: Seconds for which a lost server is waited for.
 
     Raises:
@@ -119,7 +119,7 @@ class RedisBackend:
             for stream in (self._in, self._out):
                 self._made(stream)
 
-    def put(self, records: Sequence[Record]) -> int:
+    def put(self, records: Sequence[QueueRecord]) -> int:
         """See ``Backend``."""
         if not records:
             return 0
@@ -133,7 +133,7 @@ class RedisBackend:
             )
         return taken
 
-    def take(self, worker: str, count: int, wait: float) -> list[Task]:
+    def take(self, worker: str, count: int, wait: float) -> list[QueueTask]:
         """See ``Backend``."""
         with self._reached():
             lost = self._lost(worker, count)
@@ -144,13 +144,13 @@ class RedisBackend:
             rows = self._read(self._in, worker, count, wait)
             return self._tasks([(ticket, fields, 1) for ticket, fields in rows])
 
-    def done(self, results: Sequence[tuple[Task, bytes]]) -> None:
+    def done(self, results: Sequence[tuple[QueueTask, bytes]]) -> None:
         """See ``Backend``."""
         if results:
             parts = [part for task, result in results for part in (task.ticket, task.id, result)]
             self._finish("", parts)
 
-    def bury(self, task: Task, reason: str, result: bytes) -> None:
+    def bury(self, task: QueueTask, reason: str, result: bytes) -> None:
         """See ``Backend``."""
         self._finish(reason or "unknown", [task.ticket, task.id, result])
 
@@ -200,9 +200,9 @@ class RedisBackend:
         """See ``Backend``."""
         self._redis.close()
 
-    def _tasks(self, rows: Sequence[tuple[str, dict[bytes, bytes], int]]) -> list[Task]:
+    def _tasks(self, rows: Sequence[tuple[str, dict[bytes, bytes], int]]) -> list[QueueTask]:
         """Return entries as tasks; what is none, because another program wrote it, is put aside at once."""
-        made = []
+        tasks = []
         for ticket, fields, attempt in rows:
             id_, body = fields.get(b"id"), fields.get(b"body")
             if id_ is None or body is None or not _is_text(id_):
@@ -214,8 +214,8 @@ class RedisBackend:
                 self._run("aside", [self._in, self._dead], [_GROUP, ticket, reason, named, written])
                 _log.warning("queue %s, entry %s: %s", self.options.name, ticket, reason)
             else:
-                made.append(Task(id_.decode(), body, ticket, attempt))
-        return made
+                tasks.append(QueueTask(id_.decode(), body, ticket, attempt))
+        return tasks
 
     def _named(self, rows: list[tuple[str, dict[bytes, bytes]]]) -> list[tuple[str, dict[bytes, bytes]]]:
         """Return entries of results; what is none is taken away, so that it cannot hold up its reader."""
@@ -273,7 +273,7 @@ class RedisBackend:
         rows = [row for _, found in streams for row in (found[0] if isinstance(answer, dict) else found)]
         return [(ticket.decode(), fields) for ticket, fields in rows if fields]
 
-    def _lost(self, worker: str, count: int) -> list[Task]:
+    def _lost(self, worker: str, count: int) -> list[QueueTask]:
         """Return records whose workers have had them for too long.
 
         Those with their last attempt come one at a time: the one that kills its workers must not take the others along.

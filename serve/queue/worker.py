@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from serve.queue.base import Backend, Task
+from serve.queue.base import Backend, QueueTask
 from zoo.errors import ClusterError, DataError, ZooError
 
-__all__ = ["Forecast", "Worker", "WorkerOptions"]
+__all__ = ["Forecast", "QueueWorker", "WorkerOptions"]
 
 _log = logging.getLogger(__name__)
 #: Requests -> an answer or an error each, in their order.
@@ -25,7 +25,7 @@ class WorkerOptions:
     """How a worker works.
 
     Args:
-        batch: Requests at once.
+        batch: Requests that are forecast at once, at most.
         wait: Seconds to wait for the first one; also how long it takes to stop.
     """
 
@@ -33,7 +33,7 @@ class WorkerOptions:
     wait: float = 1.0
 
 
-class Worker:
+class QueueWorker:
     """Takes requests until it is told to stop. As many as needed can work on one queue.
 
     What the client did wrong (a ``ZooError`` that cannot be retried) is its answer. Anything else is tried again, up to
@@ -41,14 +41,14 @@ class Worker:
     one by one, so that one of them does not spoil the others. A request that kills its worker is put aside, too.
 
     Args:
-        queue: The keeper.
-        forecast: What is done.
-        options: See ``WorkerOptions``.
+        queue: The queue that requests are taken from and answers put to.
+        forecast: Called with the requests of a batch; returns an answer or an error for each.
+        options: How much is taken at once, and how long is waited for it.
 
     >>> from serve.queue import InputQueue, OutputQueue, open_queue
     >>> queue = open_queue("memory:")
     >>> name = InputQueue(queue).enqueue({"x": 1})
-    >>> Worker(queue, lambda requests: [{"twice": 2 * r["x"]} for r in requests]).step()
+    >>> QueueWorker(queue, lambda requests: [{"twice": 2 * r["x"]} for r in requests]).step()
     1
     >>> OutputQueue(queue).query(name)
     {'twice': 2}
@@ -100,10 +100,12 @@ class Worker:
         self._queue.done(results)
         return len(results)
 
-    def _read(self, tasks: Sequence[Task]) -> tuple[list[tuple[Task, Mapping[str, Any]]], list[tuple[Task, bytes]]]:
+    def _read(
+        self, tasks: Sequence[QueueTask]
+    ) -> tuple[list[tuple[QueueTask, Mapping[str, Any]]], list[tuple[QueueTask, bytes]]]:
         """Return the requests, and answers for those that are none."""
-        ready: list[tuple[Task, Mapping[str, Any]]] = []
-        wrong: list[tuple[Task, bytes]] = []
+        ready: list[tuple[QueueTask, Mapping[str, Any]]] = []
+        wrong: list[tuple[QueueTask, bytes]] = []
         for task in tasks:
             try:
                 request = json.loads(task.body)

@@ -1,6 +1,6 @@
 """Which model answers: routers as frozen values, and the table of them."""
 
-from serve.routing.base import Choice, Outcome, Request, Router
+from serve.routing.base import Router, RoutingChoice, RoutingOutcome, RoutingRequest
 from serve.routing.canary import Canary
 from serve.routing.guardrails import Guardrail
 from serve.routing.ledger import Ledger, Promise, history_scale, time_key
@@ -9,22 +9,22 @@ from serve.routing.pin import Pin
 from serve.routing.shadow import Shadow
 from serve.routing.split import Split
 from serve.routing.table import AnyRouter, RoutingTable, router_from_dict
-from serve.routing.tally import Record, Tally
+from serve.routing.tally import ModelTallies, Tally
 from serve.routing.thompson import Thompson
 
 __all__ = [
     "AnyRouter",
     "Canary",
-    "Choice",
     "Guardrail",
     "Ledger",
     "LiveRouting",
-    "Outcome",
+    "ModelTallies",
     "Pin",
     "Promise",
-    "Record",
-    "Request",
     "Router",
+    "RoutingChoice",
+    "RoutingOutcome",
+    "RoutingRequest",
     "RoutingTable",
     "Shadow",
     "Split",

@@ -21,13 +21,13 @@ from typing import Protocol, Self, runtime_checkable
 
 from zoo.errors import ConfigError
 
-__all__ = ["Choice", "Outcome", "Request", "Router", "check_share", "check_weights", "uniforms"]
+__all__ = ["Router", "RoutingChoice", "RoutingOutcome", "RoutingRequest", "check_share", "check_weights", "uniforms"]
 
 _TWO_64 = 2.0**64
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RoutingRequest:
     """What a router may look at.
 
     Args:
@@ -42,7 +42,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class RoutingChoice:
     """What a router says.
 
     Args:
@@ -57,11 +57,11 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RoutingOutcome:
     """What became of a forecast; each part may come at another time, and then the other parts are None.
 
     Args:
-        model: Who answered.
+        model: The model that answered, ``name@version``.
         failed: Whether the request failed by the model's fault.
         latency_ms: Milliseconds that the model took.
         loss: Scaled absolute error of one step, known when the actual arrives, H steps later.
@@ -89,11 +89,11 @@ class Router(Protocol):
         """Whether outcomes change it: only then are forecasts kept until their actuals come."""
         ...
 
-    def choose(self, request: Request, seed: int = 0) -> Choice:
+    def choose(self, request: RoutingRequest, seed: int = 0) -> RoutingChoice:
         """Say who answers."""
         ...
 
-    def learn(self, outcome: Outcome) -> Self:
+    def learn(self, outcome: RoutingOutcome) -> Self:
         """Return the router after an outcome."""
         ...
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
-from serve.routing.base import Choice, Outcome, Request, check_share, uniforms
+from serve.routing.base import RoutingChoice, RoutingOutcome, RoutingRequest, check_share, uniforms
 from serve.routing.guardrails import Guardrail, broken
-from serve.routing.tally import Record
+from serve.routing.tally import ModelTallies
 from zoo.errors import ConfigError
 
 __all__ = ["Canary"]
@@ -31,15 +31,15 @@ class Canary:
     Args:
         stable: The version that serves.
         candidate: The one that wants to.
-        steps: The shares, growing.
-        least: Outcomes per step.
+        steps: Shares of the keys that go to the candidate, one after the other, growing.
+        least: Outcomes of either version before a step is judged.
         most: Outcomes per step before the candidate is given up.
         judge: ``loss`` waits for actuals, which come H steps later; ``failures`` needs none.
         tolerance: How much worse, as a share, passes for equal.
         guardrails: What rolls back at once; the control is the stable version.
-        step: Where it stands.
+        step: The position among ``steps`` where it stands.
         state: ``running``, ``promoted`` or ``rolled back``.
-        why: Of the end.
+        why: What the last decision was made by.
         stable_record: What was seen in this step.
         candidate_record: What was seen in this step.
 
@@ -58,8 +58,8 @@ class Canary:
     step: int = 0
     state: Literal["running", "promoted", "rolled back"] = "running"
     why: str = ""
-    stable_record: Record = field(default_factory=Record)
-    candidate_record: Record = field(default_factory=Record)
+    stable_record: ModelTallies = field(default_factory=ModelTallies)
+    candidate_record: ModelTallies = field(default_factory=ModelTallies)
     kind: Literal["canary"] = "canary"
 
     def __post_init__(self) -> None:
@@ -96,13 +96,13 @@ class Canary:
         """Of the keys that go to the candidate now."""
         return {"promoted": 1.0, "rolled back": 0.0}.get(self.state, self.steps[self.step])
 
-    def choose(self, request: Request, seed: int = 0) -> Choice:
+    def choose(self, request: RoutingRequest, seed: int = 0) -> RoutingChoice:
         """Return the version of the request's key."""
         if uniforms(seed, f"canary\x1f{self.candidate}", request.key)[0] < self.share:
-            return Choice(self.candidate, f"canary: {self.share:g}")
-        return Choice(self.stable, "stable")
+            return RoutingChoice(self.candidate, f"canary: {self.share:g}")
+        return RoutingChoice(self.stable, "stable")
 
-    def learn(self, outcome: Outcome) -> Self:
+    def learn(self, outcome: RoutingOutcome) -> Self:
         """Return it with the outcome counted, a step further, promoted or rolled back."""
         if self.state != "running" or outcome.model not in self.models:
             return self
@@ -122,7 +122,9 @@ class Canary:
             why = f"{self.judge} {mine.mean:.4g} over {mine.count:.0f}, the stable one's {theirs.mean:.4g}"
             if self.step + 1 == len(self.steps):
                 return replace(self, state="promoted", why=why)
-            return replace(self, step=self.step + 1, stable_record=Record(), candidate_record=Record(), why=why)
+            return replace(
+                self, step=self.step + 1, stable_record=ModelTallies(), candidate_record=ModelTallies(), why=why
+            )
         if mine.count >= self.most:
             why = f"{self.judge} {mine.mean:.4g} over {mine.count:.0f} did not come down to {theirs.mean:.4g}"
             return replace(self, state="rolled back", why=why)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from serve.routing.tally import METRICS, Record, check_alpha, radius
+from serve.routing.tally import METRICS, ModelTallies, check_alpha, radius
 from zoo.errors import ConfigError
 
 __all__ = ["Guardrail", "broken"]
@@ -17,7 +17,7 @@ class Guardrail:
 
     Args:
         metric: ``failures`` and ``misses`` are shares, ``latency_ms`` milliseconds, ``loss`` a scaled absolute error.
-        at_most: The bound itself.
+        at_most: The bound itself, in the metric's own unit.
         worse_by: In place of ``at_most``: how much worse than the control's mean is borne; 0.1 is a tenth.
         least: Observations before it is judged.
         alpha: Probability that a model that keeps the bound is ever judged to break it.
@@ -49,7 +49,7 @@ class Guardrail:
             raise ConfigError(f"least must be at least 2, but got {self.least}", "30 is usual")
         check_alpha(self.alpha)
 
-    def breach(self, record: Record, control: Record) -> str:
+    def breach(self, record: ModelTallies, control: ModelTallies) -> str:
         """Return how a model breaks the bound, or an empty text."""
         mine = record.of(self.metric)
         if mine.count < self.least:
@@ -68,6 +68,6 @@ class Guardrail:
         return f"{self.metric} {mine.mean:.4g} over {mine.count:.0f} is above {high:.4g}"
 
 
-def broken(guardrails: tuple[Guardrail, ...], record: Record, control: Record) -> str:
+def broken(guardrails: tuple[Guardrail, ...], record: ModelTallies, control: ModelTallies) -> str:
     """Return the first breach, or an empty text."""
     return next((text for rail in guardrails if (text := rail.breach(record, control))), "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from serve.routing.base import Choice, Outcome, Request
+from serve.routing.base import RoutingChoice, RoutingOutcome, RoutingRequest
 
 __all__ = ["Pin"]
 
@@ -14,7 +14,7 @@ __all__ = ["Pin"]
 class Pin:
     """Every request goes to one model.
 
-    >>> Pin("demand@3").choose(Request("r1", "H1", "demand")).model
+    >>> Pin("demand@3").choose(RoutingRequest("r1", "H1", "demand")).model
     'demand@3'
     """
 
@@ -31,10 +31,10 @@ class Pin:
         """Never."""
         return False
 
-    def choose(self, request: Request, seed: int = 0) -> Choice:
+    def choose(self, request: RoutingRequest, seed: int = 0) -> RoutingChoice:
         """Return the one."""
-        return Choice(self.model, "pin")
+        return RoutingChoice(self.model, "pin")
 
-    def learn(self, outcome: Outcome) -> Self:
+    def learn(self, outcome: RoutingOutcome) -> Self:
         """Return itself."""
         return self

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
-from serve.routing.base import Choice, Outcome, Request, check_share, uniforms
-from serve.routing.tally import Record
+from serve.routing.base import RoutingChoice, RoutingOutcome, RoutingRequest, check_share, uniforms
+from serve.routing.tally import ModelTallies
 from zoo.errors import ConfigError
 
 __all__ = ["Shadow"]
@@ -26,14 +26,14 @@ class Shadow:
     Raises:
         ConfigError: The primary is among the shadows, or the share is outside of [0, 1].
 
-    >>> Shadow("demand@1", ("demand@2",)).choose(Request("r1", "H1", "demand"))
-    Choice(model='demand@1', reason='shadow', shadows=('demand@2',))
+    >>> Shadow("demand@1", ("demand@2",)).choose(RoutingRequest("r1", "H1", "demand"))
+    RoutingChoice(model='demand@1', reason='shadow', shadows=('demand@2',))
     """
 
     primary: str
     shadows: tuple[str, ...]
     share: float = 1.0
-    records: Mapping[str, Record] = field(default_factory=dict)
+    records: Mapping[str, ModelTallies] = field(default_factory=dict)
     kind: Literal["shadow"] = "shadow"
 
     def __post_init__(self) -> None:
@@ -54,15 +54,15 @@ class Shadow:
         """It compares."""
         return True
 
-    def choose(self, request: Request, seed: int = 0) -> Choice:
+    def choose(self, request: RoutingRequest, seed: int = 0) -> RoutingChoice:
         """Return the primary, with the shadows for a share of the requests."""
         if self.share < 1.0 and uniforms(seed, "shadow", request.id)[0] >= self.share:
-            return Choice(self.primary, "shadow")
-        return Choice(self.primary, "shadow", self.shadows)
+            return RoutingChoice(self.primary, "shadow")
+        return RoutingChoice(self.primary, "shadow", self.shadows)
 
-    def learn(self, outcome: Outcome) -> Self:
+    def learn(self, outcome: RoutingOutcome) -> Self:
         """Return it with the outcome counted."""
         if outcome.model not in self.models:
             return self
-        record = self.records.get(outcome.model, Record()).after(outcome)
+        record = self.records.get(outcome.model, ModelTallies()).after(outcome)
         return replace(self, records={**self.records, outcome.model: record})

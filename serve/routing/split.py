@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from serve.routing.base import Choice, Outcome, Request, check_weights, uniforms
+from serve.routing.base import RoutingChoice, RoutingOutcome, RoutingRequest, check_weights, uniforms
 
 __all__ = ["Split"]
 
@@ -28,7 +28,7 @@ class Split:
         ConfigError: A weight is negative, or none is positive.
 
     >>> router = Split({"demand@1": 90, "demand@2": 10})
-    >>> {router.choose(Request(f"r{i}", "H1", "demand")).model for i in range(9)}
+    >>> {router.choose(RoutingRequest(f"r{i}", "H1", "demand")).model for i in range(9)}
     {'demand@1'}
     """
 
@@ -49,7 +49,7 @@ class Split:
         """Never."""
         return False
 
-    def choose(self, request: Request, seed: int = 0) -> Choice:
+    def choose(self, request: RoutingRequest, seed: int = 0) -> RoutingChoice:
         """Return the model of the request's key."""
         best, least = "", math.inf
         for model, weight in self.weights.items():
@@ -58,8 +58,8 @@ class Split:
                 score = -math.log1p(-uniforms(seed, f"{self.salt}\x1f{model}", request.key)[0]) / weight
                 if score < least:
                     best, least = model, score
-        return Choice(best, "split")
+        return RoutingChoice(best, "split")
 
-    def learn(self, outcome: Outcome) -> Self:
+    def learn(self, outcome: RoutingOutcome) -> Self:
         """Return itself."""
         return self

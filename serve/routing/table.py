@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import Field
 
-from serve.routing.base import Choice, Outcome, Request
+from serve.routing.base import RoutingChoice, RoutingOutcome, RoutingRequest
 from serve.routing.canary import Canary
 from serve.routing.pin import Pin
 from serve.routing.shadow import Shadow
@@ -39,21 +39,21 @@ class RoutingTable:
     """Name -> router. What is asked for as ``name@version``, or has no router, goes where it says.
 
     Args:
-        routes: Name -> router.
+        routes: Name of a model -> the router that decides for it.
         revision: Grows by one with each ``put`` and ``drop``, not with what is learned.
 
     >>> table = RoutingTable().put("demand", Pin("demand@3"))
-    >>> table.choose(Request("r1", "H1", "demand")).model, table.choose(Request("r1", "H1", "demand@2")).model
-    ('demand@3', 'demand@2')
+    >>> [table.choose(RoutingRequest("r1", "H1", name)).model for name in ("demand", "demand@2")]
+    ['demand@3', 'demand@2']
     """
 
     routes: Mapping[str, AnyRouter] = field(default_factory=dict)
     revision: int = 0
 
-    def choose(self, request: Request, seed: int = 0) -> Choice:
+    def choose(self, request: RoutingRequest, seed: int = 0) -> RoutingChoice:
         """Say who answers."""
         router = self.routes.get(request.model)
-        return Choice(request.model, "asked for") if router is None else router.choose(request, seed)
+        return RoutingChoice(request.model, "asked for") if router is None else router.choose(request, seed)
 
     def put(self, name: str, router: AnyRouter) -> RoutingTable:
         """Return the table with another router for a name.
@@ -76,7 +76,7 @@ class RoutingTable:
         rest = {key: router for key, router in self.routes.items() if key != name}
         return replace(self, routes=rest, revision=self.revision + 1)
 
-    def learn(self, name: str, outcome: Outcome) -> RoutingTable:
+    def learn(self, name: str, outcome: RoutingOutcome) -> RoutingTable:
         """Return the table after an outcome of a request for ``name``."""
         router = self.routes.get(name)
         after = None if router is None else router.learn(outcome)
@@ -86,8 +86,8 @@ class RoutingTable:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        made: dict[str, Any] = _adapter(RoutingTable).dump_python(self, mode="json")
-        return made
+        values: dict[str, Any] = _adapter(RoutingTable).dump_python(self, mode="json")
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RoutingTable:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from serve.routing.base import Outcome
+from serve.routing.base import RoutingOutcome
 from zoo.errors import ConfigError
 
-__all__ = ["METRICS", "Record", "Tally", "check_alpha", "radius"]
+__all__ = ["METRICS", "ModelTallies", "Tally", "check_alpha", "radius"]
 
 #: What is counted of each model; in all of them less is better.
 METRICS = ("failures", "latency_ms", "loss", "misses")
@@ -42,7 +42,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ModelTallies:
     """The tallies of one model, by the names of ``METRICS``."""
 
     failures: Tally = field(default_factory=Tally)
@@ -55,9 +55,9 @@ class Record:
         tally: Tally = getattr(self, metric)
         return tally
 
-    def after(self, outcome: Outcome, *, keep: float = 1.0) -> Record:
+    def after(self, outcome: RoutingOutcome, *, keep: float = 1.0) -> ModelTallies:
         """Return the record with an outcome; numbers that are not finite are left out."""
-        return Record(
+        return ModelTallies(
             _after(self.failures, outcome.failed, keep),
             _after(self.latency_ms, outcome.latency_ms, keep),
             _after(self.loss, outcome.loss, keep),

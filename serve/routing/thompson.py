@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
-from serve.routing.base import Choice, Outcome, Request, uniforms
+from serve.routing.base import RoutingChoice, RoutingOutcome, RoutingRequest, uniforms
 from serve.routing.guardrails import Guardrail, broken
-from serve.routing.tally import Record, Tally
+from serve.routing.tally import ModelTallies, Tally
 from zoo.errors import ConfigError
 
 __all__ = ["Thompson"]
@@ -36,15 +36,16 @@ class Thompson:
         trial: At most this share of the requests goes to models with fewer than ``least`` losses.
         least: Losses before a model is known.
         records: What was seen of each so far.
-        closed: Model -> why.
+        closed: Models that get no requests any more -> why.
 
     Raises:
         ConfigError: Fewer than two models or more than eight, or a number is out of its range.
 
     >>> router = Thompson(("demand@1", "demand@2"))
     >>> for loss in (0.5, 0.7, 0.6) * 20:
-    ...     router = router.learn(Outcome("demand@1", loss=loss)).learn(Outcome("demand@2", loss=loss / 2))
-    >>> router.choose(Request("r1", "H1", "demand")).model
+    ...     router = router.learn(RoutingOutcome("demand@1", loss=loss))
+    ...     router = router.learn(RoutingOutcome("demand@2", loss=loss / 2))
+    >>> router.choose(RoutingRequest("r1", "H1", "demand")).model
     'demand@2'
     """
 
@@ -53,7 +54,7 @@ class Thompson:
     guardrails: tuple[Guardrail, ...] = _RAILS
     trial: float = 0.5
     least: int = 30
-    records: Mapping[str, Record] = field(default_factory=dict)
+    records: Mapping[str, ModelTallies] = field(default_factory=dict)
     closed: Mapping[str, str] = field(default_factory=dict)
     kind: Literal["thompson"] = "thompson"
 
@@ -78,7 +79,7 @@ class Thompson:
         """Always."""
         return True
 
-    def choose(self, request: Request, seed: int = 0) -> Choice:
+    def choose(self, request: RoutingRequest, seed: int = 0) -> RoutingChoice:
         """Return the model whose drawn mean loss is the smallest."""
         drawn = _normals(uniforms(seed, "thompson", request.id))
         best = self._best(drawn, ())
@@ -86,26 +87,26 @@ class Thompson:
             # Another draw, so that it does not go with the first one.
             if uniforms(seed, "trial", request.id)[0] >= self.trial:
                 unknown = tuple(arm for arm in self.arms[1:] if self._losses(arm).count < self.least)
-                return Choice(self._best(drawn, unknown), "thompson: known")
-        return Choice(best, "thompson")
+                return RoutingChoice(self._best(drawn, unknown), "thompson: known")
+        return RoutingChoice(best, "thompson")
 
     def shares(self, draws: int = 500, seed: int = 0) -> dict[str, float]:
         """Return the share of the traffic that each model gets now, by drawing."""
         found = dict.fromkeys(self.arms, 0)
         for i in range(draws):
-            found[self.choose(Request(str(i), "", ""), seed).model] += 1
+            found[self.choose(RoutingRequest(str(i), "", ""), seed).model] += 1
         return {arm: count / draws for arm, count in found.items()}
 
-    def learn(self, outcome: Outcome) -> Self:
+    def learn(self, outcome: RoutingOutcome) -> Self:
         """Return it with the outcome counted, and the model closed if that breaks a guardrail."""
         arm = outcome.model
         if arm not in self.arms:
             return self
-        record = self.records.get(arm, Record()).after(outcome, keep=self.keep)
+        record = self.records.get(arm, ModelTallies()).after(outcome, keep=self.keep)
         records = {**self.records, arm: record}
         if arm == self.arms[0] or arm in self.closed:
             return replace(self, records=records)
-        breach = broken(self.guardrails, record, records.get(self.arms[0], Record()))
+        breach = broken(self.guardrails, record, records.get(self.arms[0], ModelTallies()))
         return replace(self, records=records, closed={**self.closed, arm: breach} if breach else self.closed)
 
     def _losses(self, arm: str) -> Tally:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from serve.protocol.request import Limits
+from serve.protocol.request import RequestLimits
 from serve.routing import RoutingTable, router_from_dict
 from serve.runtime.version import version_of
 
@@ -58,21 +58,21 @@ class ModelConfig(_Frozen):
 
 
 class LimitsConfig(_Frozen):
-    """See ``serve.protocol.request.Limits``; ``observe`` are the bytes of a request with actuals.
+    """See ``serve.protocol.request.RequestLimits``; ``observe`` are the bytes of a request with actuals.
 
-    ``gap`` of actuals: see ``serve.runtime.history.History``.
+    ``gap`` of actuals: see ``serve.runtime.history.SeriesHistory``.
     """
 
-    series: int = Field(default=Limits.series, ge=1)
-    points: int = Field(default=Limits.points, ge=1)
-    horizon: int = Field(default=Limits.horizon, ge=1)
-    body: int = Field(default=Limits.body, ge=1024)
+    series: int = Field(default=RequestLimits.series, ge=1)
+    points: int = Field(default=RequestLimits.points, ge=1)
+    horizon: int = Field(default=RequestLimits.horizon, ge=1)
+    body: int = Field(default=RequestLimits.body, ge=1024)
     observe: int = Field(default=8 * 1024 * 1024, ge=1024)
     gap: int | None = Field(default=None, ge=1)
 
-    def limits(self) -> Limits:
+    def limits(self) -> RequestLimits:
         """Return the plain value."""
-        return Limits(self.series, self.points, self.horizon, self.body)
+        return RequestLimits(self.series, self.points, self.horizon, self.body)
 
 
 class ServingConfig(_Frozen):
@@ -82,7 +82,7 @@ class ServingConfig(_Frozen):
         models: At least one; of several versions of one name the last is meant by default.
         state: Folder for what the server must remember (actuals); beside the first model if left out.
         max_loaded: Most models in memory; the least recently used goes first.
-        limits: Of requests.
+        limits: What one request may ask for.
         routes: Name of a model -> who decides between its versions, see ``serve.routing``.
         origins: Whose pages a browser may let ask, such as https://dashboard.example; none if left out.
         tokens: File of bearer tokens (hashes), see ``serve.safety``; everybody may ask if left out.

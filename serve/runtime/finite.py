@@ -9,7 +9,7 @@ import numpy as np
 
 from autots.panel import Floats, Panel
 from serve.protocol.errors import RequestError
-from serve.runtime.model import Block
+from serve.runtime.model import ForecastBlock
 from serve.runtime.read import Ready
 
 __all__ = ["checked", "overflowed"]
@@ -18,13 +18,13 @@ __all__ = ["checked", "overflowed"]
 _LARGE, _SMALL = 1e18, 1e-18
 
 
-def checked(ready: Ready, blocks: Sequence[Block], names: Sequence[str]) -> tuple[Ready, list[Block]]:
+def checked(ready: Ready, blocks: Sequence[ForecastBlock], names: Sequence[str]) -> tuple[Ready, list[ForecastBlock]]:
     """Return what can be answered, and its forecasts; the other series are among the errors.
 
     Args:
-        ready: What was forecast.
+        ready: The series that were forecast, as they were read.
         blocks: By each model, of the same series.
-        names: Of the models.
+        names: The names of the models, for messages.
     """
     assert ready.panel is not None
     if all(np.isfinite(block.mean).all() and np.isfinite(block.quantiles).all() for block in blocks):

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autots.api import Pipeline, load
-from autots.models.local import predict_local
+from autots.models.wall_clock import predict_local
 from autots.panel import Floats, Future, Panel
 from serve.protocol.errors import RequestError
-from serve.protocol.mlflow import Names
+from serve.protocol.invocations import TableReading
+from serve.protocol.mlflow import TableColumns
 from serve.protocol.request import Series, label_of
-from serve.runtime.clock import Clock
+from serve.runtime.clock import SeriesClock
 from serve.runtime.foreign import declared, foreign_pipeline
-from serve.runtime.history import History
+from serve.runtime.history import SeriesHistory
 from serve.runtime.read import Reader, Ready
 from serve.runtime.version import version_of
 from zoo.errors import ZooError
@@ -25,36 +26,36 @@ from zoo.errors import ZooError
 if TYPE_CHECKING:
     from serve.runtime.raw import RawReader
 
-__all__ = ["Block", "Served", "at_levels", "version_of"]
+__all__ = ["ForecastBlock", "Served", "at_levels", "version_of"]
 
 
 @dataclass(frozen=True)
-class Block:
+class ForecastBlock:
     """Forecasts of S series.
 
     Args:
-        mean: (S, H) points.
+        mean: (S, H) point forecasts.
         quantiles: (S, H, Q) at ``levels``.
-        levels: Q levels, ascending.
+        levels: The Q quantile levels, ascending.
     """
 
     mean: Floats
     quantiles: Floats
     levels: tuple[float, ...]
 
-    def empty(self, series: int) -> Block:
+    def empty(self, series: int) -> ForecastBlock:
         """Return as many forecasts that are no numbers."""
         shape = (series, *self.quantiles.shape[1:])
         return replace(self, mean=np.full(shape[:2], np.nan), quantiles=np.full(shape, np.nan))
 
-    def rows(self, at: slice) -> Block:
+    def rows(self, at: slice) -> ForecastBlock:
         """Return some of the series."""
         return replace(self, mean=self.mean[at], quantiles=self.quantiles[at])
 
-    def cut(self, horizon: int, levels: tuple[float, ...]) -> Block:
+    def cut(self, horizon: int, levels: tuple[float, ...]) -> ForecastBlock:
         """Return the first steps, at other levels."""
-        made = at_levels(self.quantiles[:, :horizon], self.levels, levels)
-        return Block(self.mean[:, :horizon], made, levels)
+        forecast = at_levels(self.quantiles[:, :horizon], self.levels, levels)
+        return ForecastBlock(self.mean[:, :horizon], forecast, levels)
 
 
 # Beyond it squares, and single precision, have no numbers any more.
@@ -70,19 +71,19 @@ class Served:
     """A pipeline behind the wire.
 
     Args:
-        name: Of the model.
-        version: Of this pipeline.
+        name: What requests call the model.
+        version: The version of this pipeline among others of the name.
         pipeline: It belongs to this object from now on.
-        journal: Where actuals are kept, see History.
-        gap: See History.
+        journal: Where actuals are kept, see SeriesHistory.
+        gap: Steps that a series may miss before its next actual; see SeriesHistory.
     """
 
     def __init__(
         self, name: str, version: str, pipeline: Pipeline, *, journal: Path | None = None, gap: int | None = None
     ) -> None:
         self.name, self.version, self._pipeline = name, version, pipeline
-        self.clock = Clock(pipeline.schema)
-        self.history = History(pipeline, self.clock, journal, gap=gap)
+        self.clock = SeriesClock(pipeline.schema)
+        self.history = SeriesHistory(pipeline, self.clock, journal, gap=gap)
         self._reader = Reader(pipeline.schema, pipeline.horizon, self.history, self.clock)
         self._raw: RawReader | None = None
         if pipeline.features is not None:
@@ -134,12 +135,12 @@ class Served:
         return tuple(self._members)
 
     @property
-    def names(self) -> Names:
+    def names(self) -> TableColumns:
         """The columns of the user's own table."""
         if self._raw is not None:
             return self._raw.names
         columns = self._pipeline.schema.layout.columns
-        return Names(
+        return TableColumns(
             columns.id,
             columns.time,
             columns.target,
@@ -148,6 +149,12 @@ class Served:
             tuple(columns.static),
             columns.key,
         )
+
+    @property
+    def reading(self) -> TableReading:
+        """What tables of the user's own are read by."""
+        freq = self.clock.freq
+        return TableReading(self.names, self.clock, None if freq.is_integer else freq.spacing)
 
     @property
     def covariates_by_role(self) -> dict[str, tuple[str, ...]]:
@@ -217,14 +224,14 @@ class Served:
         """
         return self._reader.row(given, where)
 
-    def forecast(self, panel: Panel, future: Future, member: str | None = None) -> Block:
+    def forecast(self, panel: Panel, future: Future, member: str | None = None) -> ForecastBlock:
         """Forecast from the end of a panel: the whole pipeline, or one member without calibration."""
         # What overflows is no number afterwards, and is told as an error of its series (see finite.py).
         with np.errstate(all="ignore"):
             if member is None:
-                return Block(*self._pipeline.forecast(panel, future), self.all_levels)
-            made = predict_local(self._members[member], panel, future, self.horizon)
-        return Block(made.mean, made.quantiles, self.all_levels)
+                return ForecastBlock(*self._pipeline.forecast(panel, future), self.all_levels)
+            own = predict_local(self._members[member], panel, future, self.horizon)
+        return ForecastBlock(own.mean, own.quantiles, self.all_levels)
 
     def bears(self, id_: str, value: float) -> bool:
         """Whether the forecasts of a series stay finite when a value follows it."""

@@ -13,23 +13,23 @@ from typing import Any
 from serve.protocol.errors import RequestError
 from serve.runtime.batcher import Batcher
 from serve.runtime.config import ModelConfig, ServingConfig
-from serve.runtime.golden import verify, warm_up
 from serve.runtime.model import Served
+from serve.runtime.verify import verify, warm_up
 from serve.runtime.version import version_of
 from zoo.errors import ArtifactError, ZooError
 
-__all__ = ["Live", "Plan", "Store"]
+__all__ = ["LoadedModel", "ModelStore", "ReloadPlan"]
 
 _log = logging.getLogger(__name__)
 _Key = tuple[str, str]
 
 
 @dataclass(eq=False)
-class Live:
+class LoadedModel:
     """A model in memory, with the queues of the requests for it and for its members."""
 
     served: Served
-    most_series: int
+    max_series: int
     observed: Callable[[Served, int, int, float], None] | None = None
     _batchers: dict[str | None, Batcher] = field(default_factory=dict)
 
@@ -40,7 +40,7 @@ class Live:
             served, told = self.served, self.observed
             found = self._batchers[member] = Batcher(
                 lambda panel, future: served.forecast(panel, future, member),
-                most_series=self.most_series,
+                max_series=self.max_series,
                 observed=None if told is None else lambda n, s, t: told(served, n, s, t),
             )
         return found
@@ -52,25 +52,25 @@ class Live:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ReloadPlan:
     """Models that are ready to take over.
 
     Args:
         config: What asked for them.
-        known: All versions.
+        known: All versions, in memory or not -> how they are served.
         default: The version that a bare name means.
-        live: Those in memory.
+        live: The versions in memory, the least recently used first.
         refused: ``name@version`` -> why it does not take over.
     """
 
     config: ServingConfig
     known: dict[_Key, ModelConfig] = field(default_factory=dict)
     default: dict[str, str] = field(default_factory=dict)
-    live: OrderedDict[_Key, Live] = field(default_factory=OrderedDict)
+    live: OrderedDict[_Key, LoadedModel] = field(default_factory=OrderedDict)
     refused: dict[str, str] = field(default_factory=dict)
 
 
-class Store:
+class ModelStore:
     """The models of a server, by name and version.
 
     A model that is replaced goes on answering the requests that have it, and is forgotten after the last.
@@ -84,8 +84,8 @@ class Store:
         self._config: ServingConfig | None = None
         self._known: dict[_Key, ModelConfig] = {}
         self._default: dict[str, str] = {}
-        self._live: OrderedDict[_Key, Live] = OrderedDict()
-        self._loading: dict[_Key, asyncio.Task[Live]] = {}
+        self._live: OrderedDict[_Key, LoadedModel] = OrderedDict()
+        self._loading: dict[_Key, asyncio.Task[LoadedModel]] = {}
         self._loader: ThreadPoolExecutor | None = None
         self.refused: dict[str, str] = {}
 
@@ -93,7 +93,7 @@ class Store:
         """Become what a configuration says; see ``plan``."""
         self.commit(self.plan(config))
 
-    def plan(self, config: ServingConfig) -> Plan:
+    def plan(self, config: ServingConfig) -> ReloadPlan:
         """Load, warm up and verify what a configuration asks for; models that stay are not touched.
 
         Nothing changes before ``commit``, so this may run in a thread beside the requests. A version that cannot be
@@ -103,7 +103,7 @@ class Store:
         Raises:
             ZooError: A model without an earlier version is refused.
         """
-        plan = Plan(config)
+        plan = ReloadPlan(config)
         for model in config.models:
             key = (model.name, model.versioned())
             try:
@@ -126,7 +126,7 @@ class Store:
                     plan.live[name, version] = self._live[name, version]
         return plan
 
-    def commit(self, plan: Plan) -> None:
+    def commit(self, plan: ReloadPlan) -> None:
         """Answer by a plan from now on; requests under way keep the models that they have."""
         self._known, self._default, self._live = plan.known, plan.default, plan.live
         self._config, self.refused = plan.config, plan.refused
@@ -139,7 +139,7 @@ class Store:
         for live in list(self._live.values()):
             live.served.import_libraries()
 
-    def _load(self, config: ServingConfig, model: ModelConfig, version: str) -> Live:
+    def _load(self, config: ServingConfig, model: ModelConfig, version: str) -> LoadedModel:
         if model.digest is not None and version_of(model.source) != model.digest:
             raise ArtifactError(
                 f"{model.name} must be the version {model.digest} that was asked for, but {model.source} holds another",
@@ -148,10 +148,10 @@ class Store:
         served = Served.load(
             model.name, model.source, version=version, journal=config.journal(model), gap=config.limits.gap
         )
-        served.history.refresh()
+        served.history.open()
         warm_up(served)
         verify(served)
-        return Live(served, model.max_batch, self._observed)
+        return LoadedModel(served, model.max_batch, self._observed)
 
     @property
     def ready(self) -> bool:
@@ -192,14 +192,25 @@ class Store:
             raise RequestError(f"the model must be deployed, but {text!r} is not", f"deployed: {have}", "model", 404)
         return name, version or self._default[name]
 
-    def loaded(self, key: _Key) -> Live | None:
+    def loaded(self, key: _Key) -> LoadedModel | None:
         """Return a model if it is in memory, which is the usual case."""
         found = self._live.get(key)
         if found is not None:
             self._live.move_to_end(key)
         return found
 
-    async def get(self, key: _Key) -> Live:
+    def by_text(self) -> dict[str | None, Served]:
+        """Return the models in memory by all that requests may call them: ``name``, ``name@version``, None."""
+        found: dict[str | None, Served] = {}
+        for (name, version), loaded in self._live.items():
+            found[f"{name}@{version}"] = loaded.served
+            if self._default.get(name) == version:
+                found[name] = loaded.served
+        if self._default and self.default in found:
+            found[None] = found[self.default]
+        return found
+
+    async def get(self, key: _Key) -> LoadedModel:
         """Return a model, loaded in a thread if need be; the least recently used one makes room.
 
         Raises:
@@ -215,7 +226,7 @@ class Store:
         # One client that goes away must not stop the loading for the others.
         return await asyncio.shield(task)
 
-    async def _bring(self, key: _Key) -> Live:
+    async def _bring(self, key: _Key) -> LoadedModel:
         config, model = self._config, self._known[key]
         assert config is not None
         if self._loader is None:
@@ -264,6 +275,6 @@ class Store:
         }
 
     @property
-    def live(self) -> Mapping[_Key, Live]:
+    def live(self) -> Mapping[_Key, LoadedModel]:
         """What is in memory."""
         return self._live

@@ -16,7 +16,7 @@ from serve.safety.tokens import Bucket, Token, recognise
 from zoo.clock import Clock, SystemClock
 from zoo.errors import ConfigError
 
-__all__ = ["App", "Guard", "Limits"]
+__all__ = ["App", "Guard", "ServerLimits"]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -31,7 +31,7 @@ _PATIENT = 0.02
 
 
 @dataclass(frozen=True)
-class Limits:
+class ServerLimits:
     """What one server bears.
 
     Args:
@@ -39,7 +39,7 @@ class Limits:
         bodies: Path -> bytes, where fewer are allowed.
         receive: Seconds in which the whole body must have come: a slow-loris gets no more.
         answer: Seconds for the answer; ``X-Request-Timeout-Ms`` may ask for less, never for more.
-        running: Requests at once.
+        running: Requests that are answered at once, at most.
         waiting: Requests that wait for their turn; the next one is told to come back.
         hold: Seconds, give or take half, before a request that may not even wait is told so: those that came together
             shall not come back together.
@@ -88,10 +88,10 @@ class Guard:
     that goes away cancels its request, so nobody works for nobody.
 
     Args:
-        app: The application.
-        limits: See ``Limits``.
+        app: The ASGI application behind the guard.
+        limits: What the server bears; the defaults if left out.
         tokens: Who may ask; None for everybody (bind to localhost then), an empty tuple for nobody.
-        clock: Of the rates.
+        clock: What the tokens' rates are measured by; the system's by default.
         echo_id: Whether to write ``X-Request-Id`` into answers; Ray Serve does it itself.
         signature: A header of every answer, refusals included.
         before: Called before a token is looked for; it may ``change`` who has one.
@@ -101,7 +101,7 @@ class Guard:
         self,
         app: App,
         *,
-        limits: Limits | None = None,
+        limits: ServerLimits | None = None,
         tokens: tuple[Token, ...] | None = None,
         clock: Clock | None = None,
         echo_id: bool = True,
@@ -110,8 +110,8 @@ class Guard:
     ) -> None:
         self._echo_id, self._before = echo_id, before
         self._signature = [] if signature is None else [signature]
-        self._app, self._clock, self.limits = app, clock or SystemClock(), limits or Limits()
-        self._tokens: tuple[Token, ...] | None = None
+        self._app, self._clock, self.limits = app, clock or SystemClock(), limits or ServerLimits()
+        self.tokens: tuple[Token, ...] | None = None
         self._buckets: dict[str, Bucket] = {}
         self._free = self.limits.running
         self.change(limits=self.limits, tokens=tokens)
@@ -119,11 +119,11 @@ class Guard:
         self._held = 0
         self._pace = 0.05  # seconds that a request takes, a moving mean
 
-    def change(self, *, limits: Limits, tokens: tuple[Token, ...] | None) -> None:
+    def change(self, *, limits: ServerLimits, tokens: tuple[Token, ...] | None) -> None:
         """Go on with other limits and tokens; requests under way keep theirs."""
         self._free += limits.running - self.limits.running
-        before = {token.sha256: token for token in self._tokens or ()}
-        self.limits, self._tokens = limits, tokens
+        before = {token.sha256: token for token in self.tokens or ()}
+        self.limits, self.tokens = limits, tokens
         # A token keeps its bucket while its rate is the same.
         self._buckets = {
             t.sha256: self._buckets[t.sha256] if before.get(t.sha256) == t else Bucket(rate=t.rate, burst=t.burst)
@@ -212,19 +212,13 @@ class Guard:
         finally:
             leave()
 
-    def name_of(self, authorization: str) -> str:
-        """Return the name of the token in a header; empty if nobody needs one."""
-        kind, _, text = authorization.partition(" ")
-        token = recognise(text.strip(), self._tokens or ()) if kind.lower() == "bearer" else None
-        return "" if token is None else token.name
-
     def _admit(self, headers: dict[bytes, bytes]) -> None:
         if self._before is not None:
             self._before()
-        if self._tokens is None:
+        if self.tokens is None:
             return
         kind, _, text = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        token = recognise(text.strip(), self._tokens) if kind.lower() == "bearer" else None
+        token = recognise(text.strip(), self.tokens) if kind.lower() == "bearer" else None
         if token is None:
             challenge = {"www-authenticate": "Bearer"}
             raise _Refusal(401, "a request must have a valid bearer token", "Authorization: Bearer TOKEN", challenge)

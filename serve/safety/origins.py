@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.middleware.cors import CORSMiddleware
 
-__all__ = ["Origins"]
+__all__ = ["AllowedOrigins"]
 
 _HEADERS = (
     "authorization", "content-type", "content-encoding", "x-request-id", "x-request-timeout-ms", "x-routing-key",
@@ -18,11 +18,11 @@ Message = MutableMapping[str, Any]
 App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
 
 
-class Origins:
+class AllowedOrigins:
     """ASGI middleware outside of the guard: a browser asks first (``OPTIONS``), and without a token.
 
     Args:
-        app: What answers.
+        app: The ASGI application that answers.
         origins: Whose pages may ask, as ``ServingConfig`` has checked them; none by default. Cookies are never allowed:
             tokens go in a header.
     """

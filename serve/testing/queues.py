@@ -23,8 +23,8 @@ from serve.queue import (
     OutputQueue,
     QueueFullError,
     QueueOptions,
-    Record,
-    Worker,
+    QueueRecord,
+    QueueWorker,
     WorkerOptions,
 )
 from zoo.errors import DataError
@@ -46,7 +46,7 @@ class QueueConformance(ABC):
 
     def drained(self, queue: Backend, forecast: Any = double, *, steps: int = 20) -> int:
         """Let one worker do what is there; return how many requests were answered."""
-        worker = Worker(queue, forecast, WorkerOptions(wait=0.05))
+        worker = QueueWorker(queue, forecast, WorkerOptions(wait=0.05))
         return sum(worker.step() for _ in range(steps) if queue.waiting())
 
     def test_what_goes_in_comes_out_under_its_name(self) -> None:
@@ -69,12 +69,12 @@ class QueueConformance(ABC):
     def test_a_name_is_worked_on_once(self) -> None:
         """Before, while and after it is worked on, also within one batch."""
         queue = self.make(QueueOptions())
-        assert queue.put([Record("a", b'{"x":1}'), Record("a", b'{"x":1}')]) == 1
-        assert queue.put([Record("a", b'{"x":9}'), Record("b", b'{"x":2}')]) == 1
+        assert queue.put([QueueRecord("a", b'{"x":1}'), QueueRecord("a", b'{"x":1}')]) == 1
+        assert queue.put([QueueRecord("a", b'{"x":9}'), QueueRecord("b", b'{"x":2}')]) == 1
         taken = queue.take("w", 10, 0.05)
-        assert queue.put([Record("a", b'{"x":1}')]) == 0
+        assert queue.put([QueueRecord("a", b'{"x":1}')]) == 0
         queue.done([(task, b'{"y":1}') for task in taken])
-        assert queue.put([Record("a", b'{"x":1}')]) == 0
+        assert queue.put([QueueRecord("a", b'{"x":1}')]) == 0
         assert OutputQueue(queue).query("a") == {"y": 1}
         assert queue.waiting() == 0
 
@@ -139,7 +139,7 @@ class QueueConformance(ABC):
             end = time.monotonic() + 20
             while queue.waiting() and time.monotonic() < end:
                 with contextlib.suppress(KeyboardInterrupt):
-                    Worker(queue, dies, WorkerOptions(wait=0.01)).step()
+                    QueueWorker(queue, dies, WorkerOptions(wait=0.01)).step()
                 time.sleep(0.02)
             out = OutputQueue(queue)
             answers = [out.query(f"{attempts}-{i}") for i in range(6)]
@@ -151,7 +151,7 @@ class QueueConformance(ABC):
         """What is no request is told so; nobody dies of it."""
         queue = self.make(QueueOptions())
         bodies = [b"", b"\xff\xfe", b"\x00", b"[" * 100_000, b"[]", b"7", b"9" * 5000, b'{"x":', b'"\\ud800"', b"null"]
-        queue.put([Record(f"odd {i}", body) for i, body in enumerate(bodies)] + [Record("good", b'{"x":1}')])
+        queue.put([QueueRecord(f"odd {i}", body) for i, body in enumerate(bodies)] + [QueueRecord("good", b'{"x":1}')])
         assert self.drained(queue) == len(bodies) + 1
         out = OutputQueue(queue).dequeue()
         assert out.pop("good") == {"y": 2}
@@ -183,7 +183,7 @@ class QueueConformance(ABC):
             return [DataError("x must be even", "double it") if r["x"] % 2 else r for r in requests]
 
         InputQueue(queue).enqueue_many([{"x": i} for i in (2, 3, 13)], ids=["even", "odd", "bug"])
-        queue.put([Record("torn", b'{"x":')])
+        queue.put([QueueRecord("torn", b'{"x":')])
         for _ in range(3):
             self.drained(queue, forecast, steps=1)
             time.sleep(0.1)
@@ -217,7 +217,7 @@ class QueueConformance(ABC):
             return double(requests)
 
         stop = threading.Event()
-        workers = [Worker(queue, forecast, WorkerOptions(batch=10, wait=0.05)) for _ in range(3)]
+        workers = [QueueWorker(queue, forecast, WorkerOptions(batch=10, wait=0.05)) for _ in range(3)]
         threads = [threading.Thread(target=worker.run, args=[stop]) for worker in workers]
         for thread in threads:
             thread.start()

@@ -14,14 +14,14 @@ import random
 from abc import ABC, abstractmethod
 from collections import Counter
 
-from serve.routing import AnyRouter, Outcome, Request, RoutingTable
+from serve.routing import AnyRouter, RoutingOutcome, RoutingRequest, RoutingTable
 
 __all__ = ["RouterConformance", "requests", "within_binomial"]
 
 
-def requests(count: int, *, name: str = "demand", first: int = 0) -> list[Request]:
+def requests(count: int, *, name: str = "demand", first: int = 0) -> list[RoutingRequest]:
     """Return requests of different ids and keys."""
-    return [Request(f"r{i}", f"series {i}", name) for i in range(first, first + count)]
+    return [RoutingRequest(f"r{i}", f"series {i}", name) for i in range(first, first + count)]
 
 
 def within_binomial(hits: int, trials: int, share: float) -> bool:
@@ -36,23 +36,23 @@ class RouterConformance(ABC):
     def make(self) -> AnyRouter:
         """Return a new router."""
 
-    def outcomes(self, router: AnyRouter, count: int = 200, seed: int = 0) -> list[Outcome]:
+    def outcomes(self, router: AnyRouter, count: int = 200, seed: int = 0) -> list[RoutingOutcome]:
         """Return outcomes of its models, of models it does not know, and incomplete ones, in a random order."""
         chance = random.Random(seed)  # noqa: S311  # no secret
-        made = []
+        found = []
         for _ in range(count):
             model = chance.choice([*router.models, "stranger@1"])
-            made.append(
+            found.append(
                 chance.choice(
                     [
-                        Outcome(model, failed=chance.random() < 0.02, latency_ms=chance.expovariate(0.5)),
-                        Outcome(model, loss=chance.expovariate(1.0), missed=chance.random() < 0.2),
-                        Outcome(model, loss=float("nan")),
-                        Outcome(model),
+                        RoutingOutcome(model, failed=chance.random() < 0.02, latency_ms=chance.expovariate(0.5)),
+                        RoutingOutcome(model, loss=chance.expovariate(1.0), missed=chance.random() < 0.2),
+                        RoutingOutcome(model, loss=float("nan")),
+                        RoutingOutcome(model),
                     ]
                 )
             )
-        return made
+        return found
 
     def after(self, router: AnyRouter, count: int = 200, seed: int = 0) -> AnyRouter:
         """Return the router after a number of outcomes."""
@@ -86,7 +86,7 @@ class RouterConformance(ABC):
     def test_a_strangers_outcome_changes_nothing(self) -> None:
         """A model that was removed may still have forecasts on their way."""
         router = self.after(self.make(), 20)
-        assert router.learn(Outcome("stranger@1", loss=1.0, failed=True)) == router
+        assert router.learn(RoutingOutcome("stranger@1", loss=1.0, failed=True)) == router
 
     def test_learning_goes_on_where_it_was_written_down(self) -> None:
         """Dump, load, continue = continue."""

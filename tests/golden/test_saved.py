@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from autots import load
-from serve.front import FrontApp
+from serve.app import ServingApp
 from serve.runtime.config import ServingConfig
 from serve.testing.caller import Caller
 from zoo.features.artifact import load as load_features
@@ -64,13 +64,13 @@ def test_an_endpoint_has_its_actuals_and_what_its_routes_learned(saved):
     models = [{"name": "hours", "version": v, "path": str(saved / p)} for v, p in (("a", "pipeline"), ("b", "naive"))]
     routes = {"hours": {"kind": "thompson", "arms": ["hours@a", "hours@b"]}}
     config = {"models": models, "routes": routes, "state": str(saved / "state")}
-    call = Caller(FrontApp(ServingConfig.model_validate(config)))
+    call = Caller(ServingApp(ServingConfig.model_validate(config)))
     answer = call.forecast(series=[{"id": "H0"}, {"id": "H1"}], model="hours@b")["forecasts"]
     written = json.loads((saved / "served.json").read_text())
     for now, then in zip(answer, written, strict=True):
         assert now["time"] == then["time"]
         np.testing.assert_allclose(now["mean"], then["mean"], rtol=1e-9)
     app = call.app
-    assert isinstance(app, FrontApp)
+    assert isinstance(app, ServingApp)
     route = app.routing.table.to_dict()["routes"]["hours"]
     assert {"hours@a", "hours@b"} == set(route["records"]), route

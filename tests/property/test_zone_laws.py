@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from autots.models.base import Context, Task
 from autots.models.catalog import create
-from autots.models.local import fit_local, predict_local
+from autots.models.wall_clock import fit_local, predict_local
 from autots.panel import Future
 from autots.panel.local import LocalView, local_panel
-from autots.panel.zones import changes_of
 from autots.reading import Schema, read_panel
+from zoo.series.zones import changes_of
 
 ZONES = (
     "Europe/Berlin",

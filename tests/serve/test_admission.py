@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 
 from autots.panel import Future, Panel
-from serve.admission import AdmissionError, Policy, Report, Verdict, admit
+from serve.admission import AdmissionError, AdmissionReport, CheckResult, Policy, admit
 from serve.admission.child import play
 from serve.admission.pipelines import checks
-from serve.runtime.model import Block, Served
+from serve.runtime.model import ForecastBlock, Served
 from serve.testing.pipelines import fitted
 from zoo.errors import ArtifactError, ConfigError
 
@@ -187,7 +187,7 @@ def test_the_latency_is_that_of_a_known_series(table: pd.DataFrame, tmp_path: Pa
     asked: list[str] = []
     forecast = Served.forecast
 
-    def noted(self: Served, panel: Panel, future: Future, member: str | None = None) -> Block:
+    def noted(self: Served, panel: Panel, future: Future, member: str | None = None) -> ForecastBlock:
         asked.extend(map(str, panel.ids))
         return forecast(self, panel, future, member)
 
@@ -222,5 +222,5 @@ def test_what_is_not_there_or_cannot_be_is_an_error():
     with pytest.raises(ConfigError):
         Policy(seconds=0)
     with pytest.raises(AdmissionError, match="'process'"):
-        Report("x", ()).check()
-    assert not Report("x", (Verdict("size", False, ""),)).admitted
+        AdmissionReport("x", ()).check()
+    assert not AdmissionReport("x", (CheckResult("size", False, ""),)).admitted

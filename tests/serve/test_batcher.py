@@ -10,8 +10,8 @@ import pytest
 
 from autots.panel import Frequency, Future, Panel
 from serve.runtime import batcher as room
-from serve.runtime.batcher import Batcher, Forecasts
-from serve.runtime.model import Block
+from serve.runtime.batcher import Batcher, BatchForecaster
+from serve.runtime.model import ForecastBlock
 from zoo.errors import ModelError
 
 
@@ -22,15 +22,15 @@ def _panel(series: int = 1) -> Panel:
                  Frequency.parse("D"))  # fmt: skip
 
 
-def _model(seconds: float) -> Forecasts:
+def _model(seconds: float) -> BatchForecaster:
     """A model that holds the processor for so long, and says the last value."""
 
-    def forecast(panel: Panel, future: Future) -> Block:
+    def forecast(panel: Panel, future: Future) -> ForecastBlock:
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
             pass
         last = panel.y[panel.indptr[1:] - 1][:, None]
-        return Block(last, last[..., None], (0.5,))
+        return ForecastBlock(last, last[..., None], (0.5,))
 
     return forecast
 
@@ -64,20 +64,20 @@ def test_clients_of_a_dear_model_are_forecast_together(seconds: float) -> None:
 
 def test_a_lone_client_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    wait = room._Company.wait
+    wait = room._ArrivalWait.wait
 
-    def heard(self: room._Company, requests: int, dear: float, arrived: float, now: float) -> float:
+    def heard(self: room._ArrivalWait, requests: int, dear: float, arrived: float, now: float) -> float:
         waits.append(wait(self, requests, dear, arrived, now))
         return waits[-1]
 
-    monkeypatch.setattr(room._Company, "wait", heard)
+    monkeypatch.setattr(room._ArrivalWait, "wait", heard)
     sizes = _served(0.01, clients=1, times=20)
     assert sizes == [1] * 20
     assert not any(waits)
 
 
 def test_waits_that_bring_nobody_grow_rare() -> None:
-    company = room._Company()
+    company = room._ArrivalWait()
     waits = 0
     for _ in range(300):
         company.expect(5)
@@ -94,7 +94,7 @@ def test_waits_that_bring_nobody_grow_rare() -> None:
 
 
 def test_a_wait_ends_in_any_case() -> None:
-    company, now, requests = room._Company(), 0.0, 1
+    company, now, requests = room._ArrivalWait(), 0.0, 1
     company.expect(1000)
     while (pause := company.wait(requests, 0.02, arrived=now, now=now)) > 0:
         now, requests = now + min(pause, 0.001), requests + 1  # somebody comes every millisecond
@@ -102,7 +102,7 @@ def test_a_wait_ends_in_any_case() -> None:
 
 
 def test_the_cost_of_a_batch_is_a_line_through_those_measured() -> None:
-    cost, rng = room._Cost(), np.random.default_rng(0)
+    cost, rng = room._CostLine(), np.random.default_rng(0)
     for n in rng.integers(1, 30, 200):
         cost.learn(int(n), 0.016 + 0.0004 * n)
     assert cost(1) == pytest.approx(0.0164, rel=0.02)
@@ -114,7 +114,7 @@ def test_the_cost_of_a_batch_is_a_line_through_those_measured() -> None:
 
 def test_a_large_request_does_not_hold_the_loop_up() -> None:
     """Found by thought: after requests of one size only, every one of them went inline."""
-    cost = room._Cost()
+    cost = room._CostLine()
     for _ in range(20):
         cost.learn(10_000, 1.0)
     assert cost(10_000) > 0.5
@@ -122,32 +122,32 @@ def test_a_large_request_does_not_hold_the_loop_up() -> None:
 
 
 def test_a_request_that_fails_spoils_no_other() -> None:
-    def forecast(panel: Panel, future: Future) -> Block:
+    def forecast(panel: Panel, future: Future) -> ForecastBlock:
         if (panel.y < 0).any():
             raise ModelError("no negative values, but got one")
         return _model(0)(panel, future)
 
-    async def both() -> list[Block | BaseException]:
+    async def both() -> list[ForecastBlock | BaseException]:
         batcher, bad = Batcher(forecast), _panel()
         bad.y[0] = -1
         asked = [batcher.submit(one, Future()) for one in (_panel(), bad)]
         return await asyncio.gather(*asked, return_exceptions=True)
 
     good, failed = asyncio.run(both())
-    assert isinstance(good, Block) and good.mean.tolist() == [[1.0]]
+    assert isinstance(good, ForecastBlock) and good.mean.tolist() == [[1.0]]
     assert isinstance(failed, ModelError)
 
 
 def test_no_batch_is_larger_than_allowed_and_a_deadline_is_kept() -> None:
     sizes: list[int] = []
-    batcher = Batcher(_model(0.001), most_series=4, observed=lambda requests, series, took: sizes.append(series))
+    batcher = Batcher(_model(0.001), max_series=4, observed=lambda requests, series, took: sizes.append(series))
 
-    async def ask() -> list[Block | BaseException]:
+    async def ask() -> list[ForecastBlock | BaseException]:
         past = asyncio.get_running_loop().time() - 1
         asked = [batcher.submit(_panel(n), Future()) for n in (1, 2, 3, 9, 1)]
         return await asyncio.gather(*asked, batcher.submit(_panel(), Future(), deadline=past), return_exceptions=True)
 
     *made, late = asyncio.run(ask())
     assert sizes == [3, 3, 9, 1]
-    assert [one.mean.shape[0] for one in made if isinstance(one, Block)] == [1, 2, 3, 9, 1]
+    assert [one.mean.shape[0] for one in made if isinstance(one, ForecastBlock)] == [1, 2, 3, 9, 1]
     assert getattr(late, "status", None) == 504

@@ -13,9 +13,9 @@ import torch
 from serve.admission.process import admit
 from serve.app import ServingApp
 from serve.runtime.config import ServingConfig
-from serve.runtime.declarations import TorchDeclaration
-from serve.runtime.eager import CODE, write_weights
 from serve.runtime.foreign import declared, foreign_pipeline, pack
+from serve.runtime.manifest import TorchDeclaration
+from serve.runtime.torch_model import CODE, write_weights
 from serve.testing.caller import Caller
 from serve.testing.networks import Recurrent, trained
 from zoo.errors import ArtifactError, ConfigError, ModelError

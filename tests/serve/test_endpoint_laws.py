@@ -30,10 +30,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from serve.app import ServingApp
 from serve.commands import processes
-from serve.deployments.keeping import kept, pinned
-from serve.deployments.watching import Own
-from serve.front import FrontApp
+from serve.deployments.copies import kept, pinned
+from serve.deployments.middleware import Own
 from serve.identity import ASKED, HEADER, Identity
 from serve.runtime.config import ServingConfig
 from serve.runtime.version import version_of
@@ -210,7 +210,7 @@ class Inside:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._crew: dict[str, list[FrontApp]] = {}
+        self._crew: dict[str, list[ServingApp]] = {}
         self._config: dict[str, ServingConfig] = {}
         self._who: dict[str, Identity] = {}
         self._turn = 0
@@ -223,7 +223,7 @@ class Inside:
             made = kept(pinned(config), folder / "copies")
             if name not in self._crew:
                 self._who[name] = Identity.new(name, f"{name}-{time.monotonic_ns()}")
-                self._crew[name] = [FrontApp(made, identity=self._who[name]) for _ in range(2)]
+                self._crew[name] = [ServingApp(made, identity=self._who[name]) for _ in range(2)]
             for one in self._crew[name]:
                 one.reload(made)
                 assert not one.store.refused
@@ -255,7 +255,7 @@ class Inside:
     def kill(self, name: str) -> None:
         os.environ["ZOO_SERVE_DIR"] = str(self._root / name)
         try:
-            self._crew[name][0] = FrontApp(self._config[name], identity=self._who[name])
+            self._crew[name][0] = ServingApp(self._config[name], identity=self._who[name])
         finally:
             del os.environ["ZOO_SERVE_DIR"]
 
@@ -283,7 +283,7 @@ def fits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def test_two_endpoints_stay_themselves_inside_a_process(fits: dict[str, Path], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("serve.safety.watch._LOOK", 0.0)
+    monkeypatch.setattr("serve.safety.token_file._LOOK", 0.0)
     kind = type("Inner", (Machine,), {"world": Inside, "fits": fits})
     quick = settings(max_examples=12, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck))
     _run(kind, quick)

@@ -15,12 +15,12 @@ from typing import Any
 import httpx
 import pytest
 
+from serve.app import ServingApp
 from serve.deployments import environment, haproxy, ports
+from serve.deployments.copies import kept, pinned, swept
 from serve.deployments.haproxy import Bounds, guarded
 from serve.deployments.ingress import Ingress
-from serve.deployments.keeping import kept, pinned, swept
-from serve.deployments.watching import Own
-from serve.front import FrontApp
+from serve.deployments.middleware import Own
 from serve.identity import ASKED, HEADER, Identity
 from serve.runtime.config import ServingConfig
 from serve.safety import Guard, TokenFile, issue, write_tokens
@@ -212,7 +212,7 @@ def says(status: int, body: bytes) -> Any:
 
 
 def test_a_request_for_another_endpoint_is_not_answered():
-    own = Own(FrontApp(identity=Identity("a", "aaa")).asgi, "aaa")
+    own = Own(ServingApp(identity=Identity("a", "aaa")).asgi, "aaa")
     assert answered(own).headers[HEADER] == "a/aaa"
     assert answered(own, x_zoo_instance="aaa").headers[HEADER] == "a/aaa"
     other = answered(own, x_zoo_instance="bbb")
@@ -225,7 +225,7 @@ def test_rays_404_is_a_503_and_an_applications_stays_one():
     told = answered(Own(says(404, lost), "aaa"))
     assert (told.status_code, told.headers["retry-after"], HEADER in told.headers) == (503, "1", False)
     assert told.json()["error"]
-    assert answered(Own(FrontApp(identity=Identity("a", "aaa")).asgi, "aaa"), "/nowhere").status_code == 404
+    assert answered(Own(ServingApp(identity=Identity("a", "aaa")).asgi, "aaa"), "/nowhere").status_code == 404
     # Other applications of the cluster pass its proxy, too.
     for status in (200, 404):
         other = answered(Own(says(status, b"theirs"), "aaa"))
@@ -241,7 +241,7 @@ def test_where_nobody_can_listen_the_reason_is_told():
 def test_an_endpoint_says_who_it_is_and_to_its_owner_what_it_serves(pipeline: Any, tmp_path: Path):
     text, token = issue("owner")
     config = pinned(configuration(pipeline.save(tmp_path / "hours")))
-    app = FrontApp(config, identity=Identity.new("mine", "aaa", token.sha256)).asgi
+    app = ServingApp(config, identity=Identity.new("mine", "aaa", token.sha256)).asgi
     told = answered(app, "/v1/endpoint").json()
     assert (told["name"], told["instance"], told["ready"]) == ("mine", "aaa", True)
     assert set(told) == {"name", "instance", "started", "ready"}
@@ -318,22 +318,22 @@ def test_one_that_starts_beside_a_broken_file_goes_on_with_what_was_read_last(tm
 def test_an_empty_list_of_tokens_lets_nobody_in(pipeline: Any, tmp_path: Path):
     write_tokens(tmp_path / "tokens.json", [])
     config = configuration(pipeline.save(tmp_path / "hours"), tokens=str(tmp_path / "tokens.json"))
-    app = FrontApp(config).asgi
+    app = ServingApp(config).asgi
     assert answered(app).status_code == 401
-    assert answered(Guard(FrontApp(), tokens=None)).status_code == 200
-    assert answered(Guard(FrontApp(), tokens=())).status_code == 401
+    assert answered(Guard(ServingApp().api, tokens=None)).status_code == 200
+    assert answered(Guard(ServingApp().api, tokens=())).status_code == 401
 
 
 def test_a_revoked_token_is_refused_and_the_owners_is_not(
     pipeline: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("serve.safety.watch._LOOK", 0.0)
+    monkeypatch.setattr("serve.safety.token_file._LOOK", 0.0)
     monkeypatch.delenv("ZOO_SERVE_DIR", raising=False)
     path = tmp_path / "tokens.json"
     (stolen, old), (fresh, new), (mine, owner) = issue("stolen"), issue("fresh"), issue("owner")
     write_tokens(path, [old])
     config = configuration(pipeline.save(tmp_path / "hours"), tokens=str(path))
-    front = FrontApp(config, identity=Identity("a", "b", "c", owner.sha256))
+    front = ServingApp(config, identity=Identity("a", "b", "c", owner.sha256))
 
     def codes() -> list[int]:
         return [answered(front.asgi, authorization=f"Bearer {text}").status_code for text in (stolen, fresh, mine)]
@@ -362,7 +362,7 @@ def configuration(path: Any, **options: Any) -> ServingConfig:
 
 def test_another_fit_at_the_same_path_is_another_version(pipeline: Any, table: Any, tmp_path: Path):
     path = pipeline.save(tmp_path / "hours")
-    front = FrontApp(pinned(configuration(path)))
+    front = ServingApp(pinned(configuration(path)))
     first = front.store.current("hours")
     fitted(table, families=("seasonal_naive",)).save(tmp_path / "next")
     path.rename(tmp_path / "old")
@@ -388,11 +388,11 @@ def test_a_copy_outlives_what_is_done_to_the_path(pipeline: Any, table: Any, tmp
     for file in path.glob("*"):
         if file.is_file():
             file.write_bytes(b"overwritten in place")
-    front = FrontApp(config)  # a replica that is started now
+    front = ServingApp(config)  # a replica that is started now
     assert front.store.current("hours") == meant.models[0].digest
     assert kept(meant, folder) == config, "copied once"
     with pytest.raises(ArtifactError, match="asked for"):
-        FrontApp(meant.model_copy(update={"state": None}))
+        ServingApp(meant.model_copy(update={"state": None}))
     with pytest.raises(ArtifactError, match="must hold the version"):
         pinned(meant)
     swept(config, folder)
@@ -407,7 +407,7 @@ def test_a_configuration_that_cannot_be_served_is_refused_and_the_replica_goes_o
     path = pipeline.save(tmp_path / "hours")
     good = configuration(path).model_dump(mode="json")
     ingress = object.__new__(Ingress.func_or_class)
-    ingress._app, ingress._turn, ingress._settled = FrontApp(), asyncio.Lock(), True
+    ingress._app, ingress._turn, ingress._settled = ServingApp(), asyncio.Lock(), True
     monkeypatch.setattr("serve.deployments.ingress._LATER", 3600.0)
     with pytest.raises(Exception, match="JSON list"):
         asyncio.run(ingress.reconfigure({**good, "tokens": str(tmp_path / "nowhere.json")}))

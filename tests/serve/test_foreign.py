@@ -19,8 +19,8 @@ from serve.app import ServingApp
 from serve.commands.serve import serve as command
 from serve.deployments.deploy import Endpoint, admitted, configured
 from serve.runtime.config import ServingConfig
-from serve.runtime.declarations import Declaration
 from serve.runtime.foreign import declared, foreign_pipeline, pack
+from serve.runtime.manifest import Declaration
 from serve.runtime.model import version_of
 from serve.testing.caller import Caller
 from zoo.cluster import Session

@@ -11,7 +11,8 @@ import httpx
 import pandas as pd
 import pytest
 
-from serve.front import FrontApp, check_routes
+from serve.app import ServingApp
+from serve.engines import check_routes
 from serve.page import FILES
 from serve.runtime.config import ServingConfig
 from serve.safety import issue, write_tokens
@@ -35,7 +36,7 @@ def make(versions: dict[str, str], tmp_path: Path) -> Make:
     def made(routes: dict[str, Any], **options: Any) -> Caller:
         models = [{"name": "hours", "version": name, "path": path} for name, path in versions.items()]
         config = {"models": models, "routes": routes, "state": str(tmp_path / "state"), **options}
-        return Caller(FrontApp(ServingConfig.model_validate(config)))
+        return Caller(ServingApp(ServingConfig.model_validate(config)))
 
     return made
 
@@ -43,8 +44,8 @@ def make(versions: dict[str, str], tmp_path: Path) -> Make:
 def settled(call: Caller) -> dict[str, Any]:
     """Return the router of ``hours`` once what it was told is learned."""
     app = call.app
-    assert isinstance(app, FrontApp)
-    app._learner.submit(lambda: None).result(10)
+    assert isinstance(app, ServingApp)
+    asyncio.run(app.engine.settled())
     found: dict[str, Any] = app.routing.table.to_dict()["routes"]["hours"]
     return found
 
@@ -113,8 +114,8 @@ def test_a_shadow_answers_beside_and_is_never_returned(make: Make):
     async def asked() -> set[str]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(call.app.api), base_url="http://x") as client:
             got = [await client.request(m, p, **o) for m, p, o in calls]
-            assert isinstance(call.app, FrontApp)
-            await asyncio.gather(*call.app._shadows)
+            assert isinstance(call.app, ServingApp)
+            await call.app.engine.settled()
             return {response.json()["model_version"] for response in got}
 
     assert asyncio.run(asked()) == {"good"}
@@ -150,7 +151,7 @@ def test_with_tokens_only_the_page_and_health_are_open(make: Make, tmp_path: Pat
     text, token = issue("me")
     write_tokens(tmp_path / "tokens.json", [token])
     app = make({}, tokens=str(tmp_path / "tokens.json")).app
-    assert isinstance(app, FrontApp)
+    assert isinstance(app, ServingApp)
 
     async def codes() -> list[int]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app.asgi), base_url="http://x") as client:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from serve.front import FrontApp
+from serve.app import ServingApp
 from serve.protocol.arrow import CONTENT_TYPE as ARROW
 from serve.runtime.config import ServingConfig
 from serve.testing.caller import Caller, served
@@ -54,7 +54,7 @@ def daily(tmp_path_factory):
     models = [
         {"name": name, "path": str(p.save(folder / name))} for name, p in {"daily": plain, "priced": priced}.items()
     ]
-    return Caller(FrontApp(ServingConfig.model_validate({"models": models, "state": str(folder / "state")})))
+    return Caller(ServingApp(ServingConfig.model_validate({"models": models, "state": str(folder / "state")})))
 
 
 @pytest.mark.parametrize("shape", [[2], [2, 1], [1, 2], [2, 1, 1]])

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import serve.client.http as wire
+import serve.client.calls as wire
+from serve.app import ServingApp
 from serve.client import Client
-from serve.front import FrontApp
 from serve.runtime.config import ServingConfig
 from serve.testing.pipelines import fitted
 from zoo.errors import ZooError
@@ -60,7 +60,7 @@ def apps(tmp_path_factory):
         family = "trees_direct" if name == "kinds" else "seasonal_naive"
         made[name] = str(fitted(table, families=(family,), horizon=3).save(folder / name))
     return {
-        name: FrontApp(
+        name: ServingApp(
             ServingConfig.model_validate({"models": [{"name": name, "path": path}], "state": str(folder / f"{name}.s")})
         ).asgi
         for name, path in made.items()
@@ -68,7 +68,7 @@ def apps(tmp_path_factory):
 
 
 def asked(app, frame: pd.DataFrame, many: bool, monkeypatch, **options: Any) -> Any:
-    monkeypatch.setattr(wire, "_MANY_ROWS", 1 if many else 10**9)
+    monkeypatch.setattr(wire, "_ARROW_ROWS", 1 if many else 10**9)
     with Client("http://test", transport=InProcess(app)) as client:
         try:
             return client.forecast(frame, 2, **options)

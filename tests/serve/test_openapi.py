@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serve.front import FrontApp
+from serve.app import ServingApp
 from serve.runtime.config import ServingConfig
 
 
@@ -19,7 +19,7 @@ def test_no_request_that_the_schema_allows_or_forbids_is_a_bug(pipeline, tmp_pat
 
     path = str(pipeline.save(tmp_path / "hours"))
     config = {"models": [{"name": "hours", "path": path}], "state": str(tmp_path / "state")}
-    app = FrontApp(ServingConfig.model_validate(config))
+    app = ServingApp(ServingConfig.model_validate(config))
     schema = schemathesis.openapi.from_asgi("/openapi.json", app.asgi)
     asked: dict[str, int] = {}
 

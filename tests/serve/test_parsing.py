@@ -17,36 +17,36 @@ import httpx
 import numpy as np
 import pytest
 
-from serve.front import FrontApp
-from serve.parsing import Elsewhere
+from serve.app import ServingApp
+from serve.parsing import BodyParser
 from serve.protocol.errors import RequestError
-from serve.protocol.request import Limits, parse_forecast
+from serve.protocol.request import RequestLimits, parse_forecast
 from serve.runtime.config import ServingConfig
 from serve.testing.pipelines import fitted
 
 
 @pytest.fixture(scope="module")
-def elsewhere() -> Iterator[Elsewhere]:
-    made = Elsewhere(thread=0, process=0)
+def elsewhere() -> Iterator[BodyParser]:
+    made = BodyParser(thread=0, process=0)
     yield made
     made.close()
 
 
-def test_the_process_says_what_the_function_says(elsewhere: Elsewhere):
+def test_the_process_says_what_the_function_says(elsewhere: BodyParser):
     body = json.dumps({"series": [{"id": "a", "y": [1.5, None, 3.0], "start": "2024-01-01"}, {"id": 7, "y": [2.0]}]})
-    there = asyncio.run(elsewhere.call(len(body), parse_forecast, body.encode(), Limits()))
-    here = parse_forecast(body.encode(), Limits())
+    there = asyncio.run(elsewhere.call(len(body), parse_forecast, body.encode(), RequestLimits()))
+    here = parse_forecast(body.encode(), RequestLimits())
     assert [(one.id, one.start) for one in there.series] == [(one.id, one.start) for one in here.series]
     assert all(np.array_equal(a.y, b.y, equal_nan=True) for a, b in zip(there.series, here.series, strict=True))
     with pytest.raises(RequestError) as refused:
-        asyncio.run(elsewhere.call(9, parse_forecast, b'{"series": [{"y": ["x"]}]}', Limits()))
+        asyncio.run(elsewhere.call(9, parse_forecast, b'{"series": [{"y": ["x"]}]}', RequestLimits()))
     assert (refused.value.status, refused.value.where) == (422, "series[0].y[0]")
     with pytest.raises(RequestError) as broken:
-        asyncio.run(elsewhere.call(9, parse_forecast, b"{", Limits()))
+        asyncio.run(elsewhere.call(9, parse_forecast, b"{", RequestLimits()))
     assert broken.value.status == 400
 
 
-def test_a_process_that_is_killed_over_a_body_is_replaced(elsewhere: Elsewhere):
+def test_a_process_that_is_killed_over_a_body_is_replaced(elsewhere: BodyParser):
     assert asyncio.run(elsewhere.call(9, os.getpid)) != os.getpid()
     with pytest.raises(RequestError) as told:
         asyncio.run(elsewhere.call(9, signal.raise_signal, signal.SIGKILL))
@@ -56,8 +56,8 @@ def test_a_process_that_is_killed_over_a_body_is_replaced(elsewhere: Elsewhere):
 
 def test_the_process_ends_with_the_one_that_started_it():
     code = (
-        "import asyncio, os, signal\nfrom serve.parsing import Elsewhere\n"
-        "print(asyncio.run(Elsewhere(thread=0, process=0).call(9, os.getpid)), flush=True)\n"
+        "import asyncio, os, signal\nfrom serve.parsing import BodyParser\n"
+        "print(asyncio.run(BodyParser(thread=0, process=0).call(9, os.getpid)), flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -79,7 +79,7 @@ def _runs(pid: int) -> bool:
 def test_a_long_body_holds_up_nobody(table: Any, tmp_path: Path, path: str):
     """16 MB hold the lock for half a second and more where they are parsed in the process that answers."""
     config = {"models": [{"name": "hours", "path": str(fitted(table, families=("naive",)).save(tmp_path / "hours"))}]}
-    front = FrontApp(ServingConfig.model_validate(config))
+    front = ServingApp(ServingConfig.model_validate(config))
     row = json.dumps({"unique_id": "a", "ds": "2020-01-01", "y": 1.0})
     number, times = "123456.789012", 16_000_000
     body = {
@@ -109,8 +109,8 @@ def test_a_long_body_holds_up_nobody(table: Any, tmp_path: Path, path: str):
 
     try:
         status, slowest = asyncio.run(run())
-        assert (front.parsing._child is not None) == (path != "/v1/observe")
+        assert (front.parser._child is not None) == (path != "/v1/observe")
     finally:
-        front.parsing.close()
+        front.parser.close()
     assert status == (413 if path == "/v1/observe" else 200 if path == "/v1/forecast" else 422)
     assert slowest < 1.0

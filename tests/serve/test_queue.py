@@ -10,7 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from serve.queue import Backend, InputQueue, OutputQueue, QueueOptions, Record, Worker, WorkerOptions, open_queue
+from serve.queue import (
+    Backend,
+    InputQueue,
+    OutputQueue,
+    QueueOptions,
+    QueueRecord,
+    QueueWorker,
+    WorkerOptions,
+    open_queue,
+)
 from serve.queue.embedded import EmbeddedBackend
 from serve.testing.queues import QueueConformance, double
 from serve.testing.redis import RedisServer, redis_binary
@@ -56,7 +65,7 @@ def test_a_redis_killed_in_mid_stream_loses_nothing(tmp_path: Path):
     with RedisServer(tmp_path) as server:
         queue = open_queue(server.url, QueueOptions(patience=2.0))
         stop = threading.Event()
-        worker = Worker(queue, double, WorkerOptions(batch=20, wait=0.05))
+        worker = QueueWorker(queue, double, WorkerOptions(batch=20, wait=0.05))
         sender = InputQueue(open_queue(server.url))
         got: dict[str, dict[str, object]] = {}
 
@@ -103,7 +112,7 @@ def test_a_flushed_redis_begins_anew(redis: RedisServer):
     client.Redis.from_url(redis.url).flushall()
     assert queue.take("w", 1, 0.01) == []
     name = InputQueue(queue).enqueue({"x": 1})
-    assert Worker(queue, double, WorkerOptions(wait=0.2)).step() == 1
+    assert QueueWorker(queue, double, WorkerOptions(wait=0.2)).step() == 1
     assert OutputQueue(queue).query(name) == {"y": 2}
 
 
@@ -129,7 +138,7 @@ def test_an_entry_that_nobody_here_wrote_is_a_dead_letter(redis: RedisServer, en
     InputQueue(queue).enqueue({"x": 1}, id="before")
     raw.xadd(stream, entry)
     InputQueue(queue).enqueue({"x": 2}, id="after")
-    assert Worker(queue, double, WorkerOptions(wait=0.05)).step() >= 2
+    assert QueueWorker(queue, double, WorkerOptions(wait=0.05)).step() >= 2
     assert OutputQueue(queue).query("before") == {"y": 2}
     assert OutputQueue(queue).query("after") == {"y": 4}
     assert raw.xpending(stream, "workers")["pending"] == queue.waiting() == 0
@@ -151,7 +160,7 @@ def test_a_foreign_entry_that_a_dead_worker_held_is_a_dead_letter_too(redis: Red
     InputQueue(queue).enqueue({"x": 1}, id="good")
     raw.xreadgroup("workers", "an old version", {stream: ">"})
     time.sleep(0.1)
-    assert Worker(queue, double, WorkerOptions(wait=0.05)).step() == 1
+    assert QueueWorker(queue, double, WorkerOptions(wait=0.05)).step() == 1
     assert OutputQueue(queue).query("good") == {"y": 2}
     assert len(queue.dead()) == 1
 
@@ -168,7 +177,7 @@ def test_foreign_results_do_not_hold_up_their_reader(redis: RedisServer):
     raw.set(f"{base}:id:no JSON", b"\xff")
     raw.xadd(f"{base}:out", {"id": "no JSON"})
     InputQueue(queue).enqueue({"x": 1}, id="good")
-    Worker(queue, double, WorkerOptions(wait=0.05)).step()
+    QueueWorker(queue, double, WorkerOptions(wait=0.05)).step()
     reader = OutputQueue(queue)
     got = reader.dequeue() | reader.dequeue()
     assert got["good"] == {"y": 2}
@@ -186,7 +195,7 @@ def test_foreign_rows_of_a_file_are_dead_letters(tmp_path: Path):
         base.execute("insert into records(id, body) values(?, ?)", (b"\xff", 7))
         base.execute("insert into records(id, body) values('text', '{}')")
     base.close()
-    assert Worker(queue, double, WorkerOptions(wait=0.05)).step() == 1
+    assert QueueWorker(queue, double, WorkerOptions(wait=0.05)).step() == 1
     assert OutputQueue(queue).query("good") == {"y": 2}
     assert len(queue.dead()) == 3
     assert queue.waiting() == 0
@@ -206,7 +215,7 @@ def test_a_worker_goes_on_after_whatever_happens(caplog: pytest.LogCaptureFixtur
     stop = threading.Event()
     queue = Odd()
     InputQueue(queue).enqueue({"x": 1})
-    assert Worker(queue, double).run(stop) == 1
+    assert QueueWorker(queue, double).run(stop) == 1
     assert "a batch failed" in caplog.text
 
 
@@ -218,7 +227,7 @@ def test_a_file_outlives_its_process(tmp_path: Path):
     first.close()
     time.sleep(0.02)
     second = open_queue(url, QueueOptions(patience=0.01))
-    assert Worker(second, double, WorkerOptions(wait=0.1)).step() == 2
+    assert QueueWorker(second, double, WorkerOptions(wait=0.1)).step() == 2
     assert OutputQueue(second).dequeue() == {"a": {"y": 2}, "b": {"y": 4}}
 
 
@@ -226,11 +235,11 @@ def test_names_and_results_are_forgotten_in_the_end():
     now = 1000.0
     queue = EmbeddedBackend(None, QueueOptions(keep=100.0), now=lambda: now)
     InputQueue(queue).enqueue({"x": 1}, id="a")
-    Worker(queue, double).step()
+    QueueWorker(queue, double).step()
     now += 200.0
     queue.waiting()
     assert OutputQueue(queue).query("a") is None
-    assert queue.put([Record("a", b"{}")]) == 1
+    assert queue.put([QueueRecord("a", b"{}")]) == 1
 
 
 def test_a_worker_outlives_a_keeper_that_is_away(caplog: pytest.LogCaptureFixture):
@@ -247,7 +256,7 @@ def test_a_worker_outlives_a_keeper_that_is_away(caplog: pytest.LogCaptureFixtur
     stop = threading.Event()
     queue = Away()
     InputQueue(queue).enqueue({"x": 1})
-    assert Worker(queue, double).run(stop) == 1
+    assert QueueWorker(queue, double).run(stop) == 1
     assert "must answer" in caplog.text
 
 

@@ -23,10 +23,10 @@ from serve.routing import (
     Guardrail,
     Ledger,
     LiveRouting,
-    Outcome,
     Pin,
     Promise,
-    Request,
+    RoutingOutcome,
+    RoutingRequest,
     RoutingTable,
     Shadow,
     Split,
@@ -76,7 +76,7 @@ def test_weights_are_honoured_within_the_binomial_bound(weights: list[int], seed
 
 def test_a_key_stays_with_its_model_whatever_the_request():
     router = Split({"m@1": 1, "m@2": 1})
-    assert len({router.choose(Request(f"r{i}", "client 7", "m")).model for i in range(50)}) == 1
+    assert len({router.choose(RoutingRequest(f"r{i}", "client 7", "m")).model for i in range(50)}) == 1
 
 
 def test_when_a_weight_grows_keys_move_to_it_and_nowhere_else():
@@ -100,9 +100,9 @@ def fed(router: AnyRouter, losses: dict[str, float], count: int, *, failing: flo
     for request in requests(count):
         model = router.choose(request).model
         failed = model == list(losses)[-1] and chance.random() < failing
-        router = router.learn(Outcome(model, failed=failed, latency_ms=2.0 + chance.random()))
+        router = router.learn(RoutingOutcome(model, failed=failed, latency_ms=2.0 + chance.random()))
         if not failed:
-            router = router.learn(Outcome(model, loss=losses[model] * chance.expovariate(1.0)))
+            router = router.learn(RoutingOutcome(model, loss=losses[model] * chance.expovariate(1.0)))
     return router
 
 
@@ -112,7 +112,7 @@ def test_a_better_candidate_is_promoted_step_by_step():
     chance = random.Random(1)
     for request in requests(4000):
         model = router.choose(request).model
-        router = router.learn(Outcome(model, loss=(1.0 if model == "m@1" else 0.6) * chance.expovariate(1.0)))
+        router = router.learn(RoutingOutcome(model, loss=(1.0 if model == "m@1" else 0.6) * chance.expovariate(1.0)))
         steps.add(router.step)
     assert router.state == "promoted"
     assert steps == {0, 1}
@@ -123,11 +123,11 @@ def test_a_better_candidate_is_promoted_step_by_step():
 def test_a_candidate_is_not_promoted_on_a_handful_of_the_stable_ones_outcomes():
     router = Canary("m@1", "m@2", steps=(0.5,), least=20)
     for _ in range(30):
-        router = router.learn(Outcome("m@2", loss=0.1))
-    assert router.learn(Outcome("m@1", loss=1.0)).state == "running"
+        router = router.learn(RoutingOutcome("m@2", loss=0.1))
+    assert router.learn(RoutingOutcome("m@1", loss=1.0)).state == "running"
     for _ in range(20):
-        router = router.learn(Outcome("m@1", loss=1.0))
-    assert router.learn(Outcome("m@2", loss=0.1)).state == "promoted"
+        router = router.learn(RoutingOutcome("m@1", loss=1.0))
+    assert router.learn(RoutingOutcome("m@2", loss=0.1)).state == "promoted"
 
 
 def test_a_candidate_that_fails_is_rolled_back_and_says_why():
@@ -136,7 +136,7 @@ def test_a_candidate_that_fails_is_rolled_back_and_says_why():
     assert router.state == "rolled back"
     assert router.why.startswith("failures 0.")
     assert {router.choose(r).model for r in requests(50)} == {"m@1"}
-    assert router.learn(Outcome("m@2", loss=0.0)) is router, "the end is final"
+    assert router.learn(RoutingOutcome("m@2", loss=0.0)) is router, "the end is final"
 
 
 def test_a_worse_candidate_is_rolled_back_by_its_loss():
@@ -149,7 +149,7 @@ def test_a_worse_candidate_is_rolled_back_by_its_loss():
 def test_a_candidate_that_is_never_proven_is_given_up():
     router = Canary("m@1", "m@2", steps=(0.5,), least=10, most=40, guardrails=())
     for _ in range(60):
-        router = router.learn(Outcome("m@1", loss=1.0)).learn(Outcome("m@2", loss=1.1))
+        router = router.learn(RoutingOutcome("m@1", loss=1.0)).learn(RoutingOutcome("m@2", loss=1.1))
     assert router.state == "rolled back"
     assert "did not come down" in router.why
 
@@ -182,7 +182,7 @@ def test_shadows_are_asked_for_their_share_and_compared():
     choices = [router.choose(r) for r in requests(2000)]
     assert {c.model for c in choices} == {"m@1"}
     assert within_binomial(sum(bool(c.shadows) for c in choices), 2000, 0.3)
-    router = router.learn(Outcome("m@1", loss=1.0)).learn(Outcome("m@2", loss=0.5))
+    router = router.learn(RoutingOutcome("m@1", loss=1.0)).learn(RoutingOutcome("m@2", loss=0.5))
     assert isinstance(router, Shadow)
     assert router.records["m@2"].loss == Tally(1.0, 0.5, 0.0)
 
@@ -257,7 +257,7 @@ def test_an_observation_that_comes_twice_or_out_of_order_teaches_once():
 
 
 def test_the_ledger_is_bounded():
-    ledger = Ledger(per_series=2, most_series=3)
+    ledger = Ledger(per_series=2, max_series=3)
     for series in range(5):
         for start in range(4):
             ledger.add(Promise("m", "m@1", str(series), (str(start),), (0.0,)))
@@ -322,7 +322,7 @@ def test_a_killed_server_loses_nothing_and_a_torn_line_is_dropped(tmp_path: Path
 
 
 def test_processes_that_share_a_journal_share_what_they_learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("serve.routing.live._MOST_LINES", 40)
+    monkeypatch.setattr("serve.routing.live._MAX_LINES", 40)
     replicas = [LiveRouting(tmp_path / "routing.journal") for _ in range(3)]
     alone = LiveRouting()
     for each in (replicas[0], alone):

@@ -25,7 +25,7 @@ def url(call: Caller) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    server = uvicorn.Server(uvicorn.Config(call.app, port=port, log_level="error", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(call.app.api, port=port, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     end = time.monotonic() + 20

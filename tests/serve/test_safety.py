@@ -18,7 +18,7 @@ import httpx
 import pytest
 import uvicorn
 
-from serve.safety import Guard, Limits, Token, impatient_protocol, issue, read_tokens, write_tokens
+from serve.safety import Guard, ServerLimits, Token, impatient_protocol, issue, read_tokens, write_tokens
 from serve.safety.guard import Receive, Scope, Send
 from zoo.errors import ArtifactError, ConfigError
 
@@ -121,7 +121,7 @@ def test_each_token_has_its_own_rate(serve: Any):
 
 
 def test_a_path_can_have_a_smaller_limit(serve: Any):
-    url, _, _ = serve(limits=Limits(body=1000, bodies={"/small": 10}))
+    url, _, _ = serve(limits=ServerLimits(body=1000, bodies={"/small": 10}))
     assert [httpx.post(f"{url}{path}", content=b"x" * 11).status_code for path in ("/x", "/small")] == [200, 413]
     told = httpx.post(f"{url}/small", content=b"x" * 11).json()
     assert "10 bytes" in told["error"] and told["hint"]
@@ -132,7 +132,7 @@ def test_a_path_can_have_a_smaller_limit(serve: Any):
 
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_over_the_limit_is_refused_whatever_its_header_says(serve: Any, chunked: bool):
-    url, application, _ = serve(limits=Limits(body=1000))
+    url, application, _ = serve(limits=ServerLimits(body=1000))
     body: Any = (b"x" * 300 for _ in range(10)) if chunked else b"x" * 1001
     refused = httpx.post(f"{url}/x", content=body)
     assert refused.status_code == 413
@@ -141,7 +141,7 @@ def test_a_body_over_the_limit_is_refused_whatever_its_header_says(serve: Any, c
 
 
 def test_the_deadline_ends_the_work_and_the_client_may_shorten_it(serve: Any):
-    url, application, _ = serve(limits=Limits(answer=0.4))
+    url, application, _ = serve(limits=ServerLimits(answer=0.4))
     began = time.monotonic()
     assert httpx.post(f"{url}/x?30").status_code == 504
     assert httpx.post(f"{url}/x?30", headers={"x-request-timeout-ms": "100"}).status_code == 504
@@ -153,7 +153,7 @@ def test_the_deadline_ends_the_work_and_the_client_may_shorten_it(serve: Any):
 
 
 def test_more_than_fits_waits_and_more_than_may_wait_is_told_to_come_back(serve: Any):
-    url, application, guard = serve(limits=Limits(running=2, waiting=3))
+    url, application, guard = serve(limits=ServerLimits(running=2, waiting=3))
     with httpx.Client() as client, ThreadPoolExecutor(12) as pool:
         answers = list(pool.map(lambda _: client.post(f"{url}/x?0.3", timeout=10), range(12)))
         assert client.get(f"{url}/v2/health/live?0").status_code == 200
@@ -167,7 +167,7 @@ def test_more_than_fits_waits_and_more_than_may_wait_is_told_to_come_back(serve:
 
 
 def test_refusals_are_held_apart_so_that_who_came_together_does_not_come_back_together(serve: Any):
-    url, application, _ = serve(limits=Limits(running=1, waiting=0, hold=0.4))
+    url, application, _ = serve(limits=ServerLimits(running=1, waiting=0, hold=0.4))
 
     def refused(_: int) -> float:
         began = time.monotonic()
@@ -184,7 +184,7 @@ def test_refusals_are_held_apart_so_that_who_came_together_does_not_come_back_to
 
 
 def test_more_refusals_than_may_be_held_are_told_at_once(serve: Any):
-    url, application, _ = serve(limits=Limits(running=1, waiting=0, hold=20.0, held=0))
+    url, application, _ = serve(limits=ServerLimits(running=1, waiting=0, hold=20.0, held=0))
     with httpx.Client() as client, ThreadPoolExecutor(1) as pool:
         pool.submit(client.post, f"{url}/x?0.5", timeout=10)
         assert until(lambda: application.begun == 1)
@@ -198,7 +198,7 @@ def test_who_has_his_answer_finds_his_place_free():
             await asyncio.sleep(0.5)  # what it does after its answer
 
     async def go() -> None:
-        guard = Guard(Slow(), limits=Limits(running=1, waiting=0))
+        guard = Guard(Slow(), limits=ServerLimits(running=1, waiting=0))
         answered = asyncio.Event()
         statuses: list[int] = []
 
@@ -231,7 +231,7 @@ def test_who_has_his_answer_finds_his_place_free():
 
 
 def test_a_request_whose_deadline_passes_in_the_queue_never_begins(serve: Any):
-    url, application, _ = serve(limits=Limits(running=1, waiting=5))
+    url, application, _ = serve(limits=ServerLimits(running=1, waiting=5))
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(httpx.post, f"{url}/x?0.5")
         assert until(lambda: application.begun == 1)
@@ -242,7 +242,7 @@ def test_a_request_whose_deadline_passes_in_the_queue_never_begins(serve: Any):
 
 
 def test_a_slow_body_is_given_up_and_holds_no_place(serve: Any):
-    url, application, _ = serve(limits=Limits(receive=0.3, running=1))
+    url, application, _ = serve(limits=ServerLimits(receive=0.3, running=1))
     with connect(url) as slow:
         slow.sendall(b"POST /x HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nabc")
         assert httpx.post(f"{url}/x").status_code == 200, "others are served meanwhile"
@@ -264,7 +264,7 @@ def test_a_slow_head_is_cut(serve: Any):
 
 
 def test_nobody_works_for_a_client_that_has_gone(serve: Any):
-    url, application, guard = serve(limits=Limits(running=1))
+    url, application, guard = serve(limits=ServerLimits(running=1))
     for body in (b"", b"half of"):
         with connect(url) as cut:
             length = 0 if not body else 100
@@ -280,7 +280,7 @@ def test_an_application_that_breaks_keeps_no_place():
         raise RuntimeError("a bug")
 
     async def go() -> None:
-        guard = Guard(broken, limits=Limits(running=1))
+        guard = Guard(broken, limits=ServerLimits(running=1))
         transport = httpx.ASGITransport(guard)
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
             for _ in range(3):
@@ -318,9 +318,9 @@ def test_thousands_of_half_heads_keep_nobody_out():
 
 
 def test_the_address_with_most_half_heads_gives_way():
-    from serve.safety.slow import _Waiting
+    from serve.safety.heads import _WaitingHeads
 
-    waiting = _Waiting(5, 4)
+    waiting = _WaitingHeads(5, 4)
     assert [waiting.add(f"a{i}", "a") for i in range(5)] == [[], [], [], [], ["a0"]]
     assert waiting.add("b0", "b") == []
     assert waiting.add("c0", "c") == ["a1"]
@@ -349,13 +349,13 @@ def test_tokens_are_kept_as_hashes_for_the_owner_only(tmp_path: Path):
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Limits(body=0),
-        lambda: Limits(waiting=-1),
+        lambda: ServerLimits(body=0),
+        lambda: ServerLimits(waiting=-1),
         lambda: Token("x", "secret"),
         lambda: issue("x", rate=-1),
         lambda: impatient_protocol(0),
         lambda: impatient_protocol(10, most=0),
-        lambda: Limits(bodies={"/x": 0}),
+        lambda: ServerLimits(bodies={"/x": 0}),
     ],
 )
 def test_limits_that_cannot_be_are_refused(make: Callable[[], object]):

@@ -16,11 +16,12 @@ import pytest
 
 from autots import load
 from serve.runtime.config import ServingConfig
-from serve.runtime.journal import Journal
-from serve.runtime.store import Store
+from serve.runtime.journal import ActualsCodec, Observation, observation_line
+from serve.runtime.store import ModelStore
 from serve.testing.caller import same
 from serve.testing.pipelines import fitted, hourly
 from zoo.errors import ArtifactError
+from zoo.journal import Journal
 
 
 def later(rows: int, ids=("H0", "H1", "H2"), start="2024-01-09 08:00") -> pd.DataFrame:
@@ -119,11 +120,11 @@ def test_replicas_and_restarts_share_what_was_observed(fresh):
 
 
 def _write(path: Path, name: str) -> None:
-    journal = Journal(path)
+    journal = Journal(path, ActualsCodec())
     for i in range(50):
-        with journal.locked():
-            list(journal.news())
-            journal.write(None, [(name, i, float(i), {}, {})])
+        with journal.held():
+            journal.take(lambda told: None)
+            journal.write(observation_line(Observation(None, [(name, i, float(i), {}, {})])))
     os.kill(os.getpid(), 9)
 
 
@@ -137,12 +138,14 @@ def test_writers_that_are_killed_leave_a_whole_journal(tmp_path):
         one.join(60)
     with open(path, "ab") as torn:
         torn.write(b'{"id": null, "rows": [["c", 1')
-    journal = Journal(path)
-    rows = [row for _, found in journal.news() for row in found]
+    journal, found = Journal(path, ActualsCodec()), []
+    journal.take(found.append)
+    rows = [row for told in found for row in told.rows]
     assert sorted(r[:2] for r in rows) == [(n, i) for n in "ab" for i in range(50)]
-    with journal.locked():
-        journal.write("x", [("d", 1, 1.0, {}, {})])
-    assert len(list(Journal(path).news())) == 101
+    with journal.held():
+        journal.take(found.append)
+        journal.write(observation_line(Observation("x", [("d", 1, 1.0, {}, {})])))
+    assert len(path.read_text().splitlines()) == 101
 
 
 @pytest.mark.parametrize(
@@ -181,7 +184,7 @@ def test_a_new_version_takes_over_and_a_bad_one_is_refused(fresh, table, tmp_pat
     assert again["model_version"] == new["model_version"]
     assert "checksum" in call("GET", "/v1/models").json()["refused"]["hours@3"]
     with pytest.raises(ArtifactError):
-        Store().apply(ServingConfig.model_validate(broken))
+        ModelStore().apply(ServingConfig.model_validate(broken))
 
 
 def test_forecasts_that_change_after_the_fit_fail_the_golden_windows(fresh, table, tmp_path, monkeypatch):
@@ -189,13 +192,13 @@ def test_forecasts_that_change_after_the_fit_fail_the_golden_windows(fresh, tabl
     version = call.forecast(series=[{"id": "H0"}])["model_version"]
     path = fitted(table, families=("drift",)).save(tmp_path / "second")
     whole = "serve.runtime.model.Served.forecast"
-    from serve.runtime.model import Block, Served
+    from serve.runtime.model import ForecastBlock, Served
 
     real = Served.forecast
 
     def broken(self, panel, future, member=None):
         block = real(self, panel, future, member)
-        return Block(block.mean * (np.nan if "second" in str(path) else 1), block.quantiles, block.levels)
+        return ForecastBlock(block.mean * (np.nan if "second" in str(path) else 1), block.quantiles, block.levels)
 
     monkeypatch.setattr(whole, broken)
     call.app.reload(ServingConfig.model_validate({"models": [{"name": "hours", "path": str(path)}]}))
@@ -227,8 +230,8 @@ def test_what_only_unseen_series_need_is_imported_after_the_model_is_ready(tmp_p
     program = f"""
 import sys
 from serve.runtime.config import ServingConfig
-from serve.runtime.store import Store
-store = Store()
+from serve.runtime.store import ModelStore
+store = ModelStore()
 store.commit(store.plan(ServingConfig.model_validate({{"models": [{{"name": "m", "path": {str(folder)!r}}}]}})))
 assert store.ready and "statsforecast.theta" not in sys.modules and "scipy.stats" not in sys.modules
 store.import_rest()

@@ -22,16 +22,24 @@ import numpy.typing as npt
 
 from autots.metrics import unresolved
 from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
-from autots.models.baseline.base import positive
 from autots.models.baseline.last import SeasonalNaive
-from autots.models.levels import level_of
+from autots.models.hyperparameters import Hyperparameters, choice, optional_whole
+from autots.models.level_removal import level_of
 from autots.models.statistical import adjust
-from autots.models.statistical.packed import FALLBACKS, Learned, Packed
+from autots.models.statistical.fitted_params import FALLBACKS, SeriesFit, SeriesFits
 from autots.models.windows import FURTHEST, bounds
 from autots.panel import Floats, Frequency, Future, Panel
-from zoo.errors import BudgetError, ConfigError, ModelError
+from zoo.errors import BudgetError, ModelError
 
-__all__ = ["SHORTEST", "PerSeries", "Sample", "finished", "normal_quantiles"]
+__all__ = [
+    "SHORTEST",
+    "PerSeries",
+    "PerSeriesParams",
+    "PreparedSeries",
+    "SeasonalParams",
+    "finished",
+    "normal_quantiles",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +48,7 @@ SHORTEST = 6
 
 
 @dataclass(frozen=True)
-class Sample:
+class PreparedSeries:
     """One series, prepared.
 
     Args:
@@ -58,46 +66,60 @@ class Sample:
     ahead: Floats | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class PerSeriesParams(Hyperparameters):
+    """What every model of one series at a time can be told."""
+
+    max_history: int | None = optional_whole("Fit on at most so many last rows; on all of them when left out.")
+    transform: str | None = choice(
+        None,
+        'What the model sees instead of the values: None for the values themselves, "sqrt" (of histories that are '
+        'never negative) or "log" (of histories above 0).',
+        options=("log", "sqrt", None),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeasonalParams(PerSeriesParams):
+    """What a model of one season can be told."""
+
+    season: int | None = optional_whole(
+        "Rows of a season; the task's shortest when left out. A season longer than half of a history is not used; one "
+        "longer than the model can hold is taken off by classical decomposition first."
+    )
+
+
 class PerSeries(Forecaster):
     """A model of one series at a time.
 
     A series that is too short, constant, or that the model fails on gets the seasonal naive forecast;
     ``fallbacks`` counts them by reason. Where no value was negative, no forecast is.
-
-    Args:
-        season: Rows of a season; the task's shortest when left out. A season longer than half of a history is not
-            used. One longer than the model can hold is taken off by classical decomposition first.
-        max_history: Fit on at most so many last rows.
-        transform: None, "sqrt" (histories that are never negative) or "log" (histories above 0).
     """
+
+    hyperparameters = PerSeriesParams
+    params: PerSeriesParams
 
     #: Longest season in the model itself; R's forecast package draws the line at 24 too.
     longest_season: ClassVar[int] = 24
     libraries: ClassVar[tuple[str, ...]] = ("statsforecast.models",)
-    #: Whether learning a series takes so long that a forecast should not wait for it.
-    slow: ClassVar[bool] = False
     #: Whether a seasonal adjustment may divide.
     multiplicative: ClassVar[bool] = False
 
     _task: Task | None = None
-    _packed: Packed | None = None
+    _packed: SeriesFits | None = None
     _names: tuple[str, ...] = ()
 
-    def __init__(
-        self, *, season: int | None = None, max_history: int | None = None, transform: str | None = None
-    ) -> None:
-        self.season = positive("season", season)
-        self.max_history = positive("max_history", max_history)
-        if transform not in (None, "log", "sqrt"):
-            raise ConfigError(f"transform must be 'log', 'sqrt' or None, but got {transform!r}")
-        self.transform = transform
+    @property
+    def _season(self) -> int | None:
+        """Rows of a season, where a hyper-parameter sets them."""
+        return self.params.season if isinstance(self.params, SeasonalParams) else None
 
     @abstractmethod
-    def _learn(self, sample: Sample) -> Floats:
+    def _learn(self, sample: PreparedSeries) -> Floats:
         """Return what the model learned from a series, as a vector."""
 
     @abstractmethod
-    def _continue(self, sample: Sample, values: Floats, horizon: int) -> tuple[Floats, Floats]:
+    def _continue(self, sample: PreparedSeries, values: Floats, horizon: int) -> tuple[Floats, Floats]:
         """Return (H,) means and standard deviations from the end of a series, with what was learned."""
 
     def fit(self, panel: Panel, task: Task, context: Context) -> Self:
@@ -106,7 +128,7 @@ class PerSeries(Forecaster):
         Raises:
             BudgetError: The deadline has passed.
         """
-        used = panel if self.max_history is None else panel.tail(self.max_history)
+        used = panel if self.params.max_history is None else panel.tail(self.params.max_history)
         # The task must be there while learning, but a fit that fails leaves no half of a model behind.
         self._packed, self._task, self._names = None, task, ()
         if "known" in self.covariates:
@@ -120,7 +142,7 @@ class PerSeries(Forecaster):
                         "allow more time, fewer series or a smaller max_history",
                     )
                 learned.append(self._learn_one(used, i, task))
-        self._packed = Packed.of(used.ids, used.times[used.indptr[:-1]], learned)
+        self._packed = SeriesFits.of(used.ids, used.times[used.indptr[:-1]], learned)
         return self
 
     def predict(self, history: Panel, future: Future) -> Forecast:
@@ -139,9 +161,9 @@ class PerSeries(Forecaster):
         transformed = np.zeros(history.n_series, dtype=bool)
         with _quiet(1):
             for i in range(history.n_series):
-                made = self._predict_one(history, i, future, task, packed)
-                if made is not None:
-                    mean[i], sigma[i], transformed[i] = made
+                continued = self._predict_one(history, i, future, task, packed)
+                if continued is not None:
+                    mean[i], sigma[i], transformed[i] = continued
         return self._assemble(history, (mean, sigma, transformed), task)
 
     def ready(self, history: Panel) -> npt.NDArray[np.bool_] | None:
@@ -167,11 +189,11 @@ class PerSeries(Forecaster):
 
     def restore(self, state: State) -> Self:
         """Take over the task and the packed parameters."""
-        self._task, self._packed = Task.from_dict(state["task"]), Packed.from_state(state["learned"])
+        self._task, self._packed = Task.from_dict(state["task"]), SeriesFits.from_state(state["learned"])
         self._names = tuple(state["known"])
         return self
 
-    def _learn_one(self, panel: Panel, i: int, task: Task) -> Learned:
+    def _learn_one(self, panel: Panel, i: int, task: Task) -> SeriesFit:
         at = slice(int(panel.indptr[i]), int(panel.indptr[i + 1]))
         y = np.ascontiguousarray(panel.filled()[at])
         if np.count_nonzero(~np.isnan(panel.y[at])) < SHORTEST:
@@ -180,13 +202,14 @@ class PerSeries(Forecaster):
             return _fallback("constant")
         level = level_of(y)
         y = y - level if level else y
-        season = self.season or task.season
+        season = self._season or task.season
         season = season if 2 * season <= len(y) else 1
-        transformed = self.transform is not None and (y.min() > 0 or (self.transform == "sqrt" and y.min() >= 0))
+        transform = self.params.transform
+        transformed = transform is not None and (y.min() > 0 or (transform == "sqrt" and y.min() >= 0))
         shaped = self._forth(y) if transformed else y
         adjusted = self._adjustment(shaped, season)
-        one = Learned(np.zeros(0), season, adjusted, transformed, level=level)
-        sample = Sample(shaped, season, 0, self._columns(panel.known, at))
+        one = SeriesFit(np.zeros(0), season, adjusted, transformed, level=level)
+        sample = PreparedSeries(shaped, season, 0, self._columns(panel.known, at))
         try:
             one = replace(one, values=np.asarray(self._learn(_inner(sample, adjusted)[0]), dtype=np.float64))
             # A forecast without the future covariates of the fit is not possible; zeros are their mean.
@@ -211,7 +234,7 @@ class PerSeries(Forecaster):
         return adjust.choose(y, season, multiplicative=self.multiplicative)
 
     def _predict_one(
-        self, history: Panel, i: int, future: Future, task: Task, packed: Packed
+        self, history: Panel, i: int, future: Future, task: Task, packed: SeriesFits
     ) -> tuple[Floats, Floats, bool] | None:
         row = packed.where.get(str(history.ids[i]), -1)
         one = packed.one(row) if row >= 0 else None
@@ -222,10 +245,10 @@ class PerSeries(Forecaster):
             if found < end and history.times[found] == packed.first[row]:
                 begin = found
             else:
-                begin = max(begin, end - (self.max_history or end))
+                begin = max(begin, end - (self.params.max_history or end))
                 offset = _steps(packed.first[row], history.times[begin], history.freq)
         if one is None or one.reason in _RETRIED or (one.reason == 0 and end - begin < max(SHORTEST, 2 * one.season)):
-            begin, offset = max(int(history.indptr[i]), end - (self.max_history or end)), 0
+            begin, offset = max(int(history.indptr[i]), end - (self.params.max_history or end)), 0
             tail = history.select([i]).tail(end - begin)
             one = self._learn_one(tail, 0, task)
         if one.reason:
@@ -233,19 +256,19 @@ class PerSeries(Forecaster):
         y = np.ascontiguousarray(history.filled()[begin:end])
         y = y - one.level if one.level else y
         if one.transformed:
-            if y.min() < 0 or (self.transform == "log" and y.min() <= 0):
+            if y.min() < 0 or (self.params.transform == "log" and y.min() <= 0):
                 return None
             y = self._forth(y)
         known = self._columns(history.known, slice(begin, end))
         ahead = self._columns({name: values[i] for name, values in future.known.items()}, slice(0, task.horizon))
         try:
-            made = self._continue_one(Sample(y, one.season, offset, known, ahead), one, task)
+            continued = self._continue_one(PreparedSeries(y, one.season, offset, known, ahead), one, task)
         except Exception as error:  # as in _learn_one
             _log.debug("%s failed to continue series %r: %r", self.name, history.ids[i], error)
             return None
-        return None if made is None else (made[0] + one.level, made[1], one.transformed)
+        return None if continued is None else (continued[0] + one.level, continued[1], one.transformed)
 
-    def _continue_one(self, sample: Sample, one: Learned, task: Task) -> tuple[Floats, Floats] | None:
+    def _continue_one(self, sample: PreparedSeries, one: SeriesFit, task: Task) -> tuple[Floats, Floats] | None:
         """Return means and standard deviations on the transformed scale, None when they are absurd."""
         inner, factors = _inner(sample, one.adjusted)
         mean, sigma = self._continue(inner, one.values, task.horizon)
@@ -264,8 +287,8 @@ class PerSeries(Forecaster):
             return None
         return mean, np.clip(sigma, 0.0, reach)
 
-    def _assemble(self, history: Panel, made: tuple[Floats, Floats, Any], task: Task) -> Forecast:
-        mean, sigma, transformed = made
+    def _assemble(self, history: Panel, continued: tuple[Floats, Floats, Any], task: Task) -> Forecast:
+        mean, sigma, transformed = continued
         z = normal_quantiles(tuple(task.levels))
         quantiles = mean[:, :, None] + sigma[:, :, None] * z
         if transformed.any():
@@ -274,17 +297,17 @@ class PerSeries(Forecaster):
             quantiles[transformed] = np.minimum(self._back(quantiles[transformed]), most[..., None])
             mean = mean.copy()
             mean[transformed] = np.minimum(self._back_mean(mean[transformed], sigma[transformed]), most)
-        return finished(self.name, history, mean, quantiles, task, self.season)
+        return finished(self.name, history, mean, quantiles, task, self._season)
 
     def _forth(self, y: Floats) -> Floats:
-        return np.log(y) if self.transform == "log" else np.sqrt(y)
+        return np.log(y) if self.params.transform == "log" else np.sqrt(y)
 
     def _back(self, y: Floats) -> Floats:
-        return np.exp(y) if self.transform == "log" else np.square(np.maximum(y, 0.0))
+        return np.exp(y) if self.params.transform == "log" else np.square(np.maximum(y, 0.0))
 
     def _back_mean(self, mean: Floats, sigma: Floats) -> Floats:
         """Return the mean on the original scale, corrected for the bend to second order (FPP3, section 5.6)."""
-        if self.transform == "log":
+        if self.params.transform == "log":
             return np.asarray(np.exp(mean) * (1 + np.minimum(sigma**2, 1.0) / 2))
         return np.asarray(np.square(np.maximum(mean, 0.0)) + sigma**2)
 
@@ -294,10 +317,10 @@ def finished(name: str, history: Panel, mean: Floats, quantiles: Floats, task: T
 
     Args:
         name: Of the family, for the log.
-        history: S series.
+        history: The S series that were forecast.
         mean: (S, H), filled in place.
         quantiles: (S, H, Q), filled in place.
-        task: What is forecast.
+        task: Its levels and horizon are those of the forecast.
         season: Of the naive forecast; the task's shortest if None.
     """
     missing = np.flatnonzero(~(np.isfinite(mean).all(axis=1) & np.isfinite(quantiles).all(axis=(1, 2))))
@@ -350,11 +373,11 @@ def _quiet(threads: int) -> Iterator[None]:
                 one.set_num_threads(many)
 
 
-def _fallback(reason: str) -> Learned:
-    return Learned(np.zeros(0), reason=1 + FALLBACKS.index(reason))
+def _fallback(reason: str) -> SeriesFit:
+    return SeriesFit(np.zeros(0), reason=1 + FALLBACKS.index(reason))
 
 
-def _inner(sample: Sample, adjusted: int) -> tuple[Sample, Floats | None]:
+def _inner(sample: PreparedSeries, adjusted: int) -> tuple[PreparedSeries, Floats | None]:
     """Return the sample as the model sees it, and the seasonal component that was taken off."""
     if adjusted == adjust.NONE:
         return sample, None

@@ -206,11 +206,11 @@ def test_an_updated_pipeline_comes_back_from_disk_equal(pipeline, split, tmp_pat
 
 
 def test_a_refit_learns_from_all_rows_and_keeps_the_ensemble(pipeline, split):
-    before = [(m.family, dict(m.model.params), m.weight) for m in pipeline.members]
+    before = [(m.family, m.model.params, m.weight) for m in pipeline.members]
     old = pipeline.predict(next_days(split))
     pipeline.update(split[1])
     assert pipeline.refit() is pipeline
-    assert [(m.family, dict(m.model.params), m.weight) for m in pipeline.members] == before
+    assert [(m.family, m.model.params, m.weight) for m in pipeline.members] == before
     future = split[1].drop(columns="sold").assign(day=lambda d: d["day"] + pd.Timedelta(11, "D"))
     made = pipeline.predict(future)
     assert made["day"].min() == split[1]["day"].max() + pd.Timedelta(1, "D")

@@ -18,12 +18,11 @@ from autots.panel import Panel
 from autots.reading.read import read_panel
 from autots.reading.schema import Ingested
 from autots.recipes import baselines
-from autots.report.terminal import Silent
+from autots.report.terminal import SilentProgress
 from autots.search import trivial_forecasters
 from autots.search.assemble import assemble
 from autots.search.budget import BudgetPolicy
 from autots.search.history_limit import comes_too_late, recent_rows
-from autots.search.interrupt import Interrupt
 from autots.search.leaderboard import Leaderboard
 from autots.search.member_costs import costs_of, members_to_refit
 from autots.search.settings import FitSettings, RunContext
@@ -32,6 +31,7 @@ from autots.search.workers import start_workers
 from autots.testing.forecasters import panel_of
 from zoo.clock import Deadline, ManualClock
 from zoo.errors import ClusterError
+from zoo.interrupt import Interrupt
 from zoo.workers import Inline
 
 POLICY = BudgetPolicy()
@@ -90,7 +90,7 @@ def test_a_table_that_was_read_too_late_is_not_backtested_unless_that_takes_no_t
 def test_reading_that_takes_longer_than_the_budget_returns_a_forecaster_at_once() -> None:
     told: list[str] = []
 
-    class Slow(Silent):
+    class Slow(SilentProgress):
         def stage(self, name: str) -> None:
             if name == "reading the table":
                 time.sleep(1.0)
@@ -203,7 +203,7 @@ def _started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: FitSetti
     panel = _read().panel
     plan = plan_cutoffs(panel.lengths, 3, season=7)
     assert plan is not None
-    run = RunContext(tmp_path, Deadline.after(60.0), Silent(), "t", False, Interrupt())
+    run = RunContext(tmp_path, Deadline.after(60.0), SilentProgress(), "t", False, Interrupt())
     messages: list[str] = []
     with ExitStack() as stack:
         return start_workers(stack, panel, plan, TASK, settings, run, messages), messages

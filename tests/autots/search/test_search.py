@@ -11,7 +11,7 @@ from autots.metrics import METRICS
 from autots.models.base import Task
 from autots.reading.report import DataReport
 from autots.recipes import Configuration, Portfolio, baselines, search_space
-from autots.report.terminal import Silent
+from autots.report.terminal import SilentProgress
 from autots.search import trial as work
 from autots.search.assemble import assemble
 from autots.search.budget import BudgetPolicy
@@ -84,7 +84,9 @@ def run(folder, *, portfolio=QUICK, panel=PANEL, max_trials=None, clock=None, bu
     deadline = Deadline.after(budget, clock)
     with Study.open(folder / "study.journal", search_space(), seed=0) as study:
         driver = Inline(SETUP, payload={"panel": panel, "plan": plan, "task": TASK, **payload})
-        search = Search(panel, board, portfolio, study, folder / "oof", deadline, 0, Silent(), max_trials=max_trials)
+        search = Search(
+            panel, board, portfolio, study, folder / "oof", deadline, 0, SilentProgress(), max_trials=max_trials
+        )
         search.run(driver, reserve=lambda workers: reserve)
         search.trials = study.trials
     return search

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from zoo.commands import Outcome
+from zoo.page.wording import params_text, plural
 from zoo.search.insight.view import View
-from zoo.search.insight.wording import params_text, plural
 
 __all__ = ["replay_study"]
 
+# Differences that are shown one by one.
 _LISTED = 5
 
 

@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ConfigError, StudyError
+from zoo.page.wording import number
 from zoo.places import local_path
 from zoo.search.metrics import Limit, Metric, Metrics
 from zoo.search.pareto import front
-from zoo.search.record import Records
+from zoo.search.records import Records
 from zoo.search.space import Space
+from zoo.search.study_time import StudyTime
 from zoo.search.trial import State, TrialRecord
-from zoo.search.watch import StudyTime
 
 if TYPE_CHECKING:
     from zoo.search.storage import StudyStorage
 
-__all__ = ["STATES", "View"]
+__all__ = ["STATES", "View", "metric_text"]
 
 #: In the order in which they are told.
 STATES: tuple[State, ...] = ("complete", "stopped", "paused", "running", "failed", "queued")
@@ -31,7 +32,7 @@ class View:
     """What a study knows at one moment.
 
     Args:
-        name: For a title.
+        name: What a page is titled with: the name of the file.
         space: What may be chosen.
         metrics: With the thresholds as they are at this moment.
         records: All trials, by number.
@@ -59,19 +60,19 @@ class View:
         Raises:
             StudyError: There is no study, or it was not made by ``zoo.search``.
         """
-        from zoo.search.opening import read_storage
+        from zoo.search.open_storage import read_storage
         from zoo.search.replay import space_of
 
         path = local_path(path, "a study")
         if path.is_dir():
             raise StudyError(f"a study must be a file, but {path} is a folder", "name the journal in it")
         storage = read_storage(path)
-        identity = storage.study.user_attrs.get("identity", {})
+        identity = storage.attributes.identity
         if "space" not in identity:
             raise StudyError(
                 f"a study must say what its space is, but {path} does not", "look at Optuna's own with optuna-dashboard"
             )
-        elapsed = StudyTime.of(trial.user_attrs for trial in storage.trials)
+        elapsed = StudyTime.of(storage.trials)
         return cls.over(path, storage, space_of(identity["space"]), elapsed)
 
     @classmethod
@@ -84,9 +85,8 @@ class View:
         since: Mapping[int, float] | None = None,
     ) -> View:
         """Return a view of a storage's trials as they are now."""
-        attrs = storage.study.user_attrs
-        identity = attrs.get("identity", {})
-        limits = {key: Limit(**bounds) for key, bounds in attrs.get("limits", {}).items()}
+        attrs = storage.attributes
+        identity, limits = attrs.identity, attrs.limits
         metrics = Metrics([_metric(name, way, limits.get(name, Limit())) for name, way, _ in identity["metrics"]])
         return cls(
             name="study" if path is None else path.name,
@@ -94,8 +94,8 @@ class View:
             metrics=metrics,
             records=tuple(Records().of(storage.trials)),
             elapsed=elapsed,
-            settings=_words(identity, attrs.get("sampling", {})),
-            notes={key.removeprefix("note:"): value for key, value in attrs.items() if key.startswith("note:")},
+            settings=_words(identity, attrs.sampling),
+            notes=attrs.notes,
             since=since or {},
             path=path,
         )
@@ -104,7 +104,7 @@ class View:
         """Return where something is to be written, which must not be the journal itself.
 
         Raises:
-            ConfigError: It is.
+            ConfigError: The path is that of the journal.
         """
         path = local_path(path, "a file that is written")
         if self.path is not None and path.resolve() == self.path.resolve():
@@ -144,7 +144,7 @@ class View:
     @property
     def pareto(self) -> list[TrialRecord]:
         """The feasible complete trials that no other one surpasses."""
-        return front([r for r in self.records if r.state == "complete" and r.feasible], self.metrics.objectives)
+        return front(self.records, self.metrics.objectives)
 
     @property
     def cost(self) -> float:
@@ -169,3 +169,15 @@ def _words(identity: Mapping[str, Any], sampling: Mapping[str, Any]) -> dict[str
         said["stopper"] = f"{name} ({rest})" if rest else name
     said |= {name: version for name, version in sampling.get("versions", {}).items()}
     return said
+
+
+def metric_text(metric: Metric) -> str:
+    """Return what a metric is for.
+
+    >>> metric_text(Metric("loss", "minimize", at_most=2))
+    'minimize loss, at most 2'
+    """
+    words = f"{metric.direction} {metric.name}" if metric.direction else metric.name
+    for name, bound in metric.limit.describe().items():
+        words += ("," if metric.direction else "") + f" {name.replace('_', ' ')} {number(bound)}"
+    return words if metric.role != "stored" else f"{metric.name} (kept)"
