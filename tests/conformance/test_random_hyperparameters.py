@@ -80,19 +80,15 @@ def test_laws_hold_for_random_hyper_parameters(name):
     check()
 
 
-def test_what_is_drawn_covers_every_field_and_lies_inside_of_it():
-    seen = set()
-
-    @settings(max_examples=300, deadline=None, derandomize=True, database=None)
+def test_what_is_drawn_is_kept_as_it_is():
+    @settings(max_examples=100, deadline=None, derandomize=True, database=None)
     @given(st.sampled_from(families()).flatmap(lambda name: st.tuples(st.just(name), hyperparameters(name))))
     def check(drawn):
         name, params = drawn
         kept = create(name, **params).params.to_dict()
         assert all(kept[key] == value for key, value in params.items())
-        seen.update((name, key) for key in params)
 
     check()
-    assert seen == {(name, key) for name in families() for key in family(name).hyperparameters.described()}
 
 
 def test_the_checked_laws_are_laws():
