@@ -48,7 +48,7 @@ class Panel:
         ids: (S,) identifiers, as text.
         indptr: (S + 1,) offsets into the flat arrays.
         times: (N,) datetime64[ns], or int64 for an integer clock.
-        y: (N,) target.
+        y: (N,) values that are to be forecast.
         freq: What one row means on the clock.
         known: Name -> (N,) covariates whose future is known. Categories are integer codes.
         past: Name -> (N,) covariates known only up to now.

@@ -16,7 +16,7 @@ from serve.protocol.errors import RequestError
 from serve.protocol.invocations import TableReading
 from serve.protocol.mlflow import TableColumns
 from serve.protocol.request import Series, label_of
-from serve.runtime.clock import Clock
+from serve.runtime.clock import SeriesClock
 from serve.runtime.foreign import declared, foreign_pipeline
 from serve.runtime.history import SeriesHistory
 from serve.runtime.read import Reader, Ready
@@ -34,9 +34,9 @@ class ForecastBlock:
     """Forecasts of S series.
 
     Args:
-        mean: (S, H) points.
+        mean: (S, H) point forecasts.
         quantiles: (S, H, Q) at ``levels``.
-        levels: Q levels, ascending.
+        levels: The Q quantile levels, ascending.
     """
 
     mean: Floats
@@ -54,8 +54,8 @@ class ForecastBlock:
 
     def cut(self, horizon: int, levels: tuple[float, ...]) -> ForecastBlock:
         """Return the first steps, at other levels."""
-        made = at_levels(self.quantiles[:, :horizon], self.levels, levels)
-        return ForecastBlock(self.mean[:, :horizon], made, levels)
+        forecast = at_levels(self.quantiles[:, :horizon], self.levels, levels)
+        return ForecastBlock(self.mean[:, :horizon], forecast, levels)
 
 
 # Beyond it squares, and single precision, have no numbers any more.
@@ -71,18 +71,18 @@ class Served:
     """A pipeline behind the wire.
 
     Args:
-        name: Of the model.
-        version: Of this pipeline.
+        name: What requests call the model.
+        version: The version of this pipeline among others of the name.
         pipeline: It belongs to this object from now on.
         journal: Where actuals are kept, see SeriesHistory.
-        gap: See SeriesHistory.
+        gap: Steps that a series may miss before its next actual; see SeriesHistory.
     """
 
     def __init__(
         self, name: str, version: str, pipeline: Pipeline, *, journal: Path | None = None, gap: int | None = None
     ) -> None:
         self.name, self.version, self._pipeline = name, version, pipeline
-        self.clock = Clock(pipeline.schema)
+        self.clock = SeriesClock(pipeline.schema)
         self.history = SeriesHistory(pipeline, self.clock, journal, gap=gap)
         self._reader = Reader(pipeline.schema, pipeline.horizon, self.history, self.clock)
         self._raw: RawReader | None = None
@@ -230,8 +230,8 @@ class Served:
         with np.errstate(all="ignore"):
             if member is None:
                 return ForecastBlock(*self._pipeline.forecast(panel, future), self.all_levels)
-            made = predict_local(self._members[member], panel, future, self.horizon)
-        return ForecastBlock(made.mean, made.quantiles, self.all_levels)
+            own = predict_local(self._members[member], panel, future, self.horizon)
+        return ForecastBlock(own.mean, own.quantiles, self.all_levels)
 
     def bears(self, id_: str, value: float) -> bool:
         """Whether the forecasts of a series stay finite when a value follows it."""

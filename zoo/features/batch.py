@@ -20,13 +20,24 @@ from zoo.errors import DataError
 from zoo.series.offsets import Ints, Offsets
 from zoo.tables.texts import coded, same_text
 
-__all__ = ["Array", "Batch", "Names", "Ticks", "batch_of", "clock_of", "frame_of", "missing_of", "ranked", "same_time"]
+__all__ = [
+    "Array",
+    "Batch",
+    "ColumnRoles",
+    "TimeAxis",
+    "batch_of",
+    "clock_of",
+    "frame_of",
+    "missing_of",
+    "ranked",
+    "same_time",
+]
 
 Array: TypeAlias = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Names:
+class ColumnRoles:
     """What the table calls its parts.
 
     Args:
@@ -41,7 +52,7 @@ class Names:
 
 
 @dataclass(frozen=True)
-class Ticks:
+class TimeAxis:
     """What the times mean.
 
     Args:
@@ -65,7 +76,7 @@ class Batch:
         times: (N,) increasing within each series.
         columns: Name -> (N,) float64 or object.
         names: What the table calls its parts.
-        ticks: What the times mean.
+        axis: What the times mean.
         notes: What was changed on reading.
     """
 
@@ -73,8 +84,8 @@ class Batch:
     offsets: Offsets
     times: Ints
     columns: Mapping[str, Array]
-    names: Names
-    ticks: Ticks = Ticks()
+    names: ColumnRoles
+    axis: TimeAxis = TimeAxis()
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __len__(self) -> int:
@@ -108,12 +119,12 @@ class Batch:
         return replace(self, ids=ids, offsets=offsets, times=self.times[rows], columns=columns)
 
 
-def batch_of(frame: pd.DataFrame, names: Names, *, zone: str | None = None) -> Batch:
+def batch_of(frame: pd.DataFrame, names: ColumnRoles, *, zone: str | None = None) -> Batch:
     """Return a frame's series, sorted.
 
     Args:
         frame: In any order of rows and columns.
-        names: The columns' roles.
+        names: Which columns hold id, time and target.
         zone: Zone of the calendar, for times with a zone.
 
     Raises:
@@ -125,7 +136,7 @@ def batch_of(frame: pd.DataFrame, names: Names, *, zone: str | None = None) -> B
                 f"the {role} column must be in the table, but {name!r} is not among {_some(frame.columns)}",
                 f"name it in the source: `{role}: ...`",
             )
-    times, ticks = clock_of(frame[names.time], zone)
+    times, axis = clock_of(frame[names.time], zone)
     ids, codes = _ids(frame, names.id)
     order = _order(codes, times)
     columns: dict[str, Array] = {}
@@ -144,7 +155,7 @@ def batch_of(frame: pd.DataFrame, names: Names, *, zone: str | None = None) -> B
             "convert the column, or name another target",
         )
     offsets = Offsets.of_lengths(np.bincount(codes, minlength=len(ids)))
-    batch = Batch(ids, offsets, times if order is None else times[order], columns, names, ticks, tuple(notes))
+    batch = Batch(ids, offsets, times if order is None else times[order], columns, names, axis, tuple(notes))
     return _ties_ordered(batch)
 
 
@@ -160,8 +171,8 @@ def ranked(batch: Batch, same: Array, order: list[tuple[str, bool]]) -> tuple[In
     """Return the rows that share their time with another one, and the same in the order of some columns.
 
     Args:
-        batch: The series.
-        same: What ``same_time`` returned.
+        batch: The series whose rows are meant.
+        same: (N,) what ``same_time`` returned for the batch.
         order: Columns, the first one decides first, and whether large values come first. Missing values come last.
     """
     inside = np.flatnonzero(same | np.concatenate([same[1:], [False]]))
@@ -204,7 +215,7 @@ def frame_of(batch: Batch, *, like: Any = None) -> pd.DataFrame:
     """Return a batch as a frame: id, time, then the columns.
 
     Args:
-        batch: The series.
+        batch: The series whose rows are meant.
         like: A dtype for the times; datetime64[us] (with the zone, if there is one) by default.
     """
     out: dict[str, Any] = {}
@@ -217,11 +228,11 @@ def frame_of(batch: Batch, *, like: Any = None) -> pd.DataFrame:
 
 
 def _moments(batch: Batch, like: Any) -> Any:
-    if batch.ticks.integer:
+    if batch.axis.integer:
         return batch.times
     moments = batch.times.view("datetime64[us]")
-    if batch.ticks.zone is not None:
-        return pd.DatetimeIndex(moments).tz_localize("UTC").tz_convert(batch.ticks.zone)
+    if batch.axis.zone is not None:
+        return pd.DatetimeIndex(moments).tz_localize("UTC").tz_convert(batch.axis.zone)
     return moments.astype(like) if like is not None else moments
 
 
@@ -230,11 +241,11 @@ def _some(names: Any) -> str:
     return f"{listed[:12]}{' and more' if len(listed) > 12 else ''}"
 
 
-def _first_text(frame: pd.DataFrame, names: Names) -> Any:
+def _first_text(frame: pd.DataFrame, names: ColumnRoles) -> Any:
     return next((v for v in frame[names.target] if isinstance(v, str)), None)
 
 
-def clock_of(column: pd.Series[Any], zone: str | None = None) -> tuple[Ints, Ticks]:
+def clock_of(column: pd.Series[Any], zone: str | None = None) -> tuple[Ints, TimeAxis]:
     """Return a column of times as whole numbers, and what these mean.
 
     Args:
@@ -245,7 +256,7 @@ def clock_of(column: pd.Series[Any], zone: str | None = None) -> tuple[Ints, Tic
         DataError: It holds something else, or a time is missing.
     """
     if pd.api.types.is_integer_dtype(column.dtype) and not column.isna().any():
-        return column.to_numpy(np.int64), Ticks(integer=True)
+        return column.to_numpy(np.int64), TimeAxis(integer=True)
     if column.dtype == object or pd.api.types.is_string_dtype(column.dtype):
         column = _parsed(column)
     if isinstance(column.dtype, pd.PeriodDtype):
@@ -265,7 +276,7 @@ def clock_of(column: pd.Series[Any], zone: str | None = None) -> tuple[Ints, Tic
         column = column.dt.tz_convert("UTC").dt.tz_localize(None)
         zone = zone or str(aware)
     moments = column.to_numpy()
-    return moments.astype("datetime64[us]").view(np.int64), Ticks(zone=zone if aware is not None else None)
+    return moments.astype("datetime64[us]").view(np.int64), TimeAxis(zone=zone if aware is not None else None)
 
 
 def _parsed(column: pd.Series[Any]) -> pd.Series[Any]:

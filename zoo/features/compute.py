@@ -8,8 +8,8 @@ import numpy as np
 
 from zoo.features.batch import Array, Batch
 from zoo.features.kernels.gaps import closed, find_gaps, forward
-from zoo.features.plan import Plan, Planned
-from zoo.features.steps import Fitted, Impute, Scale, Scales
+from zoo.features.plan import FeaturePlan, Planned
+from zoo.features.steps import FittedSteps, Impute, Scale, Scales
 from zoo.features.steps.scale import pool
 from zoo.series.offsets import Floats, Ints, Offsets, spans
 
@@ -18,18 +18,18 @@ __all__ = ["compute", "fitted_of", "learn", "scaled"]
 _PIECE = 1 << 18  # rows of the past that are laid out at a time
 
 
-def compute(plan: Plan, batch: Batch, *, last: int | None = None) -> Batch:
+def compute(plan: FeaturePlan, batch: Batch, *, last: int | None = None) -> Batch:
     """Return a batch with the columns of all steps but ``scale``.
 
     Args:
-        plan: What to do.
+        plan: The steps to take, in their order.
         batch: After the row steps.
         last: Only the last rows of each series matter.
     """
     return _run(plan, batch, 0, last)
 
 
-def _run(plan: Plan, batch: Batch, first: int, last: int | None) -> Batch:
+def _run(plan: FeaturePlan, batch: Batch, first: int, last: int | None) -> Batch:
     for at in range(first, len(plan.columns)):
         planned = plan.columns[at]
         if last is not None and len(batch.offsets) == 1 and plan.is_leaf(at):
@@ -49,7 +49,7 @@ def _newest(planned: Planned, batch: Batch, last: int) -> dict[str, Array]:
     if need >= len(batch):
         return planned.step.apply(batch, planned.reads, None)
     columns = {name: batch.columns[name][-need:] for name in planned.reads}
-    short = Batch(batch.ids, Offsets(np.array([0, need])), batch.times[-need:], columns, batch.names, batch.ticks)
+    short = Batch(batch.ids, Offsets(np.array([0, need])), batch.times[-need:], columns, batch.names, batch.axis)
     step = planned.step
     found = step.newest(short, planned.reads) if last == 1 else step.apply(short, planned.reads, None)
     out = np.full((len(found), len(batch)), np.nan)
@@ -58,7 +58,7 @@ def _newest(planned: Planned, batch: Batch, last: int) -> dict[str, Array]:
     return dict(zip(found, out, strict=True))
 
 
-def _as_seen(plan: Plan, at: int, before: Batch, done: Batch, last: int | None) -> Batch:
+def _as_seen(plan: FeaturePlan, at: int, before: Batch, done: Batch, last: int | None) -> Batch:
     """Replace rows inside gaps by what they look like from inside: the line through a gap needs its other end.
 
     Each such row gets a series of its own: its history with the gap open, and the remaining steps run over it.
@@ -126,16 +126,16 @@ def _opened(
     )
 
 
-def learn(plan: Plan, batch: Batch) -> dict[int, dict[str, Floats]]:
+def learn(plan: FeaturePlan, batch: Batch) -> dict[int, dict[str, Floats]]:
     """Return what the ``scale`` steps learn from computed series: position -> column -> (S, 2)."""
     return {p.place: p.step.learn(batch, p.reads) for p in plan.scales if isinstance(p.step, Scale)}
 
 
-def fitted_of(plan: Plan, ids: list[Array], learnt: list[dict[int, dict[str, Floats]]]) -> Fitted:
+def fitted_of(plan: FeaturePlan, ids: list[Array], learnt: list[dict[int, dict[str, Floats]]]) -> FittedSteps:
     """Put together what was learnt from parts of the series.
 
     Args:
-        plan: What was done.
+        plan: The steps that were taken.
         ids: Of each part's series.
         learnt: What ``learn`` returned for each part.
     """
@@ -146,10 +146,10 @@ def fitted_of(plan: Plan, ids: list[Array], learnt: list[dict[int, dict[str, Flo
     for p in plan.scales:
         table = {name: np.concatenate([part[p.place][name] for part in learnt])[order] for name in p.reads}
         scales[p.place] = Scales(index, table, pool(table))
-    return Fitted(scales)
+    return FittedSteps(scales)
 
 
-def scaled(plan: Plan, batch: Batch, fitted: Fitted | None) -> Batch:
+def scaled(plan: FeaturePlan, batch: Batch, fitted: FittedSteps | None) -> Batch:
     """Return a computed batch with its scaled columns."""
     for p in plan.scales:
         scales = None if fitted is None else fitted.scales.get(p.place)

@@ -125,7 +125,7 @@ class NthWeekday(ClockRule):
 
     Args:
         nth: 1 to 4, or -1 for the last.
-        weekday: 0 is Monday.
+        weekday: Day of the week, 0 is Monday.
     """
 
     nth: int
@@ -165,7 +165,7 @@ class Cycle(ClockRule):
     """A pattern that repeats: opening hours within a week, weeks of 4-4-5 within a quarter.
 
     Args:
-        alias: The name.
+        alias: The name that ``parse`` reads.
         period: Length of the pattern.
         origin: The start of one.
         slots: Where the steps lie within it, ascending.

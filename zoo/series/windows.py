@@ -29,8 +29,8 @@ class WindowStatistic(NamedTuple):
 
     Args:
         how: mean, std (with n - 1), min, max, sum, or quantile.
-        size: Rows.
-        level: Of a quantile.
+        size: Rows of the window.
+        level: Of a quantile, between 0 and 1.
     """
 
     how: str
@@ -51,8 +51,8 @@ def rolling(
 
     Args:
         values: (N,), NaN where missing.
-        offsets: The series.
-        windows: What to compute.
+        offsets: Where each series begins and ends.
+        windows: The statistics to compute, each once.
         shift: 1 for windows that end with the row before; 0 takes the row itself.
         min_known: Known values that a window needs; all of them by default. Else missing values are left out.
         newest: Return the last entry alone, of a single series.

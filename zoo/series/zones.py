@@ -146,10 +146,10 @@ def wall_clock(moments: Ints, zone: str, step: int = 0, phase: int = 0, *, stric
     Rows that did not follow a change (06:00 shows as 07:00 from then on) are laid where they were before.
 
     Args:
-        moments: (N,) in UTC.
-        zone: Whose clock.
-        step: Distance of the regular clock's rows; 0 for none.
-        phase: Of its rows.
+        moments: (N,) nanoseconds since 1970 in UTC.
+        zone: Name of the zone whose clock it is.
+        step: Distance of the regular clock's rows in nanoseconds; 0 for none.
+        phase: Nanoseconds that its rows lie behind whole steps.
         strict: Whether rows that did not follow a change stay where the wall shows them.
     """
     changes = changes_of(zone)
@@ -177,7 +177,7 @@ class LocalClock:
     """The clock on the wall of those whose data are kept in UTC.
 
     Args:
-        zone: Where they live.
+        zone: Name of the zone in which they live.
         shift: What models' clock is ahead of UTC all year, in nanoseconds, where a change is no whole number of
             steps (see blend.py); None where they follow the changes (see local.py).
         written: Offsets that were written beside the times where no zone is named, each with its first moment; the last

@@ -110,8 +110,8 @@ def weighted_quantiles(values: Floats, levels: tuple[float, ...], weights: Float
     plotting position when the weights are equal.
 
     Args:
-        values: (..., n).
-        levels: Q levels.
+        values: (..., n) values, NaN where one is missing.
+        levels: Q levels between 0 and 1.
         weights: (n,) or the shape of ``values``; equal when left out.
 
     Returns:

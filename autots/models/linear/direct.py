@@ -10,17 +10,15 @@ import numpy.typing as npt
 
 from autots.models.base import Context, Forecast, State, Task, crossing_free
 from autots.models.hyperparameters import choice, real, whole
+from autots.models.origins import ForecastOrigins, final_origins, sample_origins
 from autots.models.pooled import Pooled, PooledParams, log_field, norm_field, norm_periods_field, weighted_field
 from autots.models.residual_quantiles import quantiles_around, residual_quantiles
 from autots.models.windows import (
-    Origins,
-    Table,
     WindowSpec,
+    WindowTable,
     bounds,
-    final_origins,
     norm_window,
     relative_weights,
-    sample_origins,
     seasons_within,
     usual_rows,
 )
@@ -85,10 +83,10 @@ class DirectLinear(Pooled):
         self._task, self._window = task, self._spec(panel, task)
         reach = task.horizon if panel.lengths.max() > task.horizon else 1
         history = min(max(self._window.lags, 2 * max(task.seasons)), usual_rows(panel, task) // 2)
-        at = sample_origins(panel, reach, most=self._most_windows(task), rng=rng, min_history=history)
+        at = sample_origins(panel, reach, max_origins=self._most_windows(task), rng=rng, min_history=history)
         if len(at) == 0:
             raise ModelError("a linear model needs a series longer than the horizon, but none is")
-        table = Table(panel, task, self._window)
+        table = WindowTable(panel, task, self._window)
         level, scale = table.scale(at)
         unit = scale / table.noise(at)
         weight = self._weights(panel, task, at, scale)
@@ -125,7 +123,7 @@ class DirectLinear(Pooled):
         affordable = min(int(_FLOPS / (4 * task.horizon * columns**2)), _ROWS // task.horizon)
         return max(min(self.params.max_windows, affordable), 20 * columns)
 
-    def _weights(self, panel: Panel, task: Task, at: Origins, scale: Floats) -> Floats:
+    def _weights(self, panel: Panel, task: Task, at: ForecastOrigins, scale: Floats) -> Floats:
         if not self.params.weighted:
             return np.ones(len(at))
         return relative_weights(panel, task, at, scale)
@@ -147,7 +145,7 @@ class DirectLinear(Pooled):
             beta = _ridge(z, target, weight**2 / np.maximum(error, floor), self.params.ridge)
         return beta
 
-    def points(self, seen: Table, at: Origins) -> Floats:
+    def points(self, seen: WindowTable, at: ForecastOrigins) -> Floats:
         """Return the (W, H) point forecasts from some origins of a table, whatever its features."""
         table, horizon = seen.seen_through(self._window), self._task.horizon
         level, scale = table.scale(at)
@@ -157,20 +155,20 @@ class DirectLinear(Pooled):
             series, row = np.repeat(at.series[chunk], horizon), np.repeat(at.row[chunk], horizon)
             steps = np.tile(np.arange(1, horizon + 1), len(at.row[chunk]))
             unit = np.repeat(level[chunk], horizon), np.repeat(scale[chunk], horizon)
-            x = self._scaled(_design(table, Origins(series, row), steps, *unit))
+            x = self._scaled(_design(table, ForecastOrigins(series, row), steps, *unit))
             # Unlike a product of matrices, each sum is made the same way whatever the number of rows: a server that
             # forecasts several requests at once answers each as if it had come alone.
             point[chunk] = np.einsum("whf,hf->wh", x.reshape(-1, horizon, x.shape[1]), self._coefficients)
         return point * scale[:, None] + level[:, None]
 
-    def points_of_rows(self, panel: Panel, rows: Origins, steps: Ints) -> Floats:
+    def points_of_rows(self, panel: Panel, rows: ForecastOrigins, steps: Ints) -> Floats:
         """Return the (R,) point forecasts of single (origin, step) rows, without looking into the future."""
-        table = Table(panel, self._task, self._window)
+        table = WindowTable(panel, self._task, self._window)
         level, scale = table.scale(rows)
         point = np.empty(len(rows))
         for step in np.unique(steps):
             chosen = np.flatnonzero(steps == step)
-            some = Origins(rows.series[chosen], rows.row[chosen])
+            some = ForecastOrigins(rows.series[chosen], rows.row[chosen])
             x = _design(table, some, steps[chosen], level[chosen], scale[chosen])
             point[chosen] = self._scaled(x) @ self._coefficients[step - 1]
         return point * scale + level
@@ -178,7 +176,7 @@ class DirectLinear(Pooled):
     def _forecast(self, history: Panel, future: Future) -> Forecast:
         at = final_origins(history)
         low, high = bounds(history)
-        table = Table(history, self._task, self._window, future)
+        table = WindowTable(history, self._task, self._window, future)
         point = np.clip(self.points(table, at), low[:, None], high[:, None])
         noise = table.noise(at)
         return Forecast(point, crossing_free(quantiles_around(point, noise, self._offsets)))
@@ -199,7 +197,9 @@ class DirectLinear(Pooled):
         self._std_x, self._offsets = np.asarray(state["spread_x"]), np.asarray(state["spread"])
 
 
-def _design(table: Table, at: Origins, steps: npt.NDArray[np.int64], level: Floats, scale: Floats) -> Floats:
+def _design(
+    table: WindowTable, at: ForecastOrigins, steps: npt.NDArray[np.int64], level: Floats, scale: Floats
+) -> Floats:
     x, names, categorical = table.features(at, steps, level, scale)
     kept = [i for i, name in enumerate(names) if name not in ("step", "age") and name not in categorical]
     return x[:, kept].astype(np.float64)

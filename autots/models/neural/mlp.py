@@ -12,6 +12,7 @@ from autots.models.hyperparameters import real, whole
 from autots.models.neural.inputs import ColumnScaler, Windows, classes_of, lookback_of, step_columns, window_columns
 from autots.models.neural.network import Arrays, Shape, forward
 from autots.models.neural.training import Schedule, train
+from autots.models.origins import ForecastOrigins, final_origins, sample_origins
 from autots.models.pooled import (
     Pooled,
     PooledParams,
@@ -23,16 +24,7 @@ from autots.models.pooled import (
     norm_periods_field,
     weighted_field,
 )
-from autots.models.windows import (
-    Origins,
-    Table,
-    WindowSpec,
-    bounds,
-    final_origins,
-    relative_weights,
-    sample_origins,
-    usual_rows,
-)
+from autots.models.windows import WindowSpec, WindowTable, bounds, relative_weights, usual_rows
 from autots.panel import Floats, Future, Panel
 from zoo.errors import ModelError
 
@@ -90,7 +82,7 @@ class MLP(Pooled):
         p, self._task = self.params, task
         self._lookback, self._window = lookback_of(panel, task, p.lookback, self._norm, p.norm_periods)
         self._classes = classes_of(panel)
-        table = Table(panel, task, self._window)
+        table = WindowTable(panel, task, self._window)
         at = self._origins(panel, task, np.random.default_rng(context.seed))
 
         def weight(scale: Floats) -> Floats:
@@ -108,12 +100,12 @@ class MLP(Pooled):
             self._shape, source, task.levels, schedule, context=context, squared_error=task.squared_error
         )
 
-    def _origins(self, panel: Panel, task: Task, rng: np.random.Generator) -> Origins:
+    def _origins(self, panel: Panel, task: Task, rng: np.random.Generator) -> ForecastOrigins:
         usual = usual_rows(panel, task)
         at = sample_origins(
             panel,
             task.horizon,
-            most=_MAX_WINDOWS,
+            max_origins=_MAX_WINDOWS,
             rng=rng,
             min_history=min(self._lookback, usual // 2),
             halflife=self.params.halflife * task.horizon or np.inf,
@@ -130,7 +122,7 @@ class MLP(Pooled):
         return Shape(inputs, p.hidden, p.blocks, horizon, features, known, decoder, channels)
 
     def _forecast(self, history: Panel, future: Future) -> Forecast:
-        table = Table(history, self._task, self._window)
+        table = WindowTable(history, self._task, self._window)
         at = final_origins(history)
         scale = table.scale(at)
         x = self._of_window(window_columns(table, at, self._lookback, scale, self._classes))

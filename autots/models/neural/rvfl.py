@@ -16,6 +16,7 @@ from autots.models.base import Context, Forecast, State, Task, crossing_free
 from autots.models.hyperparameters import real, whole
 from autots.models.neural.inputs import ColumnScaler, Windows, classes_of, lookback_of, step_columns, window_columns
 from autots.models.neural.training import Examples
+from autots.models.origins import ForecastOrigins, final_origins, sample_origins
 from autots.models.pooled import (
     Pooled,
     PooledParams,
@@ -28,16 +29,7 @@ from autots.models.pooled import (
     weighted_field,
 )
 from autots.models.residual_quantiles import quantiles_around, residual_quantiles
-from autots.models.windows import (
-    Origins,
-    Table,
-    WindowSpec,
-    bounds,
-    final_origins,
-    relative_weights,
-    sample_origins,
-    usual_rows,
-)
+from autots.models.windows import WindowSpec, WindowTable, bounds, relative_weights, usual_rows
 from autots.panel import Floats, Future, Panel
 from zoo.errors import BudgetError, ModelError
 
@@ -96,14 +88,14 @@ class RVFL(Pooled):
         self._task = task
         self._lookback, self._window = lookback_of(panel, task, p.lookback, self._norm, p.norm_periods)
         self._classes = classes_of(panel)
-        table = Table(panel, task, self._window)
+        table = WindowTable(panel, task, self._window)
         rounds = 1 if task.squared_error else 2
         units, most = self._sizes(panel, task, rounds)
         usual = usual_rows(panel, task)
         at = sample_origins(
             panel,
             task.horizon,
-            most=most,
+            max_origins=most,
             rng=rng,
             min_history=min(self._lookback, usual // 2),
             halflife=p.halflife * task.horizon or np.inf,
@@ -206,7 +198,7 @@ class RVFL(Pooled):
         error = np.abs(np.nan_to_num(examples.target) - features @ self._output.astype(np.float32)).mean(axis=1)
         return max(float(np.quantile(error * examples.weight, 0.2)), 1e-9)
 
-    def _calibrate(self, source: Windows, table: Table, at: Origins) -> None:
+    def _calibrate(self, source: Windows, table: WindowTable, at: ForecastOrigins) -> None:
         """Learn the errors' quantiles; the weight of a window moves its steps together, not each to its median."""
         parts = [examples.target - features @ self._output for examples, features in self._chunks(source)]
         errors, steps = np.concatenate(parts), np.arange(1.0, self._task.horizon + 1)
@@ -223,13 +215,13 @@ class RVFL(Pooled):
         )
 
     def _forecast(self, history: Panel, future: Future) -> Forecast:
-        table = Table(history, self._task, self._window)
+        table = WindowTable(history, self._task, self._window)
         at = final_origins(history)
         level, scale = table.scale(at)
         point = np.empty((len(at), self._task.horizon))
         for begin in range(0, len(at), _CHUNK):
             chunk = slice(begin, begin + _CHUNK)
-            some = Origins(at.series[chunk], at.row[chunk])
+            some = ForecastOrigins(at.series[chunk], at.row[chunk])
             x = window_columns(table, some, self._lookback, (level[chunk], scale[chunk]), self._classes)
             known = self._of_step(step_columns(table, some, future, self._classes))
             # In double precision: a product in single precision tells how many series were forecast beside one.

@@ -11,18 +11,16 @@ import numpy.typing as npt
 from autots.models.base import Context, Forecast, State, Task, crossing_free
 from autots.models.hyperparameters import flag, whole
 from autots.models.linear import DirectLinear
+from autots.models.origins import ForecastOrigins, final_origins, sample_origins
 from autots.models.pooled import Pooled, halflife_field, weighted_field
 from autots.models.residual_quantiles import quantiles_around, residual_quantiles
 from autots.models.tabular.trees import BoostingParams, Trees, train_trees
 from autots.models.windows import (
-    Origins,
-    Table,
     WindowSpec,
+    WindowTable,
     bounds,
-    final_origins,
     norm_window,
     relative_weights,
-    sample_origins,
     seasons_within,
     usual_rows,
 )
@@ -79,12 +77,12 @@ class DirectTrees(Pooled):
     def _learn(self, panel: Panel, task: Task, context: Context) -> None:
         p, rng = self.params, np.random.default_rng(context.seed)
         self._task, self._window = task, self._spec(panel, task)
-        table = Table(panel, task, self._window)
+        table = WindowTable(panel, task, self._window)
         many = min(task.horizon, _STEPS)
         at = sample_origins(
             panel,
             task.horizon if panel.lengths.max() > task.horizon else 1,
-            most=max(p.max_rows // many, 1),
+            max_origins=max(p.max_rows // many, 1),
             rng=rng,
             min_history=min(2 * max(task.seasons), usual_rows(panel, task) // 2),
             halflife=p.halflife * task.horizon or np.inf,
@@ -92,7 +90,7 @@ class DirectTrees(Pooled):
         if len(at) == 0:
             raise ModelError("trees need a series longer than the horizon, but none is")
         steps = _steps(len(at), task.horizon, many, rng)
-        rows = Origins(np.repeat(at.series, many), np.repeat(at.row, many))
+        rows = ForecastOrigins(np.repeat(at.series, many), np.repeat(at.row, many))
         level, scale = (np.repeat(v, many) for v in table.scale(at))
         inside = rows.row + steps < panel.indptr[rows.series + 1]
         target = np.full(len(rows), np.nan)
@@ -116,9 +114,12 @@ class DirectTrees(Pooled):
 
     def _forecast(self, history: Panel, future: Future) -> Forecast:
         h, at = self._task.horizon, final_origins(history)
-        table = Table(history, self._task, self._window, future)
+        table = WindowTable(history, self._task, self._window, future)
         level, scale = table.scale(at)
-        rows, steps = Origins(np.repeat(at.series, h), np.repeat(at.row, h)), np.tile(np.arange(1, h + 1), len(at))
+        rows, steps = (
+            ForecastOrigins(np.repeat(at.series, h), np.repeat(at.row, h)),
+            np.tile(np.arange(1, h + 1), len(at)),
+        )
         x, _, _ = table.features(rows, steps, np.repeat(level, h), np.repeat(scale, h))
         base = np.repeat(level[:, None], h, axis=1)
         if self._linear is not None:

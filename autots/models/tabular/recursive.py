@@ -9,20 +9,11 @@ import numpy as np
 
 from autots.models.base import Context, Forecast, State, Task, crossing_free
 from autots.models.hyperparameters import real, whole
+from autots.models.origins import ForecastOrigins, sample_origins
 from autots.models.pooled import Pooled, norm_field
 from autots.models.residual_quantiles import quantiles_around, residual_quantiles
 from autots.models.tabular.trees import BoostingParams, Trees, train_trees
-from autots.models.windows import (
-    Origins,
-    Table,
-    WindowSpec,
-    bounds,
-    norm_window,
-    reach,
-    sample_origins,
-    seasons_within,
-    usual_rows,
-)
+from autots.models.windows import WindowSpec, WindowTable, bounds, norm_window, reach, seasons_within, usual_rows
 from autots.panel import Floats, Future, Panel
 from zoo.errors import ModelError
 
@@ -70,9 +61,9 @@ class RecursiveTrees(Pooled):
         # What was past-only at fit is unknown from the second step on, so it never enters.
         panel = replace(panel, past={})
         self._task, self._window = task, self._spec(panel, task)
-        table = Table(panel, task, self._window)
+        table = WindowTable(panel, task, self._window)
         history = min(2 * max(task.seasons), usual_rows(panel, task) // 2)
-        at = sample_origins(panel, 1, most=p.max_rows, rng=rng, min_history=history)
+        at = sample_origins(panel, 1, max_origins=p.max_rows, rng=rng, min_history=history)
         if len(at) == 0:
             raise ModelError("trees need a series of two rows, but none has them")
         steps = np.ones(len(at), dtype=np.int64)
@@ -108,19 +99,19 @@ class RecursiveTrees(Pooled):
         longer, ends = _extended(history, future, h)
         y = np.zeros(longer.n_rows)
         y[~np.isin(np.arange(longer.n_rows), ends[:, None] + np.arange(h))] = history.filled()
-        table = Table(longer, self._task, self._window, y=y)
+        table = WindowTable(longer, self._task, self._window, y=y)
         series, noise = np.arange(history.n_series), None
         one = np.ones(len(series), dtype=np.int64)
         # The dates of all steps are known: looked up step by step they took half of a forecast.
-        rows = Origins(np.repeat(series, h), np.repeat(ends - 1, h))
+        rows = ForecastOrigins(np.repeat(series, h), np.repeat(ends - 1, h))
         dates = table.calendar(rows, np.tile(np.arange(1, h + 1), len(series))) if self._window.calendar else {}
         calendar = {name: part.reshape(-1, h) for name, part in dates.items()}
         for step in range(h):
-            at = Origins(series, ends - 1 + step)
+            at = ForecastOrigins(series, ends - 1 + step)
             level, scale = table.scale(at)
             noise = table.noise(at) if noise is None else noise
             x, _, _ = table.features(at, one, level, scale, calendar={k: v[:, step] for k, v in calendar.items()})
-            table.put(Origins(series, ends + step), np.clip(self._trees.predict(x) * scale + level, low, high))
+            table.put(ForecastOrigins(series, ends + step), np.clip(self._trees.predict(x) * scale + level, low, high))
         assert noise is not None
         return table.y[ends[:, None] + np.arange(h)], noise
 

@@ -17,11 +17,11 @@ def fences(
 
     Args:
         values: (N,), NaN where missing.
-        offsets: The series.
+        offsets: Where each series begins and ends.
         how: ``iqr``: quartiles, moved out by ``factor`` times their distance (Tukey); ``sigma``: ``factor`` standard
             deviations around the mean.
         window: Rows; a quarter of them must be known, otherwise nothing is unusual (NaN).
-        factor: See ``how``.
+        factor: How far usual values reach, in the unit that ``how`` names.
         newest: Only the last row of a single series matters.
     """
     min_known = max(window // 4, 2)

@@ -1,4 +1,4 @@
-"""Centres and spreads of series, fitted once and kept."""
+"""Centres and widths of series, fitted once and kept."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["fit_scale"]
 
 
 def fit_scale(values: Floats, offsets: Offsets, how: str) -> Floats:
-    """Return centre and spread of each series (S, 2); NaN and 1 where a series has no value, spread 1 where it has one.
+    """Return centre and width of each series (S, 2); NaN and 1 where a series has no value, width 1 where it has one.
 
     Args:
         values: (N,), NaN where missing.
-        offsets: The series.
+        offsets: Where each series begins and ends.
         how: standard (mean, standard deviation), robust (median, distance of the quartiles), minmax.
     """
     from coreforecast.grouped_array import GroupedArray
@@ -35,6 +35,6 @@ def fit_scale(values: Floats, offsets: Offsets, how: str) -> Floats:
     }[how]()
     stats = scaler.fit(array).stats_
     out[some] = stats
-    spread = out[:, 1]
-    spread[~(spread > 0)] = 1.0
+    width = out[:, 1]
+    width[~(width > 0)] = 1.0
     return out

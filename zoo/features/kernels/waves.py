@@ -17,7 +17,7 @@ def fourier(steps: Ints, period: int, order: int) -> list[tuple[Floats, Floats]]
     Args:
         steps: (N,) steps of the clock since its origin.
         period: Steps after which everything repeats.
-        order: Number of harmonics.
+        order: Number of harmonics, the k-th with period / k.
 
     >>> sine, cosine = fourier(np.array([0, 1, 2]), 4, 1)[0]
     >>> sine.round(3).tolist(), cosine.round(3).tolist()

@@ -24,7 +24,7 @@ class Impute(ColumnStep):
             inside it see the last known value, since the line needs a value that came later. ``previous``: the last
             known value, ``limit`` times. ``value``: a number.
         limit: Rows of a gap.
-        value: The number.
+        value: The number that ``how: value`` fills in; 0 by default.
         columns: The target by default.
     """
 
@@ -69,7 +69,7 @@ class Outliers(ColumnStep):
             standard deviations.
         action: ``mark``: a column NAME_outlier of zeros and ones; ``clip``: to the border; ``missing``: left out.
         window: Rows before the row that judge it.
-        factor: See ``how``.
+        factor: How far usual values reach, in the unit that ``how`` names.
         columns: The target by default.
     """
 

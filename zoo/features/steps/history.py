@@ -24,7 +24,7 @@ __all__ = ["Difference", "Ewm", "Lags", "Rolling"]
 class _History(ColumnStep):
     """What these steps share: the columns that they look at."""
 
-    makes: ClassVar[bool] = True
+    looks_back: ClassVar[bool] = True
     columns: list[str] | None = None
 
     def reads(self, scope: Scope) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ class Rolling(_History):
     """Add statistics of moving windows.
 
     Args:
-        windows: Rows.
+        windows: Lengths of the windows in rows.
         how: Of mean, std, min, max, sum, quantile:LEVEL.
         shift: 1: windows end with the row before; 0: with the row itself.
         least: Known values that a window needs; all of them by default.

@@ -165,14 +165,14 @@ class Resample(RowStep):
 
     def apply(self, batch: Batch) -> Batch:
         """Return regular series; steps without a row are missing."""
-        if batch.ticks.integer:
+        if batch.axis.integer:
             raise DataError("resample needs times, but the clock of this table is a whole number", "leave it out")
-        step, origin = self.step, self.origin(batch.ticks.zone)
+        step, origin = self.step, self.origin(batch.axis.zone)
         slots = (batch.times - origin) // step
-        ticks = replace(batch.ticks, every=step)
+        axis = replace(batch.axis, every=step)
         counted = any(self.columns.get(name, self.how) == "count" for name in _numbers(batch))
         if not counted and _is_regular(slots, batch.offsets):
-            return replace(batch, times=slots * step + origin, ticks=ticks)
+            return replace(batch, times=slots * step + origin, axis=axis)
         offsets, places, rows = _grid(slots, batch.offsets)
         times = places * step + origin
         columns: dict[str, Array] = {}
@@ -181,7 +181,7 @@ class Resample(RowStep):
                 columns[name] = _carried(values, batch.times, rows, offsets)
             else:
                 columns[name] = combine(values, batch.times, rows, offsets.rows, self.columns.get(name, self.how))
-        return replace(batch, offsets=offsets, times=times, columns=columns, ticks=ticks)
+        return replace(batch, offsets=offsets, times=times, columns=columns, axis=axis)
 
 
 def _numbers(batch: Batch) -> dict[str, Array]:
@@ -242,7 +242,7 @@ def combine(values: Floats, times: Ints, rows: Ints, count: int, how: str) -> Fl
         times: (N,) what orders them, before their own size does.
         rows: (N,) target row of each value, in any order.
         count: Number of target rows.
-        how: See ``HOWS``.
+        how: One of ``HOWS``, the value that stands for the others.
     """
     known = np.isfinite(values)
     values, times, rows = values[known], times[known], rows[known]

@@ -1,4 +1,4 @@
-"""The one step that learns: centres and spreads."""
+"""The one step that learns: centres and widths."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FEW = 64  # rows of a request: its columns are scaled together
 
 
 class Scale(ColumnStep):
-    """Subtract a centre and divide by a spread that were found on the rows of the fit.
+    """Subtract a centre and divide by a width that were found on the rows of the fit.
 
     Args:
         how: robust (median, distance of the quartiles), standard (mean, standard deviation), minmax.
@@ -40,16 +40,16 @@ class Scale(ColumnStep):
 
     def reads(self, scope: Scope) -> tuple[str, ...]:
         """Return the scaled columns."""
-        if self.columns is None and not scope.made:
+        if self.columns is None and not scope.looking_back:
             raise ConfigError("scale needs columns, but no step before it looks back", "name them in `columns`")
-        return scope.numeric(self.columns if self.columns is not None else list(scope.made), "scale")
+        return scope.numeric(self.columns if self.columns is not None else list(scope.looking_back), "scale")
 
     def writes(self, scope: Scope) -> tuple[str, ...]:
         """Return the same columns."""
         return self.reads(scope)
 
     def learn(self, batch: Batch, reads: tuple[str, ...]) -> dict[str, Floats]:
-        """Return centre and spread of each series: column -> (S, 2)."""
+        """Return centre and width of each series: column -> (S, 2)."""
         return {name: fit_scale(batch.columns[name], batch.offsets, self.how) for name in reads}
 
     def apply(self, batch: Batch, reads: tuple[str, ...], scales: Scales | None) -> dict[str, Array]:
