@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -12,13 +11,14 @@ import pandas as pd
 
 from autots.panel.panel import Panel
 from autots.reading.schema import Schema
-from zoo.errors import ArtifactError, ConfigError, DataError
+from zoo.errors import ConfigError, DataError
 from zoo.features.append import tail
 from zoo.features.artifact import load, save
 from zoo.features.batch import clock_of
-from zoo.features.pipeline import Pipeline
+from zoo.features.pipeline import FeaturePipeline
 from zoo.features.run import located
 from zoo.features.steps import Calendar, Fourier, Resample
+from zoo.files import checksums, verify
 from zoo.tables.source import read
 
 __all__ = ["Features"]
@@ -39,11 +39,11 @@ class Features:
         known: Columns that are functions of the clock.
     """
 
-    def __init__(self, pipeline: Pipeline, raw: pd.DataFrame, *, id: str | None, known: tuple[str, ...]) -> None:
+    def __init__(self, pipeline: FeaturePipeline, raw: pd.DataFrame, *, id: str | None, known: tuple[str, ...]) -> None:
         self.pipeline, self.raw, self.id, self.known = pipeline, raw, id, known
 
     @classmethod
-    def of(cls, features: str | Path | Pipeline, data: Any) -> tuple[Self, pd.DataFrame]:
+    def of(cls, features: str | Path | FeaturePipeline, data: Any) -> tuple[Self, pd.DataFrame]:
         """Learn what the pipeline learns from raw rows, and return their features, too.
 
         Args:
@@ -55,8 +55,8 @@ class Features:
             DataError: The table cannot be used.
         """
         # A copy: what it learns here must not change the caller's.
-        given = features if isinstance(features, Pipeline) else Pipeline.from_yaml(features)
-        pipeline = Pipeline.of(given.spec, folder=given.folder)
+        given = features if isinstance(features, FeaturePipeline) else FeaturePipeline.from_yaml(features)
+        pipeline = FeaturePipeline.of(given.spec, folder=given.folder)
         raw = _rows(pipeline, _source(pipeline) if data is None else data)
         plan = pipeline.prepare(raw).plan
         target = plan.scope.names.target
@@ -106,12 +106,12 @@ class Features:
         like = self.raw[time].dtype
         if time not in rows.columns or rows[time].dtype == like or not pd.api.types.is_datetime64_any_dtype(like):
             return rows
-        times, ticks = clock_of(rows[time])
+        times, axis = clock_of(rows[time])
         zone = like.tz if isinstance(like, pd.DatetimeTZDtype) else None
-        if (ticks.zone is None) != (zone is None) or ticks.integer:
+        if (axis.zone is None) != (zone is None) or axis.integer:
             raise DataError(
                 f"times must be as those of the fit ({like}), but {time!r} holds {rows[time].dtype}"
-                f"{'' if ticks.zone is None else ' with a zone'}",
+                f"{'' if axis.zone is None else ' with a zone'}",
                 "use frame.dt.tz_localize(ZONE), or the time on the wall: frame.dt.tz_localize(None)",
             )
         moments = pd.DatetimeIndex(times.view("datetime64[us]"))
@@ -131,7 +131,7 @@ class Features:
         steps = [step for step in self.pipeline.steps if isinstance(step, Calendar | Fourier)]
         grid = [step for step in self.pipeline.steps if isinstance(step, Resample)][-1:]
         on_grid = [{"resample": {"every": step.every}} for step in grid]
-        clock = Pipeline(
+        clock = FeaturePipeline(
             [*on_grid, *steps], id=self.id, time=source.time, target=source.target, zone=source.zone
         )  # fmt: skip
         return clock.transform(pd.DataFrame(rows)).drop(columns=source.target)
@@ -143,7 +143,7 @@ class Features:
 
         save(self.pipeline, folder)
         pq.write_table(pa.Table.from_pandas(self.raw, preserve_index=False), folder / _RAW)
-        files = {file.name: _digest(file) for file in sorted(folder.iterdir())}
+        files = checksums(folder, sorted(file.name for file in folder.iterdir()))
         return {"files": files, "id": self.id, "known": list(self.known)}
 
     @classmethod
@@ -155,18 +155,12 @@ class Features:
         """
         import pyarrow.parquet as pq
 
-        for name, digest in said["files"].items():
-            file = folder / name
-            if Path(name).name != name or not file.is_file() or _digest(file) != digest:
-                raise ArtifactError(
-                    f"{name} of {folder} must be as it was written, but it is missing or was changed",
-                    "save the pipeline again; a saved folder must not be edited",
-                )
+        verify(folder, said["files"], hint="save the pipeline again; a saved folder must not be edited")
         raw = pq.read_table(folder / _RAW).to_pandas()
         return cls(load(folder), raw, id=said["id"], known=tuple(said["known"]))
 
 
-def _source(pipeline: Pipeline) -> Any:
+def _source(pipeline: FeaturePipeline) -> Any:
     path = pipeline.spec.source.path
     if path is None:
         raise ConfigError(
@@ -176,12 +170,8 @@ def _source(pipeline: Pipeline) -> Any:
     return located(pipeline, path)
 
 
-def _rows(pipeline: Pipeline, data: Any) -> pd.DataFrame:
+def _rows(pipeline: FeaturePipeline, data: Any) -> pd.DataFrame:
     id_ = pipeline.spec.source.id
     found = read(data, text=[id_] if id_ else [])
     frame = found.to_frame() if isinstance(found, pd.Series) else found
     return pd.DataFrame(frame).reset_index(drop=True)
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()

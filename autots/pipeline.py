@@ -15,10 +15,9 @@ import numpy as np
 import pandas as pd
 
 from autots.artifact import read_artifact, write_artifact
-from autots.ensemble import Ensemble, Learned, Member
-from autots.ensembles import Leaning, Online
-from autots.intervals import Conformal, Tracker
-from autots.metrics import METRICS, Sums, coverage, season_scale
+from autots.ensembles import Adaptation, Ensemble, Member, OnlineUpdates, SeriesWeights, rolling_scores
+from autots.intervals import Conformal, QuantileTracker
+from autots.metrics import season_scale
 from autots.models.base import State, Task
 from autots.models.catalog import create, fit_here
 from autots.panel import Floats, Future, Panel
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Pipeline"]
 
 # Horizons of new rows that are looked at before the next forecast: older ones matter no longer.
-_MOST_OUTCOMES = 400
+_MAX_HORIZONS = 400
 _FEATURES = "features"
 
 
@@ -47,11 +46,11 @@ class Pipeline:
     Args:
         schema: How the user's table is written.
         panel: The history that forecasts start from.
-        ensemble: What forecasts.
+        ensemble: The fitted members, their weights and calibration.
         levels: The quantile levels that the user asked for.
-        metric_name: What was minimised.
+        metric_name: The name of what was minimised.
         facts: What the fit has to tell.
-        seed: For refits.
+        seed: Source of chance of later refits; 0 by default.
         features: What makes the columns of the panel from raw rows, where a feature pipeline does.
         learned: From the rows taken in so far.
     """
@@ -67,7 +66,7 @@ class Pipeline:
         facts: Facts,
         seed: int = 0,
         features: Features | None = None,
-        learned: Learned | None = None,
+        learned: Adaptation | None = None,
     ) -> None:
         self.features, self.ensemble = features, ensemble
         self.schema, self.levels, self.metric_name = schema, levels, metric_name
@@ -161,7 +160,7 @@ class Pipeline:
             return
         horizon = self.horizon
         waiting = np.array([self._outcomes.get(str(i), 0) for i in self._panel.ids], dtype=np.int64)
-        due = np.minimum(waiting // horizon, _MOST_OUTCOMES) * horizon
+        due = np.minimum(waiting // horizon, _MAX_HORIZONS) * horizon
         rest = waiting % horizon
         rows = np.flatnonzero((due > 0) & (due < self._panel.lengths - rest))
         self._outcomes = {str(self._panel.ids[i]): int(rest[i]) for i in np.flatnonzero(rest)}
@@ -173,8 +172,8 @@ class Pipeline:
         """Take in rows that came after the history: the state moves on, nothing is refitted.
 
         The next forecast learns from the new rows, horizon by horizon: weights move to the members that forecast a
-        series well, and an error that persists is put right (see ensembles.Online); intervals widen after misses on a
-        side, and narrow after too few of them (see intervals.Tracker).
+        series well, and an error that persists is put right (see ensembles.OnlineUpdates); intervals widen after misses
+        on a side, and narrow after too few of them (see intervals.QuantileTracker).
 
         Args:
             new_rows: A table with the same columns. Rows already seen are ignored, missing steps become gaps.
@@ -254,34 +253,8 @@ class Pipeline:
         full, lengths = full.select(kept), more.lengths
         naive = fit_here("seasonal_naive", {}, self._panel, self.task, self.seed)
         scale = season_scale(full.drop_tails(lengths), self.task.season)
-        totals: dict[str, dict[str, Sums]] = {"model": {}, "naive": {}}
         outcomes, _ = self.ensemble.roll(full, lengths, self._learned, naive, learning=learning)
-        for one in outcomes:
-            assert one.reference is not None
-            base = one.reference
-            rivals = {"model": (one.point, one.quantiles), "naive": (base.median(self.task.levels), base.quantiles)}
-            for who, (p, q) in rivals.items():
-                for name, met in METRICS.items():
-                    part = met.sums(one.actual, p, q, self.task.levels, scale[one.series])
-                    totals[who][name] = totals[who].get(name, Sums(0.0, 0.0)) + part
-        actuals, made = [o.actual for o in outcomes], [o.quantiles for o in outcomes]
-        return self._report(totals, np.concatenate(actuals), np.concatenate(made), full.n_series)
-
-    def _report(
-        self, totals: Mapping[str, Mapping[str, Sums]], actual: Floats, quantiles: Floats, n_series: int
-    ) -> dict[str, Any]:
-        scores = {who: {n: METRICS[n].report(s) for n, s in sums.items()} for who, sums in totals.items()}
-        names = ("smape", "mase", "rmse", "mse", "mae", "wql", "wape", "sql")
-        asked = {f"{1 - 2 * q:.10g}" for q in self.levels if q < 0.5}
-        covered = coverage(actual, quantiles, self.task.levels)
-        skill = {n: 1.0 - scores["model"][n] / scores["naive"][n] for n in names if scores["naive"][n] > 0}
-        return {
-            "series": n_series,
-            "rows": int((~np.isnan(actual)).sum()),
-            **{n: scores["model"][n] for n in names},
-            "coverage": {k: v for k, v in covered.items() if k in asked} or covered,
-            "skill": skill,
-        }
+        return {"series": full.n_series, **rolling_scores(outcomes, scale, self.task.levels, asked=self.levels)}
 
     @staticmethod
     def _index_of(panel: Panel, id_: str) -> int:
@@ -305,7 +278,7 @@ class Pipeline:
 
         Args:
             series: Its id (of a key of several columns, a list of their values); the first one by default.
-            future: As in ``predict``.
+            future: The covariates known in the future, as ``predict`` takes them.
         """
         from autots.report.plot import plot
 
@@ -342,7 +315,7 @@ class Pipeline:
         return Path(path)
 
     def _parts(self) -> dict[str, State]:
-        conformal, leaning, learned = self.ensemble.conformal, self.ensemble.leaning, self._learned
+        conformal, series_weights, learned = self.ensemble.conformal, self.ensemble.series_weights, self._learned
         head = {
             "schema": json.dumps(self.schema.to_dict()),
             "task": self.task.to_dict(),
@@ -350,12 +323,12 @@ class Pipeline:
             "metric": self.metric_name,
             "seed": self.seed,
             "members": [
-                {"family": m.family, "params": dict(m.model.params), "weight": list(m.weight)} for m in self.members
+                {"family": m.family, "params": m.model.params.to_dict(), "weight": list(m.weight)} for m in self.members
             ],
             "conformal": None if conformal is None else conformal.to_dict(),
             "tracker": learned.tracker.to_dict(),
             "outcomes": dict(self._outcomes),
-            "leaning": None if leaning is None else leaning.to_dict(),
+            "leaning": None if series_weights is None else series_weights.to_dict(),
             "online": None if learned.online.empty else learned.online.to_dict(),
         }
         models = {f"model_{i}": m.model.state() for i, m in enumerate(self.members)}
@@ -366,8 +339,8 @@ class Pipeline:
         """Read what ``save`` wrote.
 
         Args:
-            path: The folder.
-            mapped: See ``autots.load``.
+            path: The folder that ``save`` wrote.
+            mapped: Whether its arrays stay in their files, see ``autots.load``.
 
         Raises:
             ArtifactError: The folder is missing, foreign, damaged or tampered with.
@@ -386,11 +359,11 @@ class Pipeline:
             for i, m in enumerate(head["members"])
         )
         conformal = None if head["conformal"] is None else Conformal.from_dict(head["conformal"])
-        leaning = None if head.get("leaning") is None else Leaning.from_dict(head["leaning"])
-        ensemble = Ensemble(Task.from_dict(head["task"]), members, conformal, leaning)
-        learned = replace(ensemble.start(), tracker=Tracker.from_dict(head["tracker"]))
+        series_weights = None if head.get("leaning") is None else SeriesWeights.from_dict(head["leaning"])
+        ensemble = Ensemble(Task.from_dict(head["task"]), members, conformal, series_weights)
+        learned = replace(ensemble.start(), tracker=QuantileTracker.from_dict(head["tracker"]))
         if head.get("online") is not None:
-            learned = replace(learned, online=Online.from_dict(head["online"]))
+            learned = replace(learned, online=OnlineUpdates.from_dict(head["online"]))
         pipeline = cls(
             schema,
             Panel.from_state(parts["panel"], schema.freq),

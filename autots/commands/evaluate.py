@@ -32,7 +32,8 @@ def evaluate(
 def _draw(found: dict[str, Any], console: Console) -> None:
     from rich.table import Table
 
-    from autots.report.wording import defined, percent, plural
+    from autots.report.headline import defined
+    from zoo.page.wording import percent, plural
 
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("metric")

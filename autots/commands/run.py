@@ -45,9 +45,9 @@ def fit_run(
         future: Table to be named in the command that forecasts, if there are known covariates.
     """
     from autots.api import AutoTS
-    from autots.report.terminal import Live, print_leaderboard, print_outcome
+    from autots.report.terminal import TerminalProgress, print_leaderboard, print_outcome
 
-    auto = AutoTS(**options, out=run, resume=resume, progress=Live(), already_spent=seconds_since_begin())
+    auto = AutoTS(**options, out=run, resume=resume, progress=TerminalProgress(), already_spent=seconds_since_begin())
     pipeline = auto.fit(data, title=title)
     steps = _next_steps(pipeline, run, test, future)
 

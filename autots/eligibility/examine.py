@@ -17,8 +17,7 @@ from autots.reading.columns import read_numbers
 from autots.reading.layouts import ColumnRoles
 from autots.reading.schema import Ingested
 from zoo.tables.source import Table, read
-from zoo.tables.versioned import Table as Versioned
-from zoo.tables.versioned import is_table
+from zoo.tables.versioned import VersionedTable, is_table
 
 __all__ = ["earlier_version", "examine"]
 
@@ -74,7 +73,7 @@ def earlier_version(data: Any) -> Table | None:
     """Return the first version that can still be read of a versioned table; None for anything else."""
     if not isinstance(data, str | Path) or not is_table(data):
         return None
-    table = Versioned.open(data)
+    table = VersionedTable.open(data)
     for version in range(table.version):
         try:
             return read(data, as_of=version)

@@ -1,17 +1,17 @@
 """Rolling-origin evaluation on cutoffs that every candidate shares."""
 
 from autots.evaluate.backtest import Backtest, Targets, backtest, checked, targets_of
-from autots.evaluate.cutoffs import MOST_FITS, Plan, plan_cutoffs
-from autots.evaluate.holes import Seen
+from autots.evaluate.cutoffs import MAX_FITS, BacktestPlan, plan_cutoffs
 from autots.evaluate.objective import Objective, Part
+from autots.evaluate.target_counts import TargetCounts
 
 __all__ = [
-    "MOST_FITS",
+    "MAX_FITS",
     "Backtest",
+    "BacktestPlan",
     "Objective",
     "Part",
-    "Plan",
-    "Seen",
+    "TargetCounts",
     "Targets",
     "backtest",
     "checked",

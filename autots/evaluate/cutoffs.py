@@ -7,22 +7,22 @@ from itertools import pairwise
 
 import numpy as np
 
-from autots.evaluate.holes import Seen
+from autots.evaluate.target_counts import TargetCounts
 from autots.panel import Ints
 from autots.panel.season import usual_length
 from zoo.errors import ConfigError, DataError
 
-__all__ = ["MOST_FITS", "Plan", "plan_cutoffs"]
+__all__ = ["MAX_FITS", "BacktestPlan", "plan_cutoffs"]
 
 # Targets that make a score and its calibration trustworthy; more windows than that only cost time.
 _ENOUGH_TARGETS = 3000
-_MOST_WINDOWS = 400
+_MAX_WINDOWS = 400
 #: Fits of one backtest: more would cost more than they tell.
-MOST_FITS = 3
+MAX_FITS = 3
 
 
 @dataclass(frozen=True)
-class Plan:
+class BacktestPlan:
     """The windows of a search.
 
     A cutoff is the number of rows behind it at the end of every series. The windows from the first ``n_selection``
@@ -60,7 +60,7 @@ class Plan:
             out.append((fit, tuple(c for c in self.cutoffs if until < c <= fit)))
         return out
 
-    def refitted(self, times: int) -> Plan:
+    def refitted(self, times: int) -> BacktestPlan:
         """Return the plan with ``times`` fits, evenly spread over the cutoffs, or with one for each cutoff."""
         return replace(self, fits=_spread(self.cutoffs, times))
 
@@ -72,8 +72,8 @@ def plan_cutoffs(
     season: int,
     folds: int | None = None,
     cheap_rows: int = 50_000,
-    seen: Seen | None = None,
-) -> Plan | None:
+    seen: TargetCounts | None = None,
+) -> BacktestPlan | None:
     """Choose the windows for series of the given lengths.
 
     Windows do not overlap while the history allows it; with short series they move closer. Nothing older than half of
@@ -82,7 +82,7 @@ def plan_cutoffs(
 
     Args:
         lengths: (S,) rows per series.
-        horizon: Steps H.
+        horizon: Steps H of every window.
         season: Season length; a fit should have seen two of them.
         folds: Selection windows; chosen from the lengths when None.
         cheap_rows: Rows up to which candidates are fitted more than once per backtest; long horizons count for more.
@@ -115,8 +115,8 @@ def plan_cutoffs(
     n_selection = max(1, len(cutoffs) - final)
     # Refit while that is cheap; a large panel moves one fit forward.
     cheap = bool(lengths.sum() * np.clip(horizon, 12, 48) / 12 <= cheap_rows)
-    fits = _spread(cutoffs, MOST_FITS if cheap else 1)
-    return Plan(horizon, cutoffs, n_selection, fits, moved=cutoffs != usual_ones)
+    fits = _spread(cutoffs, MAX_FITS if cheap else 1)
+    return BacktestPlan(horizon, cutoffs, n_selection, fits, moved=cutoffs != usual_ones)
 
 
 def _free(lengths: Ints, horizon: int, room: int, usual: int) -> tuple[int, int, int]:
@@ -124,7 +124,7 @@ def _free(lengths: Ints, horizon: int, room: int, usual: int) -> tuple[int, int,
     stride = horizon
     # A few series move together: eight exchange rates over three windows chose a learner that lost to naive.
     independent = max(np.sqrt(len(lengths)), len(lengths) / 5)
-    total = int(np.clip(np.ceil(_ENOUGH_TARGETS / (independent * horizon)), 3, _MOST_WINDOWS))
+    total = int(np.clip(np.ceil(_ENOUGH_TARGETS / (independent * horizon)), 3, _MAX_WINDOWS))
     # Windows that reach far back are forecast by a fit that has seen too little.
     within = max(min(room, usual // 5), horizon)
     total = max(1, min(total, 1 + (within - horizon) // stride))

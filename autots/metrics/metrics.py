@@ -18,9 +18,9 @@ import numpy.typing as npt
 from autots.panel import Floats, Panel
 from zoo.errors import ConfigError
 
-__all__ = ["METRICS", "Metric", "Sums", "coverage", "metric", "pinball", "season_scale", "unresolved"]
+__all__ = ["METRICS", "ForecastMetric", "Sums", "coverage", "metric", "pinball", "season_scale", "unresolved"]
 
-# Differences of the last bits of a float are none.
+# Times the size of a value: differences of the last bits of a float are none.
 _BITS = 8 * float(np.finfo(np.float64).eps)
 
 
@@ -40,7 +40,7 @@ class Sums:
         return self.total / self.weight if self.weight > 0 else float("nan")
 
 
-class Metric(ABC):
+class ForecastMetric(ABC):
     """One score.
 
     Attributes:
@@ -68,7 +68,7 @@ def _per_series(errors: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
     return np.where(seen, errors, 0.0).sum(axis=1) / np.maximum(count, 1), count > 0
 
 
-class _Mean(Metric):
+class _Mean(ForecastMetric):
     """The mean of an elementwise error over all rows."""
 
     def __init__(self, name: str, *, squared: bool, root: bool = False) -> None:
@@ -81,7 +81,7 @@ class _Mean(Metric):
         return Sums(float((kept**2 if self.squared else kept).sum()), float(seen.sum()))
 
 
-class Smape(Metric):
+class Smape(ForecastMetric):
     """Symmetric mean absolute percentage error, 0 to 200 (M4): 200 |y - f| / (|y| + |f|), averaged per series.
 
     A target and a forecast of zero count as no error. Misleads near zero. Makridakis et al. (2020), eq. 1.
@@ -90,14 +90,14 @@ class Smape(Metric):
     name = "smape"
 
     def sums(self, actual: Floats, point: Floats, quantiles: Floats, levels: tuple[float, ...], scale: Floats) -> Sums:
-        """See Metric."""
+        """See ForecastMetric."""
         size = np.abs(actual) + np.abs(point)
         error = np.where(size == 0, 0.0, 200.0 * (np.abs(actual - point) / np.where(size == 0, 1.0, size)))
         value, seen = _per_series(error)
         return Sums(float(value[seen].sum()), float(seen.sum()))
 
 
-class Mase(Metric):
+class Mase(ForecastMetric):
     """Mean absolute scaled error: MAE over the in-sample MAE of seasonal naive, averaged over series.
 
     Series whose scale is zero or undefined do not count. Hyndman & Koehler (2006).
@@ -106,19 +106,19 @@ class Mase(Metric):
     name = "mase"
 
     def sums(self, actual: Floats, point: Floats, quantiles: Floats, levels: tuple[float, ...], scale: Floats) -> Sums:
-        """See Metric."""
+        """See ForecastMetric."""
         value, seen = _per_series(np.abs(actual - point))
         seen = seen & np.isfinite(scale) & (scale > 0)
         return Sums(float((value[seen] / scale[seen]).sum()), float(seen.sum()))
 
 
-class Wape(Metric):
+class Wape(ForecastMetric):
     """Sum of absolute errors over the sum of absolute targets."""
 
     name = "wape"
 
     def sums(self, actual: Floats, point: Floats, quantiles: Floats, levels: tuple[float, ...], scale: Floats) -> Sums:
-        """See Metric."""
+        """See ForecastMetric."""
         seen = ~np.isnan(actual - point)
         return Sums(float(np.abs(actual - point)[seen].sum()), float(np.abs(actual[seen]).sum()))
 
@@ -134,7 +134,7 @@ def pinball(actual: Floats, quantiles: Floats, levels: tuple[float, ...]) -> Flo
     return loss
 
 
-class Wql(Metric):
+class Wql(ForecastMetric):
     """Weighted quantile loss: 2 x pinball, averaged over levels, over the sum of absolute targets.
 
     Salinas et al. (2020), DeepAR; the score of GIFT-Eval and fev under the same name.
@@ -143,25 +143,25 @@ class Wql(Metric):
     name = "wql"
 
     def sums(self, actual: Floats, point: Floats, quantiles: Floats, levels: tuple[float, ...], scale: Floats) -> Sums:
-        """See Metric."""
+        """See ForecastMetric."""
         loss = pinball(actual, quantiles, levels).mean(axis=-1)
         seen = ~np.isnan(loss)
         return Sums(float(loss[seen].sum()), float(np.abs(actual[seen]).sum()))
 
 
-class Sql(Metric):
+class Sql(ForecastMetric):
     """Scaled quantile loss: 2 x pinball, averaged over levels, in units of MASE's scale; averaged over series."""
 
     name = "sql"
 
     def sums(self, actual: Floats, point: Floats, quantiles: Floats, levels: tuple[float, ...], scale: Floats) -> Sums:
-        """See Metric."""
+        """See ForecastMetric."""
         value, seen = _per_series(pinball(actual, quantiles, levels).mean(axis=-1))
         seen = seen & np.isfinite(scale) & (scale > 0)
         return Sums(float((value[seen] / scale[seen]).sum()), float(seen.sum()))
 
 
-class Owa(Metric):
+class Owa(ForecastMetric):
     """Overall weighted average (M4): the mean of sMAPE and MASE, each relative to a reference forecaster.
 
     M4's reference is Naive2; a search takes seasonal naive on its own windows (``against``), which weighs the two the
@@ -178,7 +178,7 @@ class Owa(Metric):
         return Owa(smape if smape > 0 else 1.0, mase if np.isfinite(mase) and mase > 0 else 1.0)
 
     def sums(self, actual: Floats, point: Floats, quantiles: Floats, levels: tuple[float, ...], scale: Floats) -> Sums:
-        """See Metric."""
+        """See ForecastMetric."""
         percent = METRICS["smape"].sums(actual, point, quantiles, levels, scale).value / self._reference[0]
         scaled = METRICS["mase"].sums(actual, point, quantiles, levels, scale)
         weight = scaled.weight
@@ -187,7 +187,7 @@ class Owa(Metric):
         return Sums(value * max(weight, 1.0), max(weight, 1.0))
 
 
-METRICS: Mapping[str, Metric] = {
+METRICS: Mapping[str, ForecastMetric] = {
     m.name: m
     for m in (
         _Mean("mae", squared=False),
@@ -203,7 +203,7 @@ METRICS: Mapping[str, Metric] = {
 }
 
 
-def metric(name: str) -> Metric:
+def metric(name: str) -> ForecastMetric:
     """Return a metric by its name.
 
     Raises:

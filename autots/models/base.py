@@ -3,7 +3,7 @@
 An implementer guarantees:
 
 1. ``fit`` learns from ``panel`` alone and returns ``self``; fitting again forgets the first fit; hyper-parameters
-   (constructor arguments, all keyword, all JSON values) are never changed by it.
+   (``params``, a frozen dataclass, whose fields are the constructor's keywords) are never changed by it.
 2. ``predict(history, future)`` forecasts from the *end of the given history* with what ``fit`` learned, and changes
    nothing. The history may be the fitted panel, or longer, shorter, with repeated ids (one series seen from several
    cutoffs) or with new ids. A local model conditions its learned parameters on it (a state update, not a refit); for
@@ -31,6 +31,7 @@ from typing import Any, ClassVar, Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from autots.models.hyperparameters import Hyperparameters
 from autots.panel import Floats, Future, Panel
 from zoo.clock import Deadline
 
@@ -105,17 +106,39 @@ class Forecast:
 
 
 class Forecaster(ABC):
-    """One family of models; see the contract at the top of this module."""
+    """One family of models; see the contract at the top of this module.
+
+    A class with hyper-parameters names their dataclass twice: as ``hyperparameters`` for the constructor, which takes
+    its fields as keywords, and as the type of ``params`` for the type checker.
+
+    Args:
+        **given: Values of hyper-parameters by name; those left out have their defaults.
+
+    Raises:
+        ConfigError: The family has no such hyper-parameter, or it does not take the value.
+    """
 
     name: ClassVar[str]
+    hyperparameters: ClassVar[type[Hyperparameters]] = Hyperparameters
+    #: What the constructor was given, and defaults for the rest.
+    params: Hyperparameters
     #: Whether parameters are learned per series (True) or over all of them (False).
     local: ClassVar[bool] = True
+    #: Whether learning a series takes so long that a forecast should not wait for it.
+    slow: ClassVar[bool] = False
     #: Whether a high level in all targets is the same level in all forecasts, and nothing else; demand has no level.
     levelled: ClassVar[bool] = True
     #: Kinds of covariates that are used, of "known", "past", "static".
     covariates: ClassVar[frozenset[str]] = frozenset()
     #: Modules that take long to import and are imported on first use: what a timed fit should not pay for.
     libraries: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, **given: Any) -> None:
+        self.params = self.hyperparameters.of(self.name, given)
+
+    def __init_subclass__(cls) -> None:
+        # What ``help`` and ``inspect.signature`` say: the constructor's keywords are the dataclass's fields.
+        cls.__signature__ = inspect.signature(cls.hyperparameters)  # type: ignore[attr-defined]
 
     @abstractmethod
     def fit(self, panel: Panel, task: Task, context: Context) -> Self:
@@ -131,11 +154,6 @@ class Forecaster(ABC):
         An ensemble leaves the others to its other members: a forecast is waited for, and learning is not.
         """
         return None
-
-    @property
-    def params(self) -> Mapping[str, Any]:
-        """The constructor's arguments, all JSON values: attributes of the same names, unless a class says otherwise."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def most_rows(self, horizon: int) -> float:
         """Return the rows of a panel, about, beyond which a fit takes no longer: infinity where it always does."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
-import inspect
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, cast
 
 from autots.models.base import Context, Forecaster, Task
+from autots.models.hyperparameters import nearest_name
 from autots.models.local import fit_local
 from autots.panel import Panel
 from zoo.errors import ConfigError
@@ -63,7 +62,7 @@ def family(name: str) -> type[Forecaster]:
     """
     place = CATALOG.get(name) or COMPOSITE.get(name)
     if place is None:
-        raise ConfigError(f"a model family must be in the catalog, but got {name!r}", _suggest(name, CATALOG))
+        raise ConfigError(f"a model family must be in the catalog, but got {name!r}", nearest_name(name, CATALOG))
     module, _, attribute = place.partition(":")
     return cast("type[Forecaster]", getattr(importlib.import_module(module), attribute))
 
@@ -75,25 +74,11 @@ def create(name: str, **params: Any) -> Forecaster:
         ConfigError: No such family, no such hyper-parameter, or a value that it does not take.
 
     >>> create("seasonal_naive", season=7).params
-    {'season': 7}
+    SeasonalNaiveParams(season=7)
     """
-    cls = family(name)
-    known = inspect.signature(cls).parameters
-    for given in params:
-        if given not in known:
-            raise ConfigError(
-                f"a hyper-parameter of {name!r} must be one that it has, but got {given!r}", _suggest(given, known)
-            )
-    return cls(**params)
+    return family(name)(**params)
 
 
 def fit_here(name: str, params: Mapping[str, Any], panel: Panel, task: Task, seed: int) -> Forecaster:
     """Return a forecaster of a family that is fitted on all rows, in this process and with all its cores."""
     return fit_local(create(name, **params), panel, task, Context(seed, threads=os.cpu_count() or 1))
-
-
-def _suggest(given: str, known: Iterable[str]) -> str:
-    known = list(known)
-    close = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
-    listed = f"known: {', '.join(known)}" if known else "there is none"
-    return f"did you mean {close[0]!r}? {listed}" if close else listed

@@ -3,22 +3,102 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from autots.models.base import Context, Forecast, Forecaster, State, Task
+from autots.models.hyperparameters import Hyperparameters, choice, flag, real, whole
 from autots.models.levels import high, levels_of, without
+from autots.models.scaling import NORMS
 from autots.models.windows import FURTHEST, bounds
 from autots.panel import Floats, Future, Panel
 from zoo.errors import ModelError
 
-__all__ = ["Pooled"]
+__all__ = [
+    "Pooled",
+    "PooledParams",
+    "effort_field",
+    "halflife_field",
+    "log_field",
+    "lookback_field",
+    "norm_field",
+    "norm_periods_field",
+    "weighted_field",
+]
 
 # Norms that take a level off each window: adding one to a series changes nothing but the forecast's level.
 _SHIFTED = ("standard", "last")
+
+
+class PooledParams(Hyperparameters):
+    """What every pooled model can be told; each declares the fields, with its own defaults and in its own order."""
+
+    norm: str
+    norm_periods: int
+    log: bool
+
+
+def norm_field(default: str) -> str:
+    """Return the field ``norm``: how a window is brought to one scale with all others."""
+    return choice(
+        default,
+        'How windows are normalised: "mean" divides by the mean absolute value; "standard" subtracts the mean and '
+        'divides by the standard deviation; "last" subtracts the last value and divides by the same; "none" does not.',
+        options=NORMS,
+        search=("mean", "standard", "last"),
+    )
+
+
+def norm_periods_field() -> int:
+    """Return the field ``norm_periods``: how long the windows are that ``norm`` looks at."""
+    return whole(
+        0,
+        "Shortest seasons that a window is normalised over; 0 for as many as hold two horizons.",
+        low=0,
+        search=(0, 14),
+    )
+
+
+def log_field() -> bool:
+    """Return the field ``log``: whether growth and seasons are multiplicative."""
+    return flag(False, "Whether the model works on logarithms, if all targets are positive.", search=(False, True))
+
+
+def weighted_field(default: bool) -> bool:
+    """Return the field ``weighted``: which errors a fit makes small."""
+    return flag(
+        default,
+        "Whether rows weigh by their scale relative to the series' own (MASE's errors) or equally (relative errors).",
+        search=(True, False),
+    )
+
+
+def halflife_field(default: float, *, search: tuple[float, float] | tuple[()] = ()) -> float:
+    """Return the field ``halflife``: how fast the past is forgotten; ``search`` as for ``real``."""
+    return real(
+        default,
+        "Age in horizons after which an origin is half as likely to be drawn; 0 for never.",
+        low=0,
+        search=search,
+    )
+
+
+def lookback_field() -> float:
+    """Return the field ``lookback``: how much of the past a network sees."""
+    return real(
+        1.0,
+        "Rows that enter, in units of the longest of two horizons, two short seasons and one long season.",
+        above=0,
+        search=(0.5, 2.0),
+        log=True,
+    )
+
+
+def effort_field() -> float:
+    """Return the field ``effort``: how much work a fit may be."""
+    return real(1.0, "Most work of a fit; 1 is about six seconds of a core.", above=0)
 
 
 class Pooled(Forecaster):
@@ -27,21 +107,12 @@ class Pooled(Forecaster):
     With a parameter ``log`` that is true the model works on logarithms, where growth and seasons are multiplicative; on
     a panel with a target at or below zero it works on the targets as they are. High levels are taken off first (see
     ``levels``); what is relative to zero, such as logarithms and windows divided by their mean, means nothing there.
-
-    Args:
-        params: The constructor's arguments; ``locals()`` of it will do.
     """
 
     local: ClassVar[bool] = False
-
-    def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = {k: v for k, v in params.items() if k not in ("self", "__class__")}
-        self._ready = False
-
-    @property
-    def params(self) -> Mapping[str, Any]:
-        """See Forecaster."""
-        return self._params
+    hyperparameters = PooledParams
+    params: PooledParams
+    _ready = False
 
     def fit(self, panel: Panel, task: Task, context: Context) -> Self:
         """See Forecaster."""
@@ -50,8 +121,8 @@ class Pooled(Forecaster):
         # What is drawn by chance is drawn by position, so the positions must not depend on the order of the table.
         panel = panel.select(np.argsort(panel.ids.astype(str), kind="stable"))
         far = high(panel)
-        self._floor = _log_floor(panel) if self._params.get("log") and not far else 0.0
-        self._norm = str(self._params["norm"])
+        self._floor = _log_floor(panel) if self.params.log and not far else 0.0
+        self._norm = self.params.norm
         if far and self._norm not in _SHIFTED:
             self._norm = "standard"
         panel = self._scaled_targets(panel)
@@ -95,7 +166,7 @@ class Pooled(Forecaster):
 
     def restore(self, state: State) -> Self:
         """See Forecaster."""
-        self._norm = str(state.get("norm", self._params["norm"]))
+        self._norm = str(state.get("norm", self.params.norm))
         self._take(state)
         self._floor = float(state["floor"])
         self._ready = True

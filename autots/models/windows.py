@@ -1,4 +1,4 @@
-"""Forecast origins of a panel and the features seen from them, shared by the models that learn over all series.
+"""Features seen from forecast origins, shared by the models that learn over all series.
 
 Everything is computed from rows at or before the origin, plus what is known about the target's time. Axes: W origins,
 R rows (an origin and a step ahead), F features, H steps.
@@ -16,22 +16,19 @@ import numpy.typing as npt
 
 from autots.metrics import season_scale
 from autots.models.base import Task
+from autots.models.origins import ForecastOrigins
 from autots.models.scaling import Normaliser, Running
 from autots.panel import Floats, Future, Ints, Panel
-from autots.panel import calendar as clock_parts
 from autots.panel.season import usual_length
 
 __all__ = [
     "FURTHEST",
-    "Origins",
-    "Table",
     "WindowSpec",
+    "WindowTable",
     "bounds",
-    "final_origins",
     "norm_window",
     "reach",
     "relative_weights",
-    "sample_origins",
     "seasons_within",
     "usual_rows",
 ]
@@ -47,59 +44,6 @@ _FOLLOWED = 4
 
 
 @dataclass(frozen=True)
-class Origins:
-    """W forecast origins.
-
-    Args:
-        series: (W,) series of each origin.
-        row: (W,) flat row of the last known value.
-    """
-
-    series: Ints
-    row: Ints
-
-    def __len__(self) -> int:
-        return len(self.row)
-
-
-def final_origins(panel: Panel) -> Origins:
-    """Return the origin at the end of every series."""
-    return Origins(np.arange(panel.n_series), panel.indptr[1:] - 1)
-
-
-def sample_origins(
-    panel: Panel, horizon: int, *, most: int, rng: np.random.Generator, min_history: int, halflife: float = np.inf
-) -> Origins:
-    """Draw at most ``most`` distinct origins with a whole horizon behind them, in flat order.
-
-    Args:
-        panel: The series.
-        horizon: Rows that must follow an origin.
-        most: Upper bound on W.
-        rng: Source of chance.
-        min_history: Rows that an origin must have seen, itself included; short series give what they have.
-        halflife: Rows after which an origin is half as likely as a recent one.
-    """
-    lengths = panel.lengths
-    first = np.minimum(max(min_history, 1), np.maximum(lengths - horizon, 1)) - 1
-    counts = np.maximum(lengths - horizon - first, 0)
-    series = np.repeat(np.arange(panel.n_series), counts)
-    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    row = panel.indptr[series] + first[series] + within
-    if len(row) > most:
-        if np.isfinite(halflife):
-            age = (counts[series] - 1 - within) / halflife
-            # Efraimidis & Spirakis (2006): a weighted sample without replacement by keys log(u) / w.
-            keys = np.log(rng.random(len(row))) * np.exp2(age)
-            chosen = np.argpartition(-keys, most)[:most]
-        else:
-            chosen = rng.choice(len(row), size=most, replace=False)
-        chosen.sort()
-        series, row = series[chosen], row[chosen]
-    return Origins(series.astype(np.int64), row.astype(np.int64))
-
-
-@dataclass(frozen=True)
 class WindowSpec:
     """Which features a row has.
 
@@ -108,8 +52,8 @@ class WindowSpec:
         seasonal_lags: Values at the target's phase in each of the last so many periods, per season.
         rolling: Windows of means, deviations and slopes at the origin.
         calendar: Whether parts of the target's date enter.
-        norm: See scaling.Normaliser.
-        norm_window: See scaling.Normaliser.
+        norm: How windows are brought to one scale: ``scaling.Normaliser.kind``.
+        norm_window: Rows that give that scale: ``scaling.Normaliser.window``.
     """
 
     lags: int = 8
@@ -139,7 +83,7 @@ def seasons_within(task: Task, usual: int, periods: tuple[int, int]) -> tuple[li
     """Return the seasons that fit twice into ``usual`` rows, and how many periods to look back for each of the task's.
 
     Args:
-        task: Seasons, shortest first.
+        task: Its seasons count, shortest first.
         usual: Rows of the usual series.
         periods: Periods to look back in the shortest season, and in longer ones.
     """
@@ -160,7 +104,7 @@ def bounds(panel: Panel, *, ranges: float = 1.0) -> tuple[Floats, Floats]:
     return np.where(low >= 0, np.maximum(low - width, 0.0), low - width), high + width
 
 
-def relative_weights(panel: Panel, task: Task, at: Origins, scale: Floats) -> Floats:
+def relative_weights(panel: Panel, task: Task, at: ForecastOrigins, scale: Floats) -> Floats:
     """Return (W,) weights that turn errors in units of ``scale`` into errors in units of the series' seasonal scale.
 
     Series without a seasonal scale weigh nothing, unless all are such.
@@ -198,7 +142,7 @@ def norm_window(task: Task, seasons: list[int], periods: int, usual: int) -> int
     """Return the rows that a window is normalised over.
 
     Args:
-        task: Its horizon.
+        task: Its horizon in rows counts, nothing else.
         seasons: Seasons that fit, shortest first.
         periods: Whole seasons (or fours of rows, without one); 0 for as many as hold two horizons, the length that did
             best on average on backtests of hourly to yearly series.
@@ -209,13 +153,13 @@ def norm_window(task: Task, seasons: list[int], periods: int, usual: int) -> int
     return max(2, min(base * periods, usual // 2))
 
 
-class Table:
+class WindowTable:
     """Turns origins and steps of one panel into a feature matrix.
 
     Args:
-        panel: The series.
-        task: Horizon and seasons.
-        spec: The features.
+        panel: The series that features are made of.
+        task: Its horizon and its seasons count.
+        spec: Which features a row has.
         future: Covariates behind the end of the panel's series, where origins reach beyond it.
         y: (N,) values without NaN to look at instead of the panel's own; ``put`` writes into them.
     """
@@ -226,48 +170,48 @@ class Table:
         self.panel, self.task, self.spec, self.future = panel, task, spec, future
         self.y = panel.filled() if y is None else y
         self.normaliser = Normaliser(spec.norm, spec.norm_window)
-        self._last: tuple[Origins, tuple[Floats, Floats]] | None = None
+        self._last: tuple[ForecastOrigins, tuple[Floats, Floats]] | None = None
         self._placed: tuple[Ints, list[npt.NDArray[np.int64]]] | None = None
 
     @cached_property
     def _running(self) -> Running:
         return Running(self.y, self.panel)
 
-    def seen_through(self, spec: WindowSpec) -> Table:
+    def seen_through(self, spec: WindowSpec) -> WindowTable:
         """Return a table of the same rows with other features, which shares the running sums."""
         if spec == self.spec:
             return self
-        other = Table(self.panel, self.task, spec, self.future, y=self.y)
+        other = WindowTable(self.panel, self.task, spec, self.future, y=self.y)
         other.__dict__["_running"] = self._running
         return other
 
-    def put(self, at: Origins, values: Floats) -> None:
+    def put(self, at: ForecastOrigins, values: Floats) -> None:
         """Fill in the next row of some series, given the row: nothing behind it has been looked at."""
         self._last = None
         self.y[at.row] = values
         self._running.put(at.series, at.row, values)
 
-    def scale(self, at: Origins) -> tuple[Floats, Floats]:
+    def scale(self, at: ForecastOrigins) -> tuple[Floats, Floats]:
         """Return (W,) level and (W,) scale of each origin."""
         # A forecast asks twice for the same origins: for its points, and for their spread.
         if self._last is None or self._last[0] is not at:
             self._last = at, self.normaliser(self._running, self.y[at.row], at.series, at.row)
         return self._last[1]
 
-    def noise(self, at: Origins) -> Floats:
+    def noise(self, at: ForecastOrigins) -> Floats:
         """Return the (W,) standard deviation of each origin's window: the unit in which residuals are kept."""
         if self.spec.norm in ("standard", "last"):
             return self.scale(at)[1]
         standard = Normaliser("standard", self.spec.norm_window)
         return standard(self._running, self.y[at.row], at.series, at.row)[1]
 
-    def targets(self, at: Origins, steps: Ints) -> Floats:
+    def targets(self, at: ForecastOrigins, steps: Ints) -> Floats:
         """Return the (W,) observed targets ``steps`` rows after the origins; NaN where missing."""
         return np.asarray(self.panel.y[at.row + steps])
 
     def features(
         self,
-        at: Origins,
+        at: ForecastOrigins,
         steps: Ints,
         level: Floats,
         scale: Floats,
@@ -277,10 +221,10 @@ class Table:
         """Return the matrix of (origin, step) rows.
 
         Args:
-            at: (R,) origins.
+            at: (R,) origins, one for each row.
             steps: (R,) steps ahead, from 1.
-            level: (R,) from ``scale``.
-            scale: (R,) from ``scale``.
+            level: (R,) levels that ``scale`` returned for the origins.
+            scale: (R,) scales that ``scale`` returned for the origins.
             calendar: What ``calendar`` returns for these rows, if it is known already.
 
         Returns:
@@ -306,7 +250,9 @@ class Table:
         every = zip(self.task.seasons, self.spec.seasonal_lags, strict=True)
         return [(season, many) for season, many in every if many and season > 1]
 
-    def _values(self, at: Origins, steps: Ints, level: Floats, scale: Floats) -> tuple[npt.NDArray[np.float32], bool]:
+    def _values(
+        self, at: ForecastOrigins, steps: Ints, level: Floats, scale: Floats
+    ) -> tuple[npt.NDArray[np.float32], bool]:
         """Return the (K, R) normalised values at all ``_places``, NaN before a series begins, and whether none is."""
         if self._placed is None or self._placed[0] is not steps:
             self._placed = steps, self._places(steps)
@@ -371,7 +317,9 @@ class Table:
             columns[f"season_{season}_mean"] = mean
             columns[f"season_{season}_std"] = np.sqrt(_mean_of((same - mean) ** 2, whole=whole))
 
-    def _rolling(self, columns: dict[str, npt.NDArray[np.float32]], at: Origins, level: Floats, scale: Floats) -> None:
+    def _rolling(
+        self, columns: dict[str, npt.NDArray[np.float32]], at: ForecastOrigins, level: Floats, scale: Floats
+    ) -> None:
         first, end = self.panel.indptr[at.series], at.row + 1
         spans = np.array(self.spec.rolling, dtype=np.int64)[:, None]
         starts = np.maximum(first, end - spans)
@@ -385,7 +333,7 @@ class Table:
             columns[f"change_{window}"] = change[k].astype(np.float32)
         columns["age"] = np.minimum(at.row - first, _oldest(self.task)).astype(np.float32)
 
-    def _known(self, columns: dict[str, npt.NDArray[np.float32]], at: Origins, steps: Ints) -> list[str]:
+    def _known(self, columns: dict[str, npt.NDArray[np.float32]], at: ForecastOrigins, steps: Ints) -> list[str]:
         panel, categorical = self.panel, []
         ends = panel.indptr[at.series + 1]
         row = at.row + steps
@@ -410,7 +358,7 @@ class Table:
                 categorical.append(f"static_{name}")
         return categorical
 
-    def calendar(self, at: Origins, steps: Ints) -> Mapping[str, npt.NDArray[np.float32]]:
+    def calendar(self, at: ForecastOrigins, steps: Ints) -> Mapping[str, npt.NDArray[np.float32]]:
         """Return (R,) parts of the targets' dates, or phases of an integer clock, by name."""
         panel = self.panel
         if panel.freq.is_integer:
@@ -421,9 +369,9 @@ class Table:
             }
         if panel.freq.is_fixed:
             times = panel.times[at.row] + (steps * panel.freq.spacing).astype("timedelta64[ns]")
-            return {k: v.astype(np.float32) for k, v in clock_parts.features(times, panel.freq).items()}
+            return {k: v.astype(np.float32) for k, v in panel.freq.calendar(times).items()}
         times = np.empty(len(at), dtype=panel.times.dtype)
         for step in np.unique(steps):
             rows = steps == step
             times[rows] = panel.freq.advance(panel.times[at.row[rows]], int(step))
-        return {k: v.astype(np.float32) for k, v in clock_parts.features(times, panel.freq).items()}
+        return {k: v.astype(np.float32) for k, v in panel.freq.calendar(times).items()}

@@ -6,38 +6,49 @@ thousand winners are a few arrays, saved and loaded like any other model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from autots.models.base import Context, Forecast, Forecaster, State, Task
+from autots.models.hyperparameters import Hyperparameters, several
 from autots.panel import Floats, Future, Ints, Panel
 from zoo.errors import ConfigError, ModelError
 
-__all__ = ["Winners"]
+__all__ = ["Winners", "WinnersParams"]
 
 _DEFAULT = ("seasonal_naive", "naive", "drift", "seasonal_mean", "auto_theta")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WinnersParams(Hyperparameters):
+    """The models that compete for every series."""
+
+    candidates: tuple[str, ...] = several(
+        _DEFAULT, "Local families of the catalog, the simplest first, as a tie goes to the earlier one."
+    )
 
 
 class Winners(Forecaster):
     """Chooses by the mean absolute error on the last horizon; a tie goes to the earlier candidate.
 
     Series without a whole horizon behind them, and series that come later, get the candidate that won most often.
-
-    Args:
-        candidates: Families of the catalog, local ones; the simplest first.
     """
 
     name: ClassVar[str] = "winners"
+    hyperparameters = WinnersParams
+    params: WinnersParams
 
-    def __init__(self, *, candidates: Sequence[str] = _DEFAULT) -> None:
+    def __init__(self, **given: Any) -> None:
         from autots.models.catalog import family
 
-        wrong = [name for name in candidates if not family(name).local or name == self.name]
-        if wrong or not candidates:
-            raise ConfigError(f"candidates must be local families, but got {wrong or 'none'}", "for example naive")
-        self.candidates = tuple(candidates)
+        super().__init__(**given)
+        self.candidates = self.params.candidates
+        wrong = [name for name in self.candidates if not family(name).local or name == self.name]
+        if wrong:
+            raise ConfigError(f"candidates must be local families, but got {wrong}", "for example naive")
         self._task: Task | None = None
 
     def fit(self, panel: Panel, task: Task, context: Context) -> Self:
@@ -99,11 +110,6 @@ class Winners(Forecaster):
     def won(self) -> Mapping[str, int]:
         """How many series each candidate won."""
         return {n: int(c) for n, c in zip(self.candidates, np.bincount(self._chosen, minlength=99), strict=False) if c}
-
-    @property
-    def params(self) -> Mapping[str, Any]:
-        """The constructor's arguments."""
-        return {"candidates": list(self.candidates)}
 
     def state(self) -> State:
         """Return the winners and what they learned."""

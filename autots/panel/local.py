@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from autots.panel.blend import blended, blended_ahead
 from autots.panel.panel import Floats, Future, Ints, Panel
-from autots.panel.zones import Changes
+from zoo.series.zones import Changes
 
 __all__ = ["LocalView", "grown", "local_panel"]
 

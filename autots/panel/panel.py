@@ -8,19 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel.frequency import Frequency, Times
 from zoo.errors import DataError
+from zoo.series.frequency import Frequency, Times
+from zoo.series.offsets import Floats, Ints, Offsets, spans
 
 __all__ = ["Floats", "Future", "Ints", "Panel"]
-
-Floats: TypeAlias = npt.NDArray[np.floating[Any]]
-Ints: TypeAlias = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Panel:
         ids: (S,) identifiers, as text.
         indptr: (S + 1,) offsets into the flat arrays.
         times: (N,) datetime64[ns], or int64 for an integer clock.
-        y: (N,) target.
+        y: (N,) values that are to be forecast.
         freq: What one row means on the clock.
         known: Name -> (N,) covariates whose future is known. Categories are integer codes.
         past: Name -> (N,) covariates known only up to now.
@@ -79,9 +77,14 @@ class Panel:
         return len(self.y)
 
     @cached_property
+    def offsets(self) -> Offsets:
+        """Where each series begins and ends."""
+        return Offsets(self.indptr)
+
+    @property
     def lengths(self) -> Ints:
         """(S,) rows per series."""
-        return np.diff(self.indptr)
+        return self.offsets.lengths
 
     def series(self, i: int) -> Floats:
         """Return the target of series ``i``, a view."""
@@ -105,7 +108,7 @@ class Panel:
         at, good = np.flatnonzero(missing), np.flatnonzero(~missing)
         if not len(good):
             return np.zeros_like(out)
-        rows = np.searchsorted(self.indptr, at, side="right") - 1
+        rows = np.searchsorted(self.indptr, at, side="right") - 1  # quicker than all codes: few values are missing
         after = np.searchsorted(good, at)
         left, right = good[np.maximum(after - 1, 0)], good[np.minimum(after, len(good) - 1)]
         # A neighbour counts only if it belongs to the same series.
@@ -207,12 +210,12 @@ class Panel:
         old, new = np.flatnonzero(match >= 0), np.flatnonzero(match < 0)
         sizes = np.concatenate([self.lengths, other.lengths[new]])
         sizes[match[old]] += other.lengths[old]
-        indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        joint = Offsets.of_lengths(sizes)
         starts = np.empty(other.n_series, dtype=np.int64)
-        starts[old] = indptr[match[old]] + self.lengths[match[old]]
-        starts[new] = indptr[self.n_series + np.arange(len(new))]
-        theirs = _spans(starts, other.lengths)
-        mine = np.ones(indptr[-1], dtype=bool)
+        starts[old] = joint.starts[match[old]] + self.lengths[match[old]]
+        starts[new] = joint.starts[self.n_series :]
+        theirs = spans(starts, other.lengths)
+        mine = np.ones(joint.rows, dtype=bool)
         mine[theirs] = False
 
         def joined(ours: npt.NDArray[Any], added: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -224,7 +227,7 @@ class Panel:
         return replace(
             self,
             ids=np.concatenate([self.ids, other.ids[new]]),
-            indptr=indptr,
+            indptr=joint.indptr,
             times=joined(self.times, other.times),
             y=joined(self.y, other.y),
             known={name: joined(values, other.known[name]) for name, values in self.known.items()},
@@ -267,40 +270,17 @@ class Panel:
         codes, ends = pd.factorize(self.last_times)
         return np.stack([self.freq.advance(ends, k) for k in range(1, horizon + 1)], axis=1)[codes]
 
-    def _gather(self, rows: npt.NDArray[np.intp], starts: Ints, ends: Ints) -> Panel:
-        sizes = ends - starts
-        indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        at: Any
-        if indptr[-1] == self.n_rows and np.array_equal(rows, np.arange(self.n_series)):
+    def _gather(self, series: npt.NDArray[np.intp], starts: Ints, ends: Ints) -> Panel:
+        offsets, at = self.offsets.gather(series, starts, ends)
+        if at is None:
             return self
-        dense = 8 * int(indptr[-1]) > self.n_rows
-        if len(rows) == 1:
-            # A view: the windows of one series of millions of rows would be copied as often as there are windows.
-            at = slice(int(starts[0]), int(ends[0]))
-        elif dense and len(rows) and bool(np.all(np.diff(rows) > 0)) and bool(np.all(sizes > 0)):
-            # In order and without overlap, a mask does: one byte per row instead of eight. Few of many series are
-            # found by their positions instead, without a look at the others.
-            edges = np.zeros(self.n_rows + 1, dtype=np.int8)
-            edges[starts] += 1
-            edges[ends] -= 1
-            at = np.cumsum(edges[:-1], dtype=np.int8).view(bool)
-        else:
-            at = _spans(starts, sizes)
         return replace(
             self,
-            ids=self.ids[rows],
-            indptr=indptr,
+            ids=self.ids[series],
+            indptr=offsets.indptr,
             times=self.times[at],
             y=self.y[at],
             known={name: values[at] for name, values in self.known.items()},
             past={name: values[at] for name, values in self.past.items()},
-            static={name: values[rows] for name, values in self.static.items()},
+            static={name: values[series] for name, values in self.static.items()},
         )
-
-
-def _spans(starts: Ints, sizes: Ints) -> npt.NDArray[np.intp]:
-    """Return the positions ``starts[i], ..., starts[i] + sizes[i] - 1`` for every i, one after the other."""
-    before = np.cumsum(sizes) - sizes
-    at = np.repeat(starts - before, sizes)
-    at += np.arange(len(at))
-    return at

@@ -88,8 +88,8 @@ def _clean(x: Floats) -> Floats:
     reach = max(10 * float(np.median(np.abs(x - middle))), 10 * float(np.median(steps)))
     if reach > 0:
         x = np.clip(x, middle - reach, middle + reach)
-    spread = float(np.std(x))
-    return (x - middle) / spread if spread > 0 and np.isfinite(spread) else np.zeros_like(x)
+    width = float(np.std(x))
+    return (x - middle) / width if width > 0 and np.isfinite(width) else np.zeros_like(x)
 
 
 def _detrended(x: Floats, period: int) -> Floats:

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from zoo.series.calendar import days_of, iso_week, iso_week_start, iso_year, month_start
+
 __all__ = ["ISO", "date_part", "digits_only", "exact", "formats_of", "in_words", "read", "shape", "write"]
 
 #: The name of ISO 8601 in all its forms, as a format.
@@ -87,24 +89,17 @@ def _read_key(values: pd.Index[Any], form: str) -> pd.DatetimeIndex:
         year = part["y"] + np.where(part["y"] < 69, 2000, 1900)
     if "V" in part:
         known &= (part["V"] >= 1) & (part["V"] <= 53)
-        fourth = _day(year, 1) + 3  # the fourth of January lies in week 1
-        days = fourth - (fourth + 3) % 7 + 7 * (part["V"] - 1)
-        thursday = (days + 3).astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
-        known &= thursday == year  # not every year has a week 53
+        days = iso_week_start(year, part["V"])
+        known &= iso_year(days) == year  # not every year has a week 53
     else:
         month = 3 * part["q"] - 2 if "q" in part else 6 * part["h"] - 5 if "h" in part else part.get("m", 1 + 0 * year)
         known &= (month >= 1) & (month <= 12)
         if "~y" in part:
             known &= part["~y"] == (year + 1) % 100
-        days = _day(year, month)
+        days = month_start((year - 1970) * 12 + month - 1)
     moments = days.astype("datetime64[D]").astype("datetime64[s]")
     moments[~known] = np.datetime64("NaT")
     return pd.DatetimeIndex(moments.astype("datetime64[ns]"))
-
-
-def _day(year: Any, month: Any) -> Any:
-    months = (year - 1970) * 12 + month - 1
-    return months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
 
 
 def write(index: pd.DatetimeIndex, form: str) -> Any:
@@ -126,8 +121,8 @@ def _written(index: pd.DatetimeIndex, piece: str) -> Any:
     if piece == "%~y":
         return ((index.year + 1) % 100).astype(str).str.zfill(2)
     if piece in ("%G", "%V"):
-        iso = index.isocalendar()
-        return iso["year" if kind == "G" else "week"].astype(str).str.zfill(2 if kind == "V" else 4)
+        number = (iso_year if kind == "G" else iso_week)(days_of(index))
+        return pd.Series(number).astype(str).str.zfill(2 if kind == "V" else 4)
     if piece[1] == "-":
         return index.strftime(f"%{kind}").str.replace("^0", "", regex=True)
     if piece[1] == "^":

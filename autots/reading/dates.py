@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel.offsets import Cycle, MonthDays
 from autots.reading import date_formats as formats
 from autots.reading.grid import infer_frequency, place
 from zoo.errors import ConfigError, DataError
+from zoo.series.rules import Cycle, MonthDays
 
 __all__ = ["CLEARLY", "Written", "decide", "follow", "names_moment", "regularity", "suffixes"]
 

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel import cycles
-from autots.panel.frequency import Frequency, Times
-from autots.panel.offsets import MONTHS, WEEKDAYS, MonthDays
 from autots.panel.panel import Ints
+from autots.reading import rule_detection
 from zoo.errors import ConfigError, DataError
+from zoo.series.frequency import Frequency, Times
+from zoo.series.rules import MONTHS, WEEKDAYS, MonthDays
 
 __all__ = ["JITTER", "OFF_GRID_SHARE", "Grid", "infer_frequency", "place", "unit_hint"]
 
@@ -76,7 +76,7 @@ def infer_frequency(codes: Ints, times: Times) -> tuple[Frequency, str]:
     freq = Frequency.parse(alias)
     step = freq.spacing if freq.is_fixed and freq.spacing < _DAY else None
     full = _full(t, c, freq)
-    better = cycles.find(t, c, step, full) if full < _FULL else None
+    better = rule_detection.find(t, c, step, full) if full < _FULL else None
     if better is not None:
         return Frequency.parse(better), ""
     return freq, _dissent(ballots, won, alias)
@@ -89,7 +89,7 @@ def _full(t: Ints, c: Ints, freq: Frequency) -> float:
     except DataError:
         return 0.0
     fresh = np.concatenate([[True], (np.diff(at) > 0) | (np.diff(c) > 0)])
-    return cycles.filled(at[fresh], c[fresh])
+    return rule_detection.filled(at[fresh], c[fresh])
 
 
 def _dissent(votes: Counter[Any], won: int, what: str) -> str:

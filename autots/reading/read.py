@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from autots.panel.frequency import Frequency
 from autots.panel.panel import Panel
-from autots.panel.zones import LocalClock
 from autots.reading.detect import detect
 from autots.reading.findings import Finding
 from autots.reading.keys import key_of
@@ -22,6 +20,8 @@ from autots.reading.schema import Ingested, Schema, id_columns
 from autots.reading.table import COUNT, FlatTable, StaticTable, counted, flatten, read_static
 from autots.reading.tidy import Tidied, tidied, tidy, turned, without_partitions
 from autots.reading.time_zones import in_zone, laid, local_clock
+from zoo.series.frequency import Frequency
+from zoo.series.zones import LocalClock
 from zoo.tables.source import Table, decisions, partitions, read
 
 __all__ = ["Ingested", "read_panel"]
@@ -45,7 +45,7 @@ def read_panel(
     Args:
         data: A frame, a series, a path, or anything else that ``zoo.tables.source.read`` takes, in any layout that
             ``autots.reading.detect`` knows.
-        freq: A pandas alias, a name of ``autots.panel.offsets``, or the step of an integer clock; None to infer it;
+        freq: A pandas alias, a name of ``zoo.series.rules``, or the step of an integer clock; None to infer it;
             ``"count"`` to number the rows of each series where their times make no regular clock.
         date_format: The strptime format of times that are texts, such as ``"%d/%m/%Y"``; None to find it.
         id_col: The column that names the series, or a list of those that only together do; None to find it.

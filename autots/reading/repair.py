@@ -10,20 +10,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel.cycles import filled
-from autots.panel.frequency import Frequency, Times
-from autots.panel.offsets import Cycle
 from autots.panel.panel import Floats, Ints, Panel
 from autots.panel.season import detect_seasons
-from autots.panel.shifts import clock_change
-from autots.panel.zones import changes_of
 from autots.reading.date_formats import in_words
 from autots.reading.findings import Finding, FindingLog
 from autots.reading.grid import Grid, infer_frequency, place
 from autots.reading.merge import RepeatedRows, fill_covariate, without_infinite
 from autots.reading.report import DataReport, note_uninformative, report_of, time_text
+from autots.reading.rule_detection import filled
 from autots.reading.table import FlatTable
 from zoo.errors import DataError
+from zoo.series.frequency import Frequency, Times
+from zoo.series.rules import Cycle
+from zoo.series.zone_evidence import clock_change
+from zoo.series.zones import changes_of
 
 __all__ = ["NothingNewError", "repair"]
 

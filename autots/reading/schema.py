@@ -10,9 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel.frequency import Frequency, Times
 from autots.panel.panel import Floats, Future, Panel
-from autots.panel.zones import LocalClock
 from autots.reading.findings import Finding
 from autots.reading.future import read_future
 from autots.reading.ids import IdStyle, KeyStyle
@@ -24,6 +22,8 @@ from autots.reading.table import flatten, left_of_wide, read_static
 from autots.reading.tidy import tidied, turned
 from autots.reading.time_style import TimeStyle
 from zoo.errors import ConfigError
+from zoo.series.frequency import Frequency, Times
+from zoo.series.zones import LocalClock
 from zoo.tables.source import Table, read
 
 __all__ = ["Ingested", "Schema"]

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel.frequency import Times
 from autots.panel.panel import Floats, Ints
 from autots.reading.columns import Values, decimal_mark, read_covariate, read_numbers
 from autots.reading.findings import Finding
@@ -21,6 +20,7 @@ from autots.reading.time_style import TimeStyle
 from autots.reading.times import read_times
 from autots.reading.value_kinds import is_number, some
 from zoo.errors import DataError
+from zoo.series.frequency import Times
 from zoo.tables.source import Table
 
 __all__ = ["COUNT", "FlatTable", "StaticTable", "counted", "flatten", "left_of_wide", "read_static", "wide_series"]

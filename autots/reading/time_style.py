@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from autots.panel.frequency import Times
-from autots.panel.zones import Offsets, changes_of
 from autots.reading import date_formats as formats
+from zoo.series.frequency import Times
+from zoo.series.zones import WrittenOffsets, changes_of
 
 __all__ = ["TimeStyle"]
 
@@ -42,7 +42,7 @@ class TimeStyle:
     reads: tuple[str, ...] = ()
     step: int = 0
     phase: int = 0
-    offsets: Offsets = ()
+    offsets: WrittenOffsets = ()
 
     def write(self, times: Times) -> Any:
         """Return the inside clock as a pandas array in the user's style."""

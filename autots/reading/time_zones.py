@@ -15,12 +15,13 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from autots.panel.frequency import Frequency
 from autots.panel.panel import Floats, Ints, Panel
-from autots.panel.zones import ADVICE, LocalClock, changes_of, wall_clock, zone_name
 from autots.reading.findings import Finding
 from autots.reading.table import FlatTable
 from zoo.errors import ConfigError, DataError
+from zoo.series.frequency import Frequency
+from zoo.series.zone_evidence import ADVICE
+from zoo.series.zones import LocalClock, changes_of, wall_clock, zone_name
 
 __all__ = ["in_zone", "laid", "local_clock"]
 

@@ -11,14 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.panel.frequency import Times
-from autots.panel.zones import ADVICE, wall_clock, written_offsets, zone_name, zones_like
 from autots.reading import date_formats as formats
 from autots.reading.dates import decide, follow, suffixes
 from autots.reading.grid import unit_hint
 from autots.reading.period_keys import key_format, refuse_quarters
 from autots.reading.time_style import TimeStyle
 from zoo.errors import DataError
+from zoo.series.frequency import Times
+from zoo.series.zone_evidence import ADVICE, written_offsets, zones_like
+from zoo.series.zones import wall_clock, zone_name
 
 __all__ = ["read_times"]
 

@@ -1,5 +1,5 @@
 """What a person reads afterwards: the page, the plots, the progress bar."""
 
-from autots.report.facts import Facts, Window
+from autots.report.facts import BacktestWindow, Facts
 
-__all__ = ["Facts", "Window"]
+__all__ = ["BacktestWindow", "Facts"]

@@ -6,17 +6,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from autots.panel import Floats
-from autots.report.facts import Window
-from autots.report.svg import Scale, area, escape, is_clock_time, line, lone, nice_ticks, positions, tag, time_ticks
-from autots.report.wording import moment, number, percent
+from autots.report.facts import BacktestWindow
+from zoo.page.axes import Floats, is_clock_time, marks, positions, time_marks
+from zoo.page.markup import tag
+from zoo.page.svg import ChartFrame, area, drawing, line, lone
+from zoo.page.wording import moment, number, percent
 
 __all__ = ["bands", "calibration_chart", "forecast_chart", "interval_names"]
 
-_MOST_POINTS = 600  # of history, and of horizon: more cannot be seen, and would make the page heavy
-_LEAST_HISTORY = 48  # steps; otherwise twice the horizon, so that the forecast has a third of the width
-_WIDTH, _HEIGHT = 480, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 8, 10, 28
+_MAX_STEPS = 600  # of history, and of horizon: more cannot be seen, and would make the page heavy
+_MIN_HISTORY = 48  # steps; otherwise twice the horizon, so that the forecast has a third of the width
+_FRAME = ChartFrame(width=480, height=250, left=58, right=8, top=10, bottom=28)  # pixels
+_SQUARE = ChartFrame(width=360, height=360, left=62, right=26, top=12, bottom=50)  # pixels, of the calibration
 _REACH = 1.5  # intervals may leave the range of the data by this many times its width, then they are cut
 
 
@@ -48,50 +49,54 @@ def interval_names(levels: Sequence[float], columns: int) -> list[str]:
     return [f"{percent(b[2])} interval" if b[2] == b[2] else "interval" for b in bands(levels, columns)]
 
 
-def forecast_chart(window: Window, levels: Sequence[float], ident: str) -> str:
+def forecast_chart(window: BacktestWindow, levels: Sequence[float], ident: str) -> str:
     """Draw the recent history of a series, its forecast with intervals, and what came.
 
     Args:
-        window: What to draw.
-        levels: (Q,) quantile levels.
+        window: The series around one cutoff; missing values leave gaps.
+        levels: (Q,) quantile levels of its forecasts, from 0 to 1.
         ident: A word that no other chart of the page has, for the references inside the drawing.
     """
-    recent = min(max(2 * len(window.times), _LEAST_HISTORY), _MOST_POINTS)
-    history = _finite(window.history)[-recent:]
-    past = positions(window.history_times)[-recent:]
+    recent = min(max(2 * len(window.times), _MIN_HISTORY), _MAX_STEPS)
+    history, past = _finite(window.history)[-recent:], positions(window.history_times)[-recent:]
     chosen = _thinned(len(window.times))
     ahead = positions(window.times)[chosen]
-    actual, point = _finite(window.actual)[chosen], _finite(window.point)[chosen]
-    quantiles = _finite(window.quantiles)[chosen]
-    drawn = bands(levels, quantiles.shape[1])
-    middle = next((i for i, q in enumerate(levels) if abs(q - 0.5) < 1e-9), None)
-    median = quantiles[:, middle] if middle is not None and len(levels) == quantiles.shape[1] else point
-    every = np.concatenate((past, ahead))
-    every = every[np.isfinite(every)]
-    if not len(every):
+    actual, point, quantiles = (_finite(v)[chosen] for v in (window.actual, window.point, window.quantiles))
+    times = np.concatenate((past, ahead))
+    times = times[np.isfinite(times)]
+    if not len(times):
         return tag("p", "Nothing to draw.", class_="note")
-    x = Scale(float(every.min()), float(every.max()), _LEFT, _WIDTH - _RIGHT)
-    edges = [quantiles[:, i] for low, high, _ in drawn for i in (low, high)]
-    y = Scale(*_range([history, actual, median], edges), _HEIGHT - _BOTTOM, _TOP)
-    layers = [_frame(x, y, time=is_clock_time(window.times))]
-    px, hx = x.many(ahead), x.many(past)
-    clip = f"url(#{ident}-clip)"
-    for number_, (low, high, _) in enumerate(drawn):
-        shape = area(px, y.many(quantiles[:, low]), y.many(quantiles[:, high]))
-        layers.append(tag("path", d=shape, class_=f"band b{number_}", clip_path=clip))
+    shown = bands(levels, quantiles.shape[1])
+    median = _median(quantiles, levels, point)
+    edges = [quantiles[:, i] for low, high, _ in shown for i in (low, high)]
+    y = _FRAME.y(*_range([history, actual, median], edges))
+    frame = _FRAME.beside(y)
+    x = frame.x(float(times.min()), float(times.max()))
+    below = time_marks(x) if is_clock_time(window.times) else marks(x, whole=True)
+    px, hx, clip = x.pixels(ahead), x.pixels(past), f"url(#{ident}-clip)"
+    layers = [frame.grid(x, y, below=below)]
+    for i, (low, high, _) in enumerate(shown):
+        shape = area(px, y.pixels(quantiles[:, low]), y.pixels(quantiles[:, high]))
+        layers.append(tag("path", d=shape, class_=f"band b{i}", clip_path=clip))
     if len(past) and len(ahead):
         cut = (hx[-1] + px[0]) / 2
-        layers.append(tag("line", x1=cut, x2=cut, y1=_TOP, y2=_HEIGHT - _BOTTOM, class_="cutoff"))
-    layers += _traced(hx, y.many(history), "history")
+        layers.append(tag("line", x1=cut, x2=cut, y1=y.last, y2=y.first, class_="cutoff"))
+    layers += _traced(hx, y.pixels(history), "history")
     # What came begins at the last known value, so that the eye sees one line.
     joined = np.concatenate((history[-1:], actual))
-    layers += _traced(np.concatenate((hx[-1:], px)), y.many(joined), "actual")
-    layers += _traced(px, y.many(median), "median", clip)
+    layers += _traced(np.concatenate((hx[-1:], px)), y.pixels(joined), "actual")
+    layers += _traced(px, y.pixels(median), "median", clip)
     if np.isfinite(point).any() and np.nanmax(np.abs(point - median), initial=0.0) > 0.02 * (y.high - y.low):
-        layers += _traced(px, y.many(point), "point", clip)
-    box = tag("rect", x=_LEFT, y=_TOP, width=_WIDTH - _RIGHT - _LEFT, height=_HEIGHT - _BOTTOM - _TOP)
+        layers += _traced(px, y.pixels(point), "point", clip)
+    box = tag("rect", x=x.first, y=y.last, width=x.last - x.first, height=y.first - y.last)
     layers.append(tag("defs", tag("clipPath", box, id=f"{ident}-clip")))
-    return _drawing(ident, _WIDTH, _HEIGHT, *_described(window), layers)
+    return drawing(ident, (frame.width, frame.height), *_described(window), layers)
+
+
+def _median(quantiles: Floats, levels: Sequence[float], point: Floats) -> Floats:
+    """Return the median of the forecast; the point forecast where no level is a half."""
+    middle = next((i for i, q in enumerate(levels) if abs(q - 0.5) < 1e-9), None)
+    return quantiles[:, middle] if middle is not None and len(levels) == quantiles.shape[1] else point
 
 
 def _traced(x: Floats, y: Floats, kind: str, clip: str | None = None) -> list[str]:
@@ -100,7 +105,7 @@ def _traced(x: Floats, y: Floats, kind: str, clip: str | None = None) -> list[st
     return [tag("path", d=shape, class_=style, clip_path=clip) for shape, style in shapes if shape]
 
 
-def _described(window: Window) -> tuple[str, str]:
+def _described(window: BacktestWindow) -> tuple[str, str]:
     """Return a chart's title and description for those who cannot see it."""
     title = f"Backtest of {window.series}" if window.series else "Backtest"
     if not len(window.times):
@@ -118,72 +123,24 @@ def _described(window: Window) -> tuple[str, str]:
 
 def calibration_chart(pairs: Sequence[tuple[float, float]]) -> str:
     """Draw the observed share of targets below each quantile level; a perfect forecast lies on the diagonal."""
-    left, right, top, bottom, size = 62, 26, 12, 50, 360
     known = sorted((q, share) for q, share in pairs if np.isfinite(q) and np.isfinite(share))
-    x = Scale(0.0, 1.0, left, size - right)
-    y = Scale(0.0, 1.0, size - bottom, top)
+    x, y = _SQUARE.x(0.0, 1.0), _SQUARE.y(0.0, 1.0)
     layers = []
     for level in (0.0, 0.25, 0.5, 0.75, 1.0):
-        layers.append(tag("line", x1=float(left), x2=float(size - right), y1=y(level), y2=y(level), class_="grid"))
-        layers.append(tag("text", percent(level), x=left - 8.0, y=y(level) + 4, text_anchor="end"))
-        layers.append(tag("text", percent(level), x=x(level), y=size - bottom + 20.0, text_anchor="middle"))
+        layers.append(tag("line", x1=x.first, x2=x.last, y1=y(level), y2=y(level), class_="grid"))
+        layers.append(tag("text", percent(level), x=x.first - 8, y=y(level) + 4, text_anchor="end"))
+        layers.append(tag("text", percent(level), x=x(level), y=y.first + 20, text_anchor="middle"))
     layers.append(tag("line", x1=x(0), y1=y(0), x2=x(1), y2=y(1), class_="ideal"))
-    at = x.many(np.array([q for q, _ in known])), y.many(np.array([share for _, share in known]))
+    at = x.pixels(np.array([q for q, _ in known])), y.pixels(np.array([share for _, share in known]))
     layers.append(tag("path", d=line(*at), class_="median"))
     layers += [tag("circle", cx=float(u), cy=float(v), r=4, class_="dot") for u, v in zip(*at, strict=True)]
-    middle = (left + size - right) / 2
-    layers.append(tag("text", "quantile level", x=middle, y=size - 8.0, text_anchor="middle"))
-    centre = (top + size - bottom) / 2
+    middle, centre = (x.first + x.last) / 2, (y.first + y.last) / 2
+    layers.append(tag("text", "quantile level", x=middle, y=_SQUARE.height - 8.0, text_anchor="middle"))
     turned = f"rotate(-90 14 {centre:.0f})"
     layers.append(tag("text", "observed below it", x=14.0, y=centre, text_anchor="middle", transform=turned))
     listed = ", ".join(f"{percent(q)}: {percent(share, 1)}" for q, share in known)
     text = f"Observed share of targets below each level: {listed}."
-    return _drawing("calibration", size, size, "Calibration", text, layers)
-
-
-def _drawing(ident: str, width: int, height: int, title: str, description: str, layers: Sequence[str]) -> str:
-    return tag(
-        "svg",
-        tag("title", escape(title), id=f"{ident}-title"),
-        tag("desc", escape(description, 600), id=f"{ident}-desc"),
-        *layers,
-        viewBox=f"0 0 {width} {height}",
-        role="img",
-        aria_labelledby=f"{ident}-title {ident}-desc",
-    )
-
-
-def _frame(x: Scale, y: Scale, *, time: bool) -> str:
-    """Return grid lines and the labels of both axes."""
-    parts = []
-    ticks = nice_ticks(y.low, y.high, 5)
-    for value in ticks:
-        at = y(value)
-        parts.append(tag("line", x1=x.first, x2=x.last, y1=at, y2=at, class_="grid"))
-        parts.append(tag("text", escape(_short(value, ticks)), x=_LEFT - 8.0, y=at + 4, text_anchor="end"))
-    if time:
-        marks = time_ticks(x.low, x.high, 5)
-    else:
-        marks = [(v, f"{v:,.0f}") for v in nice_ticks(x.low, x.high, 5, whole=True)]
-    for value, label in marks:
-        at = x(value)
-        # The outermost labels stay inside the drawing.
-        anchor = "start" if at < _LEFT + 22 else "end" if at > _WIDTH - 30 else "middle"
-        parts.append(tag("line", x1=at, x2=at, y1=_HEIGHT - _BOTTOM + 0.0, y2=_HEIGHT - _BOTTOM + 4.0, class_="tick"))
-        parts.append(tag("text", escape(label), x=at, y=_HEIGHT - 8.0, text_anchor=anchor))
-    return "".join(parts)
-
-
-def _short(value: float, ticks: Sequence[float]) -> str:
-    """Return a tick's label that fits the margin: 12k, 3.5M."""
-    largest = max(abs(t) for t in ticks)
-    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if 1e15 > largest >= size:
-            scaled = value / (1e3 if unit == "k" else size)
-            return f"{scaled:.5g}{unit}" if value else "0"
-    if largest >= 1e15 or 0 < largest < 1e-3:
-        return f"{value:.3g}"
-    return f"{value:,.6g}"
+    return drawing("calibration", (_SQUARE.width, _SQUARE.height), "Calibration", text, layers)
 
 
 def _range(lines: Sequence[Floats], edges: Sequence[Floats]) -> tuple[float, float]:
@@ -213,4 +170,4 @@ def _finite(values: Floats) -> Floats:
 
 def _thinned(n: int) -> slice:
     """Return every k-th step, so that few enough are left."""
-    return slice(None, None, max(1, -(-n // _MOST_POINTS)))
+    return slice(None, None, max(1, -(-n // _MAX_STEPS)))

@@ -13,11 +13,11 @@ import pandas as pd
 
 from autots.panel import Floats, Times
 
-__all__ = ["Facts", "Window"]
+__all__ = ["BacktestWindow", "Facts"]
 
 
 @dataclass(frozen=True)
-class Window:
+class BacktestWindow:
     """One backtest window of one series, to be drawn.
 
     Args:
@@ -27,7 +27,7 @@ class Window:
         times: (H,) clock of the horizon.
         actual: (H,) what came, NaN where missing.
         quantiles: (H, Q) calibrated forecasts.
-        point: (H,) point forecasts.
+        point: (H,) point forecasts of the same steps.
         score: The window's score in the fit's metric.
     """
 
@@ -71,7 +71,7 @@ class Facts:
     final: Mapping[str, Mapping[str, float]]
     coverage: Mapping[str, float]
     calibration: tuple[tuple[float, float], ...]
-    windows: tuple[Window, ...]
+    windows: tuple[BacktestWindow, ...]
     worst: pd.DataFrame
     messages: tuple[str, ...] = field(default=())
 
@@ -122,7 +122,7 @@ class Facts:
             return frame.fillna({c: np.nan for c in frame.columns if c in _NUMBERS})
 
         windows = tuple(
-            Window(
+            BacktestWindow(
                 w["series"],
                 clock(w["history_times"], w["dates"]),
                 np.asarray(w["history"]),

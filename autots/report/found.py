@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autots.report.wording import as_float, percent, plural
+from zoo.page.wording import as_float, cut, percent, plural
 
 __all__ = ["Found", "found_in", "reading_in", "report_lines", "told"]
 
-# Share of the rows, or series, from which what was done to them is grave: they are not the table that was given.
-_FEW = 0.03
+# Share of the rows, or series, above which what was done to them is grave: they are not the table that was given.
+_GRAVE_SHARE = 0.03
 # Beginnings of actions that leave the rows as they are.
 _LEFT_ALONE = ("kept", "read so", "sorted", "each is forecast", "searched all the same")
 # Beginnings of actions after which the rows that they concern are no longer in the panel.
@@ -24,7 +24,7 @@ _GONE = ("merged", "dropped", "left out")
 _WARNING = "kept, but"
 # Findings that count series; others count rows, steps or values.
 _OF_SERIES = ("dropped_series",)
-_LONGEST, _LONGEST_NAME = 300, 40
+_LONGEST, _LONGEST_NAME = 300, 40  # characters of a message, of a series or column
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Found:
     Args:
         kind: A word that programs can rely on.
         count: Rows, or series, that it concerns.
-        message: What was found.
+        message: What was found, as a sentence without an end.
         action: What was done about it.
         series: Some of the series concerned.
         important: Whether it merged, moved, dropped or invented more than a few per cent of the rows.
@@ -52,10 +52,10 @@ class Found:
     @property
     def sentence(self) -> str:
         """What was found and done, in one line of bounded length."""
-        names = ", ".join(_cut(name, _LONGEST_NAME) for name in self.series)
+        names = ", ".join(cut(name, _LONGEST_NAME) for name in self.series)
         where = f" (such as {names})" if names else ""
         part = f" ({percent(self.share)} of all)" if math.isfinite(self.share) else ""
-        return f"{_cut(self.message, _LONGEST)}{part}{where}: {_cut(self.action, _LONGEST)}"
+        return f"{cut(self.message, _LONGEST)}{part}{where}: {cut(self.action, _LONGEST)}"
 
 
 def found_in(data: Mapping[str, Any]) -> tuple[Found, ...]:
@@ -102,11 +102,11 @@ def report_lines(data: Mapping[str, Any], *, most: int = 8, rest: str = "see the
     """Return lines for a terminal, each with whether it is important: the reading, then at most ``most`` findings.
 
     Args:
-        data: ``DataReport.to_dict()``.
-        most: Findings to show; important ones are never cut by others.
-        rest: Where the others can be read.
+        data: What ``DataReport.to_dict()`` returned.
+        most: Findings to show, 8 by default; important ones are never cut by others.
+        rest: Words that say where the others can be read; "see the report" by default.
     """
-    lines = [(False, f"read: {_cut(what, _LONGEST_NAME)}: {_cut(how, _LONGEST)}") for what, how in reading_in(data)]
+    lines = [(False, f"read: {cut(what, _LONGEST_NAME)}: {cut(how, _LONGEST)}") for what, how in reading_in(data)]
     found = found_in(data)
     lines += [(one.important, f"{'!' if one.important else '-'} {one.sentence}") for one in found[:most]]
     if len(found) > most:
@@ -123,7 +123,7 @@ def _important(found: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
     if action.startswith(_LEFT_ALONE):
         return False
     whole = as_float(data.get("series" if found.get("kind") in _OF_SERIES else "rows"))
-    return bool(as_float(found.get("count")) > _FEW * max(whole, 1.0))
+    return bool(as_float(found.get("count")) > _GRAVE_SHARE * max(whole, 1.0))
 
 
 def _share(found: Mapping[str, Any], data: Mapping[str, Any]) -> float:
@@ -134,7 +134,3 @@ def _share(found: Mapping[str, Any], data: Mapping[str, Any]) -> float:
         return count / left
     gone = str(found.get("action", "")).startswith(_GONE) and found.get("kind") not in _OF_SERIES
     return count / (count + left) if gone else math.nan
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"

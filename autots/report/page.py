@@ -9,35 +9,33 @@ from typing import Any
 import pandas as pd
 
 from autots.report.charts import calibration_chart, forecast_chart, interval_names
-from autots.report.facts import Facts, Window
+from autots.report.facts import BacktestWindow, Facts
 from autots.report.found import Found, found_in, reading_in
-from autots.report.svg import escape
-from autots.report.tables import Cell, Row, bar, definitions, skill_cell, table, text_cell
-from autots.report.wording import (
+from autots.report.headline import defined, headline, is_ensemble, members, skill_of
+from zoo.page.document import charts, document, figure, header, key_figures, legend, note, section, stroke
+from zoo.page.markup import escape
+from zoo.page.tables import Cell, Row, bar, definitions, number_cell, table, text_cell
+from zoo.page.wording import (
+    NOTHING,
     aligned,
     as_float,
     count,
-    defined,
     duration,
-    headline,
-    is_ensemble,
-    members,
     moment,
     number,
     percent,
     plural,
-    skill_of,
+    value_text,
 )
 
 __all__ = ["render"]
 
-_WINDOWS = 8
-_CANDIDATES = 60
-_WORST = 50
-_FINDINGS = 40
-_MESSAGES = 40
-# No script can run and nothing can be loaded, whatever a table's cells hold.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+# What the page shows at most of each, so that ten thousand series give a small page.
+_MAX_WINDOWS = 8
+_MAX_CANDIDATES = 60
+_MAX_WORST = 50
+_MAX_FINDINGS = 40
+_MAX_MESSAGES = 40
 
 
 def render(facts: Facts) -> str:
@@ -47,7 +45,7 @@ def render(facts: Facts) -> str:
         facts: What the fit has to tell. Parts that are empty are left out, or say why there is nothing.
     """
     sections = (
-        _header(facts),
+        header("Forecast report", facts.title, headline(facts)),
         _figures(facts),
         _messages(facts),
         _data(facts),
@@ -59,19 +57,8 @@ def render(facts: Facts) -> str:
         _scores(facts),
         _settings(facts),
     )
-    style = files("autots.report").joinpath("page.css").read_text(encoding="utf-8")
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{escape(_POLICY)}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(facts.title)} – forecast report</title>\n<style>\n{style}</style>\n</head>\n"
-        f"<body>\n<main>\n{''.join(sections)}<footer>Written by zoo-autots.</footer>\n</main>\n</body>\n</html>\n"
-    )
-
-
-def _section(title: str, lead: str, body: str) -> str:
-    intro = f'<p class="lead">{escape(lead, 600)}</p>\n' if lead else ""
-    return f"<section>\n<h2>{escape(title)}</h2>\n{intro}{body}</section>\n"
+    style = files("autots.report").joinpath("report.css").read_text(encoding="utf-8")
+    return document(f"{facts.title} – forecast report", sections, style=style, author="zoo-autots")
 
 
 def _metric(facts: Facts) -> str:
@@ -82,13 +69,6 @@ def _final(facts: Facts, who: str, metric: str) -> float:
     return as_float(facts.final.get(who, {}).get(metric))
 
 
-def _header(facts: Facts) -> str:
-    return (
-        '<header>\n<p class="kicker">Forecast report</p>\n'
-        f'<h1>{escape(facts.title)}</h1>\n<p class="result">{escape(headline(facts), 600)}</p>\n</header>\n'
-    )
-
-
 def _figures(facts: Facts) -> str:
     """Return the handful of numbers that a reader takes away."""
     metric = _metric(facts)
@@ -96,7 +76,7 @@ def _figures(facts: Facts) -> str:
     items: list[tuple[str, str, str]] = []
     skill = skill_of(ours, naive)
     if math.isfinite(skill):
-        items.append(("Skill", percent(skill).replace("-", "−"), "error saved against seasonal naive"))
+        items.append(("Skill", _minus(percent(skill)), "error saved against seasonal naive"))
     if math.isfinite(ours):
         items.append((metric.upper(), number(ours), f"seasonal naive: {number(naive)}"))
     for nominal, observed in sorted(_coverage(facts), key=lambda pair: abs(pair[0] - 0.8))[:1]:
@@ -109,21 +89,15 @@ def _figures(facts: Facts) -> str:
     if "total" in facts.seconds:
         tried = int((~is_ensemble(facts.leaderboard)).sum())
         items.append(("Time", duration(facts.seconds["total"]), f"{plural(tried, 'model')} tried"))
-    if not items:
-        return ""
-    cells = "".join(
-        f'<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd><dd class="more">{escape(more)}</dd></div>\n'
-        for name, value, more in items
-    )
-    return f'<dl class="figures">\n{cells}</dl>\n'
+    return key_figures(items)
 
 
 def _messages(facts: Facts) -> str:
     if not facts.messages:
         return ""
-    items = [f"<li>{escape(text, 1000)}</li>" for text in facts.messages[:_MESSAGES]]
-    if len(facts.messages) > _MESSAGES:
-        items.append(f"<li>and {plural(len(facts.messages) - _MESSAGES, 'more message')}</li>")
+    items = [f"<li>{escape(text, 1000)}</li>" for text in facts.messages[:_MAX_MESSAGES]]
+    if len(facts.messages) > _MAX_MESSAGES:
+        items.append(f"<li>and {plural(len(facts.messages) - _MAX_MESSAGES, 'more message')}</li>")
     return '<ul class="messages" aria-label="Messages">\n' + "\n".join(items) + "\n</ul>\n"
 
 
@@ -149,66 +123,60 @@ def _data(facts: Facts) -> str:
     reading = definitions(reading_in(data), "reading")
     findings = found_in(data)
     if not findings:
-        return _section("Data", lead, f'{reading}<p class="note">Nothing had to be repaired.</p>\n')
-    rows = [_finding(found) for found in findings[:_FINDINGS]]
+        return section("Data", lead, reading + note("Nothing had to be repaired."))
+    rows = [_finding(found) for found in findings[:_MAX_FINDINGS]]
     body = table(("Found", "Series", "What was done"), rows, caption="Repairs and remarks", kind="findings")
-    if len(findings) > _FINDINGS:
-        body += f'<p class="note">and {plural(len(findings) - _FINDINGS, "more")}.</p>\n'
-    return _section("Data", lead, reading + body)
+    if len(findings) > _MAX_FINDINGS:
+        body += note(f"and {len(findings) - _MAX_FINDINGS:,} more.")
+    return section("Data", lead, reading + body)
 
 
 def _finding(found: Found) -> Row:
     where = ", ".join(escape(name, 40) for name in found.series[:5])
     if len(found.series) >= 5:
         where += ", …"
-    cells = (text_cell(found.message), Cell(where or "–"), text_cell(found.action))
+    cells = (text_cell(found.message), Cell(where or NOTHING), text_cell(found.action))
     return Row(cells, "grave" if found.important else "")
 
 
 def _windows(facts: Facts) -> str:
     """Return backtest plots: the first ones, which are typical, and the last ones, which are the worst."""
-    chosen: list[Window] = list(facts.windows)
-    if len(chosen) > _WINDOWS:
-        chosen = chosen[: _WINDOWS // 2] + chosen[-_WINDOWS // 2 :]
+    chosen: list[BacktestWindow] = list(facts.windows)
+    if len(chosen) > _MAX_WINDOWS:
+        chosen = chosen[: _MAX_WINDOWS // 2] + chosen[-_MAX_WINDOWS // 2 :]
     if not chosen:
-        return _section("Backtests", "No window could be held back: the series are too short.", "")
+        return section("Backtests", "No window could be held back: the series are too short.", "")
     levels = tuple(float(q) for q in facts.settings.get("levels", ()))
-    metric = _metric(facts).upper()
     figures = []
     for i, window in enumerate(chosen):
-        name = escape(window.series, 80) if window.series else escape(facts.title, 80)
-        start = f"from {moment(window.times[0])}" if len(window.times) else ""
-        caption = f"<b>{name}</b><span>{escape(start)} · {escape(metric)} {escape(number(window.score))}</span>"
-        chart = forecast_chart(window, levels, f"w{i}")
-        figures.append(f"<figure>\n<figcaption>{caption}</figcaption>\n{chart}\n</figure>\n")
+        start = f"from {moment(window.times[0])} · " if len(window.times) else ""
+        more = f"{start}{_metric(facts).upper()} {number(window.score)}"
+        figures.append(figure(window.series or facts.title, more, forecast_chart(window, levels, f"w{i}")))
     lead = (
         "Each forecast was made at the dotted line, by the models fitted on what came before, and is set against what "
         "came after."
     )
     if len(chosen) > 1:
         lead += " Typical series first, then those that were forecast worst."
-    single = " single" if len(chosen) == 1 else ""
-    grid = f'<div class="charts{single}">\n{"".join(figures)}</div>\n'
-    return _section("Backtests", lead, _legend(chosen[0], levels) + grid)
+    return section("Backtests", lead, _legend(chosen[0], levels) + charts(figures))
 
 
-def _legend(window: Window, levels: tuple[float, ...]) -> str:
-    line = '<svg viewBox="0 0 26 12" aria-hidden="true"><path class="{}" d="M1,6 25,6"/></svg>{}'
-    items = [line.format("history", "history"), line.format("actual", "what came"), line.format("median", "forecast")]
+def _legend(window: BacktestWindow, levels: tuple[float, ...]) -> str:
+    items = [(stroke("history"), "history"), (stroke("actual"), "what came"), (stroke("median"), "forecast")]
     columns = window.quantiles.shape[1] if window.quantiles.ndim == 2 else 0
     for i, name in enumerate(interval_names(levels, columns)):
         # The inner band lies on the outer one, in the legend as in the chart.
         fills = "".join(f'<path class="band b{k}" d="M0,0 26,0 26,12 0,12Z"/>' for k in range(i + 1))
-        items.append(f'<svg viewBox="0 0 26 12" aria-hidden="true">{fills}</svg>{escape(name)}')
-    return '<ul class="legend">' + "".join(f"<li>{item}</li>" for item in items) + "</ul>\n"
+        items.append((fills, name))
+    return legend(items)
 
 
 def _leaderboard(facts: Facts) -> str:
     """Return all candidates, best first."""
     frame = facts.leaderboard
     if not len(frame):
-        return _section("Leaderboard", "No model finished in time.", "")
-    shown = frame.head(_CANDIDATES)
+        return section("Leaderboard", "No model finished in time.", "")
+    shown = frame.head(_MAX_CANDIDATES)
     empty = [None] * len(shown)
     scores = aligned(shown.get("score", empty)), aligned(shown.get("final_score", empty))
     own = is_ensemble(shown)
@@ -219,12 +187,12 @@ def _leaderboard(facts: Facts) -> str:
     columns = ("Model", "Score", "Skill", "Unseen", "Weight", "Fit", "Predict", "Status")
     body = table(columns, rows, caption=f"{_metric(facts).upper()}, lower is better", kind="board")
     if len(frame) > len(shown):
-        body += f'<p class="note">and {plural(len(frame) - len(shown), "more candidate")}.</p>\n'
+        body += note(f"and {plural(len(frame) - len(shown), 'more candidate')}.")
     lead = (
         "Score: on the windows that chose the models. Skill: error saved against seasonal naive on the same windows. "
         "Unseen: on the windows that no choice has seen."
     )
-    return _section("Leaderboard", lead, body)
+    return section("Leaderboard", lead, body)
 
 
 def _candidate(row: pd.Series[Any], own: bool, score: str, unseen: str) -> Row:
@@ -238,15 +206,29 @@ def _candidate(row: pd.Series[Any], own: bool, score: str, unseen: str) -> Row:
     status = str(_get(row, "status", ""))
     cells = (
         Cell(name),
-        text_cell(score, numeric=True),
-        skill_cell(_get(row, "skill")),
-        text_cell(unseen, numeric=True),
-        text_cell(percent(weight) if weight > 0 and not own else "", numeric=True),
-        text_cell(duration(_get(row, "fit_seconds")), numeric=True),
-        text_cell(duration(_get(row, "predict_seconds")), numeric=True),
+        number_cell(score),
+        _skill_cell(_get(row, "skill")),
+        number_cell(unseen),
+        number_cell(percent(weight) if weight > 0 and not own else ""),
+        number_cell(duration(_get(row, "fit_seconds"))),
+        number_cell(duration(_get(row, "predict_seconds"))),
         text_cell(status),
     )
-    return Row(cells, "own" if own else "failed" if status == "failed" else "")
+    return Row(cells, "main" if own else "failed" if status == "failed" else "")
+
+
+def _skill_cell(skill: object) -> Cell:
+    """Return a cell that shows a skill with its sign, green or orange."""
+    x = as_float(skill)
+    if not math.isfinite(x):
+        return number_cell(NOTHING)
+    sign, kind = ("+", "good") if x > 0 else ("", "bad" if x < 0 else "")
+    return Cell(f'<span class="{kind}">{sign}{escape(_minus(percent(x)))}</span>', "n")
+
+
+def _minus(text: str) -> str:
+    """Return a number's text with the minus sign of typography."""
+    return text.replace("-", "−")
 
 
 def _get(row: pd.Series[Any], name: str, default: Any = None) -> Any:
@@ -260,13 +242,13 @@ def _ensemble(facts: Facts) -> str:
     if not len(used):
         return ""
     rows = []
-    for _, row in used.head(_CANDIDATES).iterrows():
+    for _, row in used.head(_MAX_CANDIDATES).iterrows():
         weight = as_float(row["weight"])
         measure = Cell(bar(weight / max(float(used["weight"].max()), 1e-12)))
-        share = text_cell(percent(weight), numeric=True)
-        rows.append(Row((text_cell(_get(row, "model", "")), measure, share, skill_cell(_get(row, "skill")))))
+        share = number_cell(percent(weight))
+        rows.append(Row((text_cell(_get(row, "model", "")), measure, share, _skill_cell(_get(row, "skill")))))
     body = table(("Model", "Weight", "", "Skill alone"), rows, caption="Members", kind="members")
-    return _section("Ensemble", "The forecast is the weighted mean of its members' quantiles.", body)
+    return section("Ensemble", "The forecast is the weighted mean of its members' quantiles.", body)
 
 
 def _coverage(facts: Facts) -> list[tuple[float, float]]:
@@ -288,15 +270,12 @@ def _calibration(facts: Facts) -> str:
             f"points, at the {percent(level)} level."
         )
     chart = f"<figure>\n{calibration_chart(pairs)}\n</figure>\n" if pairs else ""
-    rows = [
-        Row((text_cell(percent(k)), text_cell(percent(v, 1), numeric=True), text_cell(_width(k, v))))
-        for k, v in coverage
-    ]
+    rows = [Row((text_cell(percent(k)), number_cell(percent(v, 1)), text_cell(_verdict(k, v)))) for k, v in coverage]
     beside = table(("Interval", "Observed", "Verdict"), rows, caption="Coverage of central intervals") if rows else ""
-    return _section("Calibration", lead, f'<div class="pair">\n{chart}<div>{beside}</div>\n</div>\n')
+    return section("Calibration", lead, f'<div class="pair">\n{chart}<div>{beside}</div>\n</div>\n')
 
 
-def _width(nominal: float, observed: float) -> str:
+def _verdict(nominal: float, observed: float) -> str:
     """Return whether an interval is too narrow or too wide; five points are no reason to worry."""
     if abs(observed - nominal) <= 0.05:
         return "as promised"
@@ -304,7 +283,7 @@ def _width(nominal: float, observed: float) -> str:
 
 
 def _worst(facts: Facts) -> str:
-    frame = facts.worst.head(_WORST)
+    frame = facts.worst.head(_MAX_WORST)
     if not len(frame) or (len(frame) == 1 and not str(frame.iloc[0].get("series", ""))):
         return ""
     scores = pd.to_numeric(frame["score"], errors="coerce") if "score" in frame else pd.Series(dtype=float)
@@ -316,18 +295,20 @@ def _worst(facts: Facts) -> str:
         score = as_float(row.get("score"))
         cells = (
             text_cell(_get(row, "series", "")),
-            text_cell(written, numeric=True),
+            number_cell(written),
             Cell(bar(score / largest if largest > 0 else 0.0)),
-            skill_cell(row.get("skill")),
-            text_cell(count(row.get("length")), numeric=True),
+            _skill_cell(row.get("skill")),
+            number_cell(count(row.get("length"))),
         )
         rows.append(Row(cells))
     body = table(("Series", _metric(facts).upper(), "", "Skill", "Rows"), rows, caption="Worst first", kind="worst")
-    return _section("Where it is worst", "Series that deserve a second look.", body)
+    return section("Where it is worst", "Series that deserve a second look.", body)
 
 
 def _settings(facts: Facts) -> str:
-    pairs = [(str(k).removesuffix("_seconds").replace("_", " "), _value(str(k), v)) for k, v in facts.settings.items()]
+    pairs = [
+        (str(k).removesuffix("_seconds").replace("_", " "), _setting_text(str(k), v)) for k, v in facts.settings.items()
+    ]
     body = definitions(pairs, "settings")
     stages = [(k, as_float(v)) for k, v in facts.seconds.items() if k != "total"]
     total = as_float(facts.seconds.get("total"))
@@ -335,24 +316,22 @@ def _settings(facts: Facts) -> str:
         total = sum(v for _, v in stages if math.isfinite(v))
     if stages:
         bars = [(k, duration(v), bar(v / max(total, 1e-9))) for k, v in stages]
-        rows = [Row((text_cell(k), text_cell(took, numeric=True), Cell(drawn))) for k, took, drawn in bars]
-        rows.append(Row((text_cell("total"), text_cell(duration(total), numeric=True), Cell("")), "own"))
+        rows = [Row((text_cell(k), number_cell(took), Cell(drawn))) for k, took, drawn in bars]
+        rows.append(Row((text_cell("total"), number_cell(duration(total)), Cell("")), "main"))
         body += "<h3>Time by stage</h3>\n" + table(("Stage", "Time", ""), rows, kind="stages")
-    return _section("Settings", "", body)
+    return section("Settings", "", body)
 
 
-def _value(name: str, value: Any) -> str:
+def _setting_text(name: str, value: Any) -> str:
     if value is None or value == "":
-        return "–"
+        return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
     if name.endswith("seconds"):
         return duration(value)
-    if isinstance(value, float):
-        return number(value)
     if isinstance(value, list | tuple | set | frozenset):
-        return ", ".join(_value("", v) for v in value) or "none"
-    return str(value)
+        return ", ".join(_setting_text("", one) for one in value) or "none"
+    return value_text(value)
 
 
 def _scores(facts: Facts) -> str:
@@ -363,12 +342,12 @@ def _scores(facts: Facts) -> str:
         ours, naive = _final(facts, "ensemble", name), _final(facts, "seasonal_naive", name)
         cells = (
             text_cell(name.upper()),
-            text_cell(defined(ours), numeric=True),
-            text_cell(defined(naive), numeric=True),
-            skill_cell(skill_of(ours, naive)),
+            number_cell(defined(ours)),
+            number_cell(defined(naive)),
+            _skill_cell(skill_of(ours, naive)),
         )
         rows.append(Row(cells))
     if not rows:
         return ""
     columns = ("Metric", "Ensemble", "Seasonal naive", "Skill")
-    return _section("All metrics", "On the windows that no choice has seen; lower is better.", table(columns, rows))
+    return section("All metrics", "On the windows that no choice has seen; lower is better.", table(columns, rows))

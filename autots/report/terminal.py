@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any, Protocol, Self
 
 import pandas as pd
 from rich.console import Console, RenderableType
-from rich.live import Live as RichLive
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.table import Table
@@ -20,29 +18,27 @@ from rich.text import Text
 
 from autots.report.facts import Facts
 from autots.report.found import report_lines
-from autots.report.wording import (
-    against_naive,
-    aligned,
-    as_float,
-    duration,
-    headline,
-    is_ensemble,
-    number,
-    percent,
-    plural,
-)
+from autots.report.headline import against_naive, headline, is_ensemble
 from zoo.clock import Clock, SystemClock
+from zoo.page.status_line import StatusLine
+from zoo.page.wording import aligned, as_float, clock_face, duration, number, percent, plural
 
-__all__ = ["Live", "Progress", "Silent", "print_found", "print_leaderboard", "print_outcome"]
+__all__ = [
+    "FitProgress",
+    "SilentProgress",
+    "TerminalProgress",
+    "print_found",
+    "print_leaderboard",
+    "print_outcome",
+]
 
-_REFRESH = 4  # redraws per second
 _QUIET = 5.0  # seconds between two lines of progress in a log file
 _SILENT = 10.0  # seconds after which a log is told what is still being done
-_MESSAGES = 10  # sentences after a fit; the report has all
+_MAX_MESSAGES = 10  # sentences after a fit; the report has all
 _WIDE = 72  # columns below which the display leaves details out
 
 
-class Progress(Protocol):
+class FitProgress(Protocol):
     """Something that a fit tells how far it is. Calls come from one thread, ``finished`` may come twice."""
 
     def started(self, total_seconds: float) -> None:
@@ -58,7 +54,7 @@ class Progress(Protocol):
 
         Args:
             done: Trials that have ended.
-            running: Trials under way.
+            running: Trials under way at this moment.
             best: The best score so far.
             skill: The best score's skill against seasonal naive, ``1 - best / naive``.
             model: The model that holds the best score; empty if there is none.
@@ -74,7 +70,7 @@ class Progress(Protocol):
         ...
 
 
-class Silent:
+class SilentProgress:
     """Shows nothing."""
 
     def started(self, total_seconds: float) -> None:
@@ -93,21 +89,21 @@ class Silent:
         """Show nothing."""
 
 
-class Live:
+class TerminalProgress:
     """One bar that counts down by itself in a terminal; a line now and then anywhere else.
 
     It is a context manager that ends the display however the block ends. Without one, ``finished`` belongs in a
     ``finally``; should it be missed, the end of the process restores the cursor.
 
     Args:
-        console: Where to; standard error by default, so that standard output stays a program's.
-        clock: What the countdown reads.
+        console: Where to show it; standard error by default, so that standard output stays a program's.
+        clock: What the countdown reads; the machine's clock by default.
     """
 
     def __init__(self, console: Console | None = None, clock: Clock | None = None) -> None:
         self.console = console or Console(stderr=True)
         self._clock = clock or SystemClock()
-        self._live: RichLive | None = None
+        self._bar = StatusLine(self._draw, self.console, ticking=True)
         self._running = False
         self._spinner = Spinner("dots", style="cyan")
         self._total = 0.0
@@ -136,35 +132,26 @@ class Live:
             self._ended.clear()
             threading.Thread(target=self._beat, name="progress", daemon=True).start()
             return
-        if self._live is None:
-            self._live = RichLive(
-                console=self.console,
-                refresh_per_second=_REFRESH,
-                transient=True,
-                # rich would send what a program prints to standard output here, even where it is piped to a file.
-                redirect_stdout=sys.stdout.isatty(),
-                get_renderable=self._draw,
-            )
-            atexit.register(self.finished)
-            self._live.start()
+        atexit.register(self.finished)
+        self._bar.start()
 
     def stage(self, name: str) -> None:
         """Name what is done now."""
         if name != self._stage:
             self._stage = name
-            if self._live is None:
+            if not self._bar.shown:
                 self._line(name)
 
     def trial(self, done: int, running: int, best: float | None, skill: float | None, model: str) -> None:
         """Count trials and name the best score."""
         self._trials = (done, running)
         self._best = (best, skill, model)
-        if self._live is None and self._clock.now() - self._last_line >= _QUIET:
+        if not self._bar.shown and self._clock.now() - self._last_line >= _QUIET:
             self._line(f"{self._stage}: {self._progress()}")
 
     def message(self, text: str) -> None:
         """Print a sentence that stays, above the bar."""
-        if self._live is None:
+        if not self._bar.shown:
             self._line(text)
         else:
             self.console.print(Text(text, style="yellow"))
@@ -177,12 +164,11 @@ class Live:
         self._running = False
         self._ended.set()
         self._trials = (self._trials[0], 0)
-        live, self._live = self._live, None
-        if live is not None:
-            live.stop()
+        was_shown = self._bar.shown
+        self._bar.stop()
         if not self._trials[0]:
             return  # an error follows, and nothing was done
-        if live is None:
+        if not was_shown:
             self._line(f"done: {self._progress()}")
         else:
             took = duration(self._clock.now() - self._start)
@@ -197,7 +183,7 @@ class Live:
     def _line(self, text: str) -> None:
         now = self._clock.now()
         self._last_line = now
-        self.console.print(Text(f"[{_clock_face(now - self._start)}] {text}"), soft_wrap=True)
+        self.console.print(Text(f"[{clock_face(now - self._start)}] {text}"), soft_wrap=True)
 
     def _progress(self) -> str:
         """Return trials and best score in words."""
@@ -216,7 +202,7 @@ class Live:
         """Return the display of this moment; rich calls it from its own thread."""
         elapsed = self._clock.now() - self._start
         left = self._total - elapsed
-        time = f"{_clock_face(left)} left" if left >= 1 else "finishing"
+        time = f"{clock_face(left)} left" if left >= 1 else "finishing"
         done, running = self._trials
         best, skill, _ = self._best
         grid = Table.grid(padding=(0, 1), expand=False)
@@ -242,20 +228,13 @@ class Live:
         return grid
 
 
-def _clock_face(seconds: float) -> str:
-    """Return ``m:ss``, or ``h:mm:ss``."""
-    minutes, rest = divmod(max(int(seconds), 0), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
 def print_leaderboard(frame: pd.DataFrame, console: Console, limit: int = 12) -> None:
     """Print the first ``limit`` rows of a leaderboard, with skill, weights and times.
 
     Args:
         frame: ``Facts.leaderboard``; columns that are missing are left out.
-        console: Where to.
-        limit: Rows to print; the others are counted.
+        console: Terminal or file to print to.
+        limit: Rows to print, 12 by default; the others are counted.
     """
     shown = frame.head(max(limit, 0))
     columns = [c for c in _COLUMNS if c in frame.columns and (c in _ALWAYS or frame[c].notna().any())]
@@ -303,10 +282,10 @@ def print_found(data: Mapping[str, Any], console: Console, *, most: int = 8, res
     """Print how the table was read and what was found in it; what changed more than a few per cent of it stands out.
 
     Args:
-        data: ``DataReport.to_dict()``.
-        console: Where to.
-        most: Findings to print; the others are counted.
-        rest: Where those can be read.
+        data: What ``DataReport.to_dict()`` returned.
+        console: Terminal or file to print to.
+        most: Findings to print, 8 by default; the others are counted.
+        rest: Words that say where those can be read; "see the report" by default.
     """
     for important, line in report_lines(data, most=most, rest=rest):
         console.print(Text(line, style="bold yellow" if important else "dim"))
@@ -316,18 +295,18 @@ def print_outcome(facts: Facts, run_dir: str | Path, next_steps: Sequence[str], 
     """Print the result in a sentence, where its files are, and what to type next.
 
     Args:
-        facts: The fit.
+        facts: What the fit has to tell.
         run_dir: The folder with the report and the saved pipeline.
         next_steps: Commands or lines of Python, one each.
-        console: Where to.
+        console: Terminal or file to print to.
     """
     console.print()
     console.print(Text(headline(facts), style="bold"))
     print_found(facts.data, console)
-    for text in facts.messages[:_MESSAGES]:
+    for text in facts.messages[:_MAX_MESSAGES]:
         console.print(Text(f"! {text}", style="yellow"))
-    if len(facts.messages) > _MESSAGES:
-        console.print(Text(f"and {len(facts.messages) - _MESSAGES:,} more, see the report", style="yellow"))
+    if len(facts.messages) > _MAX_MESSAGES:
+        console.print(Text(f"and {len(facts.messages) - _MAX_MESSAGES:,} more, see the report", style="yellow"))
     console.print(Text.assemble("files: ", (str(run_dir), "cyan")), soft_wrap=True)
     if next_steps:
         console.print(Text("next:", style="dim"))

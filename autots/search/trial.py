@@ -9,28 +9,29 @@ from typing import Any, Literal
 
 import numpy as np
 
-from autots.evaluate import Backtest, Plan, backtest
+from autots.evaluate import Backtest, BacktestPlan, backtest
 from autots.models.base import Context, Forecaster, State, Task
 from autots.models.catalog import create, family
 from autots.models.local import fit_local
 from autots.panel import Panel
 from zoo.clock import Deadline
 
-__all__ = ["Fitted", "Request", "answer", "setup"]
+__all__ = ["FinalFit", "WorkRequest", "answer", "setup"]
 
 
 @dataclass(frozen=True)
-class Request:
+class WorkRequest:
     """One piece of work.
 
     Args:
         kind: ``backtest`` on the plan, or ``fit`` on all rows.
-        family: Of the catalog.
-        params: Its hyper-parameters.
-        seed: Source of chance.
+        family: The name of its class in the catalog of models.
+        params: All hyper-parameters that it is created with.
+        seed: Source of chance of the fits.
         seconds: Time left for it; the work stops by itself soon after.
         rows: Series of a sample, or None for all.
         fits: How often a backtest fits; None for what the plan says.
+        overrun_ratio: Times the time left at which a local model is given up, see ``backtest``; never by default.
     """
 
     kind: Literal["backtest", "fit"]
@@ -40,30 +41,33 @@ class Request:
     seconds: float
     rows: tuple[int, ...] | None = None
     fits: int | None = None
+    overrun_ratio: float = float("inf")
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FinalFit:
     """A forecaster learned on all rows, as plain values."""
 
     state: State
     seconds: float
 
 
-def setup(payload: Mapping[str, Any]) -> Callable[[Request], Backtest | Fitted]:
+def setup(payload: Mapping[str, Any]) -> Callable[[WorkRequest], Backtest | FinalFit]:
     """Return the worker's function; see ``zoo.workers.Workers``.
 
     The payload has ``panel``, ``plan`` (or None), ``task`` and ``threads``.
     """
     panel, plan, task, threads = payload["panel"], payload["plan"], payload["task"], payload["threads"]
 
-    def work(request: Request) -> Backtest | Fitted:
+    def work(request: WorkRequest) -> Backtest | FinalFit:
         return answer(request, panel, plan, task, threads)
 
     return work
 
 
-def answer(request: Request, panel: Panel, plan: Plan | None, task: Task, threads: int) -> Backtest | Fitted:
+def answer(
+    request: WorkRequest, panel: Panel, plan: BacktestPlan | None, task: Task, threads: int
+) -> Backtest | FinalFit:
     """Do one piece of work."""
     context = Context(request.seed, Deadline.after(request.seconds), threads)
     # What all of them need takes five seconds to import: a tenth of a short budget before anything is tried.
@@ -75,9 +79,11 @@ def answer(request: Request, panel: Panel, plan: Plan | None, task: Task, thread
     if request.kind == "fit":
         started = time.perf_counter()
         state = fit_local(fresh(), panel, task, context).state()
-        return Fitted(state, time.perf_counter() - started)
+        return FinalFit(state, time.perf_counter() - started)
     assert plan is not None
     chosen = panel if request.rows is None else panel.select(np.asarray(request.rows, dtype=np.intp))
     if request.fits is not None:
         plan = plan.refitted(request.fits)
-    return backtest(fresh, chosen, plan, task, context, keep_state=request.rows is None)
+    return backtest(
+        fresh, chosen, plan, task, context, keep_state=request.rows is None, overrun_ratio=request.overrun_ratio
+    )

@@ -178,11 +178,11 @@ def fit_does_not_change_hyperparameters(build: Factory) -> None:
     """Check that ``params`` are JSON values that fit leaves alone and that build an equal forecaster."""
     panel = example_panel()
     model = build()
-    before = json.dumps(dict(model.params), sort_keys=True)
+    before = json.dumps(model.params.to_dict(), sort_keys=True)
     assert model.fit(panel, _TASK, _CONTEXT) is model, "fit must return the forecaster itself"
-    assert json.dumps(dict(model.params), sort_keys=True) == before, "fit changed a hyper-parameter"
+    assert json.dumps(model.params.to_dict(), sort_keys=True) == before, "fit changed a hyper-parameter"
     rebuilt = type(model)(**json.loads(before))
-    assert dict(rebuilt.params) == dict(model.params), "params do not build an equal forecaster"
+    assert rebuilt.params == model.params, "params do not build an equal forecaster"
 
 
 def panels_are_not_changed(build: Factory) -> None:
@@ -257,7 +257,7 @@ def saving_and_loading_changes_nothing(build: Factory) -> None:
     with tempfile.TemporaryDirectory() as folder:
         dump(model.state(), Path(folder), "model")
         state = load(Path(folder), "model")
-    restored = type(model)(**json.loads(json.dumps(dict(model.params)))).restore(state)
+    restored = type(model)(**json.loads(json.dumps(model.params.to_dict()))).restore(state)
     for history in (earlier, panel):
         future = example_future(history)
         _same(restored.predict(history, future), model.predict(history, future), rtol=1e-12, why="after loading")

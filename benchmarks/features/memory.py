@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.features.tables import HOWS, LAGS, WINDOWS, request_steps, steps, table
-from zoo.features.pipeline import Pipeline
+from zoo.features.pipeline import FeaturePipeline
 
 __all__ = ["request", "throughput"]
 
@@ -30,7 +30,7 @@ def throughput(rows: int) -> Iterator[dict[str, Any]]:
         rows: Number of rows of the table.
     """
     frame = table(rows)
-    pipeline = Pipeline(steps(), id="unique_id", time="ds", target="y")
+    pipeline = FeaturePipeline(steps(), id="unique_id", time="ds", target="y")
     ours = _best(lambda: pipeline.transform(frame))
     apply = _best(lambda: _groupby_apply(frame.iloc[: _APPLY_SERIES * 1000]), rounds=1)
     apply *= rows / min(_APPLY_SERIES * 1000, rows)
@@ -104,11 +104,11 @@ def _groupby_apply(frame: pd.DataFrame) -> pd.DataFrame:
 _CHILD = """
 import json, sys, resource, threading, time, psutil
 from benchmarks.features.tables import steps
-from zoo.features.pipeline import Pipeline
+from zoo.features.pipeline import FeaturePipeline
 from zoo.features.run import run
 import pyarrow.parquet as pq, pandas as pd
 source, sink, in_memory = sys.argv[1:4]
-Pipeline(steps(), id="unique_id", time="ds", target="y").transform(pd.read_parquet(source + ".small"))
+FeaturePipeline(steps(), id="unique_id", time="ds", target="y").transform(pd.read_parquet(source + ".small"))
 me, peak, going = psutil.Process(), [0], True
 base = me.memory_info().rss
 def watch():
@@ -118,10 +118,10 @@ def watch():
 thread = threading.Thread(target=watch); thread.start()
 began = time.perf_counter()
 if in_memory == "yes":
-    out = Pipeline(steps(), id="unique_id", time="ds", target="y").transform(pd.read_parquet(source))
+    out = FeaturePipeline(steps(), id="unique_id", time="ds", target="y").transform(pd.read_parquet(source))
     size = int(out.memory_usage(index=False).sum())
 else:
-    run(Pipeline(steps(), id="unique_id", time="ds", target="y", source=source, sink=sink), engine="pandas")
+    run(FeaturePipeline(steps(), id="unique_id", time="ds", target="y", source=source, sink=sink), engine="pandas")
     size = 0
 seconds = time.perf_counter() - began
 going = False; thread.join()
@@ -170,7 +170,7 @@ def _peak(rows: int, *, in_memory: bool) -> dict[str, Any]:
 def request(calls: int = 200) -> dict[str, Any]:
     """Measure one request: one series, 400 rows of history, 40 features."""
     history = table(4000, length=1000)
-    pipeline = Pipeline(request_steps(), id="unique_id", time="ds", target="y").fit(history)
+    pipeline = FeaturePipeline(request_steps(), id="unique_id", time="ds", target="y").fit(history)
     one = history[history["unique_id"] == 2].tail(400).reset_index(drop=True)
     made = pipeline.last(one)
     features = made.shape[1] - 3

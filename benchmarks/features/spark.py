@@ -14,8 +14,8 @@ import pandas as pd
 from benchmarks.features.tables import steps, table
 from zoo.errors import DataError
 from zoo.features.engines.choice import MEASURED, Pace
-from zoo.features.pipeline import Pipeline
-from zoo.features.run import Report, run
+from zoo.features.pipeline import FeaturePipeline
+from zoo.features.run import FeatureReport, run
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -54,7 +54,7 @@ def agreement(data: Path, spark: SparkSession) -> Iterator[dict[str, Any]]:
             raise DataError(f"the sets must be in --data, but there is no {file}", "see `zoo bench features --help`")
         frame = pd.read_parquet(file)
         id, when, target = list(frame.columns[:3])
-        pipeline = Pipeline(_full(season), id=id, time=when, target=target, source=str(file))
+        pipeline = FeaturePipeline(_full(season), id=id, time=when, target=target, source=str(file))
         found = [run(pipeline, engine=engine, session=spark) for engine in ("pandas", "spark")]
         yield {
             "figure": f"1 engines agree on {name}",
@@ -148,8 +148,8 @@ def _said(even: float | None) -> str:
     return "never" if even is None else f"{even / 1e6:,.0f}"
 
 
-def _run(folder: Path, engine: str, spark: SparkSession) -> Report:
-    pipeline = Pipeline(
+def _run(folder: Path, engine: str, spark: SparkSession) -> FeatureReport:
+    pipeline = FeaturePipeline(
         steps(), id="unique_id", time="ds", target="y", source=str(folder / "in"), sink=str(folder / engine)
     )
     began = time.monotonic()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import signal
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ConfigError
+from zoo.files import json_digest, write_file
 
 __all__ = ["Record", "alive", "answer", "answered", "folder", "forget", "listed", "read", "tell", "withdraw", "write"]
 
@@ -82,7 +82,7 @@ def answer(name: str, config: Mapping[str, Any], error: str = "") -> None:
 
     It is a file of its own: the record belongs to whoever asks for the next configuration.
     """
-    _whole(f"{name}.answer", {"config": _digest(config), "error": error})
+    _whole(f"{name}.answer", {"config": json_digest(config), "error": error})
 
 
 def answered(name: str, config: Mapping[str, Any]) -> str | None:
@@ -91,7 +91,7 @@ def answered(name: str, config: Mapping[str, Any]) -> str | None:
         told = json.loads((folder() / f"{name}.answer").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return str(told["error"]) if told["config"] == _digest(config) else None
+    return str(told["error"]) if told["config"] == json_digest(config) else None
 
 
 def withdraw(name: str) -> None:
@@ -99,16 +99,8 @@ def withdraw(name: str) -> None:
     (folder() / f"{name}.answer").unlink(missing_ok=True)
 
 
-def _digest(config: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
-
-
 def _whole(file: str, values: Mapping[str, Any]) -> None:
-    path = folder() / file
-    fresh = path.with_name(f".{file}.{os.getpid()}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as part:
-        json.dump(values, part)
-    os.replace(fresh, path)
+    write_file(folder() / file, json.dumps(values), mode=0o600, durable=False)
 
 
 def read(name: str) -> Record | None:

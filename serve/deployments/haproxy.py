@@ -21,6 +21,7 @@ from typing import Any
 
 from serve.identity import ASKED, HEADER
 from zoo.errors import ClusterError
+from zoo.files import write_file
 
 __all__ = ["PIPES", "Bounds", "guarded", "install", "manager", "unavailable"]
 
@@ -224,9 +225,7 @@ def _api() -> Any:
         def _generate_config_file_internal(self) -> None:
             super()._generate_config_file_internal()
             path = Path(self.config_file_path)
-            fresh = path.with_name(f"{path.name}.part")
-            fresh.write_text(guarded(path.read_text(encoding="utf-8"), Bounds.read(os.environ)), encoding="utf-8")
-            os.replace(fresh, path)
+            write_file(path, guarded(path.read_text(encoding="utf-8"), Bounds.read(os.environ)), durable=False)
 
         async def _start_and_wait_for_haproxy(self, *extra: str, **options: Any) -> Any:
             # A manager that was killed leaves its HAProxy, which goes on: the next one takes over from it.

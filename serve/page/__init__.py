@@ -12,11 +12,13 @@ from importlib import resources
 
 __all__ = ["FILES", "HEADERS", "asset"]
 
-#: Path -> file and media type.
+#: Path -> file (its package where that is not ours) and media type.
 FILES: Mapping[str, tuple[str, str]] = {
     "/": ("index.html", "text/html; charset=utf-8"),
+    "/page/palette.css": ("zoo.page:palette.css", "text/css; charset=utf-8"),
     "/page/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/page/words.js": ("words.js", "text/javascript; charset=utf-8"),
     "/page/chart.js": ("chart.js", "text/javascript; charset=utf-8"),
     "/page/docs.css": ("docs.css", "text/css; charset=utf-8"),
 }
@@ -40,4 +42,5 @@ def asset(path: str) -> tuple[bytes, str]:
     'text/html; charset=utf-8'
     """
     name, kind = FILES[path]
-    return resources.files(__package__).joinpath(name).read_bytes(), kind
+    package, _, file = name.rpartition(":")
+    return resources.files(package or __package__).joinpath(file).read_bytes(), kind

@@ -1,40 +1,16 @@
 // One chart of one series: what was, what is forecast, and what came where a forecast had been.
 
+import { moment, number, percent, tickLabels, ticks, written } from "./words.js";
+
 const SVG = "http://www.w3.org/2000/svg";
+const CHARACTER = 6.6; // pixels that a character of a label is wide
 const MARGIN = { left: 58, right: 12, top: 10, bottom: 26 };
 
 function element(name, attributes, parent) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  parent.append(made);
-  return made;
-}
-
-// Times are ISO 8601 without a zone, or whole numbers of steps.
-export function moment(time) {
-  if (typeof time === "number") return time;
-  const text = String(time).replace(" ", "T");
-  const stamp = Date.parse(/[zZ]|[+-]\d\d:?\d\d$/.test(text) ? text : text.length <= 10 ? text : text + "Z");
-  return Number.isNaN(stamp) ? Number(time) : stamp;
-}
-
-export function written(time) {
-  return typeof time === "number" ? String(time) : String(time).replace("T", " ").replace(/:00(\.0+)?$/, "");
-}
-
-export function number(value) {
-  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
-  const size = Math.abs(value);
-  return value.toLocaleString("en", { maximumFractionDigits: size >= 1000 ? 0 : size >= 10 ? 1 : 3 });
-}
-
-function ticks(low, high, count) {
-  const rough = (high - low) / count || 1;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough);
-  const out = [];
-  for (let v = Math.ceil(low / step) * step; v <= high + step * 1e-9; v += step) out.push(v);
-  return out;
+  const shape = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) shape.setAttribute(key, value);
+  parent.append(shape);
+  return shape;
 }
 
 // Levels of one forecast in pairs, the widest first: [0.1, 0.5, 0.9] has one band.
@@ -81,13 +57,15 @@ export function draw(host, { history, forecast, old }) {
   const pad = (high - low || Math.abs(high) || 1) * 0.06;
   low -= pad; high += pad;
   const [first, last] = [Math.min(...xs), Math.max(...xs)];
-  const x = (t) => MARGIN.left + ((t - first) / (last - first || 1)) * (width - MARGIN.left - MARGIN.right);
+  const levels = ticks(low, high), labels = tickLabels(levels);
+  const left = Math.max(MARGIN.left, 10 + CHARACTER * Math.max(0, ...labels.map((text) => text.length)));
+  const x = (t) => left + ((t - first) / (last - first || 1)) * (width - left - MARGIN.right);
   const y = (v) => height - MARGIN.bottom - ((v - low) / (high - low)) * (height - MARGIN.top - MARGIN.bottom);
 
-  for (const v of ticks(low, high, 5)) {
-    element("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: y(v), y2: y(v) }, svg);
-    element("text", { x: MARGIN.left - 8, y: y(v) + 4, "text-anchor": "end" }, svg).textContent = number(v);
-  }
+  levels.forEach((v, i) => {
+    element("line", { class: "grid", x1: left, x2: width - MARGIN.right, y1: y(v), y2: y(v) }, svg);
+    element("text", { x: left - 8, y: y(v) + 4, "text-anchor": "end" }, svg).textContent = labels[i];
+  });
   const times = [...history.time, ...forecast.time];
   const count = Math.max(2, Math.min(7, Math.floor(width / 150)));
   const spacing = (times.length - 1) / count;
@@ -133,7 +111,7 @@ function point(host, svg, { history, forecast, past, next, x, width, height }) {
     let text;
     if (i < 0) text = `${written(history.time[best])}\n${number(history.y[best])}`;
     else {
-      const rows = bands(forecast).map((b) => `${number(b.lows[i])} to ${number(b.highs[i])}  (${Math.round(100 * (b.high - b.low))} %)`);
+      const rows = bands(forecast).map((b) => `${number(b.lows[i])} to ${number(b.highs[i])}  (${percent(b.high - b.low)})`);
       text = [written(forecast.time[i]), number(forecast.mean[i]), ...rows].join("\n");
     }
     tip.textContent = text;

@@ -1,10 +1,11 @@
 // The page asks the endpoint like any other client: /v1/models, /v1/history, /v1/forecast. Texts are set, never parsed as HTML.
 
-import { draw, moment, number, written } from "./chart.js";
+import { draw } from "./chart.js";
+import { duration, moment, number, percent, written } from "./words.js";
 
-const EVERY = 5000;
-const HISTORY = 200;
-const MOST_ROWS = 200000;
+const EVERY = 5000; // milliseconds between two looks
+const HISTORY = 200; // steps that are shown before a forecast
+const MAX_ROWS = 200000; // of a pasted table
 const $ = (id) => document.getElementById(id);
 const state = { models: [], kept: new Map(), shown: null, own: null, busy: false };
 
@@ -23,9 +24,9 @@ async function call(path, body) {
   if (token) headers.authorization = `Bearer ${token}`;
   if (body) headers["content-type"] = "application/json";
   const response = await fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), cache: "no-store" });
-  const told = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused(response.status, told);
-  return told;
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Refused(response.status, answer);
+  return answer;
 }
 
 function tell(error) {
@@ -38,20 +39,20 @@ function tell(error) {
 }
 
 function cell(row, text, kind) {
-  const made = row.insertCell();
-  made.textContent = text;
-  if (kind) made.className = kind;
-  return made;
+  const box = row.insertCell();
+  box.textContent = text;
+  if (kind) box.className = kind;
+  return box;
 }
 
 async function models() {
-  const told = await call("v1/models");
-  const fresh = JSON.stringify(told.models) !== JSON.stringify(state.models);
-  state.models = told.models;
+  const answer = await call("v1/models");
+  const fresh = JSON.stringify(answer.models) !== JSON.stringify(state.models);
+  state.models = answer.models;
   if (!fresh) return;
   const body = $("models").tBodies[0];
   body.replaceChildren();
-  for (const model of told.models) {
+  for (const model of answer.models) {
     const row = body.insertRow();
     cell(row, model.name);
     cell(row, model.version);
@@ -60,13 +61,13 @@ async function models() {
     cell(row, model.series === undefined ? "" : number(model.series), "n");
     cell(row, model.last_time === undefined ? "" : written(model.last_time));
     const members = Object.entries(model.members || {}).sort((a, b) => b[1] - a[1]);
-    cell(row, members.slice(0, 4).map(([name, weight]) => `${name} ${Math.round(100 * weight)} %`).join(", ") + (members.length > 4 ? ", …" : ""));
+    cell(row, members.slice(0, 4).map(([name, weight]) => `${name} ${percent(weight)}`).join(", ") + (members.length > 4 ? ", …" : ""));
     cell(row, model.default ? "" : "on request");
   }
   const chosen = $("model").value;
-  $("model").replaceChildren(...told.models.map((m) => new Option(m.default ? m.name : `${m.name}@${m.version}`)));
+  $("model").replaceChildren(...answer.models.map((m) => new Option(m.default ? m.name : `${m.name}@${m.version}`)));
   if ([...$("model").options].some((o) => o.value === chosen)) $("model").value = chosen;
-  else if (told.default) $("model").value = told.default;
+  else if (answer.default) $("model").value = answer.default;
   offer();
 }
 
@@ -120,7 +121,7 @@ async function show() {
   draw($("chart"), { history, forecast, old });
   legend(answer, Boolean(old));
   state.shown = { model, id };
-  $("answered").textContent = `version ${answer.model_version}, ${took.toFixed(0)} ms, request ${answer.request_id}`;
+  $("answered").textContent = `version ${answer.model_version}, ${duration(took)}, request ${answer.request_id}`;
   const n = forecast.mean.length - 1;
   $("read").textContent = `${id}: ${number(forecast.mean[0])} at ${written(forecast.time[0])}, ${number(forecast.mean[n])} at ${written(forecast.time[n])}.`
     + (history.y.length ? ` Last value ${number(history.y[history.y.length - 1])} at ${written(history.time[history.time.length - 1])}.` : "");
@@ -128,10 +129,10 @@ async function show() {
 
 function legend(answer, old) {
   const levels = answer.quantiles;
-  const made = [["actual", "actual"], ["mean", "forecast"]];
-  if (levels.length > 1) made.push(["band", `${Math.round(100 * (levels[levels.length - 1] - levels[0]))} % interval`]);
-  if (old) made.push(["came", "came after the grey forecast"]);
-  $("legend").replaceChildren(...made.map(([kind, text]) => {
+  const keys = [["actual", "actual"], ["mean", "forecast"]];
+  if (levels.length > 1) keys.push(["band", `${percent(levels[levels.length - 1] - levels[0])} interval`]);
+  if (old) keys.push(["came", "came after the grey forecast"]);
+  $("legend").replaceChildren(...keys.map(([kind, text]) => {
     const key = document.createElement("span");
     key.className = `key ${kind}`;
     key.textContent = text;
@@ -164,7 +165,7 @@ const isNumber = (text) => text === "" || /^(na|nan|null)$/i.test(text) || Numbe
 const isTime = (text) => /^\d{4}-\d\d(-\d\d)?([ T]\d\d:\d\d)?/.test(text);
 
 export function series(rows) {
-  if (rows.length > MOST_ROWS) throw new Refused(0, { error: `at most ${MOST_ROWS} rows can be pasted, but there are ${rows.length}` });
+  if (rows.length > MAX_ROWS) throw new Refused(0, { error: `at most ${MAX_ROWS} rows can be pasted, but there are ${rows.length}` });
   const width = rows[0]?.length || 0;
   const headed = rows.length > 1 && !rows[0].some((f) => f !== "" && (isTime(f) || isNumber(f)));
   const names = headed ? rows[0].map((n) => n.toLowerCase()) : [];

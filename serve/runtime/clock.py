@@ -21,7 +21,7 @@ from serve.protocol.errors import RequestError
 from serve.protocol.iso import iso_moment, iso_moments, shown
 from zoo.errors import DataError
 
-__all__ = ["FARTHEST", "Clock"]
+__all__ = ["FARTHEST", "SeriesClock"]
 
 #: Steps of a calendar that are counted one by one; all that are further are as far.
 FARTHEST = 2**15
@@ -38,7 +38,7 @@ _LONG = 27 * 86_400_000_000_000
 _FURTHEST = 270 * 365 * 86_400_000_000_000
 
 
-class Clock:
+class SeriesClock:
     """The clock of one pipeline. Moments inside are int64: nanoseconds, or the counts of an integer clock.
 
     Args:
@@ -55,9 +55,9 @@ class Clock:
         self.grid = lru_cache(_REMEMBERED)(self._grid)
         self.ahead = lru_cache(_REMEMBERED)(self._ahead)
 
-    def __reduce__(self) -> tuple[type[Clock], tuple[Schema]]:
+    def __reduce__(self) -> tuple[type[SeriesClock], tuple[Schema]]:
         """Go to the process that parses large bodies without what is remembered here."""
-        return Clock, (self._schema,)
+        return SeriesClock, (self._schema,)
 
     @property
     def fixed(self) -> int | None:
@@ -133,7 +133,7 @@ class Clock:
         """Raise if so many steps from a moment on (or back, if negative) leave the time that can be told.
 
         Raises:
-            RequestError: They do.
+            RequestError: The steps lead out of the years 1700 to 2240.
         """
         end = moment + steps * self._spacing
         if not (-_FURTHEST < end < _FURTHEST):

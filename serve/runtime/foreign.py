@@ -7,7 +7,6 @@ without calibration, so that every protocol, limit and probe holds for it as for
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 import shutil
@@ -19,7 +18,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from autots.ensemble import Ensemble, Member
+from autots.ensembles import Ensemble, Member
 from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
 from autots.panel import Floats, Future, Panel
 from autots.pipeline import Pipeline
@@ -28,6 +27,7 @@ from autots.report import Facts
 from serve.runtime.manifest import Declaration, TorchDeclaration
 from serve.runtime.torch_model import TorchModel
 from zoo.errors import ArtifactError, ConfigError, ModelError, ZooError
+from zoo.files import digest
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -79,7 +79,7 @@ def pack(model: str | Path, folder: str | Path, declaration: Declaration | Torch
         raise ArtifactError(f"a foreign model must be a file, but there is none at {source}", "check the path")
     target.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target / declaration.file)
-    whole = declaration.model_copy(update={"sha256": _digest(target / declaration.file)})
+    whole = declaration.model_copy(update={"sha256": digest(target / declaration.file)})
     (target / _MANIFEST).write_text(whole.model_dump_json(indent=2), encoding="utf-8")
     return target
 
@@ -177,6 +177,7 @@ class _Foreign(Forecaster):
     local = False
 
     def __init__(self, model: ForeignModel, declaration: Declaration | TorchDeclaration) -> None:
+        super().__init__()
         self._model, self._declaration = model, declaration
 
     def fit(self, panel: Panel, task: Task, context: Context) -> Self:
@@ -201,10 +202,6 @@ class _Foreign(Forecaster):
             raise ModelError("forecasts must be finite, but the foreign model's are not")
         quantiles = crossing_free(forecasts)
         return Forecast(quantiles[:, :, told.quantiles.index(0.5)], quantiles)
-
-    @property
-    def params(self) -> Mapping[str, Any]:
-        return {}
 
     def state(self) -> State:
         raise ModelError("a foreign model has no state that could be saved", "keep its folder")
@@ -262,7 +259,7 @@ def opened(path: str | Path, told: Declaration | TorchDeclaration) -> ForeignMod
         ZooError: See OnnxModel and TorchModel.
     """
     file = Path(path) / told.file
-    if _digest(file) != told.sha256:
+    if digest(file) != told.sha256:
         raise ArtifactError(f"the checksum of {file} must be that of its manifest, but is not", "pack it again")
     return OnnxModel(file, told.output) if isinstance(told, Declaration) else TorchModel(file, told)
 
@@ -271,8 +268,3 @@ def _pipeline(panel: Panel, schema: Any, told: Declaration | TorchDeclaration, m
     facts = Facts("a foreign model", {}, {}, {}, pd.DataFrame(), {}, {}, (), (), pd.DataFrame())
     ensemble = Ensemble(Task(told.horizon, (1,), told.quantiles), tuple(members))
     return Pipeline(schema, panel, ensemble, levels=told.quantiles, metric_name="mae", facts=facts)
-
-
-def _digest(file: Path) -> str:
-    with open(file, "rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

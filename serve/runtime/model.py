@@ -16,7 +16,7 @@ from serve.protocol.errors import RequestError
 from serve.protocol.invocations import TableReading
 from serve.protocol.mlflow import TableColumns
 from serve.protocol.request import Series, label_of
-from serve.runtime.clock import Clock
+from serve.runtime.clock import SeriesClock
 from serve.runtime.foreign import declared, foreign_pipeline
 from serve.runtime.history import SeriesHistory
 from serve.runtime.read import Reader, Ready
@@ -82,7 +82,7 @@ class Served:
         self, name: str, version: str, pipeline: Pipeline, *, journal: Path | None = None, gap: int | None = None
     ) -> None:
         self.name, self.version, self._pipeline = name, version, pipeline
-        self.clock = Clock(pipeline.schema)
+        self.clock = SeriesClock(pipeline.schema)
         self.history = SeriesHistory(pipeline, self.clock, journal, gap=gap)
         self._reader = Reader(pipeline.schema, pipeline.horizon, self.history, self.clock)
         self._raw: RawReader | None = None

@@ -16,7 +16,7 @@ from serve.protocol.errors import RequestError
 from serve.protocol.iso import iso_moments
 from serve.protocol.mlflow import TableColumns
 from serve.protocol.request import Series
-from serve.runtime.clock import Clock
+from serve.runtime.clock import SeriesClock
 from serve.runtime.history import SeriesHistory
 from serve.runtime.read import Ready, joined
 from zoo.errors import ZooError
@@ -37,7 +37,7 @@ class RawReader:
         clock: Of the grid that the features end on.
     """
 
-    def __init__(self, pipeline: Pipeline, history: SeriesHistory, clock: Clock) -> None:
+    def __init__(self, pipeline: Pipeline, history: SeriesHistory, clock: SeriesClock) -> None:
         assert pipeline.features is not None
         self._pipeline, self._features, self._history, self._clock = pipeline, pipeline.features, history, clock
         source = self._features.pipeline.spec.source

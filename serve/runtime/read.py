@@ -18,7 +18,7 @@ from autots.reading.schema import Schema
 from serve.protocol.errors import RequestError
 from serve.protocol.iso import shown
 from serve.protocol.request import Series
-from serve.runtime.clock import Clock
+from serve.runtime.clock import SeriesClock
 from serve.runtime.history import SeriesHistory, Stored
 
 __all__ = ["Reader", "Ready", "joined"]
@@ -63,7 +63,7 @@ class Reader:
         clock: The clock of the pipeline's series.
     """
 
-    def __init__(self, schema: Schema, horizon: int, history: SeriesHistory, clock: Clock) -> None:
+    def __init__(self, schema: Schema, horizon: int, history: SeriesHistory, clock: SeriesClock) -> None:
         names = schema.layout.columns
         self._known, self._past = tuple(names.known), tuple(names.past)
         self._static, self._tabled = tuple(names.static), schema.static

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from autots.api import Pipeline
 from autots.panel import Floats, Panel
 from serve.protocol.errors import RequestError
-from serve.runtime.clock import Clock
+from serve.runtime.clock import SeriesClock
 from serve.runtime.journal import Row
 
 __all__ = ["FURTHEST", "Counts", "SeriesState", "Spot", "Stored"]
@@ -113,7 +113,7 @@ class SeriesState:
         clock: The clock of the pipeline's series.
     """
 
-    def __init__(self, pipeline: Pipeline, clock: Clock) -> None:
+    def __init__(self, pipeline: Pipeline, clock: SeriesClock) -> None:
         self.pipeline, self._clock = pipeline, clock
         self._tails: dict[str, _Tail] = {}
         self._fitted = {str(i): int(n) for i, n in zip(pipeline.panel.ids, pipeline.panel.lengths, strict=True)}

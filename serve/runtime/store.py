@@ -148,7 +148,7 @@ class ModelStore:
         served = Served.load(
             model.name, model.source, version=version, journal=config.journal(model), gap=config.limits.gap
         )
-        served.history.refresh()
+        served.history.open()
         warm_up(served)
         verify(served)
         return LoadedModel(served, model.max_batch, self._observed)

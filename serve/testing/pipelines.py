@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from autots.api import Pipeline
-from autots.ensemble import Ensemble, Member
-from autots.ensembles import average
+from autots.ensembles import Ensemble, Member, average
 from autots.features import Features
 from autots.intervals import Conformal, fit_conformal
 from autots.metrics import season_scale

@@ -24,7 +24,7 @@ import pytest
 
 from autots import AutoTS, load
 from autots.models import catalog
-from autots.recipes import Candidate, Portfolio
+from autots.recipes import Configuration, Portfolio
 from autots.recipes.space import search_space
 from zoo.cluster import Session
 from zoo.errors import ArtifactError
@@ -234,7 +234,11 @@ def test_faulty_models_cost_their_trials_and_not_the_run(
     def pool(session: Session, setup: str, **options: Any) -> Pool:
         return Pool(session, "faulty_families:setup", **{**options, "memory_limit": 2**30})
 
-    order = [Candidate("linear_direct"), *(Candidate(name) for name in faulty_families.FAULTS), Candidate("auto_theta")]
+    order = [
+        Configuration("linear_direct"),
+        *(Configuration(name) for name in faulty_families.FAULTS),
+        Configuration("auto_theta"),
+    ]
     monkeypatch.setattr(catalog, "CATALOG", faulty_families.patched())
     monkeypatch.setattr("zoo.workers.Pool", pool)
     monkeypatch.setattr("autots.search.fit.portfolio", lambda *args, **kwargs: Portfolio(tuple(order), (), {}))
@@ -280,11 +284,11 @@ def test_the_budget_is_kept_from_pressing_return_to_the_prompt(
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory, air_passengers: Path) -> Path:
     """A pipeline with a learned member that was saved; made in this process."""
-    from autots.ensemble import Ensemble, Member
+    from autots.ensembles import Ensemble, Member
     from autots.models.base import Context, Task
     from autots.pipeline import Pipeline
     from autots.reading.read import read_panel
-    from autots.search.outcome import trivial_facts
+    from autots.search.report_facts import trivial_facts
 
     read = read_panel(air_passengers, horizon=12)
     task = Task(12, (12,))

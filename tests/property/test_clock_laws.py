@@ -161,7 +161,7 @@ SPANS = st.tuples(st.integers(0, 23), st.integers(1, 24)).filter(lambda span: sp
 @FAST
 @given(st.sampled_from([1, 2]), st.lists(st.tuples(DAYS, SPANS), min_size=1, max_size=3))
 def test_any_opening_hours_have_a_name_that_means_them(every, rules):
-    from autots.panel.offsets import parse, week_of
+    from zoo.series.rules import parse, week_of
 
     hour = 3600 * 10**9
     slots = {24 * d + h for days, (a, b) in rules for d in days for h in range(a, b, every)}

@@ -13,8 +13,8 @@ from autots.models.catalog import create
 from autots.models.local import fit_local, predict_local
 from autots.panel import Future
 from autots.panel.local import LocalView, local_panel
-from autots.panel.zones import changes_of
 from autots.reading import Schema, read_panel
+from zoo.series.zones import changes_of
 
 ZONES = (
     "Europe/Berlin",

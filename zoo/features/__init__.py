@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zoo.features.pipeline import Pipeline
+    from zoo.features.pipeline import FeaturePipeline as Pipeline
 
 __all__ = ["Pipeline"]
 
@@ -13,7 +13,7 @@ __all__ = ["Pipeline"]
 def __getattr__(name: str) -> Any:
     # Lazily: the texts of the command line live in this package's neighbours, and pydantic takes its time.
     if name == "Pipeline":
-        from zoo.features.pipeline import Pipeline
+        from zoo.features.pipeline import FeaturePipeline
 
-        return Pipeline
+        return FeaturePipeline
     raise AttributeError(f"module 'zoo.features' has no attribute {name!r}")

@@ -11,10 +11,10 @@ import pandas as pd
 from zoo.errors import DataError
 from zoo.features.batch import Batch, batch_of, clock_of
 from zoo.features.engines.pandas import scope_of
-from zoo.features.kernels.groups import Ints
-from zoo.features.pipeline import Pipeline
-from zoo.features.plan import Plan, aggregated, make_plan
+from zoo.features.pipeline import FeaturePipeline
+from zoo.features.plan import FeaturePlan, aggregated, make_plan
 from zoo.features.steps import Resample
+from zoo.series.offsets import Ints
 from zoo.tables.source import read
 from zoo.tables.texts import coded, looked_up
 
@@ -40,8 +40,8 @@ class Update:
 
         Args:
             old: What was computed before.
-            id: Its id column.
-            time: Its time column.
+            id: Its id column; None for a single series.
+            time: The column with its clock.
         """
         if id is None:
             kept: pd.DataFrame = old[old[time] < self.since["all"]]
@@ -55,13 +55,13 @@ class Update:
         return out.take(by_time[by_id]).reset_index(drop=True)
 
 
-def append(pipeline: Pipeline, history: Any, new: Any) -> Update:
+def append(pipeline: FeaturePipeline, history: Any, new: Any) -> Update:
     """Return what changes when rows are appended to a table.
 
     Equal to the last bit to computing everything again (with what ``scale`` has learnt before).
 
     Args:
-        pipeline: Fitted, if it has to be.
+        pipeline: FittedSteps, if it has to be.
         history: The rows so far; ``needed`` says which of them are enough.
         new: The new rows; they may also be older than the newest ones of the history.
     """
@@ -82,21 +82,21 @@ def append(pipeline: Pipeline, history: Any, new: Any) -> Update:
     prepared = pipeline.prepare(table)
     done = pipeline.transform_of(prepared)
     limits = _limits(done, first, aggregated(plan))
-    changed = done.take(done.times >= np.repeat(limits, done.groups.lengths))
+    changed = done.take(done.times >= done.offsets.repeat(limits))
     frame = pipeline.frame(prepared, changed, new_rows)
     stamp = frame[source.time]
-    since = dict(zip(changed.ids.tolist(), stamp.iloc[changed.groups.offsets[:-1]].tolist(), strict=True))
+    since = dict(zip(changed.ids.tolist(), stamp.iloc[changed.offsets.starts].tolist(), strict=True))
     return Update(frame, since, len(rows))
 
 
-def tail(pipeline: Pipeline, rows: pd.DataFrame) -> pd.DataFrame:
+def tail(pipeline: FeaturePipeline, rows: pd.DataFrame) -> pd.DataFrame:
     """Return those of some raw rows on which the features of later rows can depend.
 
     The newest row of each series is computed from them with the bits that all rows would give it. Where rows are
     filtered all are kept: how many of them will pass is not known.
 
     Args:
-        pipeline: What looks back.
+        pipeline: Whose steps say how far they look back.
         rows: All raw rows so far.
     """
     source = pipeline.spec.source
@@ -104,15 +104,15 @@ def tail(pipeline: Pipeline, rows: pd.DataFrame) -> pd.DataFrame:
     plan = make_plan(pipeline.steps, scope_of(history))
     if _thins(plan):
         return rows
-    newest = history.times[history.groups.offsets[1:] - 1]
-    newest = plan.step_of(newest, history.ticks.zone)
+    newest = history.times[history.offsets.ends - 1]
+    newest = plan.step_of(newest, history.axis.zone)
     first = dict(zip(history.ids.tolist(), newest.tolist(), strict=True))
     return _rows_of(rows, pipeline, first, needed(plan, history, first))
 
 
-def _first_changed(plan: Plan, arriving: Batch, seen: Batch) -> dict[Any, int]:
+def _first_changed(plan: FeaturePlan, arriving: Batch, seen: Batch) -> dict[Any, int]:
     """Return id -> the first row of the grid that new rows can change or bring, those of a gap before them too."""
-    begin = plan.step_of(arriving.times[arriving.groups.offsets[:-1]], arriving.ticks.zone)
+    begin = plan.step_of(arriving.times[arriving.offsets.starts], arriving.axis.zone)
     first: dict[Any, int] = dict(zip(arriving.ids.tolist(), begin.tolist(), strict=True))
     if plan.every is None:
         return first
@@ -125,22 +125,22 @@ def _first_changed(plan: Plan, arriving: Batch, seen: Batch) -> dict[Any, int]:
     return {key: min(time, after.get(key, time)) for key, time in first.items()}
 
 
-def _after(plan: Plan, seen: Batch) -> dict[Any, int]:
+def _after(plan: FeaturePlan, seen: Batch) -> dict[Any, int]:
     """Return id -> the row of the grid that follows the last one that there is."""
-    zone = seen.ticks.zone
+    zone = seen.axis.zone
     if _thins(plan):  # what is filtered out ends no series
         last = max(i for i, step in enumerate(plan.rows) if isinstance(step, Resample))
         for step in plan.rows[:last]:
             seen = step.apply(seen) if len(seen) else seen
-    ends = plan.step_of(seen.times[seen.groups.offsets[1:] - 1], zone)
+    ends = plan.step_of(seen.times[seen.offsets.ends - 1], zone)
     return dict(zip(seen.ids.tolist(), (ends + (plan.every or 1)).tolist(), strict=True))
 
 
-def needed(plan: Plan, history: Batch, first: dict[Any, int]) -> dict[Any, int]:
+def needed(plan: FeaturePlan, history: Batch, first: dict[Any, int]) -> dict[Any, int]:
     """Return id -> the time from which on its rows are needed.
 
     Args:
-        plan: The pipeline's.
+        plan: What the pipeline does with this table.
         history: The rows so far.
         first: Id -> the first time that changes. Where series are put together, the earliest counts for all.
     """
@@ -151,13 +151,13 @@ def needed(plan: Plan, history: Batch, first: dict[Any, int]) -> dict[Any, int]:
     for i, key in enumerate(history.ids.tolist()):
         if key not in first:
             continue
-        begin, end = int(history.groups.offsets[i]), int(history.groups.offsets[i + 1])
+        begin, end = int(history.offsets.indptr[i]), int(history.offsets.indptr[i + 1])
         times = history.times[begin:end]
-        out[key] = _reach(times, first[key], plan, history.ticks.zone)
+        out[key] = _reach(times, first[key], plan, history.axis.zone)
     return out
 
 
-def _reach(times: Ints, first: int, plan: Plan, zone: str | None) -> int:
+def _reach(times: Ints, first: int, plan: FeaturePlan, zone: str | None) -> int:
     """Return the time of the row with which a sufficient history begins."""
     if plan.every is None:
         # Rows are counted, and each time may have several before they are thinned out.
@@ -170,11 +170,11 @@ def _reach(times: Ints, first: int, plan: Plan, zone: str | None) -> int:
     return int(plan.step_of(times[max(at, 0)], zone)) if len(times) else edge
 
 
-def _thins(plan: Plan) -> bool:
+def _thins(plan: FeaturePlan) -> bool:
     return any(step.kind == "filter" for step in plan.rows)
 
 
-def _rows_of(old: pd.DataFrame, pipeline: Pipeline, first: dict[Any, int], kept: dict[Any, int]) -> pd.DataFrame:
+def _rows_of(old: pd.DataFrame, pipeline: FeaturePipeline, first: dict[Any, int], kept: dict[Any, int]) -> pd.DataFrame:
     source = pipeline.spec.source
     times, _ = clock_of(old[source.time])
     if source.id is None:

@@ -20,19 +20,19 @@ def arrow_of(batch: Batch, columns: Sequence[str]) -> Any:
     """Return a batch as an Arrow table: id, time, columns; what is missing is null.
 
     Args:
-        batch: The series.
-        columns: Which, in order.
+        batch: The computed series, one row per time.
+        columns: Names of those that are wanted, in that order.
     """
     import pyarrow as pa
 
     out: dict[str, Any] = {}
     if batch.names.id is not None:
         ids = pa.array(batch.ids.tolist(), pa.string() if batch.ids.dtype == object else pa.int64())
-        out[batch.names.id] = ids.take(pa.array(batch.groups.codes))
-    if batch.ticks.integer:
+        out[batch.names.id] = ids.take(pa.array(batch.offsets.codes))
+    if batch.axis.integer:
         out[batch.names.time] = pa.array(batch.times)
     else:
-        kind = pa.timestamp("us", tz=None if batch.ticks.zone is None else "UTC")
+        kind = pa.timestamp("us", tz=None if batch.axis.zone is None else "UTC")
         out[batch.names.time] = pa.array(batch.times).cast(kind)
     for name in columns:
         values = batch.columns[name]

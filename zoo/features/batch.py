@@ -17,16 +17,27 @@ import numpy.typing as npt
 import pandas as pd
 
 from zoo.errors import DataError
-from zoo.features.kernels.groups import Groups, Ints
+from zoo.series.offsets import Ints, Offsets
 from zoo.tables.texts import coded, same_text
 
-__all__ = ["Array", "Batch", "Names", "Ticks", "batch_of", "clock_of", "frame_of", "missing_of", "ranked", "same_time"]
+__all__ = [
+    "Array",
+    "Batch",
+    "ColumnRoles",
+    "TimeAxis",
+    "batch_of",
+    "clock_of",
+    "frame_of",
+    "missing_of",
+    "ranked",
+    "same_time",
+]
 
 Array: TypeAlias = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Names:
+class ColumnRoles:
     """What the table calls its parts.
 
     Args:
@@ -41,7 +52,7 @@ class Names:
 
 
 @dataclass(frozen=True)
-class Ticks:
+class TimeAxis:
     """What the times mean.
 
     Args:
@@ -61,20 +72,20 @@ class Batch:
 
     Args:
         ids: (S,) sorted, int64 or text.
-        groups: Where each series begins.
+        offsets: Where each series begins and ends.
         times: (N,) increasing within each series.
         columns: Name -> (N,) float64 or object.
         names: What the table calls its parts.
-        ticks: What the times mean.
+        axis: What the times mean.
         notes: What was changed on reading.
     """
 
     ids: Array
-    groups: Groups
+    offsets: Offsets
     times: Ints
     columns: Mapping[str, Array]
-    names: Names
-    ticks: Ticks = Ticks()
+    names: ColumnRoles
+    axis: TimeAxis = TimeAxis()
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __len__(self) -> int:
@@ -90,44 +101,30 @@ class Batch:
         Args:
             rows: (N,) mask, or increasing indices.
         """
-        at = np.flatnonzero(rows) if rows.dtype == bool else rows
-        counts = np.bincount(self.groups.codes[at], minlength=len(self.groups))
-        kept = counts > 0
-        return replace(
-            self,
-            ids=self.ids[kept],
-            groups=Groups(np.concatenate([[0], np.cumsum(counts[kept])])),
-            times=self.times[at],
-            columns={name: values[at] for name, values in self.columns.items()},
-        )
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows  # positions are quicker for many columns
+        offsets, some = self.offsets.kept(rows)
+        return self._picked(self.ids[some], offsets, rows)
 
     def series(self, first: int, last: int) -> Batch:
         """Return the series ``first`` to ``last`` (excluded): views, no copies."""
-        rows = slice(int(self.groups.offsets[first]), int(self.groups.offsets[last]))
-        return replace(
-            self,
-            ids=self.ids[first:last],
-            groups=self.groups.slice(first, last),
-            times=self.times[rows],
-            columns={name: values[rows] for name, values in self.columns.items()},
-        )
+        return self._picked(self.ids[first:last], *self.offsets.series(first, last))
 
     def tail(self, count: int) -> Batch:
         """Return the last ``count`` rows of each series."""
-        if len(self.groups) == 1:
-            count = min(count, len(self))
-            columns = {name: values[len(self) - count :] for name, values in self.columns.items()}
-            groups = Groups(np.array([0, count]))
-            return replace(self, groups=groups, times=self.times[len(self) - count :], columns=columns)
-        return self.take(self.groups.positions >= np.repeat(self.groups.lengths - count, self.groups.lengths))
+        offsets, rows = self.offsets.tails(count)
+        return self if rows is None else self._picked(self.ids, offsets, rows)
+
+    def _picked(self, ids: Array, offsets: Offsets, rows: Any) -> Batch:
+        columns = {name: values[rows] for name, values in self.columns.items()}
+        return replace(self, ids=ids, offsets=offsets, times=self.times[rows], columns=columns)
 
 
-def batch_of(frame: pd.DataFrame, names: Names, *, zone: str | None = None) -> Batch:
+def batch_of(frame: pd.DataFrame, names: ColumnRoles, *, zone: str | None = None) -> Batch:
     """Return a frame's series, sorted.
 
     Args:
         frame: In any order of rows and columns.
-        names: The columns' roles.
+        names: Which columns hold id, time and target.
         zone: Zone of the calendar, for times with a zone.
 
     Raises:
@@ -139,7 +136,7 @@ def batch_of(frame: pd.DataFrame, names: Names, *, zone: str | None = None) -> B
                 f"the {role} column must be in the table, but {name!r} is not among {_some(frame.columns)}",
                 f"name it in the source: `{role}: ...`",
             )
-    times, ticks = clock_of(frame[names.time], zone)
+    times, axis = clock_of(frame[names.time], zone)
     ids, codes = _ids(frame, names.id)
     order = _order(codes, times)
     columns: dict[str, Array] = {}
@@ -157,9 +154,8 @@ def batch_of(frame: pd.DataFrame, names: Names, *, zone: str | None = None) -> B
             f"the target must be a number, but {names.target!r} holds text, for example {_first_text(frame, names)!r}",
             "convert the column, or name another target",
         )
-    counts = np.bincount(codes, minlength=len(ids))
-    groups = Groups(np.concatenate([[0], np.cumsum(counts)]))
-    batch = Batch(ids, groups, times if order is None else times[order], columns, names, ticks, tuple(notes))
+    offsets = Offsets.of_lengths(np.bincount(codes, minlength=len(ids)))
+    batch = Batch(ids, offsets, times if order is None else times[order], columns, names, axis, tuple(notes))
     return _ties_ordered(batch)
 
 
@@ -167,7 +163,7 @@ def same_time(batch: Batch) -> Array:
     """Return whether a row has the series and the time of the row before."""
     same = np.zeros(len(batch), dtype=bool)
     same[1:] = np.diff(batch.times) == 0
-    same[batch.groups.offsets[:-1][batch.groups.lengths > 0]] = False
+    same[batch.offsets.starts[batch.offsets.lengths > 0]] = False
     return same
 
 
@@ -175,8 +171,8 @@ def ranked(batch: Batch, same: Array, order: list[tuple[str, bool]]) -> tuple[In
     """Return the rows that share their time with another one, and the same in the order of some columns.
 
     Args:
-        batch: The series.
-        same: What ``same_time`` returned.
+        batch: The series whose rows are meant.
+        same: (N,) what ``same_time`` returned for the batch.
         order: Columns, the first one decides first, and whether large values come first. Missing values come last.
     """
     inside = np.flatnonzero(same | np.concatenate([same[1:], [False]]))
@@ -219,12 +215,12 @@ def frame_of(batch: Batch, *, like: Any = None) -> pd.DataFrame:
     """Return a batch as a frame: id, time, then the columns.
 
     Args:
-        batch: The series.
+        batch: The series whose rows are meant.
         like: A dtype for the times; datetime64[us] (with the zone, if there is one) by default.
     """
     out: dict[str, Any] = {}
     if batch.names.id is not None:
-        taken = batch.ids[batch.groups.codes]
+        taken = batch.ids[batch.offsets.codes]
         out[batch.names.id] = taken
     out[batch.names.time] = _moments(batch, like)
     out.update(batch.columns)
@@ -232,11 +228,11 @@ def frame_of(batch: Batch, *, like: Any = None) -> pd.DataFrame:
 
 
 def _moments(batch: Batch, like: Any) -> Any:
-    if batch.ticks.integer:
+    if batch.axis.integer:
         return batch.times
     moments = batch.times.view("datetime64[us]")
-    if batch.ticks.zone is not None:
-        return pd.DatetimeIndex(moments).tz_localize("UTC").tz_convert(batch.ticks.zone)
+    if batch.axis.zone is not None:
+        return pd.DatetimeIndex(moments).tz_localize("UTC").tz_convert(batch.axis.zone)
     return moments.astype(like) if like is not None else moments
 
 
@@ -245,11 +241,11 @@ def _some(names: Any) -> str:
     return f"{listed[:12]}{' and more' if len(listed) > 12 else ''}"
 
 
-def _first_text(frame: pd.DataFrame, names: Names) -> Any:
+def _first_text(frame: pd.DataFrame, names: ColumnRoles) -> Any:
     return next((v for v in frame[names.target] if isinstance(v, str)), None)
 
 
-def clock_of(column: pd.Series[Any], zone: str | None = None) -> tuple[Ints, Ticks]:
+def clock_of(column: pd.Series[Any], zone: str | None = None) -> tuple[Ints, TimeAxis]:
     """Return a column of times as whole numbers, and what these mean.
 
     Args:
@@ -260,7 +256,7 @@ def clock_of(column: pd.Series[Any], zone: str | None = None) -> tuple[Ints, Tic
         DataError: It holds something else, or a time is missing.
     """
     if pd.api.types.is_integer_dtype(column.dtype) and not column.isna().any():
-        return column.to_numpy(np.int64), Ticks(integer=True)
+        return column.to_numpy(np.int64), TimeAxis(integer=True)
     if column.dtype == object or pd.api.types.is_string_dtype(column.dtype):
         column = _parsed(column)
     if isinstance(column.dtype, pd.PeriodDtype):
@@ -280,7 +276,7 @@ def clock_of(column: pd.Series[Any], zone: str | None = None) -> tuple[Ints, Tic
         column = column.dt.tz_convert("UTC").dt.tz_localize(None)
         zone = zone or str(aware)
     moments = column.to_numpy()
-    return moments.astype("datetime64[us]").view(np.int64), Ticks(zone=zone if aware is not None else None)
+    return moments.astype("datetime64[us]").view(np.int64), TimeAxis(zone=zone if aware is not None else None)
 
 
 def _parsed(column: pd.Series[Any]) -> pd.Series[Any]:

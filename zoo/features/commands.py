@@ -24,13 +24,13 @@ def run_features(
 ) -> Outcome:
     """Read, compute, write."""
     from zoo.errors import ConfigError
-    from zoo.features.pipeline import Pipeline
+    from zoo.features.pipeline import FeaturePipeline
     from zoo.features.run import run
 
     if engine not in (None, "auto", "pandas", "spark"):
         raise ConfigError(f"an engine must be auto, pandas or spark, but got {engine!r}", "see --engine")
     report = run(
-        Pipeline.from_yaml(pipeline),
+        FeaturePipeline.from_yaml(pipeline),
         engine=engine,
         as_of=as_of,
         appending=append,
@@ -51,7 +51,7 @@ def run_features(
 def explain_features(pipeline: _File) -> Outcome:
     """Show the plan."""
     from zoo.features.explain import explain
-    from zoo.features.pipeline import Pipeline
+    from zoo.features.pipeline import FeaturePipeline
 
-    found = explain(Pipeline.from_yaml(pipeline))
+    found = explain(FeaturePipeline.from_yaml(pipeline))
     return Outcome({k: v for k, v in found.items() if k != "text"}, found["text"])

@@ -26,15 +26,15 @@ def digest(batch: Batch, *, until: int | None = None) -> Digest:
     """Return what the rows of a batch were.
 
     Args:
-        batch: Raw rows.
+        batch: The raw rows of all series.
         until: The last time that counts; all by default.
     """
     found: Digest = {}
     if until is not None:
         batch = batch.take(batch.times <= until)
-    offsets = batch.groups.offsets
+    offsets = batch.offsets.indptr
     first = 0
-    while first < len(batch.groups):
+    while first < len(batch.offsets):
         # Whole series, about so many rows at a time: a table is not copied as a whole.
         last = max(int(np.searchsorted(offsets, offsets[first] + _ROWS, side="right")) - 1, first + 1)
         part = batch.series(first, last)
@@ -49,7 +49,7 @@ def digest_of_rows(table: Any, id: str | None, time: str) -> Digest:
     Args:
         table: Id, time and columns.
         id: The id column; None for one series.
-        time: The time column.
+        time: The name of the time column.
     """
     key = mixed(bits(table.column(time)))
     if id is not None:

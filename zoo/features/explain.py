@@ -8,8 +8,8 @@ from zoo.features.batch import batch_of
 from zoo.features.engines.choice import choose
 from zoo.features.engines.joining import place, sampled
 from zoo.features.engines.pandas import scope_of
-from zoo.features.pipeline import Pipeline
-from zoo.features.plan import Plan, StepError, make_plan
+from zoo.features.pipeline import FeaturePipeline
+from zoo.features.plan import FeaturePlan, StepError, make_plan
 from zoo.features.run import located
 from zoo.features.steps import ColumnStep, Join, Resample, Step
 from zoo.tables.source import read
@@ -19,7 +19,7 @@ __all__ = ["explain"]
 _SHOWN = 6
 
 
-def explain(pipeline: Pipeline) -> dict[str, Any]:
+def explain(pipeline: FeaturePipeline) -> dict[str, Any]:
     """Return what a pipeline will do with its source, and the same as a tree under ``text``.
 
     Raises:
@@ -58,7 +58,7 @@ def explain(pipeline: Pipeline) -> dict[str, Any]:
     return data | {"text": _tree(pipeline, plan, data, places)}
 
 
-def _step(step: Step, place: int, plan: Plan) -> dict[str, Any]:
+def _step(step: Step, place: int, plan: FeaturePlan) -> dict[str, Any]:
     planned = next((p for p in (*plan.columns, *plan.scales) if p.place == place), None)
     out: dict[str, Any] = {"step": step.kind, "options": {k: v for k, v in step.options.items() if k != "table"}}
     if planned is not None:
@@ -68,7 +68,7 @@ def _step(step: Step, place: int, plan: Plan) -> dict[str, Any]:
     return out
 
 
-def _tree(pipeline: Pipeline, plan: Plan, data: dict[str, Any], places: dict[int, str]) -> str:
+def _tree(pipeline: FeaturePipeline, plan: FeaturePlan, data: dict[str, Any], places: dict[int, str]) -> str:
     source, sink = pipeline.spec.source, pipeline.spec.sink
     lines = [f"pipeline {data['hash']}, engine {data['engine']}: {data['why']}"]
     lines.append(f"├─ source {source.path}: {data['rows']:,} rows, {len(plan.before.numbers)} columns of numbers")

@@ -57,7 +57,7 @@ class Condition:
     """A condition on rows.
 
     Args:
-        text: See the module.
+        text: What is written, such as ``kwh >= 0``; see the module for all that may be.
 
     Raises:
         ConfigError: The text is no condition.

@@ -14,16 +14,16 @@ from zoo.errors import ConfigError, DataError
 from zoo.features.batch import Array, Batch, frame_of
 from zoo.features.compute import compute, scaled
 from zoo.features.engines import pandas as memory
-from zoo.features.plan import Plan, StepError
-from zoo.features.spec import Engine, Sink, Source, Spec, make_step, pipeline_hash, read_spec, step_item
-from zoo.features.steps import Fitted, Scope, Step
+from zoo.features.plan import FeaturePlan, StepError
+from zoo.features.spec import Engine, FeatureSource, FeatureSpec, Sink, make_step, pipeline_hash, read_spec, step_item
+from zoo.features.steps import FittedSteps, Scope, Step
 from zoo.spec import Lines
 from zoo.tables.source import read
 
-__all__ = ["Pipeline"]
+__all__ = ["FeaturePipeline"]
 
 
-class Pipeline:
+class FeaturePipeline:
     """From raw rows to features.
 
     Args:
@@ -32,15 +32,15 @@ class Pipeline:
         target: Column that features are made of.
         id: Column that tells series apart; None for a single one.
         zone: Where the clocks hang that the calendar means, for times with a zone.
-        source: Where ``run`` reads.
-        sink: Where ``run`` writes.
+        source: Path from which ``run`` reads; None if rows are always given.
+        sink: Folder into which ``run`` writes; None to compute only.
         engine: What ``run`` computes with.
 
     Raises:
         ConfigError: A step is wrong.
 
     >>> table = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=4), "sold": [3.0, 1.0, 4.0, 1.0]})
-    >>> pipeline = Pipeline([{"lags": [1]}, {"calendar": ["weekday"]}], time="day", target="sold")
+    >>> pipeline = FeaturePipeline([{"lags": [1]}, {"calendar": ["weekday"]}], time="day", target="sold")
     >>> pipeline.fit_transform(table).tail(2)
              day  sold  sold_lag_1  weekday
     2 2024-01-03   4.0         1.0      2.0
@@ -59,19 +59,20 @@ class Pipeline:
         sink: str | None = None,
         engine: Engine = "auto",
     ) -> None:
-        made = tuple(step if isinstance(step, Step) else _made(step) for step in steps)
-        where = Source(path=source, id=id, time=time, target=target, zone=zone)
-        self._begin(Spec(source=where, steps=made, sink=None if sink is None else Sink(path=sink), engine=engine))
+        built = tuple(step if isinstance(step, Step) else _step_of(step) for step in steps)
+        where = FeatureSource(path=source, id=id, time=time, target=target, zone=zone)
+        to = None if sink is None else Sink(path=sink)
+        self._begin(FeatureSpec(source=where, steps=built, sink=to, engine=engine))
 
-    def _begin(self, spec: Spec, lines: Lines | None = None, folder: Path | None = None) -> None:
+    def _begin(self, spec: FeatureSpec, lines: Lines | None = None, folder: Path | None = None) -> None:
         self.spec = spec
         self.folder = folder or Path()
         self._lines = lines
-        self._fitted: Fitted | None = None
-        self._plans: dict[Scope, Plan] = {}
+        self._fitted: FittedSteps | None = None
+        self._plans: dict[Scope, FeaturePlan] = {}
 
     @classmethod
-    def from_yaml(cls, path: str | Path) -> Pipeline:
+    def from_yaml(cls, path: str | Path) -> FeaturePipeline:
         """Return the pipeline of a file.
 
         Raises:
@@ -81,7 +82,7 @@ class Pipeline:
         return cls.of(spec, lines=lines, folder=Path(path).resolve().parent)
 
     @classmethod
-    def of(cls, spec: Spec, *, lines: Lines | None = None, folder: Path | None = None) -> Pipeline:
+    def of(cls, spec: FeatureSpec, *, lines: Lines | None = None, folder: Path | None = None) -> FeaturePipeline:
         """Return the pipeline of a checked description."""
         out = cls.__new__(cls)
         out._begin(spec, lines, folder)
@@ -98,11 +99,11 @@ class Pipeline:
         return pipeline_hash(self.spec.source, self.steps)
 
     @property
-    def fitted(self) -> Fitted | None:
+    def fitted(self) -> FittedSteps | None:
         """What the steps have learnt; None before ``fit``."""
         return self._fitted
 
-    def restore(self, fitted: Fitted) -> None:
+    def restore(self, fitted: FittedSteps) -> None:
         """Take what steps have learnt elsewhere."""
         self._fitted = fitted
 
@@ -114,7 +115,7 @@ class Pipeline:
         """Return a table after the row steps, with the plan of what remains.
 
         Args:
-            table: Whatever ``zoo.tables.source.read`` takes.
+            table: Raw rows, in any form that ``zoo.tables.source.read`` takes.
             look: Shown the rows before any step.
 
         Raises:
@@ -137,7 +138,7 @@ class Pipeline:
             return ConfigError(f"step {error.index} ({kind}): {error.message}", error.hint)
         return ConfigError(self._lines.say(("steps", error.index, kind), error.message), error.hint)
 
-    def fit(self, table: Any) -> Pipeline:
+    def fit(self, table: Any) -> FeaturePipeline:
         """Learn what the steps need to know (``scale``), and return the pipeline."""
         self._fitted = memory.fit(self.prepare(table))
         return self
@@ -183,13 +184,13 @@ class Pipeline:
         plan = prepared.plan
         needed = plan.lookback + rows
         batch = prepared.batch
-        if int(batch.groups.lengths.max()) > needed:
+        if int(batch.offsets.lengths.max()) > needed:
             batch = batch.tail(needed)
         fitted = self._known(plan)
         done = compute(plan, batch, last=rows)
         return scaled(plan, done if len(done) <= rows else done.tail(rows), fitted)
 
-    def _known(self, plan: Plan) -> Fitted | None:
+    def _known(self, plan: FeaturePlan) -> FittedSteps | None:
         if plan.scales and self._fitted is None:
             raise ConfigError("a pipeline with `scale` must be fitted first, but fit was not called", "call fit(table)")
         return self._fitted
@@ -204,7 +205,7 @@ class Pipeline:
         return frame_of(replace(done, columns=columns), like=like)
 
 
-def _made(item: Mapping[str, Any]) -> Step:
+def _step_of(item: Mapping[str, Any]) -> Step:
     if len(item) != 1:
         raise ConfigError(f"a step must have one name, but got {list(item)}", "for example {'lags': [1, 24]}")
     ((kind, options),) = item.items()

@@ -8,18 +8,18 @@ from functools import cached_property
 from typing import NamedTuple
 
 from zoo.errors import ConfigError
-from zoo.features.kernels.groups import Ints
 from zoo.features.steps import Aggregate, ColumnStep, Impute, Join, Resample, RowStep, Scale, Scope, Step
+from zoo.series.offsets import Ints
 
-__all__ = ["Plan", "Planned", "StepError", "aggregated", "make_plan"]
+__all__ = ["FeaturePlan", "Planned", "StepError", "aggregated", "make_plan"]
 
 
 class StepError(ConfigError):
     """A step does not fit the table or the steps before it.
 
     Args:
-        message: What is wrong.
-        hint: What to do.
+        message: The rule, and what was found instead.
+        hint: What the user may do about it.
         index: Position of the step.
     """
 
@@ -33,7 +33,7 @@ class Planned(NamedTuple):
 
     Args:
         place: Position in the list of steps.
-        step: The step.
+        step: The step as it was written.
         reads: Columns it looks at.
         writes: Columns it adds or replaces.
     """
@@ -45,7 +45,7 @@ class Planned(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Plan:
+class FeaturePlan:
     """What is done.
 
     Args:
@@ -102,12 +102,12 @@ class Plan:
         return times
 
 
-def make_plan(steps: Sequence[Step], scope: Scope) -> Plan:
+def make_plan(steps: Sequence[Step], scope: Scope) -> FeaturePlan:
     """Return the plan of some steps on a table.
 
     Args:
         steps: In the order in which they are written.
-        scope: The table's columns.
+        scope: The columns that the table has.
 
     Raises:
         StepError: A step does not fit.
@@ -133,11 +133,13 @@ def make_plan(steps: Sequence[Step], scope: Scope) -> Plan:
                 planned = Planned(index, step, step.reads(scope), step.writes(scope))
                 _check_column_step(planned, scope, columns, scales)
                 (scales if isinstance(step, Scale) else columns).append(planned)
-                scope = scope.adding(planned.writes, made=step.makes)
+                scope = scope.adding(planned.writes, looks_back=step.looks_back)
     except ConfigError as error:
         raise StepError(error.message, error.hint, index) from error
     outputs = tuple(dict.fromkeys([*after_rows.numbers, *after_rows.texts, *(n for p in columns for n in p.writes)]))
-    return Plan(tuple(rows), tuple(columns), tuple(scales), source, after_rows, outputs, _depth(after_rows, columns))
+    return FeaturePlan(
+        tuple(rows), tuple(columns), tuple(scales), source, after_rows, outputs, _depth(after_rows, columns)
+    )
 
 
 def _check_row_step(step: RowStep, columns: list[Planned]) -> None:
@@ -179,6 +181,6 @@ def _depth(scope: Scope, columns: list[Planned]) -> dict[str, int]:
     return depth
 
 
-def aggregated(plan: Plan) -> bool:
+def aggregated(plan: FeaturePlan) -> bool:
     """Return whether series are put together: then a request needs all series of a group."""
     return any(isinstance(step, Aggregate) for step in plan.rows)

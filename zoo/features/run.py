@@ -16,40 +16,40 @@ from zoo.errors import ConfigError, DataError
 from zoo.features import artifact
 from zoo.features.append import append
 from zoo.features.arrow import arrow_of, checksum
-from zoo.features.batch import Batch, Ticks, batch_of, clock_of
+from zoo.features.batch import Batch, TimeAxis, batch_of, clock_of
 from zoo.features.digest import Digest, added, changed, digest
 from zoo.features.engines import joining
 from zoo.features.engines import pandas as memory
-from zoo.features.engines.choice import Choice, choose
-from zoo.features.pipeline import Pipeline
+from zoo.features.engines.choice import EngineChoice, choose
+from zoo.features.pipeline import FeaturePipeline
 from zoo.features.plan import StepError
 from zoo.features.sink import Output, output
 from zoo.features.steps import Join
 from zoo.places import location, scheme_of
 from zoo.tables.source import read
-from zoo.tables.versioned import STORES, Table, is_table
+from zoo.tables.versioned import STORES, VersionedTable, is_table
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["Report", "run"]
+__all__ = ["FeatureReport", "run"]
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Report:
+class FeatureReport:
     """What a run did.
 
     Args:
-        engine: pandas or spark.
-        why: Why this one.
-        pipeline: Its hash.
+        engine: What computed, pandas or spark.
+        why: Why this engine was taken.
+        pipeline: Hash of what was computed.
         rows_in: Raw rows that were read.
         rows_out: Rows that were written.
         columns: Columns that were written.
         checksum: Of the rows of the sink, or of those written, whatever their order: equal for equal bits.
-        seconds: Wall clock.
+        seconds: What it took by the wall clock, to the millisecond.
         sink: Where they went; None if nowhere.
         version: Of the sink, if it has versions.
         sources: Path -> version, for versioned sources.
@@ -71,14 +71,14 @@ class Report:
 
 
 def run(
-    pipeline: Pipeline,
+    pipeline: FeaturePipeline,
     *,
     engine: str | None = None,
     as_of: int | str | None = None,
     appending: bool = False,
     session: SparkSession | None = None,
     say: Say = lambda text: None,
-) -> Report:
+) -> FeatureReport:
     """Read the pipeline's source, compute, and write its sink: whole, or not at all.
 
     Args:
@@ -104,7 +104,7 @@ def run(
     say(f"engine: {chosen.engine} ({chosen.why})")
     sources: dict[str, int] = {}
     if path is not None and is_table(path):
-        table = Table.open(path)
+        table = VersionedTable.open(path)
         sources[path] = table.version if as_of is None else table.resolve(as_of)
     elif as_of is not None:
         raise ConfigError(f"as_of needs a versioned table, but {path or 'a query'} has no versions", "leave it out")
@@ -119,7 +119,7 @@ def run(
         return _report(pipeline, chosen, done, sink, sources, began)
 
 
-def located(pipeline: Pipeline, path: str) -> str:
+def located(pipeline: FeaturePipeline, path: str) -> str:
     """Return a path of a pipeline's file; relative ones begin where the file is."""
     path = location(path, "a source", schemes=STORES)
     return path if Path(path).is_absolute() or scheme_of(path) else str(pipeline.folder / path)
@@ -136,25 +136,30 @@ class _Done:
 
 
 def _report(
-    pipeline: Pipeline, chosen: Choice, done: _Done, sink: Output | None, sources: dict[str, int], began: float
-) -> Report:
-    return Report(
+    pipeline: FeaturePipeline,
+    chosen: EngineChoice,
+    done: _Done,
+    sink: Output | None,
+    sources: dict[str, int],
+    began: float,
+) -> FeatureReport:
+    return FeatureReport(
         chosen.engine, chosen.why, pipeline.hash, done.rows_in, done.rows_out, done.columns, done.checksum,
         round(time.monotonic() - began, 3), None if sink is None else sink.name, done.version, sources, done.notes,
     )  # fmt: skip
 
 
-def _frame(path: str | None, pipeline: Pipeline, sources: dict[str, int]) -> pd.DataFrame:
+def _frame(path: str | None, pipeline: FeaturePipeline, sources: dict[str, int]) -> pd.DataFrame:
     if path is None:
         raise ConfigError("a query needs the Spark engine, but the engine is pandas", "engine: spark")
     if path in sources:
-        return pd.DataFrame(Table.open(path).read(as_of=sources[path]).to_pandas(date_as_object=False))
+        return pd.DataFrame(VersionedTable.open(path).read(as_of=sources[path]).to_pandas(date_as_object=False))
     found = read(path, text=[pipeline.spec.source.id] if pipeline.spec.source.id else [])
     return found if isinstance(found, pd.DataFrame) else found.to_frame()
 
 
 def _info(
-    pipeline: Pipeline,
+    pipeline: FeaturePipeline,
     sources: dict[str, int],
     raw: int,
     until: int | str,
@@ -176,7 +181,7 @@ def _info(
     }
 
 
-def _joined(pipeline: Pipeline, until: int) -> dict[str, Digest]:
+def _joined(pipeline: FeaturePipeline, until: int) -> dict[str, Digest]:
     """Return what joined tables were up to a time: later rows of them change no older feature."""
     return {
         str(place): digest(step.known().batch, until=until)
@@ -185,7 +190,7 @@ def _joined(pipeline: Pipeline, until: int) -> dict[str, Digest]:
     }
 
 
-def _in_memory(pipeline: Pipeline, path: str | None, sink: Output | None, sources: dict[str, int]) -> _Done:
+def _in_memory(pipeline: FeaturePipeline, path: str | None, sink: Output | None, sources: dict[str, int]) -> _Done:
     frame = _frame(path, pipeline, sources)
     seen: list[tuple[Digest, int]] = []
 
@@ -198,7 +203,7 @@ def _in_memory(pipeline: Pipeline, path: str | None, sink: Output | None, source
     fitted = memory.fit(prepared)
     pipeline.restore(fitted)
     outputs = prepared.plan.outputs
-    sums = _Sums()
+    sums = _RunningChecksum()
     parts = sums.over(arrow_of(batch, outputs) for batch in memory.computed(prepared, fitted))
     version = None
     if sink is None:
@@ -217,15 +222,15 @@ def _in_memory(pipeline: Pipeline, path: str | None, sink: Output | None, source
 
 def _until(times: pd.Series[Any]) -> int | str:
     """Return the newest time of a table, as JSON has it: UTC where there is a zone."""
-    moments, ticks = clock_of(times)
-    return _moment(int(moments.max()), ticks)
+    moments, axis = clock_of(times)
+    return _moment(int(moments.max()), axis)
 
 
-def _moment(until: int, ticks: Ticks) -> int | str:
-    return until if ticks.integer else str(pd.Timestamp(until, unit="us"))
+def _moment(until: int, axis: TimeAxis) -> int | str:
+    return until if axis.integer else str(pd.Timestamp(until, unit="us"))
 
 
-class _Sums:
+class _RunningChecksum:
     """Counts and sums up what passes."""
 
     def __init__(self) -> None:
@@ -250,7 +255,11 @@ class _Sums:
 
 
 def _on_spark(
-    pipeline: Pipeline, path: str | None, sink: Output | None, sources: dict[str, int], session: SparkSession | None
+    pipeline: FeaturePipeline,
+    path: str | None,
+    sink: Output | None,
+    sources: dict[str, int],
+    session: SparkSession | None,
 ) -> _Done:
     from zoo.features.engines import spark as distributed
     from zoo.features.engines.reading import frame_in_spark
@@ -270,13 +279,13 @@ def _on_spark(
         fitted = distributed.fit(table)
         pipeline.restore(fitted)
         features = distributed.finished(table, fitted)
-        sums = _Sums()
+        sums = _RunningChecksum()
         if sink is None:
             for part in distributed.collected(features):
                 sums.add(part)
             return _Done(table.raw, sums.rows, tuple(sums.columns), sums.text)
         info = _info(
-            pipeline, sources, table.raw, _moment(table.until, table.ticks), table.plan.scope.names.id,
+            pipeline, sources, table.raw, _moment(table.until, table.axis), table.plan.scope.names.id,
             rows=distributed.digest(table, source.names), joined=_joined(pipeline, table.until),
         )  # fmt: skip
         version = sink.write_spark(
@@ -291,13 +300,13 @@ def _on_spark(
 
 
 def _appended(
-    pipeline: Pipeline,
+    pipeline: FeaturePipeline,
     path: str | None,
     sink: Output | None,
     sources: dict[str, int],
-    chosen: Choice,
+    chosen: EngineChoice,
     began: float,
-) -> Report:
+) -> FeatureReport:
     """Compute what rows newer than the last run's change; what ``scale`` learnt then stays."""
     if sink is None:
         raise ConfigError("--append needs a sink, but the pipeline has none", "give sink: {path: ...}")
@@ -326,7 +335,7 @@ def _appended(
     rows = digest(raw)
     _refuse_changes(pipeline, info, rows, int(raw.times.max()))
     del raw
-    sums = _Sums()
+    sums = _RunningChecksum()
     version = None
     if len(new):
         update = append(pipeline, old, new)
@@ -345,10 +354,10 @@ def _appended(
     for part in sink.tables():
         sums.add(part)
     done = _Done(len(frame), sums.rows, tuple(sums.columns), sums.text, version)
-    return _report(pipeline, Choice("pandas", why), done, sink, sources, began)
+    return _report(pipeline, EngineChoice("pandas", why), done, sink, sources, began)
 
 
-def _refuse_changes(pipeline: Pipeline, info: Mapping[str, Any], rows: Digest, until: int) -> None:
+def _refuse_changes(pipeline: FeaturePipeline, info: Mapping[str, Any], rows: Digest, until: int) -> None:
     """Raise where rows of which there are features are not what they were."""
     hint = "run without --append: all features are computed again"
     differing = changed(info.get("rows", {}), rows)
@@ -372,9 +381,9 @@ def _learnt(sink: Output) -> Any:
     return artifact.load(sink.pipeline).fitted
 
 
-def _split(frame: pd.DataFrame, pipeline: Pipeline, info: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _split(frame: pd.DataFrame, pipeline: FeaturePipeline, info: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the rows of the last run and the newer ones, told apart by the time up to which it went."""
-    times, ticks = clock_of(frame[pipeline.spec.source.time])
-    until = int(info["until"]) if ticks.integer else int(np.datetime64(info["until"], "us").astype(np.int64))
+    times, axis = clock_of(frame[pipeline.spec.source.time])
+    until = int(info["until"]) if axis.integer else int(np.datetime64(info["until"], "us").astype(np.int64))
     old = times <= until
     return frame[old], frame[~old]

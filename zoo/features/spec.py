@@ -13,8 +13,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -23,21 +21,32 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from zoo.errors import ConfigError
-from zoo.features.batch import Names
+from zoo.features.batch import ColumnRoles
 from zoo.features.steps import STEPS, Join, Step
+from zoo.files import json_digest
 from zoo.spec import Lines, first_mistake, read_yaml
 
-__all__ = ["Engine", "Sink", "Source", "Spec", "make_step", "pipeline_hash", "read_spec", "spec_of", "step_item"]
+__all__ = [
+    "Engine",
+    "FeatureSource",
+    "FeatureSpec",
+    "Sink",
+    "make_step",
+    "pipeline_hash",
+    "read_spec",
+    "spec_of",
+    "step_item",
+]
 
 Engine = Literal["auto", "pandas", "spark"]
 _HINT = "`zoo features run --help` shows a file"
 
 
-class _Part(BaseModel):
+class _SpecPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Source(_Part):
+class FeatureSource(_SpecPart):
     """Where rows come from, and what they are called.
 
     Args:
@@ -59,7 +68,7 @@ class Source(_Part):
     as_of: int | str | None = None
 
     @model_validator(mode="after")
-    def _consistent(self) -> Source:
+    def _consistent(self) -> FeatureSource:
         if self.path is not None and self.query is not None:
             raise ConfigError("a source must have a path or a query, but got both", _HINT)
         if len({self.id, self.time, self.target}) < 3:
@@ -69,12 +78,12 @@ class Source(_Part):
         return self
 
     @property
-    def names(self) -> Names:
+    def names(self) -> ColumnRoles:
         """The columns' roles."""
-        return Names(self.id, self.time, self.target)
+        return ColumnRoles(self.id, self.time, self.target)
 
 
-class Sink(_Part):
+class Sink(_SpecPart):
     """Where features go.
 
     Args:
@@ -96,31 +105,31 @@ class Sink(_Part):
         return self
 
 
-class _File(_Part):
-    source: Source
+class _PipelineFile(_SpecPart):
+    source: FeatureSource
     steps: list[dict[str, Any]] = Field(min_length=1)
     sink: Sink | None = None
     engine: Engine = "auto"
 
 
-class Spec(_Part):
+class FeatureSpec(_SpecPart):
     """A pipeline as it is written.
 
     Args:
         source: Where rows come from.
-        steps: What is done.
-        sink: Where features go.
-        engine: What computes.
+        steps: What is done with the rows, in order.
+        sink: Where features go; None to compute only.
+        engine: What computes; ``auto`` decides by the table's size.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-    source: Source
+    source: FeatureSource
     steps: tuple[Step, ...]
     sink: Sink | None = None
     engine: Engine = "auto"
 
 
-def read_spec(path: str | Path) -> tuple[Spec, Lines]:
+def read_spec(path: str | Path) -> tuple[FeatureSpec, Lines]:
     """Return the pipeline of a file, and where its parts are.
 
     Raises:
@@ -137,26 +146,26 @@ def read_spec(path: str | Path) -> tuple[Spec, Lines]:
     return spec_of(said, lines, folder=file.resolve().parent), lines
 
 
-def spec_of(said: Mapping[str, Any], lines: Lines, *, folder: Path) -> Spec:
+def spec_of(said: Mapping[str, Any], lines: Lines, *, folder: Path) -> FeatureSpec:
     """Return the pipeline of some fields.
 
     Args:
-        said: The fields.
-        lines: Where they are.
+        said: The fields as YAML has them.
+        lines: On which line of the file each is.
         folder: Where relative paths begin.
 
     Raises:
         ConfigError: A field is wrong.
     """
     try:
-        file = _File.model_validate(dict(said))
+        file = _PipelineFile.model_validate(dict(said))
     except ValidationError as error:
         raise ConfigError(first_mistake(error, said, lines), _HINT) from error
     except ConfigError as error:
         place = ("sink",) if "sink" in error.message else ("source",)
         raise ConfigError(lines.say(place, error.message), error.hint) from error
     steps = tuple(_step(item, i, lines, folder) for i, item in enumerate(file.steps))
-    return Spec(source=file.source, steps=steps, sink=file.sink, engine=file.engine)
+    return FeatureSpec(source=file.source, steps=steps, sink=file.sink, engine=file.engine)
 
 
 def _step(item: Mapping[str, Any], index: int, lines: Lines, folder: Path) -> Step:
@@ -172,7 +181,7 @@ def _step(item: Mapping[str, Any], index: int, lines: Lines, folder: Path) -> St
     options = _options(step, item[kind])
     said = {"steps": [*[{}] * index, {kind: options}]}
     try:
-        made = step.model_validate(options)
+        built = step.model_validate(options)
     except ValidationError as error:
         inner = ValidationError.from_exception_data(
             error.title,
@@ -181,7 +190,7 @@ def _step(item: Mapping[str, Any], index: int, lines: Lines, folder: Path) -> St
         raise ConfigError(first_mistake(inner, said, lines), _HINT) from error
     except ConfigError as error:
         raise ConfigError(lines.say((*place, kind), error.message), error.hint) from error
-    return made.beside(folder) if isinstance(made, Join) else made
+    return built.beside(folder) if isinstance(built, Join) else built
 
 
 def _raw(error: Any) -> dict[str, Any]:
@@ -233,9 +242,8 @@ def step_item(step: Step) -> dict[str, Any]:
     return {step.kind: options}
 
 
-def pipeline_hash(source: Source, steps: tuple[Step, ...]) -> str:
+def pipeline_hash(source: FeatureSource, steps: tuple[Step, ...]) -> str:
     """Return a name for what is computed: the roles of the columns and all options of all steps, not where data lie."""
     roles = source.model_dump(include={"id", "time", "target", "zone"})
     said = [{step.kind: {k: v for k, v in step.model_dump().items() if k != "table"}} for step in steps]
-    text = json.dumps([roles, said], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return json_digest([roles, said])[:16]

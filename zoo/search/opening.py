@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from zoo.errors import StudyError
-from zoo.search.journal import JournalFile, json_of, read_journal
+from zoo.search.journal import StudyJournal, json_of, read_journal
 from zoo.search.locks import StudyLock
 from zoo.search.settings import Settings
 from zoo.search.storage import STUDY_ID, StudyStorage
@@ -29,14 +29,11 @@ def open_storage(path: Path | None, settings: Settings) -> tuple[StudyStorage, S
         raise StudyError(f"a study must be a file, but {path} is a folder", "name a file in it, such as study.journal")
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = StudyLock(path)
-    journal: JournalFile | None = None
+    journal: StudyJournal | None = None
     try:
-        journal = JournalFile(path, lock)
+        journal = StudyJournal(path, lock)
         storage = StudyStorage(journal)
-        for operation in journal.operations:
-            storage.apply(operation)
-        journal.operations = []
-        journal.others = storage.apply
+        journal.open(storage.apply)
         if storage.empty:
             _create(storage, settings)
         else:
@@ -57,9 +54,7 @@ def read_storage(path: Path) -> StudyStorage:
         StudyError: There is no study.
     """
     storage = StudyStorage()
-    operations, _ = read_journal(path)
-    for operation in operations:
-        storage.apply(operation)
+    read_journal(path, storage.apply)
     if storage.empty:
         raise StudyError(f"there must be a study to read, but {path} has none", "check the path")
     return storage

@@ -72,7 +72,8 @@ def replay(path: str | Path, *, sampler: Any = None) -> ReplayReport:
     Raises:
         StudyError: There is no study, or its sampler is not known by name.
     """
-    operations, _ = read_journal(local_path(path, "a study"))
+    operations: list[dict[str, Any]] = []
+    read_journal(local_path(path, "a study"), operations.append)
     if not operations:
         raise StudyError(f"there must be a study to replay, but {path} has none", "check the path")
     player = _Player(sampler)

@@ -135,7 +135,9 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
                 trial = self.trials[number] if number >= 0 else None
             verdict = self._others.judge(operation, trial, count=len(self.trials))
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            verdict = foreign.Verdict(refused=f"a line of another program is not understood, and left out: {error!r}")
+            verdict = foreign.ForeignVerdict(
+                refused=f"a line of another program is not understood, and left out: {error!r}"
+            )
         if verdict.elsewhere:
             self._numbers.append(None)
         elif verdict.operation is not None and code == Operation.CREATE_TRIAL:
@@ -281,7 +283,7 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
         return self._study is None
 
     def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
-        """All or none of the operations inside are there after a crash; see ``JournalFile.transaction``."""
+        """All or none of the operations inside are there after a crash; see ``StudyJournal.transaction``."""
         return _NO_TRANSACTION if self._log is None else self._log.transaction(durable=durable)
 
     def add(self, drawn: FrozenTrial, user_attrs: Mapping[str, Any], *, seen: int) -> int:

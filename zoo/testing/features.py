@@ -18,7 +18,7 @@ import pandas as pd
 
 from zoo.features.append import append, needed
 from zoo.features.batch import batch_of
-from zoo.features.pipeline import Pipeline
+from zoo.features.pipeline import FeaturePipeline
 from zoo.features.plan import aggregated
 from zoo.features.steps import Step
 
@@ -73,10 +73,10 @@ class StepConformance(ABC):
         """Return rows with the columns meter, ts, kwh, temperature, station."""
         return raw_table(seed)
 
-    def pipeline(self, **names: str) -> Pipeline:
+    def pipeline(self, **names: str) -> FeaturePipeline:
         """Return a pipeline with the steps."""
         roles = {"id": "meter", "time": "ts", "target": "kwh"} | names
-        return Pipeline(self.steps(), id=roles["id"], time=roles["time"], target=roles["target"])
+        return FeaturePipeline(self.steps(), id=roles["id"], time=roles["time"], target=roles["target"])
 
     def test_the_future_does_not_change_the_past(self) -> None:
         """Rows after a moment are changed, removed and added; the features before it keep their bits."""

@@ -15,9 +15,9 @@ import numpy as np
 from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
 from autots.models.baseline.ragged import Ragged, weighted_quantiles
 from autots.panel import Floats, Future, Panel
-from zoo.errors import ConfigError, ModelError
+from zoo.errors import ModelError
 
-__all__ = ["ERRORS", "Baseline", "positive", "spread"]
+__all__ = ["ERRORS", "Baseline", "spread"]
 
 # Rows worked on at once: the temporaries of one chunk stay within some tens of MiB.
 _CHUNK = 1_000_000
@@ -51,7 +51,7 @@ class Baseline(Forecaster):
             raise ModelError(f"{self.name} must be fitted before it predicts", "call fit, or restore a state")
         mean = np.zeros((history.n_series, task.horizon))
         quantiles = np.zeros((history.n_series, task.horizon, len(task.levels)))
-        for at, part in Ragged(history.y, history.indptr).chunks(_CHUNK):
+        for at, part in Ragged(history.y, history.offsets).chunks(_CHUNK):
             mean[at], quantiles[at] = self._forecast(part, task)
             floor = np.where(part.non_negative, 0.0, -np.inf)
             mean[at] = np.maximum(mean[at], floor[:, None])
@@ -68,17 +68,6 @@ class Baseline(Forecaster):
         """Take over the task."""
         self._task = Task.from_dict(state["task"])
         return self
-
-
-def positive(name: str, value: int | None) -> int | None:
-    """Return ``value``, None or a whole number above 0.
-
-    Raises:
-        ConfigError: It is neither.
-    """
-    if value is not None and (isinstance(value, bool) or int(value) != value or value < 1):
-        raise ConfigError(f"{name} must be a whole number above 0, but got {value!r}")
-    return value
 
 
 def spread(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from autots.models.base import Task
-from autots.models.baseline.base import ERRORS, Baseline, positive, spread
+from autots.models.baseline.base import ERRORS, Baseline, spread
 from autots.models.baseline.ragged import Ragged
+from autots.models.hyperparameters import Hyperparameters, optional_whole
 from autots.panel import Floats
 
-__all__ = ["Drift", "Naive", "SeasonalNaive"]
+__all__ = ["Drift", "DriftParams", "Naive", "SeasonalNaive", "SeasonalNaiveParams"]
 
 
 class Naive(Baseline):
@@ -22,9 +24,16 @@ class Naive(Baseline):
     def _forecast(self, history: Ragged, task: Task) -> tuple[Floats, Floats]:
         mean = np.repeat(history.last[:, None], task.horizon, axis=1)
         recent = history.recent(ERRORS + 1)
-        errors = Ragged(recent.y - recent.lagged(1), recent.indptr)
+        errors = Ragged(recent.y - recent.lagged(1), recent.offsets)
         growth = np.sqrt(np.arange(1, task.horizon + 1.0))[None, :]
         return mean, spread(errors, mean, growth, task, history)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeasonalNaiveParams(Hyperparameters):
+    """The season that ``seasonal_naive`` repeats."""
+
+    season: int | None = optional_whole("Rows of a season; the task's shortest when left out.")
 
 
 class SeasonalNaive(Baseline):
@@ -32,18 +41,14 @@ class SeasonalNaive(Baseline):
 
     Where the newest value of a phase is missing, the one of up to three seasons before counts; a phase never seen
     gets the last value.
-
-    Args:
-        season: Rows of a season; the task's shortest when left out.
     """
 
     name: ClassVar[str] = "seasonal_naive"
-
-    def __init__(self, *, season: int | None = None) -> None:
-        self.season = positive("season", season)
+    hyperparameters = SeasonalNaiveParams
+    params: SeasonalNaiveParams
 
     def _forecast(self, history: Ragged, task: Task) -> tuple[Floats, Floats]:
-        season = self.season or task.season
+        season = self.params.season or task.season
         by_phase = history.phases(season, 4)
         value = by_phase[:, :, 0]
         for cycle in range(1, 4):
@@ -52,29 +57,32 @@ class SeasonalNaive(Baseline):
         steps = np.arange(task.horizon)
         mean = value[:, steps % season]
         recent = history.recent(ERRORS + season)
-        errors = Ragged(recent.y - recent.lagged(season), recent.indptr)
+        errors = Ragged(recent.y - recent.lagged(season), recent.offsets)
         growth = np.sqrt(steps // season + 1.0)[None, :]
         return mean, spread(errors, mean, growth, task, history)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftParams(Hyperparameters):
+    """The rows that ``drift`` takes its slope from."""
+
+    window: int | None = optional_whole("Only the last so many rows give the slope; all of them when left out.")
 
 
 class Drift(Baseline):
     """The last value plus the mean step so far: the line through the first and the last observed value.
 
     The error grows with √(h (1 + h / (T - 1))).
-
-    Args:
-        window: Only the last so many rows give the slope; all of them when left out.
     """
 
     name: ClassVar[str] = "drift"
-
-    def __init__(self, *, window: int | None = None) -> None:
-        self.window = positive("window", window)
+    hyperparameters = DriftParams
+    params: DriftParams
 
     def _forecast(self, history: Ragged, task: Task) -> tuple[Floats, Floats]:
         first, end = history.ends
-        if self.window is not None:
-            late = history.row >= np.repeat(history.lengths - self.window, history.lengths)
+        if self.params.window is not None:
+            late = history.offsets.positions >= history.offsets.repeat(history.lengths - self.params.window)
             first, end = history.ends_of(history.observed & late)
         gap = end - first
         known = gap > 0
@@ -82,9 +90,9 @@ class Drift(Baseline):
         slope = np.where(known, rise / np.maximum(gap, 1), 0.0)
         steps = np.arange(1, task.horizon + 1.0)
         # Rows missing at the end have passed too: the line is read at its true place.
-        behind = np.where(end >= 0, history.indptr[1:] - 1 - end, 0)
+        behind = np.where(end >= 0, history.offsets.ends - 1 - end, 0)
         mean = history.last[:, None] + slope[:, None] * (behind[:, None] + steps[None, :])
         recent = history.recent(ERRORS + 1)
-        errors = Ragged(recent.y - recent.lagged(1) - np.repeat(slope, recent.lengths), recent.indptr)
+        errors = Ragged(recent.y - recent.lagged(1) - recent.offsets.repeat(slope), recent.offsets)
         growth = np.sqrt(steps * (1 + steps / np.maximum(gap, 1)[:, None]))
         return mean, spread(errors, mean, growth, task, history)

@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from autots.panel import Floats, Ints
+from zoo.series.lags import lag
+from zoo.series.offsets import Floats, Ints, Offsets
 
 __all__ = ["Ragged", "weighted_quantiles"]
 
@@ -19,63 +20,48 @@ class Ragged:
     """S series, each a slice of a flat array; NaN where a value is missing.
 
     Args:
-        y: (N,) values.
-        indptr: (S + 1,) offsets.
+        y: (N,) values of all series, NaN where one is missing.
+        offsets: Where each series begins and ends; every series has a row.
     """
 
     y: Floats
-    indptr: Ints
+    offsets: Offsets
 
-    def chunks(self, rows: int, *, most: int | None = None) -> Iterator[tuple[slice, Ragged]]:
-        """Yield consecutive groups of at most ``rows`` rows and ``most`` series (one series at least)."""
-        first, n = 0, len(self.indptr) - 1
-        while first < n:
-            end = int(np.searchsorted(self.indptr, self.indptr[first] + rows, side="right")) - 1
-            end = min(max(end, first + 1), n, first + (most or n))
-            offsets = self.indptr[first : end + 1]
-            yield slice(first, end), Ragged(self.y[offsets[0] : offsets[-1]], offsets - offsets[0])
-            first = end
+    def chunks(self, rows: int, *, max_series: int | None = None) -> Iterator[tuple[slice, Ragged]]:
+        """Yield consecutive series, at most ``rows`` rows and ``max_series`` series together (one series at least)."""
+        for part in self.offsets.chunks(rows, max_series=max_series):
+            offsets, at = self.offsets.series(part.start, part.stop)
+            yield part, Ragged(self.y[at], offsets)
 
-    @cached_property
+    @property
     def lengths(self) -> Ints:
         """(S,) rows per series."""
-        return np.diff(self.indptr)
+        return self.offsets.lengths
 
     @cached_property
     def observed(self) -> npt.NDArray[np.bool_]:
         """(N,) whether a value is there."""
         return ~np.isnan(self.y)
 
-    @cached_property
-    def row(self) -> Ints:
-        """(N,) position of each value inside its series."""
-        return np.arange(len(self.y)) - np.repeat(self.indptr[:-1], self.lengths)
-
     def recent(self, rows: int) -> Ragged:
         """Return the last ``rows`` rows of every series: what a rule that forgets needs of a long history."""
-        sizes = np.minimum(self.lengths, rows)
-        indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        if indptr[-1] == len(self.y):
-            return self
-        if len(sizes) == 1:
-            return Ragged(self.y[-int(indptr[-1]) :], indptr)
-        at = np.repeat(self.indptr[1:] - sizes - indptr[:-1], sizes) + np.arange(indptr[-1])
-        return Ragged(self.y[at], indptr)
+        offsets, at = self.offsets.tails(rows)
+        return self if at is None else Ragged(self.y[at], offsets)
 
     @cached_property
     def last(self) -> Floats:
         """(S,) last observed value, 0 for a series without any."""
-        newest = self.y[self.indptr[1:] - 1]
+        newest = self.y[self.offsets.ends - 1]
         if not np.isnan(newest).any():
             return newest
         at = np.where(self.observed, np.arange(len(self.y)), -1)
-        at = np.maximum.reduceat(at, self.indptr[:-1])
+        at = self.offsets.reduce(np.maximum, at)
         return np.where(at >= 0, self.y[at], 0.0)
 
     @cached_property
     def ends(self) -> tuple[Ints, Ints]:
         """(S,) rows of the first and the last observed value; ``N - 1`` and -1 for a series without any."""
-        starts, ends = self.indptr[:-1], self.indptr[1:] - 1
+        starts, ends = self.offsets.starts, self.offsets.ends - 1
         if not (np.isnan(self.y[starts]).any() or np.isnan(self.y[ends]).any()):
             return starts, ends
         return self.ends_of(self.observed)
@@ -83,44 +69,38 @@ class Ragged:
     def ends_of(self, inside: npt.NDArray[np.bool_]) -> tuple[Ints, Ints]:
         """Return the (S,) rows of the first and the last value that (N,) ``inside`` marks."""
         at, n = np.arange(len(self.y)), len(self.y)
-        first = np.minimum.reduceat(np.where(inside, at, n - 1), self.indptr[:-1])
-        return first, np.maximum.reduceat(np.where(inside, at, -1), self.indptr[:-1])
+        first = self.offsets.reduce(np.minimum, np.where(inside, at, n - 1))
+        return first, self.offsets.reduce(np.maximum, np.where(inside, at, -1))
 
     @cached_property
     def non_negative(self) -> npt.NDArray[np.bool_]:
         """(S,) whether no observed value is below zero."""
-        return np.asarray(np.fmin.reduceat(self.y, self.indptr[:-1]) >= 0)
+        return np.asarray(self.offsets.reduce(np.fmin, self.y) >= 0)
 
     def tail(self, n: int) -> Floats:
         """Return (S, n) last values, right-aligned, NaN before the start."""
-        at = self.indptr[1:, None] - n + np.arange(n)[None, :]
-        inside = at >= self.indptr[:-1, None]
+        at = self.offsets.ends[:, None] - n + np.arange(n)[None, :]
+        inside = at >= self.offsets.starts[:, None]
         return np.where(inside, self.y[np.maximum(at, 0)], np.nan)
 
     def phases(self, season: int, cycles: int) -> Floats:
         """Return (S, season, cycles) last values by phase: [:, p, 0] is the newest value of the phase of step p + 1."""
         step = np.arange(season)[None, :, None] - season * np.arange(1, cycles + 1)[None, None, :]
-        at = self.indptr[1:, None, None] + step
-        inside = at >= self.indptr[:-1, None, None]
+        at = self.offsets.ends[:, None, None] + step
+        inside = at >= self.offsets.starts[:, None, None]
         return np.where(inside, self.y[np.maximum(at, 0)], np.nan)
 
-    def lagged(self, lag: int) -> Floats:
-        """Return (N,) values ``lag`` rows before, NaN where the series had not begun."""
-        out = np.full(len(self.y), np.nan)
-        if lag < len(self.y):
-            out[lag:] = self.y[:-lag]
-        out[self.row < lag] = np.nan
-        return out
+    def lagged(self, rows: int) -> Floats:
+        """Return (N,) values ``rows`` rows before, NaN where the series had not begun."""
+        return lag(self.y, self.offsets, rows)
 
     def moments(self) -> tuple[Floats, Floats, Floats]:
         """Return (S,) number of observed values, mean and standard deviation (0 where undefined)."""
-        starts = self.indptr[:-1]
-        count = np.add.reduceat(self.observed, starts, dtype=np.float64)
-        total = np.add.reduceat(np.where(self.observed, self.y, 0.0), starts)
-        mean = total / np.maximum(count, 1)
-        off = np.where(self.observed, self.y - np.repeat(mean, self.lengths), 0.0)
-        spread = np.sqrt(np.add.reduceat(off**2, starts) / np.maximum(count - 1, 1))
-        return count, mean, spread
+        of = self.offsets
+        count = of.reduce(np.add, self.observed, dtype=np.float64)
+        mean = of.reduce(np.add, np.where(self.observed, self.y, 0.0)) / np.maximum(count, 1)
+        off = np.where(self.observed, self.y - of.repeat(mean), 0.0)
+        return count, mean, np.sqrt(of.reduce(np.add, off**2) / np.maximum(count - 1, 1))
 
 
 def weighted_quantiles(values: Floats, levels: tuple[float, ...], weights: Floats | None = None) -> Floats:
@@ -130,8 +110,8 @@ def weighted_quantiles(values: Floats, levels: tuple[float, ...], weights: Float
     plotting position when the weights are equal.
 
     Args:
-        values: (..., n).
-        levels: Q levels.
+        values: (..., n) values, NaN where one is missing.
+        levels: Q levels between 0 and 1.
         weights: (n,) or the shape of ``values``; equal when left out.
 
     Returns:

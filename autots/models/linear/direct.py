@@ -2,92 +2,91 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from autots.models.base import Context, Forecast, State, Task, crossing_free
-from autots.models.pooled import Pooled
+from autots.models.hyperparameters import choice, real, whole
+from autots.models.origins import ForecastOrigins, final_origins, sample_origins
+from autots.models.pooled import Pooled, PooledParams, log_field, norm_field, norm_periods_field, weighted_field
 from autots.models.residuals import spread_of, with_spread
 from autots.models.windows import (
-    Origins,
-    Table,
     WindowSpec,
+    WindowTable,
     bounds,
-    final_origins,
     norm_window,
     relative_weights,
-    sample_origins,
     seasons_within,
     usual_rows,
 )
 from autots.panel import Floats, Future, Ints, Panel
 from zoo.errors import BudgetError, ModelError
 
-__all__ = ["DirectLinear"]
+__all__ = ["DirectLinear", "DirectLinearParams"]
 
 # What a fit may cost: operations on Gram matrices, and rows (windows x steps) of features; some seconds of a core.
 _FLOPS, _ROWS = 1e10, 250_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class DirectLinearParams(PooledParams):
+    """What enters the regressions of ``linear_direct``, and how they are solved."""
+
+    lags: float = real(
+        2.0, "Last values before the origin, in shortest seasons (at least 8 values).", low=0, search=(0.5, 4.0)
+    )
+    periods: int = whole(7, "How many periods back the target's phase is looked up.", search=(1, 14))
+    norm: str = norm_field("standard")
+    norm_periods: int = norm_periods_field()
+    ridge: float = real(
+        1e-3, "Penalty relative to the mean diagonal of the Gram matrix.", low=0, search=(1e-5, 1.0), log=True
+    )
+    robust: str = choice(
+        "auto",
+        'Whether absolute errors are minimised; "auto" does where the task rewards the median.',
+        options=("auto", "yes", "no"),
+    )
+    weighted: bool = weighted_field(True)
+    max_windows: int = whole(20_000, "Training origins that are drawn at most.")
+    log: bool = log_field()
 
 
 class DirectLinear(Pooled):
     """Pooled direct autoregression ("pooled regression", Montero-Manso & Hyndman 2021), least squares or robust.
 
     Absolute error is minimised by iteratively reweighted least squares (Schlossmacher 1973).
-
-    Args:
-        lags: Last values before the origin, in shortest seasons (at least 8 values).
-        periods: How many periods back the target's phase is looked up.
-        norm: See scaling.Normaliser.
-        norm_periods: Seasons that a window is normalised over; 0 for as many as hold two horizons.
-        ridge: Penalty relative to the mean diagonal of the Gram matrix.
-        robust: Whether absolute errors are minimised; ``auto`` does where the task rewards the median.
-        weighted: Whether rows weigh by their scale relative to the series' own.
-        max_windows: Most training origins.
-        log: Whether the model works on logarithms, if all targets are positive.
     """
 
     name: ClassVar[str] = "linear_direct"
+    hyperparameters = DirectLinearParams
+    params: DirectLinearParams
     covariates: ClassVar[frozenset[str]] = frozenset({"known", "past", "static"})
 
-    def __init__(
-        self,
-        *,
-        lags: float = 2.0,
-        periods: int = 7,
-        norm: str = "standard",
-        norm_periods: int = 0,
-        ridge: float = 1e-3,
-        robust: str = "auto",
-        weighted: bool = True,
-        max_windows: int = 20_000,
-        log: bool = False,
-    ) -> None:
-        super().__init__(locals())
-
     def _spec(self, panel: Panel, task: Task) -> WindowSpec:
-        p = self._params
+        p = self.params
         usual = usual_rows(panel, task)
-        fits, seasonal = seasons_within(task, usual, (p["periods"], max(2, p["periods"] // 2)))
+        fits, seasonal = seasons_within(task, usual, (p.periods, max(2, p.periods // 2)))
         base = fits[0] if fits else 4
-        lags = int(min(max(p["lags"] * base, 8), max(usual // 3, 1), 200))
-        window = norm_window(task, fits, p["norm_periods"], usual)
+        lags = int(min(max(p.lags * base, 8), max(usual // 3, 1), 200))
+        window = norm_window(task, fits, p.norm_periods, usual)
         return WindowSpec(lags, seasonal, (), False, self._norm, window)
 
     def most_rows(self, horizon: int) -> float:
         """See Forecaster."""
-        return float(self._params["max_windows"])
+        return float(self.params.max_windows)
 
     def _learn(self, panel: Panel, task: Task, context: Context) -> None:
         rng = np.random.default_rng(context.seed)
         self._task, self._window = task, self._spec(panel, task)
         reach = task.horizon if panel.lengths.max() > task.horizon else 1
         history = min(max(self._window.lags, 2 * max(task.seasons)), usual_rows(panel, task) // 2)
-        at = sample_origins(panel, reach, most=self._most_windows(task), rng=rng, min_history=history)
+        at = sample_origins(panel, reach, max_origins=self._most_windows(task), rng=rng, min_history=history)
         if len(at) == 0:
             raise ModelError("a linear model needs a series longer than the horizon, but none is")
-        table = Table(panel, task, self._window)
+        table = WindowTable(panel, task, self._window)
         level, scale = table.scale(at)
         unit = scale / table.noise(at)
         weight = self._weights(panel, task, at, scale)
@@ -122,10 +121,10 @@ class DirectLinear(Pooled):
         """Return the windows whose Gram matrices (one per step and round) stay within some seconds of one core."""
         columns = self._window.lags + sum(k + 5 for k in self._window.seasonal_lags) + 10
         affordable = min(int(_FLOPS / (4 * task.horizon * columns**2)), _ROWS // task.horizon)
-        return max(min(int(self._params["max_windows"]), affordable), 20 * columns)
+        return max(min(self.params.max_windows, affordable), 20 * columns)
 
-    def _weights(self, panel: Panel, task: Task, at: Origins, scale: Floats) -> Floats:
-        if not self._params["weighted"]:
+    def _weights(self, panel: Panel, task: Task, at: ForecastOrigins, scale: Floats) -> Floats:
+        if not self.params.weighted:
             return np.ones(len(at))
         return relative_weights(panel, task, at, scale)
 
@@ -135,18 +134,18 @@ class DirectLinear(Pooled):
         return np.concatenate([np.clip(z, -20, 20), np.ones((len(z), 1))], axis=1)
 
     def _solve(self, z: Floats, target: Floats, weight: Floats) -> Floats:
-        robust = self._params["robust"]
+        robust = self.params.robust
         rounds = 3 if robust == "yes" or (robust == "auto" and not self._task.squared) else 0
         # A window far outside of the others must not draw the plane to itself.
         target = np.clip(target, *np.quantile(target, [0.001, 0.999])) if len(target) > 1000 else target
-        beta = _ridge(z, target, weight**2, self._params["ridge"])
+        beta = _ridge(z, target, weight**2, self.params.ridge)
         for _ in range(rounds):
             error = np.abs(target - z @ beta) * weight
             floor = max(float(np.quantile(error, 0.2)), 1e-9)
-            beta = _ridge(z, target, weight**2 / np.maximum(error, floor), self._params["ridge"])
+            beta = _ridge(z, target, weight**2 / np.maximum(error, floor), self.params.ridge)
         return beta
 
-    def points(self, seen: Table, at: Origins) -> Floats:
+    def points(self, seen: WindowTable, at: ForecastOrigins) -> Floats:
         """Return the (W, H) point forecasts from some origins of a table, whatever its features."""
         table, horizon = seen.seen_through(self._window), self._task.horizon
         level, scale = table.scale(at)
@@ -156,20 +155,20 @@ class DirectLinear(Pooled):
             series, row = np.repeat(at.series[chunk], horizon), np.repeat(at.row[chunk], horizon)
             steps = np.tile(np.arange(1, horizon + 1), len(at.row[chunk]))
             unit = np.repeat(level[chunk], horizon), np.repeat(scale[chunk], horizon)
-            x = self._scaled(_design(table, Origins(series, row), steps, *unit))
+            x = self._scaled(_design(table, ForecastOrigins(series, row), steps, *unit))
             # Unlike a product of matrices, each sum is made the same way whatever the number of rows: a server that
             # forecasts several requests at once answers each as if it had come alone.
             point[chunk] = np.einsum("whf,hf->wh", x.reshape(-1, horizon, x.shape[1]), self._coefficients)
         return point * scale[:, None] + level[:, None]
 
-    def points_of_rows(self, panel: Panel, rows: Origins, steps: Ints) -> Floats:
+    def points_of_rows(self, panel: Panel, rows: ForecastOrigins, steps: Ints) -> Floats:
         """Return the (R,) point forecasts of single (origin, step) rows, without looking into the future."""
-        table = Table(panel, self._task, self._window)
+        table = WindowTable(panel, self._task, self._window)
         level, scale = table.scale(rows)
         point = np.empty(len(rows))
         for step in np.unique(steps):
             chosen = np.flatnonzero(steps == step)
-            some = Origins(rows.series[chosen], rows.row[chosen])
+            some = ForecastOrigins(rows.series[chosen], rows.row[chosen])
             x = _design(table, some, steps[chosen], level[chosen], scale[chosen])
             point[chosen] = self._scaled(x) @ self._coefficients[step - 1]
         return point * scale + level
@@ -177,7 +176,7 @@ class DirectLinear(Pooled):
     def _forecast(self, history: Panel, future: Future) -> Forecast:
         at = final_origins(history)
         low, high = bounds(history)
-        table = Table(history, self._task, self._window, future)
+        table = WindowTable(history, self._task, self._window, future)
         point = np.clip(self.points(table, at), low[:, None], high[:, None])
         noise = table.noise(at)
         return Forecast(point, crossing_free(with_spread(point, noise, self._spread)))
@@ -198,7 +197,9 @@ class DirectLinear(Pooled):
         self._spread_x, self._spread = np.asarray(state["spread_x"]), np.asarray(state["spread"])
 
 
-def _design(table: Table, at: Origins, steps: npt.NDArray[np.int64], level: Floats, scale: Floats) -> Floats:
+def _design(
+    table: WindowTable, at: ForecastOrigins, steps: npt.NDArray[np.int64], level: Floats, scale: Floats
+) -> Floats:
     x, names, categorical = table.features(at, steps, level, scale)
     kept = [i for i, name in enumerate(names) if name not in ("step", "age") and name not in categorical]
     return x[:, kept].astype(np.float64)

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from autots.models.base import Task
 from autots.models.neural.training import Examples
-from autots.models.windows import Origins, Table, WindowSpec, norm_window, seasons_within, usual_rows
+from autots.models.origins import ForecastOrigins
+from autots.models.windows import WindowSpec, WindowTable, norm_window, seasons_within, usual_rows
 from autots.panel import Floats, Future, Ints, Panel
 from zoo.errors import ModelError
 
@@ -102,7 +103,7 @@ def classes_of(panel: Panel) -> dict[str, int]:
 
 
 def window_columns(
-    table: Table, at: Origins, lookback: int, scale: tuple[Floats, Floats], classes: Mapping[str, int]
+    table: WindowTable, at: ForecastOrigins, lookback: int, scale: tuple[Floats, Floats], classes: Mapping[str, int]
 ) -> Floats:
     """Return the (W, I) inputs of some origins.
 
@@ -128,7 +129,7 @@ def window_columns(
     return np.concatenate(columns, axis=1)
 
 
-def step_columns(table: Table, at: Origins, future: Future | None, classes: Mapping[str, int]) -> Floats:
+def step_columns(table: WindowTable, at: ForecastOrigins, future: Future | None, classes: Mapping[str, int]) -> Floats:
     """Return the (W, H, K) covariates of each step: parts of its date, and what the user knows of it.
 
     Args:
@@ -138,13 +139,13 @@ def step_columns(table: Table, at: Origins, future: Future | None, classes: Mapp
         classes: Category counts, of ``classes_of`` the panel that was learned from.
     """
     horizon = table.task.horizon
-    each = Origins(np.repeat(at.series, horizon), np.repeat(at.row, horizon))
+    each = ForecastOrigins(np.repeat(at.series, horizon), np.repeat(at.row, horizon))
     steps = np.tile(np.arange(1, horizon + 1), len(at))
     return _of_rows(table, each, steps, future, classes).reshape(len(at), horizon, -1)
 
 
 def _of_rows(
-    table: Table, at: Origins, steps: Ints, future: Future | None, classes: Mapping[str, int]
+    table: WindowTable, at: ForecastOrigins, steps: Ints, future: Future | None, classes: Mapping[str, int]
 ) -> npt.NDArray[np.float32]:
     """Return the (R, K) covariates of single rows, each so many steps after an origin."""
     panel = table.panel
@@ -174,7 +175,12 @@ class Windows:
     """
 
     def __init__(
-        self, table: Table, at: Origins, lookback: int, classes: Mapping[str, int], weight: Callable[[Floats], Floats]
+        self,
+        table: WindowTable,
+        at: ForecastOrigins,
+        lookback: int,
+        classes: Mapping[str, int],
+        weight: Callable[[Floats], Floats],
     ) -> None:
         self._table, self._at, self._lookback, self._classes = table, at, lookback, classes
         self._level, self._scale = table.scale(at)
@@ -190,7 +196,7 @@ class Windows:
         rows = np.flatnonzero(wanted)
         self._place = np.cumsum(wanted, dtype=np.int64) - 1
         owner = np.searchsorted(panel.indptr, rows, side="right") - 1
-        columns = _of_rows(table, Origins(owner, rows), np.zeros(len(rows), dtype=np.int64), None, classes)
+        columns = _of_rows(table, ForecastOrigins(owner, rows), np.zeros(len(rows), dtype=np.int64), None, classes)
         self.of_step = Encoding.of(columns)
         self._known = self.of_step(columns)
         some = np.linspace(0, len(at) - 1, min(len(at), _MEASURED)).astype(int)
@@ -206,7 +212,7 @@ class Windows:
         return len(self.of_window.mean), len(self.of_step.mean)
 
     def _inputs(self, rows: Ints) -> Floats:
-        at = Origins(self._at.series[rows], self._at.row[rows])
+        at = ForecastOrigins(self._at.series[rows], self._at.row[rows])
         return window_columns(self._table, at, self._lookback, (self._level[rows], self._scale[rows]), self._classes)
 
     def __call__(self, rows: Ints) -> Examples:

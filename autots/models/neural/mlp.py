@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from autots.models.base import Context, Forecast, State, Task, crossing_free
+from autots.models.hyperparameters import real, whole
 from autots.models.neural.inputs import Encoding, Windows, classes_of, lookback_of, step_columns, window_columns
 from autots.models.neural.network import Arrays, Shape, forward
 from autots.models.neural.training import Schedule, train
-from autots.models.pooled import Pooled
-from autots.models.windows import (
-    Origins,
-    Table,
-    WindowSpec,
-    bounds,
-    final_origins,
-    relative_weights,
-    sample_origins,
-    usual_rows,
+from autots.models.origins import ForecastOrigins, final_origins, sample_origins
+from autots.models.pooled import (
+    Pooled,
+    PooledParams,
+    effort_field,
+    halflife_field,
+    log_field,
+    lookback_field,
+    norm_field,
+    norm_periods_field,
+    weighted_field,
 )
+from autots.models.windows import WindowSpec, WindowTable, bounds, relative_weights, usual_rows
 from autots.panel import Floats, Future, Panel
 from zoo.errors import ModelError
 
-__all__ = ["MLP"]
+__all__ = ["MLP", "MLPParams"]
 
 _BATCH = 128
 _MOST_WINDOWS = 60_000
@@ -34,66 +38,55 @@ _LEAST_STEPS = 200
 _USUAL_SIZE = 9.0e4, 1.4e3
 
 
+@dataclass(frozen=True, kw_only=True)
+class MLPParams(PooledParams):
+    """The sizes of ``mlp``'s network and how it is trained."""
+
+    lookback: float = lookback_field()
+    norm: str = norm_field("last")
+    norm_periods: int = norm_periods_field()
+    log: bool = log_field()
+    hidden: int = whole(128, "Width of the encoder, in units.", search=(32, 256), log=True)
+    rate: float = real(2e-3, "Highest learning rate of the schedule.", above=0, search=(5e-4, 5e-3), log=True)
+    epochs: float = real(
+        6.0, "Times that each example is seen, as far as effort allows.", above=0, search=(2.0, 20.0), log=True
+    )
+    weighted: bool = weighted_field(True)
+    halflife: float = halflife_field(4.0, search=(0.0, 12.0))
+    blocks: int = whole(2, "Residual blocks of the encoder.", low=0)
+    dropout: float = real(0.1, "Share of a block's hidden units that a step leaves out.", low=0, below=1)
+    effort: float = effort_field()
+
+
 class MLP(Pooled):
     """A dense encoder with residual blocks, a decoder shared by the steps, and a linear skip (TiDE, Das et al. 2023).
 
     The last rows, scaled by their own level and spread, past and static covariates enter the encoder; the decoder sees
     the dates and the known covariates of each step. Quantiles are learned by pinball loss, without an assumption on
     their distribution. Training needs torch, forecasting does not.
-
-    Args:
-        lookback: Rows that enter, in units of the longest of two horizons, two short seasons and one long season.
-        norm: ``mean``, ``standard``, ``last`` or ``none``; see scaling.Normaliser.
-        norm_periods: Seasons that a window is normalised over; 0 for as many as hold two horizons.
-        hidden: Width of the encoder.
-        blocks: Residual blocks.
-        rate: Highest learning rate.
-        dropout: Share of a block's hidden units that a step leaves out.
-        epochs: Times that each example is seen, as far as ``effort`` allows.
-        effort: Most work of a fit; 1 is about six seconds of a core.
-        weighted: Whether rows weigh by their scale relative to the series' own (MASE's errors) or equally (relative
-            errors).
-        halflife: Age in horizons after which an origin is half as likely to be drawn; 0 for never.
-        log: Whether the model works on logarithms, if all targets are positive.
     """
 
     name: ClassVar[str] = "mlp"
+    hyperparameters = MLPParams
+    params: MLPParams
     covariates: ClassVar[frozenset[str]] = frozenset({"known", "past", "static"})
     libraries: ClassVar[tuple[str, ...]] = ("torch",)
-
-    def __init__(
-        self,
-        *,
-        lookback: float = 1.0,
-        norm: str = "last",
-        norm_periods: int = 0,
-        hidden: int = 128,
-        blocks: int = 2,
-        rate: float = 2e-3,
-        dropout: float = 0.1,
-        epochs: float = 6.0,
-        effort: float = 1.0,
-        weighted: bool = True,
-        halflife: float = 4.0,
-        log: bool = False,
-    ) -> None:
-        super().__init__(locals())
 
     def most_rows(self, horizon: int) -> float:
         """See Forecaster."""
         fixed, per_step = _USUAL_SIZE
-        work = 6 * (fixed + per_step * horizon) * self._params["epochs"]
-        return float(min(self._params["effort"] * _FLOPS / work, _MOST_WINDOWS))
+        work = 6 * (fixed + per_step * horizon) * self.params.epochs
+        return float(min(self.params.effort * _FLOPS / work, _MOST_WINDOWS))
 
     def _learn(self, panel: Panel, task: Task, context: Context) -> None:
-        p, self._task = self._params, task
-        self._lookback, self._window = lookback_of(panel, task, p["lookback"], self._norm, p["norm_periods"])
+        p, self._task = self.params, task
+        self._lookback, self._window = lookback_of(panel, task, p.lookback, self._norm, p.norm_periods)
         self._classes = classes_of(panel)
-        table = Table(panel, task, self._window)
+        table = WindowTable(panel, task, self._window)
         at = self._origins(panel, task, np.random.default_rng(context.seed))
 
         def weight(scale: Floats) -> Floats:
-            found = relative_weights(panel, task, at, scale) if self._params["weighted"] else np.ones(len(at))
+            found = relative_weights(panel, task, at, scale) if self.params.weighted else np.ones(len(at))
             return found / max(float(found.mean()), 1e-12)
 
         source = Windows(table, at, self._lookback, self._classes, weight)
@@ -101,33 +94,33 @@ class MLP(Pooled):
         self._shape = self._sizes(*source.sizes)
         batch = min(_BATCH, max(16, len(at) // 8))
         work = 6 * batch * self._shape.multiplications
-        steps = min(self._params["epochs"] * len(at) / batch, self._params["effort"] * _FLOPS / work)
-        schedule = Schedule(max(int(steps), _LEAST_STEPS), batch, self._params["rate"], self._params["dropout"])
+        steps = min(self.params.epochs * len(at) / batch, self.params.effort * _FLOPS / work)
+        schedule = Schedule(max(int(steps), _LEAST_STEPS), batch, self.params.rate, self.params.dropout)
         self._arrays: Arrays = train(self._shape, source, task.levels, schedule, context=context, squared=task.squared)
 
-    def _origins(self, panel: Panel, task: Task, rng: np.random.Generator) -> Origins:
+    def _origins(self, panel: Panel, task: Task, rng: np.random.Generator) -> ForecastOrigins:
         usual = usual_rows(panel, task)
         at = sample_origins(
             panel,
             task.horizon,
-            most=_MOST_WINDOWS,
+            max_origins=_MOST_WINDOWS,
             rng=rng,
             min_history=min(self._lookback, usual // 2),
-            halflife=self._params["halflife"] * task.horizon or np.inf,
+            halflife=self.params.halflife * task.horizon or np.inf,
         )
         if len(at) == 0:
             raise ModelError("a network needs a series longer than the horizon, but none is")
         return at
 
     def _sizes(self, inputs: int, known: int) -> Shape:
-        horizon, p = self._task.horizon, self._params
+        horizon, p = self._task.horizon, self.params
         features = int(np.clip(400 // horizon, 4, 16))
         decoder = int(np.clip(1600 // horizon, 12, 32))
         channels = len(self._task.levels) + self._task.squared
-        return Shape(inputs, p["hidden"], p["blocks"], horizon, features, known, decoder, channels)
+        return Shape(inputs, p.hidden, p.blocks, horizon, features, known, decoder, channels)
 
     def _forecast(self, history: Panel, future: Future) -> Forecast:
-        table = Table(history, self._task, self._window)
+        table = WindowTable(history, self._task, self._window)
         at = final_origins(history)
         scale = table.scale(at)
         x = self._of_window(window_columns(table, at, self._lookback, scale, self._classes))

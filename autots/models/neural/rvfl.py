@@ -6,30 +6,34 @@ Axes: W windows, I inputs, F features, H steps.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from autots.models.base import Context, Forecast, State, Task, crossing_free
+from autots.models.hyperparameters import real, whole
 from autots.models.neural.inputs import Encoding, Windows, classes_of, lookback_of, step_columns, window_columns
 from autots.models.neural.training import Examples
-from autots.models.pooled import Pooled
-from autots.models.residuals import spread_of, with_spread
-from autots.models.windows import (
-    Origins,
-    Table,
-    WindowSpec,
-    bounds,
-    final_origins,
-    relative_weights,
-    sample_origins,
-    usual_rows,
+from autots.models.origins import ForecastOrigins, final_origins, sample_origins
+from autots.models.pooled import (
+    Pooled,
+    PooledParams,
+    effort_field,
+    halflife_field,
+    log_field,
+    lookback_field,
+    norm_field,
+    norm_periods_field,
+    weighted_field,
 )
+from autots.models.residuals import spread_of, with_spread
+from autots.models.windows import WindowSpec, WindowTable, bounds, relative_weights, usual_rows
 from autots.panel import Floats, Future, Panel
 from zoo.errors import BudgetError, ModelError
 
-__all__ = ["RVFL"]
+__all__ = ["RVFL", "RVFLParams"]
 
 Columns = npt.NDArray[np.float32]
 _Inputs = TypeVar("_Inputs", Columns, Floats)
@@ -47,6 +51,24 @@ _CHUNK = 4_096
 _TAIL = 0.001
 
 
+@dataclass(frozen=True, kw_only=True)
+class RVFLParams(PooledParams):
+    """The random layer of ``rvfl`` and how its output weights are solved."""
+
+    lookback: float = lookback_field()
+    norm: str = norm_field("last")
+    norm_periods: int = norm_periods_field()
+    log: bool = log_field()
+    units: int = whole(2000, "Random units of the hidden layer.", search=(250, 3000), log=True)
+    ridge: float = real(
+        1e-2, "Penalty relative to the mean diagonal of the Gram matrix.", low=0, search=(1e-3, 0.3), log=True
+    )
+    weighted: bool = weighted_field(True)
+    halflife: float = halflife_field(4.0, search=(0.0, 12.0))
+    gain: float = real(1.0, "Width of the distribution that the random weights are drawn from.", above=0)
+    effort: float = effort_field()
+
+
 class RVFL(Pooled):
     """A random vector functional link network (Pao, Park & Sobajic 1994): random ReLU units and the inputs themselves.
 
@@ -54,62 +76,35 @@ class RVFL(Pooled):
     second round weighs each window by the inverse of its absolute error (Schlossmacher 1973). The inputs are those of
     ``mlp``: the last rows in units of their own level and spread, past and static covariates, the date of the first
     step and the known covariates of all steps.
-
-    Args:
-        lookback: Rows that enter, in units of the longest of two horizons, two short seasons and one long season.
-        norm: ``mean``, ``standard``, ``last`` or ``none``; see scaling.Normaliser.
-        norm_periods: Seasons that a window is normalised over; 0 for as many as hold two horizons.
-        units: Random units.
-        gain: Width of the distribution that their weights are drawn from.
-        ridge: Penalty relative to the mean diagonal of the Gram matrix.
-        effort: Most work of a fit; 1 is about six seconds of a core.
-        weighted: Whether rows weigh by their scale relative to the series' own (MASE's errors) or equally (relative
-            errors).
-        halflife: Age in horizons after which an origin is half as likely to be drawn; 0 for never.
-        log: Whether the model works on logarithms, if all targets are positive.
     """
 
     name: ClassVar[str] = "rvfl"
+    hyperparameters = RVFLParams
+    params: RVFLParams
     covariates: ClassVar[frozenset[str]] = frozenset({"known", "past", "static"})
 
-    def __init__(
-        self,
-        *,
-        lookback: float = 1.0,
-        norm: str = "last",
-        norm_periods: int = 0,
-        units: int = 2000,
-        gain: float = 1.0,
-        ridge: float = 1e-2,
-        effort: float = 1.0,
-        weighted: bool = True,
-        halflife: float = 4.0,
-        log: bool = False,
-    ) -> None:
-        super().__init__(locals())
-
     def _learn(self, panel: Panel, task: Task, context: Context) -> None:
-        p, rng = self._params, np.random.default_rng(context.seed)
+        p, rng = self.params, np.random.default_rng(context.seed)
         self._task = task
-        self._lookback, self._window = lookback_of(panel, task, p["lookback"], self._norm, p["norm_periods"])
+        self._lookback, self._window = lookback_of(panel, task, p.lookback, self._norm, p.norm_periods)
         self._classes = classes_of(panel)
-        table = Table(panel, task, self._window)
+        table = WindowTable(panel, task, self._window)
         rounds = 1 if task.squared else 2
         units, most = self._sizes(panel, task, rounds)
         usual = usual_rows(panel, task)
         at = sample_origins(
             panel,
             task.horizon,
-            most=most,
+            max_origins=most,
             rng=rng,
             min_history=min(self._lookback, usual // 2),
-            halflife=p["halflife"] * task.horizon or np.inf,
+            halflife=p.halflife * task.horizon or np.inf,
         )
         if len(at) == 0:
             raise ModelError("a network needs a series longer than the horizon, but none is")
 
         def weight(scale: Floats) -> Floats:
-            found = relative_weights(panel, task, at, scale) if p["weighted"] else np.ones(len(at))
+            found = relative_weights(panel, task, at, scale) if p.weighted else np.ones(len(at))
             return found / max(float(found.mean()), 1e-12)
 
         source = Windows(table, at, self._lookback, self._classes, weight)
@@ -123,16 +118,16 @@ class RVFL(Pooled):
 
     def most_rows(self, horizon: int) -> float:
         """See Forecaster."""
-        return float(min(self._allowed(self._params["units"], rounds=2), _MOST_WINDOWS))
+        return float(min(self._allowed(self.params.units, rounds=2), _MOST_WINDOWS))
 
     def _allowed(self, units: int, rounds: int) -> float:
         """Return the windows that the work allows."""
-        return float(self._params["effort"] * _WORK / (rounds * units**2 / 2))
+        return float(self.params.effort * _WORK / (rounds * units**2 / 2))
 
     def _sizes(self, panel: Panel, task: Task, rounds: int) -> tuple[int, int]:
         """Return the units, and the windows that the work allows."""
         windows = int(np.maximum(panel.lengths - task.horizon, 0).sum())
-        units = int(np.clip(min(windows, _MOST_WINDOWS) // _WINDOWS_PER_UNIT, _LEAST_UNITS, self._params["units"]))
+        units = int(np.clip(min(windows, _MOST_WINDOWS) // _WINDOWS_PER_UNIT, _LEAST_UNITS, self.params.units))
         return units, int(np.clip(int(self._allowed(units, rounds)), 4 * units, _MOST_WINDOWS))
 
     def _draw(self, source: Windows, units: int, rng: np.random.Generator) -> None:
@@ -140,7 +135,7 @@ class RVFL(Pooled):
         some = np.linspace(0, len(source) - 1, min(len(source), _CHUNK)).astype(int)
         x = self._inputs(*_parts(source(some)))
         length = float(np.sqrt((x.astype(np.float64) ** 2).sum(axis=1).mean())) or 1.0
-        gain = self._params["gain"]
+        gain = self.params.gain
         self._weights = (rng.standard_normal((x.shape[1], units)) * (gain / length)).astype(np.float32)
         self._bias = (rng.uniform(-1.0, 1.0, units) * gain).astype(np.float32)
 
@@ -185,7 +180,7 @@ class RVFL(Pooled):
         mean = float(np.trace(gram)) / count
         if not mean > 0:
             raise ModelError("a network needs windows with all their targets, but got none")
-        gram[np.diag_indices_from(gram)] += self._params["ridge"] * mean
+        gram[np.diag_indices_from(gram)] += self.params.ridge * mean
         return np.asarray(scipy.linalg.solve(gram, moment, assume_a="pos", overwrite_a=True))
 
     def _target_range(self, source: Windows) -> tuple[float, float]:
@@ -203,7 +198,7 @@ class RVFL(Pooled):
         error = np.abs(np.nan_to_num(examples.target) - features @ self._output.astype(np.float32)).mean(axis=1)
         return max(float(np.quantile(error * examples.weight, 0.2)), 1e-9)
 
-    def _calibrate(self, source: Windows, table: Table, at: Origins) -> None:
+    def _calibrate(self, source: Windows, table: WindowTable, at: ForecastOrigins) -> None:
         """Learn the spread of the errors; the weight of a window moves its steps together, not each to its median."""
         parts = [examples.target - features @ self._output for examples, features in self._chunks(source)]
         errors, steps = np.concatenate(parts), np.arange(1.0, self._task.horizon + 1)
@@ -218,13 +213,13 @@ class RVFL(Pooled):
         self._spread = spread_of((errors * unit[:, None]).ravel(), where, self._task.levels, self._task.horizon)
 
     def _forecast(self, history: Panel, future: Future) -> Forecast:
-        table = Table(history, self._task, self._window)
+        table = WindowTable(history, self._task, self._window)
         at = final_origins(history)
         level, scale = table.scale(at)
         point = np.empty((len(at), self._task.horizon))
         for begin in range(0, len(at), _CHUNK):
             chunk = slice(begin, begin + _CHUNK)
-            some = Origins(at.series[chunk], at.row[chunk])
+            some = ForecastOrigins(at.series[chunk], at.row[chunk])
             x = window_columns(table, some, self._lookback, (level[chunk], scale[chunk]), self._classes)
             known = self._of_step(step_columns(table, some, future, self._classes))
             # In double precision: a product in single precision tells how many series were forecast beside one.

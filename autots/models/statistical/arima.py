@@ -2,49 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from autots.models.baseline.base import positive
-from autots.models.statistical.base import PerSeries, Sample
+from autots.models.hyperparameters import flag, optional_whole, whole
+from autots.models.statistical.base import PerSeries, Sample, SeasonalParams
 from autots.panel import Floats
 
-__all__ = ["AutoARIMA"]
+__all__ = ["AutoARIMA", "AutoARIMAParams"]
 
 # Numbers before the coefficients: p, d, q, P, D, Q, drift, mean, σ².
 _HEAD = 9
 
 
-class AutoARIMA(PerSeries):
-    """Seasonal ARIMA.
+@dataclass(frozen=True, kw_only=True)
+class AutoARIMAParams(SeasonalParams):
+    """Which orders ``auto_arima`` compares, and how."""
 
-    Args:
-        season: See ``PerSeries``.
-        approximation: Compare orders by conditional sums of squares; the chosen one is fitted by likelihood.
-        max_order: Largest p and q.
-        max_seasonal: Largest P and Q.
-        max_history: See ``PerSeries``. The cost of a seasonal likelihood grows with rows times squared seasons.
-        transform: See ``PerSeries``.
-    """
+    approximation: bool = flag(
+        True, "Compare orders by conditional sums of squares; the chosen one is fitted by likelihood either way."
+    )
+    max_order: int = whole(3, "Largest order p of autoregression and q of moving averages.")
+    max_seasonal: int = whole(1, "Largest seasonal orders P and Q.")
+    max_history: int | None = optional_whole(
+        "Fit on at most so many last rows. The cost of a seasonal likelihood grows with rows times squared seasons.",
+        500,
+    )
+
+
+class AutoARIMA(PerSeries):
+    """Seasonal ARIMA, its orders chosen per series."""
 
     name: ClassVar[str] = "auto_arima"
+    hyperparameters = AutoARIMAParams
+    params: AutoARIMAParams
     slow: ClassVar[bool] = True
-
-    def __init__(
-        self,
-        *,
-        season: int | None = None,
-        approximation: bool = True,
-        max_order: int = 3,
-        max_seasonal: int = 1,
-        max_history: int | None = 500,
-        transform: str | None = None,
-    ) -> None:
-        super().__init__(season=season, max_history=max_history, transform=transform)
-        self.approximation = approximation
-        self.max_order = positive("max_order", max_order) or 1
-        self.max_seasonal = positive("max_seasonal", max_seasonal) or 1
 
     def _learn(self, sample: Sample) -> Floats:
         from statsforecast.arima import auto_arima_f
@@ -52,11 +46,11 @@ class AutoARIMA(PerSeries):
         fit = auto_arima_f(
             sample.y,
             period=sample.season,
-            approximation=self.approximation,
-            max_p=self.max_order,
-            max_q=self.max_order,
-            max_P=self.max_seasonal,
-            max_Q=self.max_seasonal,
+            approximation=self.params.approximation,
+            max_p=self.params.max_order,
+            max_q=self.params.max_order,
+            max_P=self.params.max_seasonal,
+            max_Q=self.params.max_seasonal,
         )
         p, q, seasonal_p, seasonal_q, _, d, seasonal_d = fit["arma"]
         names = list(fit["coef"])

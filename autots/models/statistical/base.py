@@ -22,16 +22,16 @@ import numpy.typing as npt
 
 from autots.metrics import unresolved
 from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
-from autots.models.baseline.base import positive
 from autots.models.baseline.last import SeasonalNaive
+from autots.models.hyperparameters import Hyperparameters, choice, optional_whole
 from autots.models.levels import level_of
 from autots.models.statistical import adjust
 from autots.models.statistical.packed import FALLBACKS, Learned, Packed
 from autots.models.windows import FURTHEST, bounds
 from autots.panel import Floats, Frequency, Future, Panel
-from zoo.errors import BudgetError, ConfigError, ModelError
+from zoo.errors import BudgetError, ModelError
 
-__all__ = ["SHORTEST", "PerSeries", "Sample", "finished", "normal_quantiles"]
+__all__ = ["SHORTEST", "PerSeries", "PerSeriesParams", "Sample", "SeasonalParams", "finished", "normal_quantiles"]
 
 _log = logging.getLogger(__name__)
 
@@ -58,24 +58,42 @@ class Sample:
     ahead: Floats | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class PerSeriesParams(Hyperparameters):
+    """What every model of one series at a time can be told."""
+
+    max_history: int | None = optional_whole("Fit on at most so many last rows; on all of them when left out.")
+    transform: str | None = choice(
+        None,
+        'What the model sees instead of the values: None for the values themselves, "sqrt" (of histories that are '
+        'never negative) or "log" (of histories above 0).',
+        options=("log", "sqrt", None),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeasonalParams(PerSeriesParams):
+    """What a model of one season can be told."""
+
+    season: int | None = optional_whole(
+        "Rows of a season; the task's shortest when left out. A season longer than half of a history is not used; one "
+        "longer than the model can hold is taken off by classical decomposition first."
+    )
+
+
 class PerSeries(Forecaster):
     """A model of one series at a time.
 
     A series that is too short, constant, or that the model fails on gets the seasonal naive forecast;
     ``fallbacks`` counts them by reason. Where no value was negative, no forecast is.
-
-    Args:
-        season: Rows of a season; the task's shortest when left out. A season longer than half of a history is not
-            used. One longer than the model can hold is taken off by classical decomposition first.
-        max_history: Fit on at most so many last rows.
-        transform: None, "sqrt" (histories that are never negative) or "log" (histories above 0).
     """
+
+    hyperparameters = PerSeriesParams
+    params: PerSeriesParams
 
     #: Longest season in the model itself; R's forecast package draws the line at 24 too.
     longest_season: ClassVar[int] = 24
     libraries: ClassVar[tuple[str, ...]] = ("statsforecast.models",)
-    #: Whether learning a series takes so long that a forecast should not wait for it.
-    slow: ClassVar[bool] = False
     #: Whether a seasonal adjustment may divide.
     multiplicative: ClassVar[bool] = False
 
@@ -83,14 +101,10 @@ class PerSeries(Forecaster):
     _packed: Packed | None = None
     _names: tuple[str, ...] = ()
 
-    def __init__(
-        self, *, season: int | None = None, max_history: int | None = None, transform: str | None = None
-    ) -> None:
-        self.season = positive("season", season)
-        self.max_history = positive("max_history", max_history)
-        if transform not in (None, "log", "sqrt"):
-            raise ConfigError(f"transform must be 'log', 'sqrt' or None, but got {transform!r}")
-        self.transform = transform
+    @property
+    def _season(self) -> int | None:
+        """Rows of a season, where a hyper-parameter sets them."""
+        return self.params.season if isinstance(self.params, SeasonalParams) else None
 
     @abstractmethod
     def _learn(self, sample: Sample) -> Floats:
@@ -106,7 +120,7 @@ class PerSeries(Forecaster):
         Raises:
             BudgetError: The deadline has passed.
         """
-        used = panel if self.max_history is None else panel.tail(self.max_history)
+        used = panel if self.params.max_history is None else panel.tail(self.params.max_history)
         # The task must be there while learning, but a fit that fails leaves no half of a model behind.
         self._packed, self._task, self._names = None, task, ()
         if "known" in self.covariates:
@@ -180,9 +194,10 @@ class PerSeries(Forecaster):
             return _fallback("constant")
         level = level_of(y)
         y = y - level if level else y
-        season = self.season or task.season
+        season = self._season or task.season
         season = season if 2 * season <= len(y) else 1
-        transformed = self.transform is not None and (y.min() > 0 or (self.transform == "sqrt" and y.min() >= 0))
+        transform = self.params.transform
+        transformed = transform is not None and (y.min() > 0 or (transform == "sqrt" and y.min() >= 0))
         shaped = self._forth(y) if transformed else y
         adjusted = self._adjustment(shaped, season)
         one = Learned(np.zeros(0), season, adjusted, transformed, level=level)
@@ -222,10 +237,10 @@ class PerSeries(Forecaster):
             if found < end and history.times[found] == packed.first[row]:
                 begin = found
             else:
-                begin = max(begin, end - (self.max_history or end))
+                begin = max(begin, end - (self.params.max_history or end))
                 offset = _steps(packed.first[row], history.times[begin], history.freq)
         if one is None or one.reason in _RETRIED or (one.reason == 0 and end - begin < max(SHORTEST, 2 * one.season)):
-            begin, offset = max(int(history.indptr[i]), end - (self.max_history or end)), 0
+            begin, offset = max(int(history.indptr[i]), end - (self.params.max_history or end)), 0
             tail = history.select([i]).tail(end - begin)
             one = self._learn_one(tail, 0, task)
         if one.reason:
@@ -233,7 +248,7 @@ class PerSeries(Forecaster):
         y = np.ascontiguousarray(history.filled()[begin:end])
         y = y - one.level if one.level else y
         if one.transformed:
-            if y.min() < 0 or (self.transform == "log" and y.min() <= 0):
+            if y.min() < 0 or (self.params.transform == "log" and y.min() <= 0):
                 return None
             y = self._forth(y)
         known = self._columns(history.known, slice(begin, end))
@@ -274,17 +289,17 @@ class PerSeries(Forecaster):
             quantiles[transformed] = np.minimum(self._back(quantiles[transformed]), most[..., None])
             mean = mean.copy()
             mean[transformed] = np.minimum(self._back_mean(mean[transformed], sigma[transformed]), most)
-        return finished(self.name, history, mean, quantiles, task, self.season)
+        return finished(self.name, history, mean, quantiles, task, self._season)
 
     def _forth(self, y: Floats) -> Floats:
-        return np.log(y) if self.transform == "log" else np.sqrt(y)
+        return np.log(y) if self.params.transform == "log" else np.sqrt(y)
 
     def _back(self, y: Floats) -> Floats:
-        return np.exp(y) if self.transform == "log" else np.square(np.maximum(y, 0.0))
+        return np.exp(y) if self.params.transform == "log" else np.square(np.maximum(y, 0.0))
 
     def _back_mean(self, mean: Floats, sigma: Floats) -> Floats:
         """Return the mean on the original scale, corrected for the bend to second order (FPP3, section 5.6)."""
-        if self.transform == "log":
+        if self.params.transform == "log":
             return np.asarray(np.exp(mean) * (1 + np.minimum(sigma**2, 1.0) / 2))
         return np.asarray(np.square(np.maximum(mean, 0.0)) + sigma**2)
 

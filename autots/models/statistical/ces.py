@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from autots.models.statistical.base import PerSeries, Sample
+from autots.models.hyperparameters import choice
+from autots.models.statistical.base import PerSeries, Sample, SeasonalParams
 from autots.panel import Floats
-from zoo.errors import ConfigError
 
-__all__ = ["AutoCES"]
+__all__ = ["AutoCES", "AutoCESParams"]
 
 _FORMS = "NSPF"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoCESParams(SeasonalParams):
+    """Which seasonal form ``auto_ces`` fits."""
+
+    model: str = choice(
+        "Z", '"Z" (choose by AICc), "N" (none), "S" (simple), "P" (partial) or "F" (full).', options="ZNSPF"
+    )
 
 
 class AutoCES(PerSeries):
@@ -20,33 +30,16 @@ class AutoCES(PerSeries):
 
     Variances are those of its linear state space form, σ² (1 + Σ c_j²): statsforecast's own simulation adds noise to
     the last states instead of running them forward, and takes 5,000 loops.
-
-    Args:
-        season: See ``PerSeries``.
-        model: "Z" (choose), "N" (none), "S" (simple), "P" (partial) or "F" (full).
-        max_history: See ``PerSeries``.
-        transform: See ``PerSeries``.
     """
 
     name: ClassVar[str] = "auto_ces"
-
-    def __init__(
-        self,
-        *,
-        season: int | None = None,
-        model: str = "Z",
-        max_history: int | None = None,
-        transform: str | None = None,
-    ) -> None:
-        super().__init__(season=season, max_history=max_history, transform=transform)
-        if model not in tuple("ZNSPF"):
-            raise ConfigError(f"model must be one of Z, N, S, P, F, but got {model!r}")
-        self.model = model
+    hyperparameters = AutoCESParams
+    params: AutoCESParams
 
     def _learn(self, sample: Sample) -> Floats:
         from statsforecast.ces import auto_ces
 
-        fit = auto_ces(sample.y, sample.season, model=self.model)
+        fit = auto_ces(sample.y, sample.season, model=self.params.model)
         par = [fit["par"][name] for name in ("alpha_0", "alpha_1", "beta_0", "beta_1")]
         return np.array([_FORMS.index(fit["seasontype"]), *par, fit["sigma2"]])
 

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import product
 from typing import ClassVar
 
 import numpy as np
 
-from autots.models.statistical.base import PerSeries, Sample
+from autots.models.hyperparameters import choice
+from autots.models.statistical.base import PerSeries, Sample, SeasonalParams
 from autots.panel import Floats
-from zoo.errors import ConfigError
 
-__all__ = ["AutoETS", "deviations"]
+__all__ = ["AutoETS", "AutoETSParams", "deviations"]
 
 _FORMS = "NAM"
 # Numbers before the initial states: error, trend, season, damped, α, β, γ, φ, σ².
 _HEAD = 9
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoETSParams(SeasonalParams):
+    """Which forms of exponential smoothing ``auto_ets`` compares."""
+
+    model: str = choice(
+        "ZZZ",
+        "Three letters of Z (choose by AICc), N (none), A (additive) or M (multiplicative): error, trend, season.",
+        options=map("".join, product("ZAM", "ZNA", "ZNAM")),
+        said="error (Z, A, M), trend (Z, N, A) and season (Z, N, A, M), such as 'ZZZ' or 'AAA'",
+        search=("ZZZ", "ANZ"),
+    )
+    damped: bool | None = choice(
+        None, "Whether the trend is damped; chosen by AICc when left out.", options=(True, False, None)
+    )
 
 
 class AutoETS(PerSeries):
@@ -22,47 +40,24 @@ class AutoETS(PerSeries):
 
     Variances of the forecast are computed here, not by statsforecast: its own count the seasons of the last step at
     every step of seasonal additive models, and multiply where they should add for M,A,A (see the room's README).
-
-    Args:
-        season: See ``PerSeries``.
-        model: Three letters of Z (choose), N, A or M: error, trend, season.
-        damped: Whether the trend is damped; chosen when left out.
-        max_history: See ``PerSeries``.
-        transform: See ``PerSeries``.
     """
 
     name: ClassVar[str] = "auto_ets"
+    hyperparameters = AutoETSParams
+    params: AutoETSParams
     slow: ClassVar[bool] = True
-
-    def __init__(
-        self,
-        *,
-        season: int | None = None,
-        model: str = "ZZZ",
-        damped: bool | None = None,
-        max_history: int | None = None,
-        transform: str | None = None,
-    ) -> None:
-        super().__init__(season=season, max_history=max_history, transform=transform)
-        if len(model) != 3 or model[0] not in "ZAM" or model[1] not in "ZNA" or model[2] not in "ZNAM":
-            raise ConfigError(
-                f"model must be error (Z, A, M), trend (Z, N, A) and season (Z, N, A, M), but got {model!r}",
-                "for example 'ZZZ' to choose all, or 'AAA'",
-            )
-        self.model = model
-        self.damped = damped
 
     def _learn(self, sample: Sample) -> Floats:
         from statsforecast.ets import ets_f
 
-        error, trend, season = tuple(self.model)
+        error, trend, season = tuple(self.params.model)
         if sample.season == 1:
             season = "N"
         if sample.y.min() <= 0:
             # The multiplicative forms are not defined: their additive sister is the nearest that is.
             error = "A" if error == "M" else error
             season = "A" if season == "M" else season
-        fit = ets_f(sample.y, sample.season, model=error + trend + season, damped=self.damped)
+        fit = ets_f(sample.y, sample.season, model=error + trend + season, damped=self.params.damped)
         form = fit["components"]
         head = [_FORMS.index(letter) for letter in form[:3]]
         return np.concatenate([head, [form[3] == "D"], fit["par"][:4], [fit["sigma2"]], fit["par"][4:]])

@@ -7,17 +7,18 @@ probability 1 - p, and else a size drawn from the sizes seen, scaled to the fore
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from autots.models.base import Task
 from autots.models.baseline.base import Baseline
 from autots.models.baseline.ragged import Ragged, weighted_quantiles
+from autots.models.hyperparameters import Hyperparameters, choice, real
 from autots.panel import Floats
-from zoo.errors import ConfigError
 
-__all__ = ["ADIDA", "IMAPA", "TSB", "Croston"]
+__all__ = ["ADIDA", "IMAPA", "TSB", "Croston", "CrostonParams", "TSBParams"]
 
 # Latest demands whose sizes stand for the distribution.
 _SIZES = 200
@@ -38,11 +39,11 @@ class _Intermittent(Baseline):
         """Return the expected demand and the probability of any, per period, of values of which one is above 0."""
 
     def _forecast(self, history: Ragged, task: Task) -> tuple[Floats, Floats]:
-        n = len(history.indptr) - 1
+        n = len(history.offsets)
         mean, quantiles = np.zeros(n), np.zeros((n, len(task.levels)))
         levels = np.array(task.levels)
         for i in range(n):
-            y = history.y[history.indptr[i] : history.indptr[i + 1]]
+            y = history.y[history.offsets.starts[i] : history.offsets.ends[i]]
             y = np.ascontiguousarray(y[~np.isnan(y)])
             if not y.any():
                 continue
@@ -61,31 +62,32 @@ class _Intermittent(Baseline):
         return np.repeat(mean[:, None], task.horizon, axis=1), np.repeat(quantiles[:, None, :], task.horizon, axis=1)
 
 
-class Croston(_Intermittent):
-    """Croston's method: sizes and intervals smoothed apart, their quotient is the rate.
+@dataclass(frozen=True, kw_only=True)
+class CrostonParams(Hyperparameters):
+    """Which form of Croston's method is used."""
 
-    Args:
-        variant: "classic" (α = 0.1; Croston 1972), "optimized" (α by least squares), or "sba" (less its bias;
-            Syntetos & Boylan 2005).
-    """
+    variant: str = choice(
+        "sba",
+        '"classic" (α = 0.1; Croston 1972), "optimized" (α by least squares), or "sba" (less its bias; Syntetos & '
+        "Boylan 2005).",
+        options=("classic", "optimized", "sba"),
+    )
+
+
+class Croston(_Intermittent):
+    """Croston's method: sizes and intervals smoothed apart, their quotient is the rate."""
 
     name: ClassVar[str] = "croston"
-
-    def __init__(self, *, variant: str = "sba") -> None:
-        if variant not in ("classic", "optimized", "sba"):
-            raise ConfigError(f"variant must be 'classic', 'optimized' or 'sba', but got {variant!r}")
-        self.variant = variant
+    hyperparameters = CrostonParams
+    params: CrostonParams
 
     def _rate(self, y: Floats) -> tuple[float, float]:
-        from statsforecast.models import _intervals, _optimized_ses_forecast, _ses_forecast
+        from statsforecast.models import CrostonClassic, CrostonOptimized, CrostonSBA
 
-        sizes, gaps = y[y > 0], _intervals(y)
-        if self.variant == "optimized":
-            size, gap = float(_optimized_ses_forecast(sizes)[0]), float(_optimized_ses_forecast(gaps)[0])
-        else:
-            size, gap = float(_ses_forecast(sizes, 0.1)[0]), float(_ses_forecast(gaps, 0.1)[0])
-        gap = max(gap, 1.0)
-        return size / gap * (0.95 if self.variant == "sba" else 1.0), 1 / gap
+        rate = {"classic": CrostonClassic, "optimized": CrostonOptimized, "sba": CrostonSBA}[self.params.variant]
+        # The rate of demands of size 1 is one per smoothed interval: their probability. SBA corrects sizes alone.
+        chance = CrostonOptimized if self.params.variant == "optimized" else CrostonClassic
+        return _point(rate(), y), _point(chance(), _demanded(y))
 
 
 class ADIDA(_Intermittent):
@@ -94,9 +96,9 @@ class ADIDA(_Intermittent):
     name: ClassVar[str] = "adida"
 
     def _rate(self, y: Floats) -> tuple[float, float]:
-        from statsforecast.models import _adida
+        from statsforecast.models import ADIDA as Model
 
-        return float(_adida(y, 1, False)["mean"][0]), float(np.mean(y > 0))
+        return _point(Model(), y), float(np.mean(y > 0))
 
 
 class IMAPA(_Intermittent):
@@ -105,30 +107,38 @@ class IMAPA(_Intermittent):
     name: ClassVar[str] = "imapa"
 
     def _rate(self, y: Floats) -> tuple[float, float]:
-        from statsforecast.models import _imapa
+        from statsforecast.models import IMAPA as Model
 
-        return float(_imapa(y, 1, False)["mean"][0]), float(np.mean(y > 0))
+        return _point(Model(), y), float(np.mean(y > 0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TSBParams(Hyperparameters):
+    """How fast ``tsb`` forgets."""
+
+    alpha_d: float = real(0.2, "Weight of the newest demand in its smoothed size.", above=0, high=1)
+    alpha_p: float = real(0.2, "Weight of the newest row in the smoothed probability of demand.", above=0, high=1)
 
 
 class TSB(_Intermittent):
-    """Size and probability of demand smoothed apart, so that it decays when demand ends (Teunter et al. 2011).
-
-    Args:
-        alpha_d: Smoothing of the size.
-        alpha_p: Smoothing of the probability.
-    """
+    """Size and probability of demand smoothed apart, so that it decays when demand ends (Teunter et al. 2011)."""
 
     name: ClassVar[str] = "tsb"
-
-    def __init__(self, *, alpha_d: float = 0.2, alpha_p: float = 0.2) -> None:
-        for label, value in (("alpha_d", alpha_d), ("alpha_p", alpha_p)):
-            if not 0 < value <= 1:
-                raise ConfigError(f"{label} must lie in (0, 1], but got {value!r}")
-        self.alpha_d = alpha_d
-        self.alpha_p = alpha_p
+    hyperparameters = TSBParams
+    params: TSBParams
 
     def _rate(self, y: Floats) -> tuple[float, float]:
-        from statsforecast.models import _ses_forecast
+        from statsforecast.models import SimpleExponentialSmoothing as Smoothed
 
-        chance = float(_ses_forecast((y > 0).astype(np.float64), self.alpha_p)[0])
-        return chance * float(_ses_forecast(y[y > 0], self.alpha_d)[0]), chance
+        chance = _point(Smoothed(self.params.alpha_p), _demanded(y))
+        return chance * _point(Smoothed(self.params.alpha_d), y[y > 0]), chance
+
+
+def _demanded(y: Floats) -> Floats:
+    """Return 1 where there was demand, and 0 where there was none."""
+    return (y > 0).astype(np.float64)
+
+
+def _point(model: Any, y: Floats) -> float:
+    """Return the forecast of one of statsforecast's models, which is the same for all steps."""
+    return float(model.forecast(y=y, h=1)["mean"][0])

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from autots.models.statistical.base import PerSeries, Sample
+from autots.models.hyperparameters import NumberRange, choice, several
+from autots.models.statistical.base import PerSeries, PerSeriesParams, Sample
 from autots.models.statistical.ets import AutoETS
 from autots.models.statistical.theta import AutoTheta
 from autots.panel import Floats
-from zoo.errors import ConfigError
 
-__all__ = ["MSTL"]
+__all__ = ["MSTL", "MSTLParams"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MSTLParams(PerSeriesParams):
+    """Which seasons ``mstl`` takes off, and what forecasts the rest."""
+
+    seasons: tuple[int, ...] | None = several(
+        None,
+        "Rows of each season; the task's when left out. Those longer than half of a history are not used.",
+        each=NumberRange(2, whole=True),
+    )
+    trend: str = choice(
+        "ets",
+        'Model of the rest: "ets" (with an additive error), "theta" or "naive".',
+        options=("ets", "theta", "naive"),
+    )
 
 
 class MSTL(PerSeries):
@@ -20,45 +37,25 @@ class MSTL(PerSeries):
 
     The decomposition is that of the history at hand; only the model of the rest is learned. The variance is that of
     the rest alone, which is too small where the seasons are noisy: calibrate it.
-
-    Args:
-        seasons: Rows of each season; the task's when left out. Those longer than half of a history are not used.
-        trend: Model of the rest: "ets" (with an additive error), "theta" or "naive".
-        max_history: See ``PerSeries``.
-        transform: See ``PerSeries``.
     """
 
     name: ClassVar[str] = "mstl"
+    hyperparameters = MSTLParams
+    params: MSTLParams
     longest_season: ClassVar[int] = 10**9  # STL takes any
-
-    def __init__(
-        self,
-        *,
-        seasons: list[int] | None = None,
-        trend: str = "ets",
-        max_history: int | None = None,
-        transform: str | None = None,
-    ) -> None:
-        super().__init__(max_history=max_history, transform=transform)
-        if seasons is not None and not (seasons and all(isinstance(s, int) and s >= 2 for s in seasons)):
-            raise ConfigError(f"seasons must be whole numbers above 1, but got {seasons!r}")
-        self.seasons = seasons
-        if trend not in ("ets", "theta", "naive"):
-            raise ConfigError(f"trend must be 'ets', 'theta' or 'naive', but got {trend!r}")
-        self.trend = trend
 
     @property
     def _model(self) -> PerSeries:
         # A multiplicative error on top costs half as much again and gains nothing (M4 monthly, MASE .827 against .840).
-        return AutoTheta() if self.trend == "theta" else AutoETS(model="AZN")
+        return AutoTheta() if self.params.trend == "theta" else AutoETS(model="AZN")
 
     def _learn(self, sample: Sample) -> Floats:
         assert self._task is not None
-        wanted = self.seasons or self._task.seasons
+        wanted = self.params.seasons or self._task.seasons
         seasons = sorted({s for s in wanted if s >= 2 and 2 * s < len(sample.y)})
         rest, _ = _split(sample.y, seasons)
         head = [len(seasons), *seasons]
-        if self.trend == "naive":
+        if self.params.trend == "naive":
             return np.array([*head, np.sqrt(np.mean(np.diff(rest) ** 2))])
         return np.concatenate([head, self._model._learn(Sample(rest, 1))])
 
@@ -67,7 +64,7 @@ class MSTL(PerSeries):
         seasons = [int(s) for s in values[1 : 1 + count] if 2 * s < len(sample.y)]
         rest, parts = _split(sample.y, seasons)
         learned = values[1 + count :]
-        if self.trend == "naive":
+        if self.params.trend == "naive":
             mean = np.full(horizon, rest[-1])
             sigma = learned[0] * np.sqrt(np.arange(1, horizon + 1))
         else:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from autots.models.statistical.base import PerSeries, Sample
+from autots.models.hyperparameters import optional_whole, whole
+from autots.models.statistical.base import PerSeries, Sample, SeasonalParams
 from autots.panel import Floats
-from zoo.errors import ConfigError
 
-__all__ = ["SARIMAX"]
+__all__ = ["SARIMAX", "SARIMAXParams"]
 
 # Longest season that is a seasonal order; a longer one is a set of Fourier terms (dynamic harmonic regression).
 _SEASONAL_ORDER = 12
@@ -18,48 +19,34 @@ _SEASONAL_ORDER = 12
 _HEAD = 4
 
 
+@dataclass(frozen=True, kw_only=True)
+class SARIMAXParams(SeasonalParams):
+    """The orders of ``sarimax``.
+
+    A season of up to 12 rows is a seasonal moving average of seasonal differences, longer ones are Fourier terms.
+    """
+
+    p: int = whole(1, "Autoregressive order of the errors.", low=0, high=5)
+    d: int = whole(1, "How often the series is differenced.", low=0, high=2)
+    q: int = whole(1, "Moving-average order of the errors.", low=0, high=5)
+    harmonics: int = whole(3, "Fourier pairs of each season longer than 12 rows.", low=0, high=20)
+    max_history: int | None = optional_whole("Fit on at most so many last rows.", 2000)
+
+
 class SARIMAX(PerSeries):
     """ARIMA errors around a regression on the known covariates, standardised, and on Fourier terms of the seasons.
 
     Covariates that are constant in a history are left out of its model, and so are categories: their codes are no
     quantities. A missing covariate counts as its mean.
-
-    Args:
-        season: See ``PerSeries``. Up to 12 it is a seasonal moving average of seasonal differences, longer ones are
-            Fourier terms.
-        p: Autoregressive order.
-        d: Differences.
-        q: Moving-average order.
-        harmonics: Fourier pairs of each season longer than 12.
-        max_history: See ``PerSeries``.
-        transform: See ``PerSeries``.
     """
 
     name: ClassVar[str] = "sarimax"
+    hyperparameters = SARIMAXParams
+    params: SARIMAXParams
     slow: ClassVar[bool] = True
     covariates: ClassVar[frozenset[str]] = frozenset({"known"})
     libraries: ClassVar[tuple[str, ...]] = ("statsmodels.tsa.statespace.sarimax",)
     longest_season: ClassVar[int] = 10**9  # Fourier terms take any
-
-    def __init__(
-        self,
-        *,
-        season: int | None = None,
-        p: int = 1,
-        d: int = 1,
-        q: int = 1,
-        harmonics: int = 3,
-        max_history: int | None = 2000,
-        transform: str | None = None,
-    ) -> None:
-        super().__init__(season=season, max_history=max_history, transform=transform)
-        for label, value, most in (("p", p, 5), ("d", d, 2), ("q", q, 5), ("harmonics", harmonics, 20)):
-            if isinstance(value, bool) or int(value) != value or not 0 <= value <= most:
-                raise ConfigError(f"{label} must be a whole number from 0 to {most}, but got {value!r}")
-        self.p = p
-        self.d = d
-        self.q = q
-        self.harmonics = harmonics
 
     def _learn(self, sample: Sample) -> Floats:
         known = sample.known
@@ -92,13 +79,13 @@ class SARIMAX(PerSeries):
     def _model(self, sample: Sample, y: Floats, regressors: Floats | None, *, differenced: bool = False) -> Any:
         from statsmodels.tsa.statespace.sarimax import SARIMAX as Model
 
-        seasonal = 1 < sample.season <= _SEASONAL_ORDER
+        p, seasonal = self.params, 1 < sample.season <= _SEASONAL_ORDER
         return Model(
             y,
             exog=regressors,
-            order=(self.p, self.d, self.q),
+            order=(p.p, p.d, p.q),
             seasonal_order=(0, 1, 1, sample.season) if seasonal else (0, 0, 0, 0),
-            trend="c" if self.d == 0 and not seasonal else "n",
+            trend="c" if p.d == 0 and not seasonal else "n",
             concentrate_scale=True,
             simple_differencing=differenced,
         )
@@ -118,7 +105,7 @@ class SARIMAX(PerSeries):
         clock = sample.offset + np.arange(rows)
         for season in seasons:
             if season > _SEASONAL_ORDER:
-                for k in range(1, min(self.harmonics, season // 2) + 1):
+                for k in range(1, min(self.params.harmonics, season // 2) + 1):
                     angle = 2 * np.pi * k * clock / season
                     columns.append(np.stack([np.sin(angle), np.cos(angle)], axis=1))
         columns = [c for c in columns if c.shape[1]]

@@ -21,14 +21,14 @@ import numpy.typing as npt
 
 from autots.metrics import unresolved
 from autots.models.base import Context, Forecast, Forecaster, State, Task
-from autots.models.baseline.base import positive
+from autots.models.hyperparameters import Hyperparameters, choice, optional_whole, real, whole
 from autots.models.levels import levels_of, without
 from autots.models.statistical import adjust
 from autots.models.statistical.base import SHORTEST, finished, normal_quantiles
 from autots.panel import Floats, Future, Ints, Panel
-from zoo.errors import BudgetError, ConfigError, ModelError
+from zoo.errors import BudgetError, ModelError
 
-__all__ = ["Smoothing"]
+__all__ = ["Smoothing", "SmoothingParams"]
 
 # The grid: weights of the level, those of the slope relative to it, damping, those of the season relative to 1 - level.
 _LEVELS = (0.02, 0.07, 0.15, 0.3, 0.5, 0.75, 0.95)
@@ -101,37 +101,34 @@ def _grid(damped: bool) -> _Points:
     return _Points(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
+@dataclass(frozen=True, kw_only=True)
+class SmoothingParams(Hyperparameters):
+    """Which points of its grid ``smoothing`` averages, and how it weighs them."""
+
+    trend: str = choice("any", '"any", or "damped": slopes fade, or are a fixed drift.', options=("any", "damped"))
+    penalty: float = real(
+        0.5,
+        "Penalty of a parameter, in those of Akaike's corrected criterion: below 1, richer models weigh more.",
+        low=0,
+    )
+    season: int | None = optional_whole(
+        "Rows of a season; the task's shortest when left out. One above 60, or longer than half of a history, is not "
+        "used."
+    )
+    max_history: int = whole(250, "Look at so many last rows at most.")
+
+
 class Smoothing(Forecaster):
     """Exponential smoothing over a grid of levels, slopes, dampings and seasons, averaged by Akaike weights.
 
     A series that is short or constant gets the seasonal naive forecast. Where no value was negative, no forecast is.
-
-    Args:
-        trend: "any", or "damped": slopes fade, or are a fixed drift.
-        penalty: Of a parameter, in those of Akaike's corrected criterion: below 1, richer models weigh more.
-        season: Rows of a season; the task's shortest when left out. One above 60, or longer than half of a history, is
-            not used.
-        max_history: Look at so many last rows.
     """
 
     name: ClassVar[str] = "smoothing"
+    hyperparameters = SmoothingParams
+    params: SmoothingParams
 
     _task: Task | None = None
-
-    def __init__(
-        self,
-        *,
-        trend: str = "any",
-        penalty: float = 0.5,
-        season: int | None = None,
-        max_history: int = 250,
-    ) -> None:
-        if trend not in ("any", "damped"):
-            raise ConfigError(f"trend must be 'any' or 'damped', but got {trend!r}")
-        if not penalty >= 0:
-            raise ConfigError(f"penalty must not be negative, but got {penalty!r}")
-        self.trend, self.penalty = trend, penalty
-        self.season, self.max_history = positive("season", season), int(positive("max_history", max_history) or 1)
 
     def fit(self, panel: Panel, task: Task, context: Context) -> Self:
         """Weigh the grid for every series; see the contract.
@@ -140,7 +137,7 @@ class Smoothing(Forecaster):
             BudgetError: The deadline has passed.
         """
         self._task = None
-        series = _Series.of(panel, self.season or task.season, self.max_history)
+        series = _Series.of(panel, self.params.season or task.season, self.params.max_history)
         self._keep(panel.ids, *self._weighed(series, task.horizon, context), series.level)
         self._task = task
         return self
@@ -152,7 +149,7 @@ class Smoothing(Forecaster):
 
     def _weighed(self, series: _Series, horizon: int, context: Context) -> tuple[_Points, Floats]:
         """Return the points that every series keeps, (S x _KEPT) of them, and their (S, _KEPT) weights."""
-        grid = _grid(self.trend == "damped")
+        grid = _grid(self.params.trend == "damped")
         kept, weights = np.zeros((len(series), _KEPT), dtype=np.intp), np.zeros((len(series), _KEPT))
         size = max(1, _TOGETHER // len(grid))
         for begin in range(0, len(series.order), size):
@@ -165,7 +162,7 @@ class Smoothing(Forecaster):
             of, points = np.repeat(rows, len(grid)), grid.take(np.tile(np.arange(len(grid)), len(rows)))
             with np.errstate(all="ignore"):
                 made = _forecast(series, of, points, horizon)
-                criterion = made.criterion(self.penalty).reshape(len(rows), -1)
+                criterion = made.criterion(self.params.penalty).reshape(len(rows), -1)
             best = np.argsort(criterion, axis=1, kind="stable")[:, :_KEPT]
             least = np.take_along_axis(criterion, best, axis=1)
             good = np.isfinite(least)
@@ -184,7 +181,7 @@ class Smoothing(Forecaster):
         row = np.array([self._where.get(str(id_), -1) for id_ in history.ids], dtype=np.intp)
         known = (row >= 0) & (self._weight[row].sum(axis=1) > 0)
         level = np.where(known, self._level[row], np.nan)
-        series = _Series.of(history, self.season or task.season, self.max_history, level=level)
+        series = _Series.of(history, self.params.season or task.season, self.params.max_history, level=level)
         points, weight = self._points.take(_flat(np.maximum(row, 0))), self._weight[np.maximum(row, 0)]
         # Series that are new, or could not be weighed when there was less of them, are weighed now.
         fresh = np.flatnonzero((row < 0) | (weight.sum(axis=1) == 0))
@@ -198,7 +195,7 @@ class Smoothing(Forecaster):
         mean, sigma = self._mixed(series, points, weight, task.horizon)
         mean = mean + series.level[:, None]
         quantiles = mean[:, :, None] + sigma[:, :, None] * normal_quantiles(tuple(task.levels))
-        return finished(self.name, history, mean, quantiles, task, self.season)
+        return finished(self.name, history, mean, quantiles, task, self.params.season)
 
     def _mixed(self, series: _Series, points: _Points, weight: Floats, horizon: int) -> tuple[Floats, Floats]:
         """Return (S, H) means and deviations of the weighted paths; NaN where there is none."""

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from autots.models.hyperparameters import choice
 from autots.models.statistical import adjust
-from autots.models.statistical.base import PerSeries, Sample
+from autots.models.statistical.base import PerSeries, Sample, SeasonalParams
 from autots.panel import Floats
-from zoo.errors import ConfigError
 
-__all__ = ["AutoTheta"]
+__all__ = ["AutoTheta", "AutoThetaParams"]
 
 _METHODS = ("STM", "OTM", "DSTM", "DOTM")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoThetaParams(SeasonalParams):
+    """Which Theta model ``auto_theta`` fits; its season may have any length, as it is taken off first."""
+
+    method: str = choice(
+        "STM",
+        '"STM" (standard), "OTM" (optimised), "DSTM", "DOTM" (dynamic), or "auto" for the one of least error: four '
+        "fits that were no better than the standard one where we measured.",
+        options=("auto", *_METHODS),
+        search=("DOTM", "STM", "DSTM"),
+    )
+    decomposition: str = choice(
+        "multiplicative",
+        'How the season is taken off: "multiplicative" (of positive series; others are additive) or "additive".',
+        options=("multiplicative", "additive"),
+    )
 
 
 class AutoTheta(PerSeries):
@@ -21,43 +40,21 @@ class AutoTheta(PerSeries):
 
     The variance h steps ahead is that of simple exponential smoothing with drift, which Theta is (Hyndman & Billah
     2003): σ² (1 + (h - 1) α²).
-
-    Args:
-        season: See ``PerSeries``; any length, as it is taken off first.
-        method: "STM" (standard), "OTM" (optimised), "DSTM", "DOTM" (dynamic), or "auto" for the one of least error:
-            four fits that were no better than the standard one where we measured.
-        decomposition: "multiplicative" (positive series) or "additive".
-        max_history: See ``PerSeries``.
-        transform: See ``PerSeries``.
     """
 
     name: ClassVar[str] = "auto_theta"
+    hyperparameters = AutoThetaParams
+    params: AutoThetaParams
     longest_season: ClassVar[int] = 1
 
-    def __init__(
-        self,
-        *,
-        season: int | None = None,
-        method: str = "STM",
-        decomposition: str = "multiplicative",
-        max_history: int | None = None,
-        transform: str | None = None,
-    ) -> None:
-        super().__init__(season=season, max_history=max_history, transform=transform)
-        if method not in ("auto", *_METHODS):
-            raise ConfigError(f"method must be one of {('auto', *_METHODS)}, but got {method!r}")
-        if decomposition not in ("multiplicative", "additive"):
-            raise ConfigError(f"decomposition must be 'multiplicative' or 'additive', but got {decomposition!r}")
-        self.method = method
-        self.decomposition = decomposition
-
     def _adjustment(self, y: Floats, season: int) -> int:
-        return adjust.choose(y, season, multiplicative=self.decomposition == "multiplicative")
+        return adjust.choose(y, season, multiplicative=self.params.decomposition == "multiplicative")
 
     def _learn(self, sample: Sample) -> Floats:
         from statsforecast.theta import auto_theta
 
-        fit = auto_theta(sample.y, 1, model=None if self.method == "auto" else self.method)
+        method = self.params.method
+        fit = auto_theta(sample.y, 1, model=None if method == "auto" else method)
         par = fit["par"]
         errors = fit["residuals"][3:]
         sigma = float(np.std(errors, ddof=1))

@@ -2,147 +2,124 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from autots.models.base import Context, Forecast, State, Task, crossing_free
+from autots.models.hyperparameters import flag, whole
 from autots.models.linear import DirectLinear
-from autots.models.pooled import Pooled
+from autots.models.origins import ForecastOrigins, final_origins, sample_origins
+from autots.models.pooled import Pooled, halflife_field, weighted_field
 from autots.models.residuals import spread_of, with_spread
-from autots.models.tabular.trees import Trees, train_trees
+from autots.models.tabular.trees import BoostingParams, Trees, train_trees
 from autots.models.windows import (
-    Origins,
-    Table,
     WindowSpec,
+    WindowTable,
     bounds,
-    final_origins,
     norm_window,
     relative_weights,
-    sample_origins,
     seasons_within,
     usual_rows,
 )
 from autots.panel import Floats, Future, Ints, Panel
 from zoo.errors import ModelError
 
-__all__ = ["DirectTrees"]
+__all__ = ["DirectTrees", "DirectTreesParams"]
 
 # Steps of the horizon that are drawn for each training origin.
 _STEPS = 12
 
 
-class DirectTrees(Pooled):
-    """Trees on window-normalised targets with same-phase lags, recent lags, rolling means, calendar and covariates.
+@dataclass(frozen=True, kw_only=True)
+class DirectTreesParams(BoostingParams):
+    """What enters the trees of ``trees_direct``."""
 
-    Args:
-        lags: Last values before the origin; 0 for the horizon, between 6 and 16.
-        periods: How many periods back the target's phase is looked up (shortest season).
-        rolling: Whether rolling means and changes enter.
-        calendar: Whether parts of the target's date enter.
-        norm: ``mean``, ``standard``, ``last`` or ``none``; see scaling.Normaliser.
-        norm_periods: Seasons that a window is normalised over; 0 for as many as hold two horizons.
-        objective: LightGBM objective, ``l1`` or ``l2``; ``auto`` takes what the task rewards.
-        weighted: Whether rows weigh by their scale relative to the series' own (MASE's errors) or equally (relative
-            errors).
-        rounds: Boosting rounds.
-        learning_rate: Shrinkage of a round.
-        leaves: Most leaves of a tree.
-        min_leaf: Least rows of a leaf.
-        feature_fraction: Share of features per tree.
-        max_rows: Most training rows.
-        halflife: Age in horizons after which an origin is half as likely to be drawn; 0 for never.
-        linear: Whether the trees learn what a pooled linear model leaves over, so that they can extrapolate.
-        log: Whether the model works on logarithms, if all targets are positive.
-    """
+    lags: int = whole(
+        0, "Last values before the origin; 0 for the horizon, between 6 and 16 values.", low=0, search=(0, 24)
+    )
+    periods: int = whole(14, "How many periods back the target's phase is looked up (shortest season).", search=(2, 21))
+    weighted: bool = weighted_field(False)
+    linear: bool = flag(
+        False,
+        "Whether the trees learn what a pooled linear model leaves over, so that they can extrapolate.",
+        search=(True, False),
+    )
+    rolling: bool = flag(True, "Whether rolling means and changes enter.")
+    halflife: float = halflife_field(0.0)
+
+
+class DirectTrees(Pooled):
+    """Trees on window-normalised targets with same-phase lags, recent lags, rolling means, calendar and covariates."""
 
     name: ClassVar[str] = "trees_direct"
+    hyperparameters = DirectTreesParams
+    params: DirectTreesParams
     covariates: ClassVar[frozenset[str]] = frozenset({"known", "past", "static"})
     libraries: ClassVar[tuple[str, ...]] = ("lightgbm",)
 
-    def __init__(
-        self,
-        *,
-        lags: int = 0,
-        periods: int = 14,
-        rolling: bool = True,
-        calendar: bool = True,
-        norm: str = "mean",
-        norm_periods: int = 0,
-        objective: str = "auto",
-        weighted: bool = False,
-        rounds: int = 200,
-        learning_rate: float = 0.08,
-        leaves: int = 63,
-        min_leaf: int = 20,
-        feature_fraction: float = 0.7,
-        max_rows: int = 150_000,
-        halflife: float = 0.0,
-        linear: bool = False,
-        log: bool = False,
-    ) -> None:
-        super().__init__(locals())
-
     def _spec(self, panel: Panel, task: Task) -> WindowSpec:
-        p = self._params
+        p = self.params
         usual = usual_rows(panel, task)
-        fits, seasonal = seasons_within(task, usual, (p["periods"], max(2, p["periods"] // 4)))
+        fits, seasonal = seasons_within(task, usual, (p.periods, max(2, p.periods // 4)))
         base = fits[0] if fits else max(4, task.horizon // 2)
-        window = norm_window(task, fits, p["norm_periods"], usual)
-        spans = {w for w in (base, *fits[1:], 4 * base) if 1 < w <= usual // 2} if p["rolling"] else set()
-        lags = min(p["lags"] or int(np.clip(task.horizon, 6, 16)), max(usual // 3, 1))
-        return WindowSpec(lags, seasonal, tuple(sorted(spans)), p["calendar"], self._norm, window)
+        window = norm_window(task, fits, p.norm_periods, usual)
+        spans = {w for w in (base, *fits[1:], 4 * base) if 1 < w <= usual // 2} if p.rolling else set()
+        lags = min(p.lags or int(np.clip(task.horizon, 6, 16)), max(usual // 3, 1))
+        return WindowSpec(lags, seasonal, tuple(sorted(spans)), p.calendar, self._norm, window)
 
     def most_rows(self, horizon: int) -> float:
         """See Forecaster."""
-        return float(self._params["max_rows"]) / min(horizon, _STEPS)
+        return float(self.params.max_rows) / min(horizon, _STEPS)
 
     def _learn(self, panel: Panel, task: Task, context: Context) -> None:
-        p, rng = self._params, np.random.default_rng(context.seed)
+        p, rng = self.params, np.random.default_rng(context.seed)
         self._task, self._window = task, self._spec(panel, task)
-        table = Table(panel, task, self._window)
+        table = WindowTable(panel, task, self._window)
         many = min(task.horizon, _STEPS)
         at = sample_origins(
             panel,
             task.horizon if panel.lengths.max() > task.horizon else 1,
-            most=max(p["max_rows"] // many, 1),
+            max_origins=max(p.max_rows // many, 1),
             rng=rng,
             min_history=min(2 * max(task.seasons), usual_rows(panel, task) // 2),
-            halflife=p["halflife"] * task.horizon or np.inf,
+            halflife=p.halflife * task.horizon or np.inf,
         )
         if len(at) == 0:
             raise ModelError("trees need a series longer than the horizon, but none is")
         steps = _steps(len(at), task.horizon, many, rng)
-        rows = Origins(np.repeat(at.series, many), np.repeat(at.row, many))
+        rows = ForecastOrigins(np.repeat(at.series, many), np.repeat(at.row, many))
         level, scale = (np.repeat(v, many) for v in table.scale(at))
         inside = rows.row + steps < panel.indptr[rows.series + 1]
         target = np.full(len(rows), np.nan)
         target[inside] = (panel.y[(rows.row + steps)[inside]] - level[inside]) / scale[inside]
         x, names, categorical = table.features(rows, steps, level, scale)
         self._linear = None
-        if p["linear"]:
+        if p.linear:
             self._linear = self._linear_part().fit(panel, task, context)
             points = (self._linear.points_of_rows(panel, rows, steps) - level) / scale
             x, names, target = _with_column(x, points), [*names, "linear"], target - points
-        weight = relative_weights(panel, task, rows, scale) if p["weighted"] else None
-        objective = ("l2" if task.squared else "l1") if p["objective"] == "auto" else p["objective"]
-        self._trees, fitted = train_trees(
-            x, target, weight, names, categorical, params={**p, "objective": objective}, context=context
-        )
+        weight = relative_weights(panel, task, rows, scale) if p.weighted else None
+        loss = p.loss(squared=task.squared)
+        self._trees, fitted = train_trees(x, target, weight, names, categorical, params=p, loss=loss, context=context)
         unit = scale / np.repeat(table.noise(at), many)
         self._spread = spread_of((target - fitted) * unit, steps.astype(float), task.levels, task.horizon)
 
     def _linear_part(self) -> DirectLinear:
-        p = self._params
-        robust = "auto" if p["objective"] == "auto" else ("yes" if p["objective"] == "l1" else "no")
-        return DirectLinear(norm=self._norm, norm_periods=p["norm_periods"], weighted=p["weighted"], robust=robust)
+        p = self.params
+        robust = {"auto": "auto", "l1": "yes", "l2": "no"}[p.objective]
+        return DirectLinear(norm=self._norm, norm_periods=p.norm_periods, weighted=p.weighted, robust=robust)
 
     def _forecast(self, history: Panel, future: Future) -> Forecast:
         h, at = self._task.horizon, final_origins(history)
-        table = Table(history, self._task, self._window, future)
+        table = WindowTable(history, self._task, self._window, future)
         level, scale = table.scale(at)
-        rows, steps = Origins(np.repeat(at.series, h), np.repeat(at.row, h)), np.tile(np.arange(1, h + 1), len(at))
+        rows, steps = (
+            ForecastOrigins(np.repeat(at.series, h), np.repeat(at.row, h)),
+            np.tile(np.arange(1, h + 1), len(at)),
+        )
         x, _, _ = table.features(rows, steps, np.repeat(level, h), np.repeat(scale, h))
         base = np.repeat(level[:, None], h, axis=1)
         if self._linear is not None:

@@ -2,106 +2,76 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from autots.models.base import Context, Forecast, State, Task, crossing_free
-from autots.models.pooled import Pooled
+from autots.models.hyperparameters import real, whole
+from autots.models.origins import ForecastOrigins, sample_origins
+from autots.models.pooled import Pooled, norm_field
 from autots.models.residuals import spread_of, with_spread
-from autots.models.tabular.trees import Trees, train_trees
-from autots.models.windows import (
-    Origins,
-    Table,
-    WindowSpec,
-    bounds,
-    norm_window,
-    reach,
-    sample_origins,
-    seasons_within,
-    usual_rows,
-)
+from autots.models.tabular.trees import BoostingParams, Trees, train_trees
+from autots.models.windows import WindowSpec, WindowTable, bounds, norm_window, reach, seasons_within, usual_rows
 from autots.panel import Floats, Future, Panel
 from zoo.errors import ModelError
 
-__all__ = ["RecursiveTrees"]
+__all__ = ["RecursiveTrees", "RecursiveTreesParams"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecursiveTreesParams(BoostingParams):
+    """What enters the trees of ``trees_recursive``."""
+
+    norm: str = norm_field("standard")
+    leaves: int = whole(31, "Leaves of a tree at most.", low=2, search=(7, 255), log=True)
+    max_rows: int = whole(100_000, "Training rows that are drawn at most.")
+    lags: float = real(
+        1.0, "Last values before the origin, in shortest seasons (at least 4 values).", low=0, search=(0.5, 3.0)
+    )
+    periods: int = whole(4, "How many periods back the target's phase is looked up.", search=(1, 7))
 
 
 class RecursiveTrees(Pooled):
-    """Trees that forecast the next row and go on from there; strong on long horizons with short memory.
-
-    Args:
-        lags: Last values before the origin, in shortest seasons (at least 4 values).
-        periods: How many periods back the target's phase is looked up.
-        calendar: Whether parts of the target's date enter.
-        norm: See scaling.Normaliser.
-        norm_periods: Seasons that a window is normalised over; 0 for as many as hold two horizons.
-        objective: LightGBM objective, ``l1`` or ``l2``; ``auto`` takes what the task rewards.
-        rounds: Boosting rounds.
-        learning_rate: Shrinkage of a round.
-        leaves: Most leaves of a tree.
-        min_leaf: Least rows of a leaf.
-        feature_fraction: Share of features per tree.
-        max_rows: Most training rows.
-        log: Whether the model works on logarithms, if all targets are positive.
-    """
+    """Trees that forecast the next row and go on from there; strong on long horizons with short memory."""
 
     name: ClassVar[str] = "trees_recursive"
+    hyperparameters = RecursiveTreesParams
+    params: RecursiveTreesParams
     covariates: ClassVar[frozenset[str]] = frozenset({"known", "static"})
     libraries: ClassVar[tuple[str, ...]] = ("lightgbm",)
 
-    def __init__(
-        self,
-        *,
-        lags: float = 1.0,
-        periods: int = 4,
-        calendar: bool = True,
-        norm: str = "standard",
-        norm_periods: int = 0,
-        objective: str = "auto",
-        rounds: int = 200,
-        learning_rate: float = 0.08,
-        leaves: int = 31,
-        min_leaf: int = 20,
-        feature_fraction: float = 0.7,
-        max_rows: int = 100_000,
-        log: bool = False,
-    ) -> None:
-        super().__init__(locals())
-
     def _spec(self, panel: Panel, task: Task) -> WindowSpec:
-        p = self._params
+        p = self.params
         usual = usual_rows(panel, task)
-        fits, seasonal = seasons_within(task, usual, (p["periods"], 2))
+        fits, seasonal = seasons_within(task, usual, (p.periods, 2))
         base = fits[0] if fits else 4
-        lags = int(min(max(p["lags"] * base, 4), max(usual // 3, 1), 60))
-        window = norm_window(task, fits, p["norm_periods"], usual)
+        lags = int(min(max(p.lags * base, 4), max(usual // 3, 1), 60))
+        window = norm_window(task, fits, p.norm_periods, usual)
         rolling = tuple(w for w in (base, 4 * base) if 1 < w <= usual // 2)
-        return WindowSpec(lags, seasonal, rolling, p["calendar"], self._norm, window)
+        return WindowSpec(lags, seasonal, rolling, p.calendar, self._norm, window)
 
     def most_rows(self, horizon: int) -> float:
         """See Forecaster."""
-        return float(self._params["max_rows"])
+        return float(self.params.max_rows)
 
     def _learn(self, panel: Panel, task: Task, context: Context) -> None:
-        p, rng = self._params, np.random.default_rng(context.seed)
+        p, rng = self.params, np.random.default_rng(context.seed)
         # What was past-only at fit is unknown from the second step on, so it never enters.
         panel = replace(panel, past={})
         self._task, self._window = task, self._spec(panel, task)
-        table = Table(panel, task, self._window)
+        table = WindowTable(panel, task, self._window)
         history = min(2 * max(task.seasons), usual_rows(panel, task) // 2)
-        at = sample_origins(panel, 1, most=p["max_rows"], rng=rng, min_history=history)
+        at = sample_origins(panel, 1, max_origins=p.max_rows, rng=rng, min_history=history)
         if len(at) == 0:
             raise ModelError("trees need a series of two rows, but none has them")
         steps = np.ones(len(at), dtype=np.int64)
         level, scale = table.scale(at)
         x, names, categorical = table.features(at, steps, level, scale)
         target = (table.targets(at, steps) - level) / scale
-        objective = ("l2" if task.squared else "l1") if p["objective"] == "auto" else p["objective"]
-        self._trees, fitted = train_trees(
-            x, target, None, names, categorical, params={**p, "objective": objective}, context=context
-        )
+        loss = p.loss(squared=task.squared)
+        self._trees, fitted = train_trees(x, target, None, names, categorical, params=p, loss=loss, context=context)
         self._spread = self._multi_step_spread(panel, task, (target - fitted) * scale / table.noise(at))
 
     def _multi_step_spread(self, panel: Panel, task: Task, one_step: Floats) -> Floats:
@@ -129,19 +99,19 @@ class RecursiveTrees(Pooled):
         longer, ends = _extended(history, future, h)
         y = np.zeros(longer.n_rows)
         y[~np.isin(np.arange(longer.n_rows), ends[:, None] + np.arange(h))] = history.filled()
-        table = Table(longer, self._task, self._window, y=y)
+        table = WindowTable(longer, self._task, self._window, y=y)
         series, noise = np.arange(history.n_series), None
         one = np.ones(len(series), dtype=np.int64)
         # The dates of all steps are known: looked up step by step they took half of a forecast.
-        rows = Origins(np.repeat(series, h), np.repeat(ends - 1, h))
+        rows = ForecastOrigins(np.repeat(series, h), np.repeat(ends - 1, h))
         dates = table.calendar(rows, np.tile(np.arange(1, h + 1), len(series))) if self._window.calendar else {}
         calendar = {name: part.reshape(-1, h) for name, part in dates.items()}
         for step in range(h):
-            at = Origins(series, ends - 1 + step)
+            at = ForecastOrigins(series, ends - 1 + step)
             level, scale = table.scale(at)
             noise = table.noise(at) if noise is None else noise
             x, _, _ = table.features(at, one, level, scale, calendar={k: v[:, step] for k, v in calendar.items()})
-            table.put(Origins(series, ends + step), np.clip(self._trees.predict(x) * scale + level, low, high))
+            table.put(ForecastOrigins(series, ends + step), np.clip(self._trees.predict(x) * scale + level, low, high))
         assert noise is not None
         return table.y[ends[:, None] + np.arange(h)], noise
 

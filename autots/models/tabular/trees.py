@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -10,10 +11,39 @@ import numpy as np
 import numpy.typing as npt
 
 from autots.models.base import Context
+from autots.models.hyperparameters import choice, flag, real, whole
+from autots.models.pooled import PooledParams, log_field, norm_field, norm_periods_field
 from autots.panel import Floats
 from zoo.errors import BudgetError, ModelError
 
-__all__ = ["Trees", "train_trees"]
+__all__ = ["BoostingParams", "Trees", "train_trees"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoostingParams(PooledParams):
+    """How trees are boosted, direct or recursive."""
+
+    norm: str = norm_field("mean")
+    norm_periods: int = norm_periods_field()
+    log: bool = log_field()
+    rounds: int = whole(200, "Boosting rounds, one tree each.", search=(50, 600), log=True)
+    learning_rate: float = real(0.08, "Shrinkage of each round's tree.", above=0, search=(0.02, 0.15), log=True)
+    leaves: int = whole(63, "Leaves of a tree at most.", low=2, search=(7, 255), log=True)
+    min_leaf: int = whole(20, "Training rows of a leaf at least.", search=(5, 200), log=True)
+    feature_fraction: float = real(
+        0.7, "Share of the features that each tree sees.", above=0, high=1, search=(0.3, 1.0)
+    )
+    objective: str = choice(
+        "auto",
+        'LightGBM\'s objective, "l1" or "l2"; "auto" takes what the task rewards.',
+        options=("auto", "l1", "l2"),
+    )
+    calendar: bool = flag(True, "Whether parts of the target's date enter.")
+    max_rows: int = whole(150_000, "Training rows that are drawn at most.")
+
+    def loss(self, *, squared: bool) -> str:
+        """Return LightGBM's objective for a task that rewards the mean (``squared``) or the median."""
+        return ("l2" if squared else "l1") if self.objective == "auto" else self.objective
 
 
 class Trees:
@@ -51,7 +81,8 @@ def train_trees(
     names: Sequence[str],
     categorical: Sequence[str],
     *,
-    params: Mapping[str, Any],
+    params: BoostingParams,
+    loss: str,
     context: Context,
 ) -> tuple[Trees, Floats]:
     """Train a booster on the rows whose target is known.
@@ -62,7 +93,8 @@ def train_trees(
         weight: (R,) weights or None.
         names: F column names.
         categorical: The names that are codes.
-        params: rounds, learning_rate, leaves, min_leaf, feature_fraction, objective.
+        params: Rounds, learning rate and sizes of the trees.
+        loss: LightGBM's objective, of ``BoostingParams.loss``.
         context: Seed, threads and deadline.
 
     Returns:
@@ -81,12 +113,12 @@ def train_trees(
         raise ModelError("trees need rows with a target and a positive weight, but got none")
     rows = int(known.sum())
     settings = {
-        "objective": params["objective"],
-        "learning_rate": params["learning_rate"],
-        "num_leaves": params["leaves"],
+        "objective": loss,
+        "learning_rate": params.learning_rate,
+        "num_leaves": params.leaves,
         # Small tables would otherwise never be split.
-        "min_data_in_leaf": max(1, min(params["min_leaf"], rows // 20)),
-        "feature_fraction": params["feature_fraction"],
+        "min_data_in_leaf": max(1, min(params.min_leaf, rows // 20)),
+        "feature_fraction": params.feature_fraction,
         "bagging_fraction": 0.7 if rows > 200 else 1.0,
         "bagging_freq": 1,
         "max_bin": 127,
@@ -99,7 +131,7 @@ def train_trees(
 
     def on_time(env: Any) -> None:
         if context.deadline is not None and context.deadline.remaining <= 0:
-            raise BudgetError(f"the trial's time is over after {env.iteration} of {params['rounds']} rounds")
+            raise BudgetError(f"the trial's time is over after {env.iteration} of {params.rounds} rounds")
 
     data = lightgbm.Dataset(
         x[known],
@@ -109,7 +141,7 @@ def train_trees(
         categorical_feature=[list(names).index(n) for n in categorical] or "auto",
         params={"max_bin": 127, "verbosity": -1},
     )
-    booster = lightgbm.train(settings, data, params["rounds"], callbacks=[on_time])
+    booster = lightgbm.train(settings, data, params.rounds, callbacks=[on_time])
     fitted = np.full(len(target), np.nan)
     fitted[known] = booster.predict(x[known], num_threads=context.threads)
     return Trees(booster.model_to_string()), fitted

@@ -16,7 +16,7 @@ from autots.eligibility.exact import exact_shift
 from autots.reading.read import read_panel
 from benchmarks.eligibility import planted
 from zoo.errors import DataError
-from zoo.tables.versioned import Table
+from zoo.tables.versioned import VersionedTable
 
 _H = 12
 
@@ -165,7 +165,7 @@ def test_rows_that_came_later_are_no_changes() -> None:
 def test_versions_of_a_table_are_compared_by_themselves(tmp_path: Path) -> None:
     table = _table(1, 200)
     late = table.assign(late=np.random.default_rng(0).normal(size=200))
-    stored = Table.open(tmp_path / "t")
+    stored = VersionedTable.open(tmp_path / "t")
     assert earlier_version(stored.path) is None
     stored.write(late.mask(late.index.to_series() > 150).assign(**{c: late[c] for c in table.columns}))
     assert earlier_version(stored.path) is None  # one version has nothing to differ from

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from autots.ensembles import average, combine, ensemble_weights
 from autots.ensembles.greedy import greedy_weights
-from autots.evaluate import Backtest, Objective, Plan, Targets
+from autots.evaluate import Backtest, BacktestPlan, Objective, Targets
 from autots.metrics import METRICS
 from autots.models.base import Task
 
@@ -87,7 +87,7 @@ def test_no_members_is_an_error():
 
 
 TASK = Task(horizon=4, levels=LEVELS)
-PLAN = Plan(4, (12, 8, 4), 2, (12,))
+PLAN = BacktestPlan(4, (12, 8, 4), 2, (12,))
 
 
 @st.composite
@@ -109,7 +109,7 @@ def candidates(draw):
 @given(candidates(), st.sampled_from(["selection", "all"]), st.integers(1, 8))
 def test_the_ensemble_is_never_worse_than_its_best_member_on_the_windows_that_choose(made, part, most):
     objective, backtests = made
-    weights = ensemble_weights(objective, backtests, part=part, most=most)
+    weights = ensemble_weights(objective, backtests, part=part, max_members=most)
     assert weights.sum() == pytest.approx(1.0)
     assert (weights >= 0).all()
     assert (weights > 0).sum() <= most

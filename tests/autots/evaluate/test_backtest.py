@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autots.evaluate import Objective, Plan, backtest, checked, targets_of
+from autots.evaluate import BacktestPlan, Objective, backtest, checked, targets_of
 from autots.evaluate.rolling import rolling_windows
 from autots.metrics import METRICS, season_scale
 from autots.models.base import Context, Forecast, Task
@@ -18,7 +18,7 @@ from zoo.clock import Deadline, ManualClock
 from zoo.errors import BudgetError, ModelError
 
 TASK = Task(horizon=5, seasons=(4,), levels=(0.1, 0.5, 0.9))
-PLAN = Plan(5, (20, 15, 10, 5), 3, (20, 10))
+PLAN = BacktestPlan(5, (20, 15, 10, 5), 3, (20, 10))
 
 
 class Spy(Naive):
@@ -72,7 +72,7 @@ def test_changing_targets_after_a_cutoff_changes_no_forecast_before_it(family, c
     changed = panel.y.copy()
     for end in panel.indptr[1:]:
         changed[end - cutoff : end] += 1000.0
-    plan = Plan(5, (20, 10), 1, (20, 10))
+    plan = BacktestPlan(5, (20, 10), 1, (20, 10))
     made = [
         backtest(lambda: create(family), p, plan, TASK, Context(seed=3))
         for p in (panel, dataclasses.replace(panel, y=changed))
@@ -105,7 +105,7 @@ def test_targets_are_the_rows_after_each_cutoff():
 def test_with_many_windows_the_targets_are_the_same_as_one_by_one():
     panel = example_panel(lengths=(60, 55, 30))
     cutoffs = tuple(range(40, 4, -3))
-    plan = Plan(4, cutoffs, 5, cutoffs[:1])
+    plan = BacktestPlan(4, cutoffs, 5, cutoffs[:1])
     targets = targets_of(panel, plan, 4)
     for k, cutoff in enumerate(cutoffs):
         rows = np.flatnonzero(panel.lengths > cutoff)
@@ -154,10 +154,15 @@ def test_a_slow_local_model_is_given_up_after_its_first_window_of_many():
             time.sleep(0.1 * history.n_series)
             return super().predict(history, future)
 
-    plan = Plan(1, tuple(range(30, 0, -1)), 24, (30,))
+    plan = BacktestPlan(1, tuple(range(30, 0, -1)), 24, (30,))
     with pytest.raises(BudgetError, match="about"):
         backtest(
-            Slow, example_panel(), plan, dataclasses.replace(TASK, horizon=1), Context(deadline=Deadline.after(1.0))
+            Slow,
+            example_panel(),
+            plan,
+            dataclasses.replace(TASK, horizon=1),
+            Context(deadline=Deadline.after(1.0)),
+            overrun_ratio=1.5,
         )
     assert len(calls) == 1
 
@@ -216,18 +221,18 @@ def test_a_value_is_the_metric_over_the_windows_of_its_part(metric):
 
 
 def test_all_windows_choose_where_none_could_be_spared():
-    one = objective(plan=Plan(5, (10, 5), 2, (10,)))
+    one = objective(plan=BacktestPlan(5, (10, 5), 2, (10,)))
     assert not one.has_final
     assert one.windows("selection") == one.windows("final") == one.windows("all") == slice(None)
 
 
 @given(st.integers(1, 9), st.integers(1, 7), st.integers(10, 200))
 @settings(max_examples=40, deadline=None)
-def test_rolling_windows_cover_each_test_row_once(horizon, n_test, most_rows):
+def test_rolling_windows_cover_each_test_row_once(horizon, n_test, max_rows):
     panel = example_panel(lengths=(30, 25, 40))
     lengths = np.array([n_test, 1, 2 * n_test])
     got = {i: [] for i in range(3)}
-    for batch in rolling_windows(panel, lengths, horizon, most_rows=most_rows):
+    for batch in rolling_windows(panel, lengths, horizon, max_rows=max_rows):
         history, future, actual = batch.history, batch.future, batch.actual
         for w, i in enumerate(batch.series.tolist()):
             assert batch.block[w] * horizon == len(got[i])

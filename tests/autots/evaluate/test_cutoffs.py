@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autots.evaluate import Plan, plan_cutoffs
+from autots.evaluate import BacktestPlan, plan_cutoffs
 from zoo.errors import ConfigError, DataError
 
 quick = settings(max_examples=200, deadline=None)
@@ -92,7 +92,7 @@ def test_folds_must_be_positive():
 )  # fmt: skip
 def test_a_plan_that_contradicts_itself_is_refused(cutoffs, n_selection, fits):
     with pytest.raises(ConfigError):
-        Plan(5, cutoffs, n_selection, fits)
+        BacktestPlan(5, cutoffs, n_selection, fits)
 
 
 def test_long_series_choose_where_the_median_one_is_too_short():

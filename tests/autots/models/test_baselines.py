@@ -12,6 +12,7 @@ from autots.models.baseline import Drift, Empirical, Mean, Naive, SeasonalMean, 
 from autots.models.baseline.ragged import Ragged, weighted_quantiles
 from autots.panel import Frequency, Future, Panel
 from zoo.errors import ConfigError, ModelError
+from zoo.series.offsets import Offsets
 
 TASK = Task(horizon=6, seasons=(4,))
 NAN = float("nan")
@@ -149,7 +150,7 @@ def test_weighted_quantiles_with_equal_weights_are_the_plain_ones():
 
 
 def test_chunks_cover_every_series_once():
-    ragged = Ragged(np.arange(20.0), np.array([0, 1, 9, 10, 20]))
+    ragged = Ragged(np.arange(20.0), Offsets(np.array([0, 1, 9, 10, 20])))
     parts = list(ragged.chunks(5))
     assert [at.start for at, _ in parts] == [0, 1, 2, 3]
     np.testing.assert_array_equal(np.concatenate([p.y for _, p in parts]), ragged.y)

@@ -15,7 +15,7 @@ def test_every_entry_is_a_forecaster_of_that_name_with_json_parameters(name):
     assert issubclass(cls, Forecaster)
     assert cls.name == name
     params = create(name).params
-    assert create(name, **json.loads(json.dumps(dict(params)))).params == params
+    assert create(name, **json.loads(json.dumps(params.to_dict()))).params == params
 
 
 def test_an_unknown_family_is_refused_with_the_nearest_name():

@@ -7,7 +7,8 @@ import pytest
 
 from autots.models.base import Context, Task
 from autots.models.catalog import create
-from autots.models.windows import Origins, Table, bounds
+from autots.models.origins import ForecastOrigins
+from autots.models.windows import WindowTable, bounds
 from autots.panel import Future
 from autots.testing.forecasters import example_future, example_panel, panel_of
 from zoo.errors import ModelError
@@ -94,7 +95,7 @@ def test_a_panel_with_nothing_to_learn_from_is_a_model_error(family):
 def test_the_hybrid_comes_back_from_its_state():
     panel = example_panel()
     model = create("trees_direct", linear=True, norm="standard", rounds=20).fit(panel, TASK, Context())
-    again = create("trees_direct", **model.params).restore(model.state())
+    again = create("trees_direct", **model.params.to_dict()).restore(model.state())
     future = example_future(panel)
     np.testing.assert_array_equal(model.predict(panel, future).quantiles, again.predict(panel, future).quantiles)
 
@@ -121,8 +122,8 @@ def test_the_recursion_is_one_step_after_the_other_on_a_growing_history(norm):
         y, x = history.filled(), history.known["x"]
         for step in range(5):
             longer = panel_of([np.append(y, 0.0)], known=np.append(x, future.known["x"][i, step]))
-            table = Table(longer, TASK, model._window, y=longer.y)
-            at = Origins(np.array([0]), np.array([len(y) - 1]))
+            table = WindowTable(longer, TASK, model._window, y=longer.y)
+            at = ForecastOrigins(np.array([0]), np.array([len(y) - 1]))
             level, scale = table.scale(at)
             row, *_ = table.features(at, np.array([1]), level, scale)
             one = np.clip(model._trees.predict(row) * scale + level, low[i], high[i])

@@ -12,7 +12,8 @@ from autots.models.neural import training
 from autots.models.neural.inputs import Encoding
 from autots.models.neural.network import Shape, forward, initial
 from autots.models.neural.training import Examples, Schedule, train
-from autots.models.windows import Origins, Table, WindowSpec
+from autots.models.origins import ForecastOrigins
+from autots.models.windows import WindowSpec, WindowTable
 from autots.panel import Frequency, Future, Panel
 from autots.testing.forecasters import panel_of
 from zoo.clock import Deadline, ManualClock
@@ -124,8 +125,8 @@ def test_dates_go_round():
 
     times = np.arange("2023-01-01", "2024-01-01", dtype="datetime64[D]").astype("datetime64[ns]")
     panel = Panel(np.array(["a"], dtype=object), np.array([0, 365]), times, np.arange(365.0), Frequency.parse("D"))
-    table = Table(panel, Task(2, (7,)), WindowSpec())
-    at = Origins(np.zeros(3, dtype=np.int64), np.array([10, 17, 200]))
+    table = WindowTable(panel, Task(2, (7,)), WindowSpec())
+    at = ForecastOrigins(np.zeros(3, dtype=np.int64), np.array([10, 17, 200]))
     columns = step_columns(table, at, Future({}), {})
     # A week later the weekday is the same, and the season nearly so.
     assert np.abs(columns[0] - columns[1]).max() < 0.3

@@ -11,19 +11,10 @@ from hypothesis import strategies as st
 from autots.metrics import season_scale
 from autots.models import windows
 from autots.models.base import Task
+from autots.models.origins import ForecastOrigins, final_origins, sample_origins
 from autots.models.residuals import spread_of, with_spread
 from autots.models.scaling import NORMS, Normaliser, Running
-from autots.models.windows import (
-    Origins,
-    Table,
-    WindowSpec,
-    bounds,
-    final_origins,
-    reach,
-    relative_weights,
-    sample_origins,
-    seasons_within,
-)
+from autots.models.windows import WindowSpec, WindowTable, bounds, reach, relative_weights, seasons_within
 from autots.panel import Frequency, Future, Panel
 from autots.testing.forecasters import example_panel, panel_of
 
@@ -45,7 +36,7 @@ def with_everything(seed=0, lengths=(48, 5, 30)):
 
 
 def everything_at(panel, at, steps, spec=SPEC, future=None):
-    table = Table(panel, TASK, spec, future)
+    table = WindowTable(panel, TASK, spec, future)
     level, scale = table.scale(at)
     x, names, categorical = table.features(at, steps, level, scale)
     return x, names, categorical, level, scale
@@ -60,7 +51,7 @@ def seen_from(draw):
     series = rng.integers(0, panel.n_series, many)
     row = panel.indptr[series] + (rng.random(many) * panel.lengths[series]).astype(int)
     steps = rng.integers(1, TASK.horizon + 1, many)
-    return panel, Origins(series, row), steps, dataclasses.replace(SPEC, norm=draw(st.sampled_from(NORMS)))
+    return panel, ForecastOrigins(series, row), steps, dataclasses.replace(SPEC, norm=draw(st.sampled_from(NORMS)))
 
 
 @quick
@@ -69,7 +60,7 @@ def test_changing_the_future_changes_no_feature(made, offset):
     """Targets after an origin, and past-only covariates, are not there yet; known covariates are."""
     panel, at, steps, spec = made
     for i in range(len(at)):
-        one = Origins(at.series[i : i + 1], at.row[i : i + 1])
+        one = ForecastOrigins(at.series[i : i + 1], at.row[i : i + 1])
         after = np.arange(panel.n_rows) > at.row[i]
         changed = dataclasses.replace(
             panel,
@@ -88,7 +79,7 @@ def test_changing_the_future_changes_no_feature(made, offset):
 def test_other_series_do_not_matter_however_large_they_are(made, size):
     panel, at, steps, spec = made
     for i in range(len(at)):
-        one = Origins(at.series[i : i + 1], at.row[i : i + 1])
+        one = ForecastOrigins(at.series[i : i + 1], at.row[i : i + 1])
         owner = np.repeat(np.arange(panel.n_series), panel.lengths)
         changed = dataclasses.replace(panel, y=np.where(owner == at.series[i], panel.y, size * panel.y))
         for a, b in zip(
@@ -139,7 +130,7 @@ def test_features_agree_with_slow_loops(made):
 @given(seen_from())
 def test_levels_and_scales_agree_with_slow_loops(made):
     panel, at, _, spec = made
-    level, scale = Table(panel, TASK, spec).scale(at)
+    level, scale = WindowTable(panel, TASK, spec).scale(at)
     filled = panel.filled()
     for i in range(len(at)):
         past = filled[panel.indptr[at.series[i]] : at.row[i] + 1]
@@ -165,7 +156,7 @@ def test_known_covariates_are_those_of_the_target_even_behind_the_end():
         np.testing.assert_allclose(columns["known_x"], future.known["x"][:, step - 1])
         last = panel.known["x"][panel.indptr[1:] - 1]
         np.testing.assert_allclose(columns["known_x_change"], future.known["x"][:, step - 1] - last, rtol=1e-6)
-    inside = Origins(np.array([0]), np.array([9]))
+    inside = ForecastOrigins(np.array([0]), np.array([9]))
     x, names, *_ = everything_at(panel, inside, np.array([3]), future=future)
     assert x[0, names.index("known_x")] == np.float32(panel.known["x"][12])
 
@@ -180,14 +171,14 @@ def test_calendar_parts_are_those_of_the_target():
     times = np.arange("2021-01-01", "2021-03-02", dtype="datetime64[D]").astype("datetime64[ns]")
     y = np.arange(60.0)
     panel = Panel(np.array(["a"], dtype=object), np.array([0, 60]), times, y, Frequency.parse("D"))
-    x, names, *_ = everything_at(panel, Origins(np.array([0]), np.array([58])), np.array([3]))
+    x, names, *_ = everything_at(panel, ForecastOrigins(np.array([0]), np.array([58])), np.array([3]))
     assert x[0, names.index("month")] == 3
     assert x[0, names.index("day")] == 3  # 28 February and three days: 3 March
 
 
 def test_an_integer_clock_gives_the_phase_of_the_target():
     panel = panel_of([np.arange(20.0)], start=100)
-    x, names, *_ = everything_at(panel, Origins(np.array([0]), np.array([9])), np.array([4]))
+    x, names, *_ = everything_at(panel, ForecastOrigins(np.array([0]), np.array([9])), np.array([4]))
     assert x[0, names.index("phase_4")] == (100 + 9 + 4) % 4
     assert x[0, names.index("phase_12")] == (100 + 9 + 4) % 12
 
@@ -202,7 +193,9 @@ def test_an_integer_clock_gives_the_phase_of_the_target():
 )
 def test_sampled_origins_lie_in_their_series_with_the_horizon_behind_them(lengths, horizon, most, history, halflife):
     panel = panel_of([np.arange(float(n)) for n in lengths])
-    at = sample_origins(panel, horizon, most=most, rng=np.random.default_rng(0), min_history=history, halflife=halflife)
+    at = sample_origins(
+        panel, horizon, max_origins=most, rng=np.random.default_rng(0), min_history=history, halflife=halflife
+    )
     assert len(at) <= most
     assert len(set(at.row.tolist())) == len(at)
     assert (np.diff(at.row) > 0).all()
@@ -215,7 +208,7 @@ def test_sampled_origins_lie_in_their_series_with_the_horizon_behind_them(length
 
 def test_recent_origins_are_drawn_more_often_with_a_halflife():
     panel = panel_of([np.arange(2000.0)])
-    at = sample_origins(panel, 1, most=200, rng=np.random.default_rng(0), min_history=1, halflife=100)
+    at = sample_origins(panel, 1, max_origins=200, rng=np.random.default_rng(0), min_history=1, halflife=100)
     assert (at.row > 1500).mean() > 0.9
 
 
@@ -243,7 +236,7 @@ def test_rows_looked_up_in_parts_or_each_alone_have_the_same_features(made):
         patch.setattr(windows, "_TOGETHER", 1)
         np.testing.assert_array_equal(everything_at(panel, at, steps, spec)[0], together)
     alone = [
-        everything_at(panel, Origins(at.series[i : i + 1], at.row[i : i + 1]), steps[i : i + 1], spec)[0]
+        everything_at(panel, ForecastOrigins(at.series[i : i + 1], at.row[i : i + 1]), steps[i : i + 1], spec)[0]
         for i in range(len(at))
     ]
     np.testing.assert_array_equal(np.concatenate(alone), together)

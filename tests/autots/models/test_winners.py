@@ -46,7 +46,7 @@ def test_every_series_is_forecast_by_its_winner(panel):
 def test_winners_survive_saving(panel, tmp_path):
     model = create("winners", candidates=["seasonal_naive", "auto_theta"]).fit(panel, TASK, Context())
     dump(model.state(), tmp_path, "w")
-    back = create("winners", **model.params).restore(load(tmp_path, "w"))
+    back = create("winners", **model.params.to_dict()).restore(load(tmp_path, "w"))
     assert np.array_equal(back.predict(panel, Future()).quantiles, model.predict(panel, Future()).quantiles)
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autots.panel.offsets import parse
-from autots.panel.shifts import clock_change
 from autots.reading import Schema, date_formats, read_panel
 from autots.reading.time_style import TimeStyle
 from zoo.errors import ConfigError, DataError
+from zoo.series.rules import parse
+from zoo.series.zone_evidence import clock_change
 
 
 def table(times, **columns):

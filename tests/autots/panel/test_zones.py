@@ -12,9 +12,9 @@ from autots.models.catalog import create
 from autots.models.local import fit_local, predict_local
 from autots.panel import Frequency, Future
 from autots.panel.local import local_panel
-from autots.panel.zones import LocalClock, changes_of, wall_clock, zone_name
 from autots.reading import Schema, read_panel
 from zoo.errors import ConfigError, DataError
+from zoo.series.zones import LocalClock, changes_of, wall_clock, zone_name
 
 HOUR, DAY = 3_600_000_000_000, 86_400_000_000_000
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from autots import AutoTS
-from autots.report.terminal import Silent
+from autots.report.terminal import SilentProgress
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -24,8 +24,8 @@ def without_ray() -> Iterator[None]:
 
 def quick(horizon=4, *, trials=8, **options) -> AutoTS:
     """Return an AutoTS that stops after so many entries, the trivial forecasters among them."""
-    auto = AutoTS(horizon, **{"budget": 25, "progress": Silent(), **options})
-    auto.settings = dataclasses.replace(auto.settings, most_trials=trials)
+    auto = AutoTS(horizon, **{"budget": 25, "progress": SilentProgress(), **options})
+    auto.settings = dataclasses.replace(auto.settings, max_trials=trials)
     return auto
 
 

@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 
 import autots
-from autots.ensemble import Ensemble
-from autots.ensembles import Leaning
+from autots.ensembles import Ensemble, SeriesWeights
 from autots.metrics import METRICS, coverage, season_scale
 from autots.pipeline import Pipeline
 from zoo.errors import ArtifactError, ConfigError, DataError
@@ -98,11 +97,11 @@ def test_a_series_leans_on_its_own_whoever_is_forecast_beside_it_and_after_savin
     factors = np.ones((3, len(fitted.members)), dtype=np.float32)
     factors[1, 0] = 50.0
     ids = np.array([str(id_) for id_ in fitted.panel.ids], dtype=object)
-    leaning = Leaning(ids, factors)
+    series_weights = SeriesWeights(ids, factors)
     leant = Pipeline(
         fitted.schema,
         fitted.panel,
-        Ensemble(fitted.task, fitted.members, leaning=leaning),
+        Ensemble(fitted.task, fitted.members, series_weights=series_weights),
         levels=LEVELS,
         metric_name=fitted.metric_name,
         facts=fitted.facts,
@@ -207,11 +206,11 @@ def test_an_updated_pipeline_comes_back_from_disk_equal(pipeline, split, tmp_pat
 
 
 def test_a_refit_learns_from_all_rows_and_keeps_the_ensemble(pipeline, split):
-    before = [(m.family, dict(m.model.params), m.weight) for m in pipeline.members]
+    before = [(m.family, m.model.params, m.weight) for m in pipeline.members]
     old = pipeline.predict(next_days(split))
     pipeline.update(split[1])
     assert pipeline.refit() is pipeline
-    assert [(m.family, dict(m.model.params), m.weight) for m in pipeline.members] == before
+    assert [(m.family, m.model.params, m.weight) for m in pipeline.members] == before
     future = split[1].drop(columns="sold").assign(day=lambda d: d["day"] + pd.Timedelta(11, "D"))
     made = pipeline.predict(future)
     assert made["day"].min() == split[1]["day"].max() + pd.Timedelta(1, "D")

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autots.models.base import Task
-from autots.models.catalog import create, families
+from autots.models.catalog import create, families, family
 from autots.recipes import baselines, portfolio, search_space
-from autots.recipes.space import SEARCHED, from_point, to_point
+from autots.recipes.space import from_point, searched, to_point
 from autots.testing.forecasters import example_panel, panel_of
+from zoo.search.space import Categorical, Int
 
 rng = np.random.default_rng(0)
 PANELS = {
@@ -32,11 +33,11 @@ def test_every_candidate_can_be_made_and_lies_in_the_space(kind, seconds):
     panel, task = PANELS[kind]
     space = search_space()
     found = portfolio(panel, task, seconds=seconds)
-    assert found.candidates or "short" in kind or kind == "one point"
-    for candidate in (*found.candidates, *baselines(panel, task)):
+    assert found.configurations or "short" in kind or kind == "one point"
+    for candidate in (*found.configurations, *baselines(panel, task)):
         params = {**found.fixed.get(candidate.family, {}), **candidate.params}
         assert create(candidate.family, **params).name == candidate.family
-    for candidate in found.candidates:
+    for candidate in found.configurations:
         point = to_point(candidate.family, candidate.params)
         assert space.nearest(point) == pytest.approx(point), "a portfolio's point must not be bent by the bounds"
 
@@ -45,7 +46,8 @@ def test_every_candidate_can_be_made_and_lies_in_the_space(kind, seconds):
 def test_no_candidate_is_there_twice(kind):
     panel, task = PANELS[kind]
     listed = [
-        (c.family, json.dumps(dict(c.params), sort_keys=True)) for c in portfolio(panel, task, seconds=60).candidates
+        (c.family, json.dumps(dict(c.params), sort_keys=True))
+        for c in portfolio(panel, task, seconds=60).configurations
     ]
     assert len(set(listed)) == len(listed)
 
@@ -59,7 +61,7 @@ def test_seasonal_naive_is_the_first_of_the_trivial_forecasters(kind):
 
 
 def test_intermittent_demand_gets_its_own_families():
-    listed = {c.family for c in portfolio(*PANELS["intermittent"], seconds=60).candidates}
+    listed = {c.family for c in portfolio(*PANELS["intermittent"], seconds=60).configurations}
     assert {"tsb", "croston", "adida", "imapa"} <= listed
     assert "auto_ets" not in listed
     assert "empirical" in {c.family for c in baselines(*PANELS["intermittent"])}
@@ -68,13 +70,15 @@ def test_intermittent_demand_gets_its_own_families():
 def test_nothing_is_learned_from_series_shorter_than_the_horizon():
     found = portfolio(*PANELS["too short to learn"], seconds=60)
     assert found.searched == ()
-    assert not [c for c in found.candidates if c.family.startswith(("trees", "linear"))]
+    assert not [c for c in found.configurations if c.family.startswith(("trees", "linear"))]
 
 
 def test_regressors_of_few_series_bring_a_model_that_uses_them():
-    assert "sarimax" in {c.family for c in portfolio(*PANELS["one series with regressors"], seconds=60).candidates}
+    assert "sarimax" in {c.family for c in portfolio(*PANELS["one series with regressors"], seconds=60).configurations}
     bare = dataclasses.replace(PANELS["one series with regressors"][0], known={})
-    assert "sarimax" not in {c.family for c in portfolio(bare, Task(horizon=5, seasons=(4,)), seconds=60).candidates}
+    assert "sarimax" not in {
+        c.family for c in portfolio(bare, Task(horizon=5, seasons=(4,)), seconds=60).configurations
+    }
 
 
 def test_more_time_never_makes_the_learners_smaller():
@@ -84,25 +88,51 @@ def test_more_time_never_makes_the_learners_smaller():
 
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(families()), st.data())
-def test_a_point_and_its_configuration_are_the_same_thing(family, data):
-    domains = SEARCHED.get(family, lambda _: {})({})
-    named = data.draw(st.sets(st.sampled_from(sorted(domains)))) if domains else set()
-    defaults = create(family).params
-    given_params = {name: defaults[name] for name in named}
-    point = to_point(family, given_params)
+def test_a_point_and_its_configuration_are_the_same_thing(name, data):
+    space = search_space()
+    drawn = {key: data.draw(values_of(space[f"{name}.{key}"])) for key in searched(name)}
+    given_params = {key: value for key, value in drawn.items() if data.draw(st.booleans())}
+    point = to_point(name, given_params)
+    assert space.contains(point)
     again, params = from_point(point)
-    assert again == family
-    assert params == {name: given_params.get(name, defaults[name]) for name in domains}
+    assert again == name
+    defaults = create(name).params.to_dict()
+    assert params == {key: given_params.get(key, defaults[key]) for key in drawn}
     assert to_point(again, params) == point
-    create(family, **params)
+    created = create(name, **params).params.to_dict()
+    assert {key: created[key] for key in drawn} == params
 
 
-@pytest.mark.parametrize("family", sorted(SEARCHED))
-def test_what_is_searched_are_hyper_parameters_and_the_defaults_lie_inside(family):
-    defaults = create(family).params
-    for name, domain in SEARCHED[family]({}).items():
-        assert name in defaults
-        assert domain.contains(defaults[name]), f"{family}.{name} = {defaults[name]!r} lies outside of {domain}"
+def values_of(domain):
+    if isinstance(domain, Categorical):
+        return st.sampled_from(domain.choices)
+    return (st.integers if isinstance(domain, Int) else st.floats)(domain.low, domain.high)
+
+
+def test_every_searched_family_has_its_defaults_inside_of_the_space():
+    space = search_space()
+    names = [name for name in families() if searched(name)]
+    assert names, "something must be searched"
+    for name in names:
+        for key, one in searched(name).items():
+            domain = space[f"{name}.{key}"]
+            assert domain.contains(one.default), f"{name}.{key} = {one.default!r} lies outside of {domain}"
+
+
+def test_whatever_a_search_may_draw_the_constructor_takes():
+    space = search_space()
+    for name in families():
+        for key in searched(name):
+            domain = space[f"{name}.{key}"]
+            ends = domain.choices if isinstance(domain, Categorical) else (domain.low, domain.high)
+            for value in ends:
+                assert getattr(family(name)(**{key: value}).params, key) == value
+
+
+def test_the_order_of_the_parameters_is_kept_as_what_a_seed_suggests_depends_on_it():
+    first = dict.fromkeys(name.partition(".")[0] for name in search_space())
+    searched_families = ["linear_direct", "trees_direct", "trees_recursive", "mlp", "rvfl", "auto_theta", "auto_ets"]
+    assert list(first) == ["family", *searched_families]
 
 
 def test_the_space_knows_every_family_and_each_parameter_under_its_family_alone():

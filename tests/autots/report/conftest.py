@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autots.report import Facts, Window
+from autots.report import BacktestWindow, Facts
 
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 SPREAD = np.array([-1.2816, -0.6745, 0.0, 0.6745, 1.2816])
@@ -23,7 +23,7 @@ def make_window(
     past: int = 168,
     score: float = 0.71,
     seed: int = 0,
-) -> Window:
+) -> BacktestWindow:
     """Return a daily cycle with noise, forecast well."""
     rng = np.random.default_rng(seed)
     steps = np.arange(past + horizon)
@@ -33,7 +33,7 @@ def make_window(
     point = truth[past:] + (y[past - 24 : past] - truth[past - 24 : past]).mean()
     spread = 2.5 * np.sqrt(1 + np.arange(horizon) / 12)
     quantiles = point[:, None] + spread[:, None] * SPREAD
-    return Window(series, times[:past], y[:past], times[past:], y[past:], quantiles, point, score)
+    return BacktestWindow(series, times[:past], y[:past], times[past:], y[past:], quantiles, point, score)
 
 
 def make_leaderboard() -> pd.DataFrame:
@@ -144,5 +144,5 @@ def facts_with() -> Callable[..., Facts]:
 
 
 @pytest.fixture
-def window() -> Callable[..., Window]:
+def window() -> Callable[..., BacktestWindow]:
     return make_window

@@ -18,9 +18,9 @@ from autots.commands.check import check
 from autots.commands.run import fit_run
 from autots.report import Facts
 from autots.report.found import found_in, reading_in, report_lines, told
+from autots.report.headline import headline
 from autots.report.page import render
 from autots.report.terminal import print_outcome
-from autots.report.wording import headline
 from zoo.commands import strict
 
 _MERGED = {

@@ -6,15 +6,17 @@ import re
 import warnings
 from collections.abc import Callable
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, TypeAlias
 from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from autots.report import Facts, Window
+from autots.report import BacktestWindow, Facts
 from autots.report.page import render
+
+MakeWindow: TypeAlias = Callable[..., BacktestWindow]
 
 HOSTILE = "<script>alert(1)</script>\"'&\x00\ud800"
 VOID = {"meta", "link", "br", "img"}
@@ -89,7 +91,7 @@ def test_nothing_is_loaded_and_nothing_runs(facts: Facts) -> None:
     assert not re.search(r"https?://|@import|url\((?!#)|\bon\w+=", page)
 
 
-def test_hostile_names_are_shown_and_not_run(facts_with: Callable[..., Facts], window: Callable[..., Window]) -> None:
+def test_hostile_names_are_shown_and_not_run(facts_with: Callable[..., Facts], window: MakeWindow) -> None:
     board = pd.DataFrame(
         [{"model": HOSTILE, "score": 1.0, "weight": 1.0, "params": HOSTILE, "note": HOSTILE, "status": HOSTILE}]
     )
@@ -122,7 +124,7 @@ def test_every_drawing_has_a_title_and_every_table_headers(facts: Facts) -> None
 
 
 def test_ten_thousand_long_series_stay_below_three_megabytes(
-    facts_with: Callable[..., Facts], window: Callable[..., Window]
+    facts_with: Callable[..., Facts], window: MakeWindow
 ) -> None:
     names = [f"store_{i:05d}/department_{i % 97}" for i in range(10_000)]
     worst = pd.DataFrame({"series": names, "score": np.linspace(9, 0.1, 10_000), "skill": -0.1, "length": 900})
@@ -152,7 +154,7 @@ def test_an_empty_fit_still_gives_a_page() -> None:
     assert "no backtest could be made" in text and "No model finished in time" in text
 
 
-def test_missing_scores_are_dashes(facts_with: Callable[..., Facts], window: Callable[..., Window]) -> None:
+def test_missing_scores_are_dashes(facts_with: Callable[..., Facts], window: MakeWindow) -> None:
     nan = float("nan")
     board = facts_with().leaderboard.assign(
         score=nan, skill=nan, final_score=nan, fit_seconds=nan, predict_seconds=None
@@ -174,7 +176,7 @@ def test_missing_scores_are_dashes(facts_with: Callable[..., Facts], window: Cal
 @pytest.mark.parametrize("clock", ["datetime", "int"])
 @pytest.mark.parametrize("missing", ["none", "some", "all", "everything"])
 def test_windows_with_holes_are_drawn(
-    facts_with: Callable[..., Facts], window: Callable[..., Window], clock: str, missing: str
+    facts_with: Callable[..., Facts], window: MakeWindow, clock: str, missing: str
 ) -> None:
     full = window("", clock=clock)
     actual, history, point, quantiles = (np.array(v) for v in (full.actual, full.history, full.point, full.quantiles))
@@ -184,17 +186,15 @@ def test_windows_with_holes_are_drawn(
         actual[:] = np.nan
     if missing == "everything":
         history[:], point[:], quantiles[:] = np.nan, np.inf, np.nan
-    changed = Window("", full.history_times, history, full.times, actual, quantiles, point, 0.7)
+    changed = BacktestWindow("", full.history_times, history, full.times, actual, quantiles, point, 0.7)
     text = words(read(facts_with(windows=(changed,))))
     assert ("what came is not known" in text) == (missing in ("all", "everything"))
 
 
 @pytest.mark.parametrize(("past", "horizon"), [(0, 5), (1, 1), (3, 1), (30, 0)])
-def test_tiny_windows_are_drawn(
-    facts_with: Callable[..., Facts], window: Callable[..., Window], past: int, horizon: int
-) -> None:
+def test_tiny_windows_are_drawn(facts_with: Callable[..., Facts], window: MakeWindow, past: int, horizon: int) -> None:
     full = window(past=30, horizon=max(horizon, 1))
-    small = Window(
+    small = BacktestWindow(
         "a",
         full.history_times[:past],
         full.history[:past],
@@ -207,11 +207,11 @@ def test_tiny_windows_are_drawn(
     read(facts_with(windows=(small,)))
 
 
-def test_values_without_neighbours_are_dots(facts_with: Callable[..., Facts], window: Callable[..., Window]) -> None:
+def test_values_without_neighbours_are_dots(facts_with: Callable[..., Facts], window: MakeWindow) -> None:
     full = window()
     actual = full.actual.copy()
     actual[::2] = np.nan
-    holey = Window("a", full.history_times, full.history, full.times, actual, full.quantiles, full.point, 1.0)
+    holey = BacktestWindow("a", full.history_times, full.history, full.times, actual, full.quantiles, full.point, 1.0)
     page = render(facts_with(windows=(holey,)))
     path = re.search(r'<path d="([^"]*)" class="actual lone"', page)
     # Every second of 48 steps, and the last value of the history, which the line of actuals begins with.
@@ -219,26 +219,26 @@ def test_values_without_neighbours_are_dots(facts_with: Callable[..., Facts], wi
 
 
 def test_a_constant_series_has_a_flat_line_inside_the_chart(
-    facts_with: Callable[..., Facts], window: Callable[..., Window]
+    facts_with: Callable[..., Facts], window: MakeWindow
 ) -> None:
     full = window()
     flat: dict[str, Any] = {"history": np.full(168, 7.0), "actual": np.full(48, 7.0), "point": np.full(48, 7.0)}
-    constant = Window("a", full.history_times, times=full.times, quantiles=np.full((48, 5), 7.0), score=0.0, **flat)
+    constant = BacktestWindow(
+        "a", full.history_times, times=full.times, quantiles=np.full((48, 5), 7.0), score=0.0, **flat
+    )
     page = render(facts_with(windows=(constant,)))
     path = re.search(r'<path d="M([\d.]+),([\d.]+)[^"]*" class="median"', page)
     assert path is not None and 10 < float(path[2]) < 222
 
 
-def test_a_single_series_without_id_is_named_by_the_title(
-    facts_with: Callable[..., Facts], window: Callable[..., Window]
-) -> None:
+def test_a_single_series_without_id_is_named_by_the_title(facts_with: Callable[..., Facts], window: MakeWindow) -> None:
     worst = pd.DataFrame([{"series": "", "score": 0.7, "skill": 0.2, "length": 500}])
     text = words(read(facts_with(windows=(window(""),), worst=worst)))
     assert "Where it is worst" not in text
     assert text.count("electricity.csv") >= 3
 
 
-def test_more_windows_than_fit_show_both_ends(facts_with: Callable[..., Facts], window: Callable[..., Window]) -> None:
+def test_more_windows_than_fit_show_both_ends(facts_with: Callable[..., Facts], window: MakeWindow) -> None:
     text = words(read(facts_with(windows=tuple(window(f"series{i:02d}") for i in range(20)))))
     shown = {i for i in range(20) if f"series{i:02d}" in text}
     assert shown == {0, 1, 2, 3, 16, 17, 18, 19}

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autots.report import Window
+from autots.report import BacktestWindow
 from autots.report.plot import plot
 from zoo.errors import ConfigError
 
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
-def draw(window: Window, **changes: Any) -> Any:
+def draw(window: BacktestWindow, **changes: Any) -> Any:
     return plot(
         window.history_times,
         window.history,
@@ -33,7 +33,7 @@ def draw(window: Window, **changes: Any) -> Any:
 @pytest.mark.parametrize("clock", ["datetime", "int"])
 @pytest.mark.parametrize("horizon", [1, 48])
 def test_history_forecast_and_nested_intervals_are_drawn(
-    window: Callable[..., Window], clock: str, horizon: int
+    window: Callable[..., BacktestWindow], clock: str, horizon: int
 ) -> None:
     shown = window(clock=clock, horizon=horizon)
     figure = draw(shown, actual=shown.actual)
@@ -45,7 +45,7 @@ def test_history_forecast_and_nested_intervals_are_drawn(
     figure.savefig(io.BytesIO(), format="png")
 
 
-def test_missing_values_leave_gaps(window: Callable[..., Window]) -> None:
+def test_missing_values_leave_gaps(window: Callable[..., BacktestWindow]) -> None:
     shown = window()
     history, actual = shown.history.copy(), np.full(48, np.nan)
     history[3] = np.nan
@@ -57,7 +57,7 @@ def test_missing_values_leave_gaps(window: Callable[..., Window]) -> None:
 
 
 @pytest.mark.parametrize("name", ["quantiles", "point", "history", "actual"])
-def test_shapes_that_do_not_fit_are_refused(window: Callable[..., Window], name: str) -> None:
+def test_shapes_that_do_not_fit_are_refused(window: Callable[..., BacktestWindow], name: str) -> None:
     shown = window()
     arrays: dict[str, Any] = {
         "history_times": shown.history_times,

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from autots.report import Facts
-from autots.report.terminal import Live, Progress, Silent, print_leaderboard, print_outcome
+from autots.report.terminal import FitProgress, SilentProgress, TerminalProgress, print_leaderboard, print_outcome
 from zoo.clock import ManualClock
 
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
@@ -28,7 +28,7 @@ def plain(text: str) -> str:
 
 
 def test_silent_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
-    silent: Progress = Silent()
+    silent: FitProgress = SilentProgress()
     silent.started(10)
     silent.stage("search")
     silent.trial(1, 2, 0.5, None, "theta")
@@ -40,7 +40,7 @@ def test_silent_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
 def test_a_log_gets_at_most_one_line_of_trials_in_five_seconds() -> None:
     console, out = make_console(terminal=False)
     clock = ManualClock()
-    live = Live(console, clock)
+    live = TerminalProgress(console, clock)
     live.started(60)
     live.stage("search")
     for i in range(1, 101):
@@ -57,7 +57,7 @@ def test_a_log_gets_at_most_one_line_of_trials_in_five_seconds() -> None:
 
 def test_messages_are_not_swallowed_in_a_log() -> None:
     console, out = make_console(terminal=False)
-    live = Live(console, ManualClock())
+    live = TerminalProgress(console, ManualClock())
     live.started(60)
     for i in range(5):
         live.message(f"[red]note {i}[/red]")
@@ -67,7 +67,7 @@ def test_messages_are_not_swallowed_in_a_log() -> None:
 def test_a_log_is_told_what_is_still_being_done() -> None:
     console, out = make_console(terminal=False)
     clock = ManualClock()
-    with Live(console, clock) as live:
+    with TerminalProgress(console, clock) as live:
         live.started(60)
         live.stage("final fit")
         clock.advance(11)
@@ -84,7 +84,7 @@ def test_a_log_is_told_what_is_still_being_done() -> None:
 def test_the_bar_counts_down_without_being_called() -> None:
     console, out = make_console(terminal=True)
     clock = ManualClock()
-    live = Live(console, clock)
+    live = TerminalProgress(console, clock)
     with live:
         live.started(100)
         live.stage("search")
@@ -101,7 +101,7 @@ def test_the_bar_counts_down_without_being_called() -> None:
 @pytest.mark.parametrize("width", [20, 40, 60, 200])
 def test_the_bar_stays_on_one_line_of_any_width(width: int) -> None:
     console, _ = make_console(terminal=True, width=width)
-    live = Live(console, ManualClock())
+    live = TerminalProgress(console, ManualClock())
     live.started(100)
     live.stage("a stage with a long name")
     live.trial(12345, 22, 0.742, -0.21, "theta")
@@ -113,7 +113,7 @@ def test_the_bar_stays_on_one_line_of_any_width(width: int) -> None:
 
 def test_an_interrupt_gives_the_cursor_back() -> None:
     console, out = make_console(terminal=True)
-    with pytest.raises(KeyboardInterrupt), Live(console, ManualClock()) as live:
+    with pytest.raises(KeyboardInterrupt), TerminalProgress(console, ManualClock()) as live:
         live.started(100)
         assert out.getvalue().count(HIDE) == 1
         raise KeyboardInterrupt
@@ -122,7 +122,7 @@ def test_an_interrupt_gives_the_cursor_back() -> None:
 
 def test_finishing_twice_or_without_a_start_prints_nothing_more() -> None:
     console, out = make_console(terminal=True)
-    live = Live(console, ManualClock())
+    live = TerminalProgress(console, ManualClock())
     live.finished()
     assert out.getvalue() == ""
     live.started(1)
@@ -135,7 +135,7 @@ def test_finishing_twice_or_without_a_start_prints_nothing_more() -> None:
 def test_scores_that_are_not_known_yet_are_left_out() -> None:
     console, out = make_console(terminal=False)
     clock = ManualClock()
-    live = Live(console, clock)
+    live = TerminalProgress(console, clock)
     live.started(60)
     clock.advance(10)
     live.trial(1, 0, None, None, "")

@@ -6,17 +6,21 @@ import numpy as np
 import pytest
 
 from autots.ensembles import ROUNDS, ensemble_weights
-from autots.evaluate import Objective, Plan, plan_cutoffs, targets_of
+from autots.evaluate import BacktestPlan, Objective, plan_cutoffs, targets_of
 from autots.metrics import METRICS
 from autots.models.base import Task
-from autots.reading import DataReport
-from autots.recipes import Candidate, Portfolio, baselines, search_space
-from autots.report.terminal import Silent
+from autots.reading.report import DataReport
+from autots.recipes import Configuration, Portfolio, baselines, search_space
+from autots.report.terminal import SilentProgress
 from autots.search import trial as work
-from autots.search.assemble import assemble, refit_seconds, reserve
-from autots.search.board import Board, Entry, drop_states, read_backtest, write_backtest
-from autots.search.engine import Search, first_entries
-from autots.search.outcome import facts_of
+from autots.search.assemble import assemble
+from autots.search.budget import BudgetPolicy
+from autots.search.engine import Search
+from autots.search.leaderboard import Candidate, Leaderboard
+from autots.search.member_costs import refit_seconds
+from autots.search.out_of_fold import drop_states, read_backtest, write_backtest
+from autots.search.report_facts import facts_of
+from autots.search.trivial_forecasters import backtest_trivial
 from autots.testing.forecasters import example_panel, panel_of
 from zoo.clock import Deadline, ManualClock
 from zoo.errors import ArtifactError
@@ -27,10 +31,10 @@ TASK = Task(horizon=5, seasons=(4,), levels=(0.1, 0.5, 0.9))
 PANEL = example_panel()
 QUICK = Portfolio(
     (
-        Candidate("linear_direct"),
-        Candidate("croston"),
-        Candidate("mean", {}),
-        Candidate("linear_direct", {"norm": "last"}),
+        Configuration("linear_direct"),
+        Configuration("croston"),
+        Configuration("mean", {}),
+        Configuration("linear_direct", {"norm": "last"}),
     ),
     (),
     {},
@@ -68,12 +72,12 @@ def importable(monkeypatch):
 
 def board_of(panel=PANEL, metric="mae", task=TASK):
     plan = plan_cutoffs(panel.lengths, task.horizon, season=task.season, folds=3)
-    board = Board(Objective(METRICS[metric], plan, targets_of(panel, plan, task.season), task))
-    first_entries(baselines(panel, task), panel, plan, task, board, 0)
+    board = Leaderboard(Objective(METRICS[metric], plan, targets_of(panel, plan, task.season), task))
+    backtest_trivial(baselines(panel, task), panel, board, seed=0, policy=BudgetPolicy())
     return board
 
 
-def run(folder, *, portfolio=QUICK, panel=PANEL, most_trials=None, clock=None, budget=1000.0, reserve=0.0, **payload):
+def run(folder, *, portfolio=QUICK, panel=PANEL, max_trials=None, clock=None, budget=1000.0, reserve=0.0, **payload):
     """Search in ``folder`` until everything is tried, and return the search."""
     board = board_of(panel)
     plan = board.objective.plan
@@ -81,58 +85,64 @@ def run(folder, *, portfolio=QUICK, panel=PANEL, most_trials=None, clock=None, b
     with Study.open(folder / "study.journal", search_space(), seed=0) as study:
         driver = Inline(SETUP, payload={"panel": panel, "plan": plan, "task": TASK, **payload})
         search = Search(
-            panel, TASK, plan, board, portfolio, study, folder / "oof", deadline, 0, Silent(), most_trials=most_trials
+            panel, board, portfolio, study, folder / "oof", deadline, 0, SilentProgress(), max_trials=max_trials
         )
-        search.run(driver, reserve=lambda search, workers: reserve)
+        search.run(driver, reserve=lambda workers: reserve)
         search.trials = study.trials
     return search
 
 
 def found(search):
-    return {(e.family, e.params.get("norm")): e for e in search.board.entries if e.number >= 0}
+    return {(e.family, e.params.get("norm")): e for e in search.leaderboard.candidates if e.number >= 0}
 
 
 def test_the_whole_portfolio_is_tried_and_told(tmp_path):
     search = run(tmp_path)
     assert [t.state for t in search.trials] == ["complete"] * 4
     assert [t.params["family"] for t in search.trials] == ["linear_direct", "croston", "mean", "linear_direct"]
-    done = [e for e in search.board.entries if e.number >= 0]
+    done = [e for e in search.leaderboard.candidates if e.number >= 0]
     assert {e.status for e in done} == {"complete"}
     for record, entry in zip(search.trials, sorted(done, key=lambda e: e.number), strict=True):
         assert record.value == pytest.approx(entry.score)
-        np.testing.assert_array_equal(read_backtest(tmp_path / "oof" / f"{record.number}.npz").mean, entry.made.mean)
+        np.testing.assert_array_equal(
+            read_backtest(tmp_path / "oof" / f"{record.number}.npz").mean, entry.backtest.mean
+        )
 
 
 def test_trivial_forecasters_are_entries_and_seasonal_naive_is_the_reference():
     board = board_of()
-    assert [e.number for e in board.entries] == list(range(-1, -1 - len(board.entries), -1))
-    naive = next(e for e in board.entries if e.number == -1)
+    assert [e.number for e in board.candidates] == list(range(-1, -1 - len(board.candidates), -1))
+    naive = next(e for e in board.candidates if e.number == -1)
     assert naive.family == "seasonal_naive"
     assert board.reference == naive.score
     assert board.skill(naive.score / 2) == pytest.approx(0.5)
 
 
 def test_families_with_nothing_to_search_end_with_the_portfolio(tmp_path):
-    search = run(tmp_path, portfolio=Portfolio((Candidate("mean"),), (), {}))
+    search = run(tmp_path, portfolio=Portfolio((Configuration("mean"),), (), {}))
     assert len(search.trials) == 1
 
 
 def test_a_searched_family_goes_on_until_the_bound(tmp_path):
-    portfolio = Portfolio((Candidate("linear_direct"),), ("linear_direct",), {"linear_direct": {"max_windows": 500}})
-    bound = len(board_of().entries) + 5
-    search = run(tmp_path, portfolio=portfolio, most_trials=bound)
+    portfolio = Portfolio(
+        (Configuration("linear_direct"),), ("linear_direct",), {"linear_direct": {"max_windows": 500}}
+    )
+    bound = len(board_of().candidates) + 5
+    search = run(tmp_path, portfolio=portfolio, max_trials=bound)
     assert len(search.trials) == 5
     assert {t.params["family"] for t in search.trials} == {"linear_direct"}
     assert len({str(t.params) for t in search.trials}) == 5
-    assert all(e.params["max_windows"] == 500 for e in search.board.entries if e.number >= 0)
+    assert all(e.params["max_windows"] == 500 for e in search.leaderboard.candidates if e.number >= 0)
 
 
 def test_the_same_seed_gives_the_same_leaderboard(tmp_path):
-    portfolio = Portfolio((Candidate("linear_direct"),), ("linear_direct",), {"linear_direct": {"max_windows": 500}})
-    bound = len(board_of().entries) + 4
-    a, b = (run(tmp_path / name, portfolio=portfolio, most_trials=bound) for name in "ab")
-    assert [(e.model, e.params, e.score) for e in a.board.complete] == [
-        (e.model, e.params, e.score) for e in b.board.complete
+    portfolio = Portfolio(
+        (Configuration("linear_direct"),), ("linear_direct",), {"linear_direct": {"max_windows": 500}}
+    )
+    bound = len(board_of().candidates) + 4
+    a, b = (run(tmp_path / name, portfolio=portfolio, max_trials=bound) for name in "ab")
+    assert [(e.model, e.params, e.score) for e in a.leaderboard.complete] == [
+        (e.model, e.params, e.score) for e in b.leaderboard.complete
     ]
 
 
@@ -142,11 +152,13 @@ def test_a_resumed_search_reads_back_what_was_done_and_runs_none_of_it_again(tmp
     def forbidden(request):
         raise AssertionError("this was done before")
 
-    TROUBLE.update({c.family: forbidden for c in QUICK.candidates})
+    TROUBLE.update({c.family: forbidden for c in QUICK.configurations})
     second = run(tmp_path)
     assert len(second.trials) == 4
     assert {k: e.score for k, e in found(second).items()} == {k: e.score for k, e in found(first).items()}
-    np.testing.assert_array_equal(found(second)["croston", None].made.mean, found(first)["croston", None].made.mean)
+    np.testing.assert_array_equal(
+        found(second)["croston", None].backtest.mean, found(first)["croston", None].backtest.mean
+    )
 
 
 def test_a_trial_that_was_running_when_the_driver_died_is_run_again_under_its_number(tmp_path):
@@ -162,14 +174,14 @@ def test_a_damaged_file_is_named_and_does_not_count(tmp_path):
     run(tmp_path)
     (tmp_path / "oof" / "1.npz").write_bytes(b"not an archive")
     search = run(tmp_path)
-    assert 1 not in {e.number for e in search.board.entries}
+    assert 1 not in {e.number for e in search.leaderboard.candidates}
     assert len(search.messages) == 1
     assert "trial 1 could not be read back" in search.messages[0]
 
 
 @pytest.mark.parametrize("cut", [0, 10, 200])
 def test_a_torn_file_of_forecasts_is_an_artifact_error(tmp_path, cut):
-    made = next(e.made for e in board_of().entries)
+    made = next(e.backtest for e in board_of().candidates)
     write_backtest(tmp_path / "0.npz", made)
     np.testing.assert_array_equal(read_backtest(tmp_path / "0.npz").quantiles, made.quantiles)
     whole = (tmp_path / "0.npz").read_bytes()
@@ -183,7 +195,7 @@ def test_a_torn_file_of_forecasts_is_an_artifact_error(tmp_path, cut):
 def test_a_model_whose_forecasts_are_not_numbers_is_a_failed_entry(tmp_path):
     search = run(tmp_path, nan=True)
     entry = found(search)["croston", None]
-    assert (entry.status, entry.made) == ("failed", None)
+    assert (entry.status, entry.backtest) == ("failed", None)
     assert search.trials[1].failure is FailureKind.NAN
     assert not (tmp_path / "oof" / "1.npz").exists()
 
@@ -213,7 +225,7 @@ def test_a_budget_that_is_over_starts_nothing(tmp_path):
     clock = ManualClock()
     search = run(tmp_path, clock=clock, budget=10.0, reserve=10.0)
     assert {t.state for t in search.trials} == {"queued"}
-    assert all(e.number < 0 for e in search.board.entries)
+    assert all(e.number < 0 for e in search.leaderboard.candidates)
 
 
 def test_the_reserve_ends_the_search_in_time(tmp_path):
@@ -232,23 +244,23 @@ def test_the_reserve_ends_the_search_in_time(tmp_path):
 def test_time_is_kept_for_weighing_what_was_found(tmp_path):
     """Found on car_parts: 5 s of weighing 55 candidates were in no reserve, and the fit ended 0.4 s late."""
     search = run(tmp_path, budget=20.0)
-    assert search.weighing > 0
-    search.weighing = 0.0
-    before = reserve(search, 2)
-    search.weighing = 1e-3
-    targets = search.board.objective.targets.actual.size
-    assert reserve(search, 2) - before == pytest.approx(1e-3 * ROUNDS * targets)
+    assert search.ensemble.weighing_seconds > 0
+    search.ensemble.weighing_seconds = 0.0
+    before = search.reserve(2)
+    search.ensemble.weighing_seconds = 1e-3
+    targets = search.leaderboard.objective.targets.actual.size
+    assert search.reserve(2) - before == pytest.approx(1e-3 * ROUNDS * targets)
 
 
 def test_time_is_kept_for_what_all_windows_choose(tmp_path):
     """Found on bike_sharing: 12 of 60 s were kept for a network that the windows after the selection's then dropped."""
     search = run(tmp_path)
-    done = search.board.complete
+    done = search.leaderboard.complete
     weights = ensemble_weights(
-        search.board.objective, [e.made for e in done], part="all", rounds=10, kinds=[e.kind for e in done]
+        search.leaderboard.objective, [e.backtest for e in done], part="all", rounds=10, kinds=[e.kind for e in done]
     )
-    assert search.board.objective.has_final
-    assert search.likely_members == {e.number: w for e, w in zip(done, weights, strict=True) if w > 0}
+    assert search.leaderboard.objective.has_final
+    assert search.ensemble.final_weights == {e.number: w for e, w in zip(done, weights, strict=True) if w > 0}
 
 
 def test_an_interrupt_keeps_what_was_found(tmp_path):
@@ -267,64 +279,64 @@ def test_local_models_are_tried_on_some_series_before_all_are_paid_for(tmp_path)
     panel = panel_of([10 + np.cumsum(rng.normal(size=40)) for _ in range(60)])
     asked = []
     TROUBLE["auto_theta"] = lambda request: asked.append((request.rows, request.fits))
-    search = run(tmp_path, panel=panel, portfolio=Portfolio((Candidate("auto_theta"),), (), {}))
+    search = run(tmp_path, panel=panel, portfolio=Portfolio((Configuration("auto_theta"),), (), {}))
     assert len(asked[0][0]) == 15
     # It costs little, so it is fitted anew before each window: its parameters must not age.
     assert [fits for _, fits in asked] == [3, 3]
     assert asked[1][0] is None
-    assert [e.status for e in search.board.entries if e.number >= 0] == ["complete"]
+    assert [e.status for e in search.leaderboard.candidates if e.number >= 0] == ["complete"]
 
 
 def assembled(folder, deadline=None, **payload):
     search = run(folder)
-    plan = search.board.objective.plan
+    plan = search.leaderboard.objective.plan
     driver = Inline(SETUP, payload={"panel": PANEL, "plan": plan, "task": TASK, **payload})
     deadline = deadline or Deadline.after(1000.0)
-    return search, assemble(search.board, PANEL, driver, deadline, seed=0)
+    return search, assemble(search.leaderboard, PANEL, driver, deadline, seed=0)
 
 
 def test_the_ensemble_is_fitted_weighted_and_calibrated(tmp_path):
     search, assembly = assembled(tmp_path)
-    np.testing.assert_allclose(np.sum([m.weight for m in assembly.members], axis=0), 1.0)
-    assert assembly.conformal is not None
-    assert {m.number: m.weight for m in assembly.members} == assembly.chosen
-    final = search.board.objective.windows("final")
-    assert assembly.unseen.mean.shape == search.board.entries[0].made.mean[final].shape
+    np.testing.assert_allclose(np.sum([m.weight for m in assembly.ensemble.members], axis=0), 1.0)
+    assert assembly.ensemble.conformal is not None
+    assert [m.weight for m in assembly.ensemble.members] == list(assembly.weights.values())
+    final = search.leaderboard.objective.windows("final")
+    assert assembly.unseen.mean.shape == search.leaderboard.candidates[0].backtest.mean[final].shape
     assert (np.diff(assembly.unseen.quantiles, axis=-1) >= 0).all()
 
 
 @pytest.mark.parametrize(("budget", "seconds", "kept"), [(60.0, 1.0, False), (300.0, 1.0, True), (1000.0, 10.0, False)])
 def test_members_that_would_make_forecasts_slow_for_the_budget_are_left_out(tmp_path, budget, seconds, kept):
     search, assembly = assembled(tmp_path)
-    slow = min((m for m in assembly.members), key=lambda m: max(m.weight)).number
-    windows = len(search.board.objective.plan.cutoffs)
-    search.board.entries = [
+    slow = min(assembly.weights, key=lambda n: max(assembly.weights[n]))
+    windows = len(search.leaderboard.objective.plan.cutoffs)
+    search.leaderboard.candidates = [
         dataclasses.replace(e, predict_seconds=seconds * windows) if e.number == slow else e
-        for e in search.board.entries
+        for e in search.leaderboard.candidates
     ]
-    again = assemble(search.board, PANEL, None, Deadline.after(budget), seed=0)
+    again = assemble(search.leaderboard, PANEL, None, Deadline.after(budget), seed=0)
     left_out = set() if kept else {slow}
-    assert {m.number for m in again.members} == {m.number for m in assembly.members} - left_out
-    np.testing.assert_allclose(np.sum([m.weight for m in again.members], axis=0), 1.0)
+    assert set(again.weights) == set(assembly.weights) - left_out
+    np.testing.assert_allclose(np.sum([m.weight for m in again.ensemble.members], axis=0), 1.0)
 
 
 @pytest.mark.parametrize("name", ["linear_direct", "trees_direct", "trees_recursive", "mlp", "rvfl"])
 def test_a_final_fit_takes_longer_until_the_family_draws_no_more(name):
-    plan, entry = Plan(5, (100, 50, 5), 2, (100,)), Entry(0, name, {}, fit_seconds=10.0)
-    short, long = (refit_seconds([entry], plan, np.full(n, 400), 1) for n in (1, 2_000))
+    plan, entry = BacktestPlan(5, (100, 50, 5), 2, (100,)), Candidate(0, name, {}, fit_seconds=10.0)
+    short, long = (refit_seconds(entry, plan, np.full(n, 400), BudgetPolicy()) for n in (1, 2_000))
     assert short == pytest.approx(long * (395 / 295), rel=1e-6)
-    forever = refit_seconds([dataclasses.replace(entry, family="auto_ets")], plan, np.full(2_000, 400), 1)
+    forever = refit_seconds(dataclasses.replace(entry, family="auto_ets"), plan, np.full(2_000, 400), BudgetPolicy())
     assert forever == pytest.approx(short)
 
 
 def test_the_reported_windows_chose_nothing(tmp_path):
     """Changing what came in the final windows changes the delivered ensemble, never the one that is reported."""
     search, assembly = assembled(tmp_path)
-    objective = search.board.objective
+    objective = search.leaderboard.objective
     changed = objective.targets.actual.copy()
     changed[objective.windows("final")] = 1e3 * np.random.default_rng(0).normal(size=changed[-1:].shape)
-    board = Board(dataclasses.replace(objective, targets=dataclasses.replace(objective.targets, actual=changed)))
-    board.entries = search.board.entries
+    board = Leaderboard(dataclasses.replace(objective, targets=dataclasses.replace(objective.targets, actual=changed)))
+    board.candidates = search.leaderboard.candidates
     again = assemble(board, PANEL, None, Deadline.after(1000.0), seed=0)
     assert again.unseen_weights == assembly.unseen_weights
     np.testing.assert_array_equal(again.unseen.mean, assembly.unseen.mean)
@@ -336,13 +348,13 @@ def test_when_no_fit_comes_back_a_trivial_forecaster_is_delivered(tmp_path):
         raise RuntimeError("lost")
 
     search = run(tmp_path)
-    TROUBLE.update({c.family: crash for c in QUICK.candidates})
-    plan = search.board.objective.plan
+    TROUBLE.update({c.family: crash for c in QUICK.configurations})
+    plan = search.leaderboard.objective.plan
     driver = Inline(SETUP, payload={"panel": PANEL, "plan": plan, "task": TASK, "when": "fit"})
-    assembly = assemble(search.board, PANEL, driver, Deadline.after(1000.0), seed=0)
-    assert all(m.number < 0 for m in assembly.members)
-    np.testing.assert_allclose(np.sum([m.weight for m in assembly.members], axis=0), 1.0)
-    assert assembly.members[0].model.predict(PANEL, None).mean.shape == (4, 5)
+    assembly = assemble(search.leaderboard, PANEL, driver, Deadline.after(1000.0), seed=0)
+    assert all(n < 0 for n in assembly.weights)
+    np.testing.assert_allclose(np.sum([m.weight for m in assembly.ensemble.members], axis=0), 1.0)
+    assert assembly.ensemble.members[0].model.predict(PANEL, None).mean.shape == (4, 5)
 
 
 def test_when_no_fit_comes_back_the_members_stay_as_they_were_backtested(tmp_path):
@@ -350,34 +362,34 @@ def test_when_no_fit_comes_back_the_members_stay_as_they_were_backtested(tmp_pat
         raise RuntimeError("lost")
 
     search = run(tmp_path)
-    TROUBLE.update({c.family: crash for c in QUICK.candidates})
-    plan = search.board.objective.plan
+    TROUBLE.update({c.family: crash for c in QUICK.configurations})
+    plan = search.leaderboard.objective.plan
     driver = Inline(SETUP, payload={"panel": PANEL, "plan": plan, "task": TASK, "when": "fit"})
     deadline = Deadline.after(1000.0)
-    assembly = assemble(search.board, PANEL, driver, deadline, seed=0, backtested=search.backtested)
-    assert any(m.number >= 0 for m in assembly.members)
+    assembly = assemble(search.leaderboard, PANEL, driver, deadline, seed=0, backtested=search.backtested)
+    assert any(n >= 0 for n in assembly.weights)
     assert assembly.left_out == ()
-    assert len(assembly.aged) == sum(m.number >= 0 for m in assembly.members)
+    assert len(assembly.not_refitted) == sum(n >= 0 for n in assembly.weights)
     # Each forecasts from the end of the panel what it forecast from the last cutoff: it learned before that.
-    known = {e.number: e for e in search.board.complete}
-    for member in assembly.members:
-        if member.number >= 0:
+    known = {e.number: e for e in search.leaderboard.complete}
+    for number, member in zip(assembly.weights, assembly.ensemble.members, strict=True):
+        if number >= 0:
             history, future, _ = PANEL.cutoff(plan.cutoffs[-1], plan.horizon)
             made = member.model.predict(history, future)
-            np.testing.assert_allclose(made.mean, known[member.number].made.mean[-1], rtol=1e-4)
+            np.testing.assert_allclose(made.mean, known[number].backtest.mean[-1], rtol=1e-4)
 
 
 def test_states_are_kept_on_disk_for_members_alone(tmp_path):
     search = run(tmp_path)
-    assert all(e.made.state is None for e in search.board.complete if e.number >= 0)
-    kept = search.board.best.number
+    assert all(e.backtest.state is None for e in search.leaderboard.complete if e.number >= 0)
+    kept = search.leaderboard.best.number
     drop_states(tmp_path / "oof", [kept])
     assert {f.stem for f in (tmp_path / "oof").glob("*.json")} == {str(kept)}
-    assert search.backtested(search.board.best) is not None
-    other = next(e for e in search.board.complete if e.number not in (kept, -1) and e.number >= 0)
+    assert search.backtested(search.leaderboard.best) is not None
+    other = next(e for e in search.leaderboard.complete if e.number not in (kept, -1) and e.number >= 0)
     assert search.backtested(other) is None
     (tmp_path / "oof" / f"{kept}.json").write_text("{}")
-    assert search.backtested(search.board.best) is None
+    assert search.backtested(search.leaderboard.best) is None
 
 
 def test_members_of_whom_one_is_lost_share_its_weight(tmp_path):
@@ -385,19 +397,21 @@ def test_members_of_whom_one_is_lost_share_its_weight(tmp_path):
         raise RuntimeError("lost")
 
     search, whole = assembled(tmp_path / "whole")
-    lost = whole.members[0].family
+    lost = whole.ensemble.members[0].family
     TROUBLE[lost] = crash
-    plan = search.board.objective.plan
+    plan = search.leaderboard.objective.plan
     driver = Inline(SETUP, payload={"panel": PANEL, "plan": plan, "task": TASK, "when": "fit"})
-    assembly = assemble(search.board, PANEL, driver, Deadline.after(1000.0), seed=0)
-    assert lost not in {m.family for m in assembly.members}
-    np.testing.assert_allclose(np.sum([m.weight for m in assembly.members], axis=0), 1.0)
+    assembly = assemble(search.leaderboard, PANEL, driver, Deadline.after(1000.0), seed=0)
+    assert lost not in {m.family for m in assembly.ensemble.members}
+    np.testing.assert_allclose(np.sum([m.weight for m in assembly.ensemble.members], axis=0), 1.0)
 
 
 def test_the_facts_tell_what_happened(tmp_path):
     search, assembly = assembled(tmp_path)
     report = DataReport((), 4, 203, "1", "0", "59", (4,), 0.0, 0.0, (40, 51.5, 60))
-    facts = facts_of(search.board, assembly, PANEL, report, title="t", settings={}, seconds={}, messages=("hello",))
+    facts = facts_of(
+        search.leaderboard, assembly, PANEL, report, title="t", settings={}, seconds={}, messages=("hello",)
+    )
     board = facts.leaderboard
     assert board["family"].iloc[0] == "ensemble"
     assert board["weight"].iloc[1:].sum() == pytest.approx(1.0)
@@ -417,7 +431,7 @@ def test_forecasts_of_other_windows_or_levels_are_not_read_back(tmp_path):
     boards = {"low": board_of(), "high": board_of(high)}
     for name, board in boards.items():
         targets = board.objective.targets
-        made = board.entries[0].made
+        made = board.candidates[0].backtest
         write_backtest(tmp_path / f"{name}.npz", made, targets)
         np.testing.assert_array_equal(read_backtest(tmp_path / f"{name}.npz", targets).mean, made.mean)
     assert boards["low"].objective.targets.offset is None
@@ -435,10 +449,10 @@ def test_scores_do_not_depend_on_the_level(metric, level):
     # From a level on at which no quantile touches zero.
     plain, high = (board_of(dataclasses.replace(PANEL, y=PANEL.y + c), metric) for c in (1e4, level))
     last = [slice(-1, None)] * 2
-    for pair in zip(plain.entries, high.entries, strict=True):
+    for pair in zip(plain.candidates, high.candidates, strict=True):
         if pair[0].family != "zero":
             assert pair[1].score == pytest.approx(pair[0].score, rel=2e-4)
-            made = [e.made for e in pair]
+            made = [e.backtest for e in pair]
             final = [
                 board.objective.scores(m.mean[at], m.quantiles[at], "final")["mae"]
                 for board, m, at in zip((plain, high), made, last, strict=True)

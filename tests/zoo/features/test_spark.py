@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from zoo.errors import ConfigError, DataError
 from zoo.features import Pipeline
-from zoo.features.batch import Names, batch_of
+from zoo.features.batch import ColumnRoles, batch_of
 from zoo.features.digest import digest
 from zoo.features.run import run
 from zoo.features.sink import Folder
 from zoo.tables.source import read
-from zoo.tables.versioned import Table
+from zoo.tables.versioned import VersionedTable
 from zoo.testing.feature_cases import CASES, weather
 from zoo.testing.features import assert_same, raw_table
 
@@ -83,7 +83,7 @@ def test_the_digest_of_raw_rows_is_the_same_on_both(spark_session, tmp_path, id)
     )
     run(made, engine="spark", session=spark_session)
     rows = read(str(tmp_path / "t.parquet"))
-    assert Folder(tmp_path / "out").manifest["info"]["rows"] == digest(batch_of(rows, Names(id, "ts", "kwh")))
+    assert Folder(tmp_path / "out").manifest["info"]["rows"] == digest(batch_of(rows, ColumnRoles(id, "ts", "kwh")))
     assert "no new rows" in run(made, appending=True).why
 
 
@@ -212,7 +212,7 @@ def test_csv_a_single_series_empty_partitions_and_queries(spark_session, tmp_pat
 
 @pytest.mark.slow
 def test_versioned_tables_on_both_sides(spark_session, tmp_path):
-    source = Table.open(tmp_path / "rows")
+    source = VersionedTable.open(tmp_path / "rows")
     table = raw_table(series=2, hours=80)
     source.write(table[:150])
     source.write(table[150:])

@@ -263,7 +263,7 @@ def test_the_page_is_one_file_that_shows_all_of_the_study(filled: Path, tmp_path
     ways = sum(count(page, "path", f"way {kind}") for kind in ("strong", "weak"))
     assert ways == done + 2 and infeasible > 0  # two in the legend
     assert count(page, "path", "way early") == 3  # the paused one, the stopped one, the legend
-    history = text[text.index('aria-label="History of loss"') : text.index('aria-label="Learning curves"')]
+    history = text[text.index(">History of loss</title>") : text.index(">Learning curves</title>")]
     assert history.count('class="dot"') == done - infeasible and history.count('class="dot hollow"') == infeasible
     assert sum(tag == "rect" and (attrs.get("class") or "").startswith("run ") for tag, attrs in page.seen) >= 45
     for words in ("Importance for loss", "Failures", "too fast", "Workers", "Best trials", "exception", "lost"):
@@ -279,7 +279,7 @@ def test_a_page_of_several_objectives_has_their_front() -> None:
         text, front = render(study.view()), study.pareto
     page = _Page(text)
     assert count(page, "circle", "dot front") == len(front) + 1  # and the legend's
-    assert 'aria-label="History of speed"' in text and "speed against loss" in text
+    assert ">History of speed</title>" in text and "speed against loss" in text
 
 
 @pytest.mark.parametrize("done", [0, 1, 2])

@@ -14,7 +14,7 @@ from zoo.cluster import Session
 from zoo.errors import ConfigError
 from zoo.search import Budget, Float, Metric, Result, Space, Study, StudyOptions, Trial
 from zoo.search.checkpoints import CheckpointStore, pack, unpack
-from zoo.search.progress import Progress
+from zoo.search.progress import StudyProgress
 from zoo.search.replay import replay
 from zoo.search.resources import Resources
 from zoo.search.run import RunOptions, run
@@ -262,10 +262,10 @@ def test_the_progress_line_says_where_a_study_stands() -> None:
             assert trial is not None
             study.tell(trial.number, value)
         study.ask()
-        line = Progress(study).line()
+        line = StudyProgress(study).line()
     assert line.startswith("2 of 5 trials · 1 running · best 2.5 (trial 1) · 59:59 left")
     with Study.open(None, SPACE, metrics=[Metric("a", "minimize"), Metric("b", "minimize")]) as study:
-        assert "0 on the front" in Progress(study).line()
+        assert "0 on the front" in StudyProgress(study).line()
 
 
 @pytest.mark.parametrize(("given", "size"), [("1GB", 10**9), ("512MiB", 2**29), (1e9, 10**9), ("2000000", 2_000_000)])

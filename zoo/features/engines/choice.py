@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 
 from zoo.cluster import java
-from zoo.features.spec import Spec
+from zoo.features.spec import FeatureSpec
 
-__all__ = ["MEASURED", "Choice", "Pace", "choose", "estimate", "said_size"]
+__all__ = ["MEASURED", "EngineChoice", "Pace", "choose", "estimate", "said_size"]
 
 #: A table of text or compressed columns becomes so many times as large in memory.
 _GROWS = {".parquet": 4.0, ".pq": 4.0, ".gz": 8.0}
@@ -57,12 +57,12 @@ MEASURED = Pace(start=33.0, spark=4.3e6, pandas=14e6)
 
 
 @dataclass(frozen=True)
-class Choice:
+class EngineChoice:
     """What was chosen.
 
     Args:
-        engine: pandas or spark.
-        why: In words.
+        engine: The engine's name, pandas or spark.
+        why: The reason, for a person to read.
     """
 
     engine: str
@@ -81,15 +81,15 @@ def estimate(path: str) -> int | None:
 
 
 def choose(
-    spec: Spec, path: str | None, *, asked: str | None = None, free: int | None = None, cores: int | None = None
-) -> Choice:
+    spec: FeatureSpec, path: str | None, *, asked: str | None = None, free: int | None = None, cores: int | None = None
+) -> EngineChoice:
     """Return the engine of a run.
 
     Memory decides first, then time, by what `zoo bench features` measured (figure 3): on the cores of one machine the
     engine in memory is quicker at every size that fits, on a large cluster Spark is from its break-even on.
 
     Args:
-        spec: The pipeline.
+        spec: The pipeline as it is written.
         path: The table, if it is in files.
         asked: An engine instead of the pipeline's.
         free: Bytes of memory, instead of what the machine has.
@@ -97,31 +97,31 @@ def choose(
     """
     engine = asked or spec.engine
     if engine != "auto":
-        return Choice(engine, "asked for")
+        return EngineChoice(engine, "asked for")
     if spec.source.query is not None:
-        return Choice("spark", "the source is a query")
+        return EngineChoice("spark", "the source is a query")
     bytes_ = estimate(path) if path is not None else None
     if bytes_ is None:
-        return Choice("pandas", "the size of the source is not known")
+        return EngineChoice("pandas", "the size of the source is not known")
     free = psutil.virtual_memory().available if free is None else free
     need, limit = PEAK * bytes_, _SHARE * free
     said = f"about {said_size(bytes_)} in memory, {said_size(need)} at the peak; {said_size(free)} are free"
     if need <= limit:
         return _quicker(bytes_, said, _cores() if cores is None else cores)
     if java.find() is None:
-        return Choice("pandas", f"{said}: too large, but there is no Java for Spark: {java.INSTALL}")
-    return Choice("spark", f"{said}: too large for one process")
+        return EngineChoice("pandas", f"{said}: too large, but there is no Java for Spark: {java.INSTALL}")
+    return EngineChoice("spark", f"{said}: too large for one process")
 
 
-def _quicker(bytes_: int, said: str, cores: int) -> Choice:
+def _quicker(bytes_: int, said: str, cores: int) -> EngineChoice:
     """Return the engine that will be done first with a table that fits."""
     here, there = MEASURED.seconds(bytes_, cores)
     even = MEASURED.break_even(cores)
     beyond = "never quicker" if even is None else f"quicker from {said_size(even)} on"
     said += f"; about {here:.0f} s here, {there:.0f} s on Spark with {cores} core{'s' * (cores > 1)} ({beyond})"
     if there < here and java.find() is not None:
-        return Choice("spark", said)
-    return Choice("pandas", said)
+        return EngineChoice("spark", said)
+    return EngineChoice("pandas", said)
 
 
 def _cores() -> int:

@@ -26,8 +26,8 @@ def moments(column: Column, kind: Any, name: str, *, nanoseconds: bool) -> tuple
     """Return a time column as whole numbers, and whether these are the table's own instead of microseconds.
 
     Args:
-        column: The column.
-        kind: Its type.
+        column: The times as the table has them.
+        kind: The column's type in Spark.
         name: What messages call it.
         nanoseconds: Whether whole numbers are nanoseconds since 1970.
 
@@ -51,7 +51,7 @@ def values(frame: DataFrame, *, beside: Collection[str | None]) -> tuple[list[Co
     """Return the columns of numbers and of text of a table, and for each name whether it is text.
 
     Args:
-        frame: Raw rows.
+        frame: The rows before any step.
         beside: Columns that are left out.
     """
     from pyspark.sql import functions as F

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from zoo.errors import DataError
-from zoo.features.batch import Ticks
+from zoo.features.batch import TimeAxis
 from zoo.features.engines.choice import estimate, said_size
 from zoo.features.engines.columns import moments, quoted, values
 from zoo.features.engines.reading import parquet_files, parquet_in_spark, parquet_schema
@@ -23,19 +23,19 @@ from zoo.features.steps import Join, Side, Step
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
-__all__ = ["SMALL", "Far", "Place", "copied", "other_rows", "place", "placed", "sampled"]
+__all__ = ["SMALL", "Far", "JoinPlace", "copied", "other_rows", "place", "placed", "sampled"]
 
 #: Bytes in memory up to which the driver reads a joined table: it holds it twice, as a frame and as Arrow.
 SMALL = 200e6
 
 
 @dataclass(frozen=True)
-class Place:
+class JoinPlace:
     """Who reads a joined table.
 
     Args:
         spark: Spark, part by part; otherwise the driver.
-        why: In words.
+        why: The reason, for a person to read.
     """
 
     spark: bool
@@ -53,19 +53,19 @@ class Far(Side):
     frame: DataFrame
 
 
-def place(step: Join) -> Place:
+def place(step: Join) -> JoinPlace:
     """Return who reads a joined table when Spark computes."""
     if not isinstance(step.table, str):
-        return Place(False, "a frame in memory, sent to Spark by the driver")
+        return JoinPlace(False, "a frame in memory, sent to Spark by the driver")
     files = parquet_files(step.path)
     size = estimate(step.path) if files is None else sum(estimate(file) or 0 for file in files)
     said = f"about {said_size(size or 0)} in memory"
     if not size or size <= SMALL:
-        return Place(False, f"{said}, sent to Spark by the driver")
+        return JoinPlace(False, f"{said}, sent to Spark by the driver")
     odd = "it is not in Parquet files" if files is None else _odd(files, step)
     if odd is not None:
-        return Place(False, f"{said}, but {odd}: read by the driver, which must hold it")
-    return Place(True, f"{said}, more than {said_size(SMALL)}: read, sorted and joined by Spark")
+        return JoinPlace(False, f"{said}, but {odd}: read by the driver, which must hold it")
+    return JoinPlace(True, f"{said}, more than {said_size(SMALL)}: read, sorted and joined by Spark")
 
 
 def placed(session: SparkSession, steps: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -93,8 +93,8 @@ def copied(step: Join, file: Path) -> bool:
     """Copy a joined table into one Parquet file if it is too large for this process, and return whether it was.
 
     Args:
-        step: The join.
-        file: Where to.
+        step: The join that reads the table.
+        file: The Parquet file that is written.
     """
     if step.is_read or not place(step).spark:
         return False
@@ -118,7 +118,7 @@ def other_rows(session: SparkSession, step: Join) -> DataFrame:
     if isinstance(side, Far):
         return side.frame.select("__key", "__time", *[F.col(quoted(old)).alias(f"__b{i}") for i, old in brings])
     known = step.known().batch
-    rows: dict[str, Any] = {"__key": known.ids[known.groups.codes], "__time": known.times}
+    rows: dict[str, Any] = {"__key": known.ids[known.offsets.codes], "__time": known.times}
     kinds = [f"__key {'string' if side.text_key else 'bigint'}", "__time bigint"]
     chosen: list[Column] = []
     for i, old in brings:
@@ -166,14 +166,14 @@ def _far(session: SparkSession, step: Join) -> Far:
     time, integer = moments(F.col(quoted(step.asof)), kinds[step.asof], step.asof, nanoseconds=nanoseconds)
     columns, texts = values(frame, beside=(step.on, step.asof))
     rows = frame.select(key.alias("__key"), time.alias("__time"), *columns)
-    ticks = Ticks(integer, zone)
-    empty = _checked(rows, step, ticks, [name for name, text in texts.items() if text])
+    axis = TimeAxis(integer, zone)
+    empty = _checked(rows, step, axis, [name for name, text in texts.items() if text])
     # pandas cannot tell a column without any text from one without any number, and takes it for the latter.
     rows = rows.withColumns({name: F.lit(None).cast("double") for name in empty}) if empty else rows
-    return Far({name: text and name not in empty for name, text in texts.items()}, ticks, text_key, rows)
+    return Far({name: text and name not in empty for name, text in texts.items()}, axis, text_key, rows)
 
 
-def _checked(rows: DataFrame, step: Join, ticks: Ticks, texts: list[str]) -> list[str]:
+def _checked(rows: DataFrame, step: Join, axis: TimeAxis, texts: list[str]) -> list[str]:
     """Read the table once for what the engine in memory would refuse, and return text columns without any text."""
     from pyspark.sql import functions as F
 
@@ -196,5 +196,5 @@ def _checked(rows: DataFrame, step: Join, ticks: Ticks, texts: list[str]) -> lis
                 f"every row must have {what}, but {number} rows of {said} have no {name!r}", "drop or repair them first"
             )
     if doubles:
-        raise step.doubles(said, found[4][0], int(found[4][1]), ticks, int(doubles))
+        raise step.doubles(said, found[4][0], int(found[4][1]), axis, int(doubles))
     return [name for i, name in enumerate(texts) if not found[5 + i]]

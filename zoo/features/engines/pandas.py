@@ -6,17 +6,16 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from zoo.errors import DataError
-from zoo.features.batch import Array, Batch, Names, batch_of
+from zoo.features.batch import Array, Batch, ColumnRoles, batch_of
 from zoo.features.compute import compute, fitted_of, learn, scaled
-from zoo.features.plan import Plan, make_plan
-from zoo.features.steps import Fitted, Scope, Step
+from zoo.features.plan import FeaturePlan, make_plan
+from zoo.features.steps import FittedSteps, Scope, Step
 
 __all__ = ["Prepared", "chunks", "computed", "fit", "prepare", "scope_of", "whole"]
 
@@ -28,13 +27,13 @@ class Prepared:
     """A table after the row steps.
 
     Args:
-        batch: The series.
+        batch: The series, sorted by id and time.
         plan: What remains to be done.
         raw: Number of rows that came in.
     """
 
     batch: Batch
-    plan: Plan
+    plan: FeaturePlan
     raw: int
 
 
@@ -47,18 +46,18 @@ def scope_of(batch: Batch) -> Scope:
 def prepare(
     frame: pd.DataFrame,
     steps: tuple[Step, ...],
-    names: Names,
+    names: ColumnRoles,
     *,
     zone: str | None,
-    plans: dict[Scope, Plan] | None = None,
+    plans: dict[Scope, FeaturePlan] | None = None,
     look: Callable[[Batch], None] | None = None,
 ) -> Prepared:
     """Return a table after the row steps.
 
     Args:
-        frame: Raw rows.
-        steps: All steps.
-        names: The roles.
+        frame: The rows before any step.
+        steps: All steps of the pipeline, in order.
+        names: Which columns hold id, time and target.
         zone: Zone of the calendar.
         plans: Plans of earlier tables with the same columns, and of this one afterwards.
         look: Shown the rows before any step.
@@ -84,10 +83,7 @@ def prepare(
 
 def chunks(batch: Batch, rows: int = _CHUNK) -> list[Batch]:
     """Return the series in parts of about so many rows."""
-    ends = batch.groups.offsets[1:]
-    cuts = np.flatnonzero(np.diff(ends // rows)) + 1
-    bounds = np.unique(np.concatenate([[0], cuts, [len(batch.groups)]])).tolist()
-    return [batch.series(low, high) for low, high in pairwise(bounds)]
+    return [batch.series(part.start, part.stop) for part in batch.offsets.chunks(rows)]
 
 
 def _each(parts: list[Batch], work: Callable[[Batch], Any]) -> Iterator[Any]:
@@ -105,26 +101,28 @@ def _each(parts: list[Batch], work: Callable[[Batch], Any]) -> Iterator[Any]:
                 waiting.append(pool.submit(work, parts[i + threads + 1]))
 
 
-def fit(prepared: Prepared) -> Fitted:
+def fit(prepared: Prepared) -> FittedSteps:
     """Return what the steps learn from a table."""
     if not prepared.plan.scales:
-        return Fitted({})
+        return FittedSteps({})
     plan = prepared.plan
     parts = chunks(prepared.batch)
     return fitted_of(plan, [part.ids for part in parts], list(_each(parts, lambda b: learn(plan, compute(plan, b)))))
 
 
-def computed(prepared: Prepared, fitted: Fitted | None) -> Iterator[Batch]:
+def computed(prepared: Prepared, fitted: FittedSteps | None) -> Iterator[Batch]:
     """Yield the finished series, part by part in the order of their ids."""
     plan = prepared.plan
     yield from _each(chunks(prepared.batch), lambda b: scaled(plan, compute(plan, b), fitted))
 
 
-def whole(prepared: Prepared, fitted: Fitted | None, *, learning: bool = False) -> tuple[Batch, Fitted | None]:
+def whole(
+    prepared: Prepared, fitted: FittedSteps | None, *, learning: bool = False
+) -> tuple[Batch, FittedSteps | None]:
     """Return all finished series in one batch, and what was learnt.
 
     Args:
-        prepared: The table.
+        prepared: The table after the row steps.
         fitted: What the steps know.
         learning: Find it out, in the same pass.
     """

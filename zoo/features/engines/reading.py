@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ConfigError, DataError
-from zoo.features.spec import Source
+from zoo.features.spec import FeatureSource
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -19,13 +19,13 @@ _INDEX = re.compile(r"__index_level_\d+__$")
 
 
 def frame_in_spark(
-    session: SparkSession, source: Source, path: str | None, version: int | None
+    session: SparkSession, source: FeatureSource, path: str | None, version: int | None
 ) -> tuple[DataFrame, str | None, bool]:
     """Return a source as a Spark table, the zone of its calendar, and whether its times are plain nanoseconds.
 
     Args:
-        session: Spark.
-        source: What is read.
+        session: The session that reads.
+        source: What is read, and its columns' roles.
         path: Where it is, for files and versioned tables.
         version: Of a versioned table.
 
@@ -49,7 +49,7 @@ def parquet_in_spark(
     """Return Parquet files as a Spark table, the zone of their times, and whether these are plain nanoseconds.
 
     Args:
-        session: Spark.
+        session: The session that reads.
         path: A file, a folder, a pattern or a versioned table.
         time: The column of the clock.
         version: Of a versioned table; the newest by default.
@@ -57,10 +57,10 @@ def parquet_in_spark(
     Raises:
         DataError: There are no files, or they do not fit together.
     """
-    from zoo.tables.versioned import Table, is_table
+    from zoo.tables.versioned import VersionedTable, is_table
 
     if is_table(path):
-        table = Table.open(path)
+        table = VersionedTable.open(path)
         version = table.version if version is None else version
         schema, files = table.schema(as_of=version), table.files(as_of=version)
     else:
@@ -77,10 +77,10 @@ def parquet_in_spark(
 
 def parquet_files(path: str) -> list[str] | None:
     """Return the Parquet files that a path stands for; None if it stands for others, or for none."""
-    from zoo.tables.versioned import Table, is_table
+    from zoo.tables.versioned import VersionedTable, is_table
 
     if is_table(path):
-        return [str(file) for file in Table.open(path).files()]
+        return [str(file) for file in VersionedTable.open(path).files()]
     try:
         files = _files(path)
     except DataError:
@@ -88,7 +88,7 @@ def parquet_files(path: str) -> list[str] | None:
     return files if all(Path(file).suffix.lower() in _PARQUET for file in files) else None
 
 
-def _queried(session: SparkSession, source: Source) -> tuple[DataFrame, str | None, bool]:
+def _queried(session: SparkSession, source: FeatureSource) -> tuple[DataFrame, str | None, bool]:
     from pyspark.errors import PySparkException
 
     try:
@@ -99,7 +99,7 @@ def _queried(session: SparkSession, source: Source) -> tuple[DataFrame, str | No
     return frame, _zone_of_kind(frame, source), False
 
 
-def _zone_of_kind(frame: DataFrame, source: Source) -> str | None:
+def _zone_of_kind(frame: DataFrame, source: FeatureSource) -> str | None:
     """Return the zone of the calendar where the times have one: Spark's own type keeps moments, not zones."""
     from pyspark.sql import types as T
 
@@ -146,7 +146,7 @@ def parquet_schema(files: list[str]) -> Any:
     return first
 
 
-def _csv(session: SparkSession, files: list[str], source: Source) -> DataFrame:
+def _csv(session: SparkSession, files: list[str], source: FeatureSource) -> DataFrame:
     from pyspark.sql import functions as F
 
     with open(files[0], encoding="utf-8-sig", errors="replace") as stream:

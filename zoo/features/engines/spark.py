@@ -17,15 +17,15 @@ import pandas as pd
 
 from zoo.errors import DataError
 from zoo.features.arrow import arrow_of
-from zoo.features.batch import Array, Batch, Names, Ticks
+from zoo.features.batch import Array, Batch, ColumnRoles, TimeAxis
 from zoo.features.compute import compute, fitted_of, learn, scaled
 from zoo.features.digest import Digest, added, digest_of_rows
 from zoo.features.engines.columns import moments, quoted, values
 from zoo.features.engines.joining import placed
 from zoo.features.engines.sql import after
-from zoo.features.kernels.groups import Groups
-from zoo.features.plan import Plan, make_plan
-from zoo.features.steps import Fitted, Scope, Step
+from zoo.features.plan import FeaturePlan, make_plan
+from zoo.features.steps import FittedSteps, Scope, Step
+from zoo.series.offsets import Offsets
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -70,7 +70,7 @@ class Distributed:
         frame: Id, time in microseconds, columns.
         plan: What remains to be done.
         names: The roles in ``frame``; the id is never None.
-        ticks: What the times mean.
+        axis: What the times mean.
         raw: Rows that came in.
         until: The newest of their times.
         single: Whether the table has no id column.
@@ -79,9 +79,9 @@ class Distributed:
     """
 
     frame: DataFrame
-    plan: Plan
-    names: Names
-    ticks: Ticks
+    plan: FeaturePlan
+    names: ColumnRoles
+    axis: TimeAxis
     raw: int
     until: int
     single: bool
@@ -90,14 +90,14 @@ class Distributed:
 
 
 def prepare(
-    frame: DataFrame, steps: tuple[Step, ...], names: Names, *, zone: str | None = None, nanoseconds: bool = False
+    frame: DataFrame, steps: tuple[Step, ...], names: ColumnRoles, *, zone: str | None = None, nanoseconds: bool = False
 ) -> Distributed:
     """Return a Spark table after the row steps; nothing is computed but what tells whether it can be used.
 
     Args:
-        frame: Raw rows.
-        steps: All steps.
-        names: The roles.
+        frame: The rows before any step.
+        steps: All steps of the pipeline, in order.
+        names: Which columns hold id, time and target.
         zone: Zone of the calendar; None: the times are local as they are.
         nanoseconds: Whether whole numbers in the time column are nanoseconds since 1970.
 
@@ -111,17 +111,17 @@ def prepare(
                 f"the {role} column must be in the table, but {name!r} is not among {frame.columns[:12]}",
                 f"name it in the source: `{role}: ...`",
             )
-    clean, scope, ticks, text_ids = _canonical(frame, names, zone, nanoseconds)
+    clean, scope, axis, text_ids = _canonical(frame, names, zone, nanoseconds)
     plan = make_plan(placed(frame.sparkSession, steps), scope)
     inner = replace(names, id=names.id or _SINGLE)
     raw, until = _check(frame, clean, inner, plan)
-    state = after(clean, plan, inner, ticks, text_ids)
-    return Distributed(state.frame, plan, state.names, state.ticks, raw, until, names.id is None, state.text_ids, clean)
+    state = after(clean, plan, inner, axis, text_ids)
+    return Distributed(state.frame, plan, state.names, state.axis, raw, until, names.id is None, state.text_ids, clean)
 
 
 def _canonical(
-    frame: DataFrame, names: Names, zone: str | None, nanoseconds: bool
-) -> tuple[DataFrame, Scope, Ticks, bool]:
+    frame: DataFrame, names: ColumnRoles, zone: str | None, nanoseconds: bool
+) -> tuple[DataFrame, Scope, TimeAxis, bool]:
     """Return id, microseconds, doubles without NaN and texts; and what they are."""
     from pyspark.sql import functions as F
     from pyspark.sql import types as T
@@ -143,12 +143,12 @@ def _canonical(
     return (
         frame.select(*chosen, time.alias(names.time), *columns),
         Scope(names, numbers, texts),
-        Ticks(integer, zone),
+        TimeAxis(integer, zone),
         text_ids,
     )
 
 
-def _check(frame: DataFrame, clean: DataFrame, names: Names, plan: Plan) -> tuple[int, int]:
+def _check(frame: DataFrame, clean: DataFrame, names: ColumnRoles, plan: FeaturePlan) -> tuple[int, int]:
     """Read the table once for what would otherwise fail late and in Java's words."""
     from pyspark.sql import functions as F
 
@@ -191,10 +191,10 @@ def _first_bad(frame: DataFrame, name: str) -> str:
     return "" if found is None else f", for example {found[0]!r}"
 
 
-def fit(table: Distributed) -> Fitted:
+def fit(table: Distributed) -> FittedSteps:
     """Return what the steps learn from a table: one pass, whose results are small."""
     if not table.plan.scales:
-        return Fitted({})
+        return FittedSteps({})
     plan = _without_rows(table.plan)
     layout = _Layout.of(table)
 
@@ -220,7 +220,7 @@ def fit(table: Distributed) -> Fitted:
     return _gathered(table, rows)
 
 
-def _gathered(table: Distributed, rows: pd.DataFrame) -> Fitted:
+def _gathered(table: Distributed, rows: pd.DataFrame) -> FittedSteps:
     ids: list[Array] = []
     learnt: dict[int, dict[str, Any]] = {}
     for (place, name), part in rows.groupby(["step", "column"], sort=False):
@@ -231,7 +231,7 @@ def _gathered(table: Distributed, rows: pd.DataFrame) -> Fitted:
     return fitted_of(table.plan, ids, [learnt])
 
 
-def finished(table: Distributed, fitted: Fitted | None) -> DataFrame:
+def finished(table: Distributed, fitted: FittedSteps | None) -> DataFrame:
     """Return the features as a Spark table: id, time, columns."""
     plan = _without_rows(table.plan)
     layout = _Layout.of(table)
@@ -253,11 +253,11 @@ def collected(frame: DataFrame) -> Iterator[Any]:
         yield pa.Table.from_batches([batch])
 
 
-def digest(table: Distributed, raw: Names) -> Digest:
+def digest(table: Distributed, raw: ColumnRoles) -> Digest:
     """Return what the rows were before any step: one more pass.
 
     Args:
-        table: The prepared table.
+        table: What ``prepare`` returned for the rows.
         raw: The roles that its raw rows have.
     """
     id, time = raw.id, raw.time
@@ -279,8 +279,8 @@ def arrow_schema(table: Distributed) -> Any:
     import pyarrow as pa
 
     fields = [] if table.single else [(str(table.names.id), pa.string() if table.text_ids else pa.int64())]
-    moment = pa.timestamp("us", tz=None if table.ticks.zone is None else "UTC")
-    fields.append((table.names.time, pa.int64() if table.ticks.integer else moment))
+    moment = pa.timestamp("us", tz=None if table.axis.zone is None else "UTC")
+    fields.append((table.names.time, pa.int64() if table.axis.integer else moment))
     texts = table.plan.scope.texts
     fields += [(name, pa.string() if name in texts else pa.float64()) for name in table.plan.outputs]
     return pa.schema(fields)
@@ -289,13 +289,13 @@ def arrow_schema(table: Distributed) -> Any:
 def _schema(table: Distributed) -> str:
     kinds = [] if table.single else [(str(table.names.id), "string" if table.text_ids else "bigint")]
     # Not "timestamp": with the setting above that means the one without a zone.
-    time = "bigint" if table.ticks.integer else "timestamp_ntz" if table.ticks.zone is None else "timestamp_ltz"
+    time = "bigint" if table.axis.integer else "timestamp_ntz" if table.axis.zone is None else "timestamp_ltz"
     kinds.append((table.names.time, time))
     kinds += [(name, "string" if name in table.plan.scope.texts else "double") for name in table.plan.outputs]
     return ", ".join(f"{quoted(name)} {kind}" for name, kind in kinds)
 
 
-def _without_rows(plan: Plan) -> Plan:
+def _without_rows(plan: FeaturePlan) -> FeaturePlan:
     """Return the plan without what the workers do not need: the joined tables above all."""
     return replace(plan, rows=())
 
@@ -321,8 +321,8 @@ def _sorted(table: Distributed) -> DataFrame:
 class _Layout:
     """How the Arrow batches of a partition become series; travels to the workers."""
 
-    names: Names
-    ticks: Ticks
+    names: ColumnRoles
+    axis: TimeAxis
     numbers: tuple[str, ...]
     texts: tuple[str, ...]
     single: bool
@@ -330,7 +330,7 @@ class _Layout:
     @classmethod
     def of(cls, table: Distributed) -> _Layout:
         scope = table.plan.scope
-        return cls(table.names, table.ticks, scope.numbers, scope.texts, table.single)
+        return cls(table.names, table.axis, scope.numbers, scope.texts, table.single)
 
     def outward(self, batch: Batch) -> Batch:
         """Return a batch with the user's names."""
@@ -370,7 +370,7 @@ class _Layout:
         found = encoded.dictionary.to_pylist()
         # As objects at once: numpy's own texts lose NULs at their end.
         ids = np.array(found, dtype=object if found and isinstance(found[0], str) else np.int64)
-        offsets = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=len(ids)))])
+        offsets = Offsets.of_lengths(np.bincount(codes, minlength=len(ids)))
         columns: dict[str, Array] = {
             name: pc.fill_null(table.column(name), float("nan")).to_numpy().copy() for name in self.numbers
         }
@@ -380,7 +380,7 @@ class _Layout:
             if name in table.column_names
         }
         times = table.column(self.names.time).to_numpy().copy()
-        return Batch(ids, Groups(offsets), times, columns, self.names, self.ticks)
+        return Batch(ids, offsets, times, columns, self.names, self.axis)
 
 
 def _first_of_last(ids: Any, last: Any) -> int:

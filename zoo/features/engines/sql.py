@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import DataError
-from zoo.features.batch import Names, Ticks
+from zoo.features.batch import ColumnRoles, TimeAxis
 from zoo.features.engines.columns import quoted
 from zoo.features.engines.joining import other_rows
 from zoo.features.expression import Condition
-from zoo.features.plan import Plan
+from zoo.features.plan import FeaturePlan
 from zoo.features.steps import Aggregate, Deduplicate, Filter, Join, Resample, RowStep
 from zoo.features.steps.rows import moment
 
@@ -26,17 +26,17 @@ class State:
     """A table between two row steps.
 
     Args:
-        frame: Id, microseconds, columns.
-        names: The roles.
-        ticks: What the times mean.
-        numbers: Columns of numbers.
-        texts: Columns of text.
+        frame: Id, time in microseconds, and the columns.
+        names: Which columns hold id, time and target.
+        axis: What the times mean.
+        numbers: Names of the columns of numbers.
+        texts: Names of the columns of text.
         text_ids: Whether ids are text.
     """
 
     frame: DataFrame
-    names: Names
-    ticks: Ticks
+    names: ColumnRoles
+    axis: TimeAxis
     numbers: tuple[str, ...]
     texts: tuple[str, ...]
     text_ids: bool
@@ -47,9 +47,9 @@ class State:
         return str(self.names.id)
 
 
-def after(frame: DataFrame, plan: Plan, names: Names, ticks: Ticks, text_ids: bool) -> State:
+def after(frame: DataFrame, plan: FeaturePlan, names: ColumnRoles, axis: TimeAxis, text_ids: bool) -> State:
     """Return the table after all row steps of a plan."""
-    state = State(frame, names, ticks, plan.before.numbers, plan.before.texts, text_ids)
+    state = State(frame, names, axis, plan.before.numbers, plan.before.texts, text_ids)
     for step in plan.rows:
         state = _STEPS[type(step)](state, step)
     return state
@@ -100,10 +100,10 @@ def _resample(state: State, step: Resample) -> State:
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    if state.ticks.integer:
+    if state.axis.integer:
         raise DataError("resample needs times, but the clock of this table is a whole number", "leave it out")
     every, time = step.step, _col(state.names.time)
-    slot = (time - F.pmod(time - F.lit(step.origin(state.ticks.zone)), F.lit(every))).alias("__slot")
+    slot = (time - F.pmod(time - F.lit(step.origin(state.axis.zone)), F.lit(every))).alias("__slot")
     values = [_combined(n, step.columns.get(n, step.how), order=time).alias(n) for n in state.numbers]
     values += [F.max(F.when(_col(n).isNotNull(), F.struct(time, _col(n))))[n].alias(n) for n in state.texts]
     grouped = state.frame.groupBy(_col(state.key), slot).agg(F.count(F.lit(1)).alias("__rows"), *values)
@@ -117,7 +117,7 @@ def _resample(state: State, step: Resample) -> State:
     frame = wide.select(
         _col(state.key), F.col("__at").alias(state.names.time), *columns, *[_col(n) for n in state.texts]
     )
-    return replace(state, frame=frame, ticks=replace(state.ticks, every=every))
+    return replace(state, frame=frame, axis=replace(state.axis, every=every))
 
 
 def _aggregate(state: State, step: Aggregate) -> State:
@@ -152,7 +152,7 @@ def _join(state: State, step: Join) -> State:
     # A column that is missing throughout is a number to the plan, but agrees with any key.
     lost = side.text_key and step.on in state.numbers and state.frame.where(_col(step.on).isNotNull()).isEmpty()
     text = step.on in state.texts or (step.on == state.key and state.text_ids)
-    step.check(state.ticks, text=text or lost or step.on is None)
+    step.check(state.axis, text=text or lost or step.on is None)
     if lost:
         key = F.lit(None).cast("string")
     elif step.on is None or side.text_key:

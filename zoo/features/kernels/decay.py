@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from zoo.features.kernels.groups import Floats, Groups
+from zoo.series.offsets import Floats, Offsets
 
 __all__ = ["decayed_mean", "memory", "newest_decayed_mean"]
 
@@ -27,16 +27,16 @@ def memory(halflife: float) -> int:
     return 1 << max(math.ceil(math.log2(_HALVINGS * halflife)), 0)
 
 
-def decayed_mean(values: Floats, groups: Groups, halflife: float, *, shift: int = 1) -> Floats:
+def decayed_mean(values: Floats, offsets: Offsets, halflife: float, *, shift: int = 1) -> Floats:
     """Return the mean of the rows up to ``shift`` rows before, weighing half as much every ``halflife`` rows.
 
     Missing values are left out: their weight is spread over the others. NaN where nothing is known yet.
 
-    >>> decayed_mean(np.array([0.0, 3.0]), Groups(np.array([0, 2])), 1.0, shift=0).tolist()
+    >>> decayed_mean(np.array([0.0, 3.0]), Offsets(np.array([0, 2])), 1.0, shift=0).tolist()
     [0.0, 2.0]
     """
     size = memory(halflife)
-    at, rows = groups.padded(size - 1 + shift)
+    at, rows = offsets.padded(size - 1 + shift)
     x = np.full(rows, np.nan)
     x[at] = values
     return _decayed(x, halflife)[at - shift - size + 1]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.features.kernels.groups import Floats, Groups, Ints
+from zoo.series.offsets import Floats, Ints, Offsets, spans
 
 __all__ = ["Gaps", "closed", "find_gaps", "forward"]
 
@@ -33,14 +33,14 @@ class Gaps(NamedTuple):
     ended: np.ndarray
 
 
-def find_gaps(values: Floats, groups: Groups) -> Gaps:
+def find_gaps(values: Floats, offsets: Offsets) -> Gaps:
     """Return the runs of missing values; none crosses from one series to the next."""
     missing = np.isnan(values)
     if not missing.any():
         none = np.empty(0, dtype=np.int64)
         return Gaps(none, none, none.astype(bool), none.astype(bool))
     heads = np.zeros(len(values), dtype=bool)
-    heads[groups.offsets[:-1][groups.lengths > 0]] = True
+    heads[offsets.starts[offsets.lengths > 0]] = True
     begins = missing & (heads | ~np.concatenate([[False], missing[:-1]]))
     tails = np.concatenate([heads[1:], [True]])
     ends = missing & (tails | ~np.concatenate([missing[1:], [False]]))
@@ -52,7 +52,7 @@ def closed(values: Floats, gaps: Gaps, limit: int) -> Floats:
     """Return the values with straight lines through gaps of at most ``limit`` rows; longer gaps stay missing.
 
     >>> y = np.array([1.0, np.nan, 3.0, np.nan])
-    >>> closed(y, find_gaps(y, Groups(np.array([0, 4]))), 6).tolist()
+    >>> closed(y, find_gaps(y, Offsets(np.array([0, 4]))), 6).tolist()
     [1.0, 2.0, 3.0, nan]
     """
     good = gaps.begun & gaps.ended & (gaps.length <= limit)
@@ -60,9 +60,10 @@ def closed(values: Floats, gaps: Gaps, limit: int) -> Floats:
         return values
     first, length = gaps.first[good], gaps.length[good]
     out = values.copy()
-    at = np.arange(int(length.sum())) - np.repeat(np.cumsum(length) - length, length)
-    begin, end = np.repeat(values[first - 1], length), np.repeat(values[first + length], length)
-    out[np.repeat(first, length) + at] = begin + (end - begin) * ((at + 1) / np.repeat(length + 1, length))
+    inside = Offsets.of_lengths(length)
+    begin, end = inside.repeat(values[first - 1]), inside.repeat(values[first + length])
+    share = (inside.positions + 1) / inside.repeat(length + 1)
+    out[spans(first, length)] = begin + (end - begin) * share
     return out
 
 
@@ -71,7 +72,6 @@ def forward(values: Floats, gaps: Gaps, limit: int) -> Floats:
     if not gaps.begun.any():
         return values
     first, length = gaps.first[gaps.begun], np.minimum(gaps.length[gaps.begun], limit)
-    at = np.arange(int(length.sum())) - np.repeat(np.cumsum(length) - length, length)
     out = values.copy()
-    out[np.repeat(first, length) + at] = np.repeat(values[first - 1], length)
+    out[spans(first, length)] = np.repeat(values[first - 1], length)
     return out

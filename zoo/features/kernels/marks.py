@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo.features.kernels.groups import Floats, Groups
-from zoo.features.kernels.windows import Window, rolling
+from zoo.series.offsets import Floats, Offsets
+from zoo.series.windows import WindowStatistic, rolling
 
 __all__ = ["fences"]
 
 
 def fences(
-    values: Floats, groups: Groups, how: str, *, window: int, factor: float, newest: bool = False
+    values: Floats, offsets: Offsets, how: str, *, window: int, factor: float, newest: bool = False
 ) -> tuple[Floats, Floats]:
     """Return the lowest and the highest value that is still usual, from the ``window`` rows before each row.
 
     Args:
         values: (N,), NaN where missing.
-        groups: The series.
+        offsets: Where each series begins and ends.
         how: ``iqr``: quartiles, moved out by ``factor`` times their distance (Tukey); ``sigma``: ``factor`` standard
             deviations around the mean.
         window: Rows; a quarter of them must be known, otherwise nothing is unusual (NaN).
-        factor: See ``how``.
+        factor: How far usual values reach, in the unit that ``how`` names.
         newest: Only the last row of a single series matters.
     """
-    least = max(window // 4, 2)
+    min_known = max(window // 4, 2)
     if how == "iqr":
-        low, high = Window("quantile", window, 0.25), Window("quantile", window, 0.75)
-        found = rolling(values, groups, [low, high], least=least, newest=newest)
+        low, high = WindowStatistic("quantile", window, 0.25), WindowStatistic("quantile", window, 0.75)
+        found = rolling(values, offsets, [low, high], min_known=min_known, newest=newest)
         reach = factor * (found[high] - found[low])
         return np.asarray(found[low] - reach), np.asarray(found[high] + reach)
-    mean, std = Window("mean", window), Window("std", window)
-    found = rolling(values, groups, [mean, std], least=least)
+    mean, std = WindowStatistic("mean", window), WindowStatistic("std", window)
+    found = rolling(values, offsets, [mean, std], min_known=min_known)
     return np.asarray(found[mean] - factor * found[std]), np.asarray(found[mean] + factor * found[std])

@@ -1,20 +1,20 @@
-"""Centres and spreads of series, fitted once and kept."""
+"""Centres and widths of series, fitted once and kept."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from zoo.features.kernels.groups import Floats, Groups
+from zoo.series.offsets import Floats, Offsets
 
 __all__ = ["fit_scale"]
 
 
-def fit_scale(values: Floats, groups: Groups, how: str) -> Floats:
-    """Return centre and spread of each series (S, 2); NaN and 1 where a series has no value, spread 1 where it has one.
+def fit_scale(values: Floats, offsets: Offsets, how: str) -> Floats:
+    """Return centre and width of each series (S, 2); NaN and 1 where a series has no value, width 1 where it has one.
 
     Args:
         values: (N,), NaN where missing.
-        groups: The series.
+        offsets: Where each series begins and ends.
         how: standard (mean, standard deviation), robust (median, distance of the quartiles), minmax.
     """
     from coreforecast.grouped_array import GroupedArray
@@ -22,12 +22,12 @@ def fit_scale(values: Floats, groups: Groups, how: str) -> Floats:
 
     # coreforecast is given the known values alone: its statistics of a series with holes are not all of them NaN-safe.
     known = np.isfinite(values)
-    counts = np.bincount(groups.codes[known], minlength=len(groups))
-    out = np.column_stack([np.full(len(groups), np.nan), np.ones(len(groups))])
+    counts = np.bincount(offsets.codes[known], minlength=len(offsets))
+    out = np.column_stack([np.full(len(offsets), np.nan), np.ones(len(offsets))])
     if not known.any():
         return out
     some = counts > 0
-    array = GroupedArray(np.ascontiguousarray(values[known]), np.concatenate([[0], np.cumsum(counts[some])]), 1)
+    array = GroupedArray(np.ascontiguousarray(values[known]), Offsets.of_lengths(counts[some]).indptr, 1)
     scaler = {
         "standard": LocalStandardScaler,
         "robust": lambda: LocalRobustScaler(scale="iqr"),
@@ -35,6 +35,6 @@ def fit_scale(values: Floats, groups: Groups, how: str) -> Floats:
     }[how]()
     stats = scaler.fit(array).stats_
     out[some] = stats
-    spread = out[:, 1]
-    spread[~(spread > 0)] = 1.0
+    width = out[:, 1]
+    width[~(width > 0)] = 1.0
     return out

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from zoo.features.steps.base import ColumnStep, Fitted, RowStep, Scales, Scope, Step
+from zoo.features.steps.base import ColumnStep, FittedSteps, RowStep, Scales, Scope, Step
 from zoo.features.steps.calendar import Calendar, Fourier
 from zoo.features.steps.clean import Impute, Outliers
 from zoo.features.steps.history import Difference, Ewm, Lags, Rolling
@@ -19,7 +19,7 @@ __all__ = [
     "Difference",
     "Ewm",
     "Filter",
-    "Fitted",
+    "FittedSteps",
     "Fourier",
     "Impute",
     "Join",

@@ -25,10 +25,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from zoo.errors import ConfigError
-from zoo.features.batch import Array, Batch, Names
-from zoo.features.kernels.groups import Floats
+from zoo.features.batch import Array, Batch, ColumnRoles
+from zoo.series.offsets import Floats
 
-__all__ = ["ColumnStep", "Fitted", "RowStep", "Scales", "Scope", "Step", "microseconds"]
+__all__ = ["ColumnStep", "FittedSteps", "RowStep", "Scales", "Scope", "Step", "microseconds"]
 
 
 @dataclass(frozen=True)
@@ -36,23 +36,25 @@ class Scope:
     """The columns that a step finds.
 
     Args:
-        names: The roles.
-        numbers: Columns of numbers.
-        texts: Columns of text.
-        made: Columns that are values of the past (lags, windows, ...): what ``scale`` takes by default.
+        names: Which columns hold id, time and target.
+        numbers: Names of the columns of numbers.
+        texts: Names of the columns of text.
+        looking_back: Columns made of earlier rows (lags, windows, ...): what ``scale`` takes by default.
         regular: Whether the rows lie on a grid.
     """
 
-    names: Names
+    names: ColumnRoles
     numbers: tuple[str, ...]
     texts: tuple[str, ...] = ()
-    made: tuple[str, ...] = ()
+    looking_back: tuple[str, ...] = ()
     regular: bool = False
 
-    def adding(self, columns: tuple[str, ...], *, made: bool = False) -> Scope:
+    def adding(self, columns: tuple[str, ...], *, looks_back: bool = False) -> Scope:
         """Return the scope after a step has written some columns."""
         new = tuple(c for c in columns if c not in self.numbers)
-        return replace(self, numbers=self.numbers + new, made=self.made + new if made else self.made)
+        return replace(
+            self, numbers=self.numbers + new, looking_back=self.looking_back + new if looks_back else self.looking_back
+        )
 
     def numeric(self, wanted: list[str] | None, step: str) -> tuple[str, ...]:
         """Return the columns that a step works on: the given ones, or the target.
@@ -70,7 +72,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Scales:
-    """Centres and spreads that ``scale`` has found.
+    """Centres and widths that ``scale`` has found.
 
     Args:
         index: Id -> row of the tables.
@@ -87,7 +89,7 @@ class Scales:
         return np.array([self.index.get(i, -1) for i in ids.tolist()], dtype=np.int64)
 
     def of(self, rows: Array, column: str) -> Floats:
-        """Return centre and spread of some series, (S, 2); ``rows`` says where they are."""
+        """Return centre and width of some series, (S, 2); ``rows`` says where they are."""
         found = self.table[column][rows] if len(self.table[column]) else np.full((len(rows), 2), np.nan)
         unknown = (rows < 0) | np.isnan(found[:, 0])
         if unknown.any():
@@ -95,7 +97,7 @@ class Scales:
         return found
 
     def one(self, row: int, columns: tuple[str, ...]) -> Floats:
-        """Return centre and spread of one series for some columns, (F, 2)."""
+        """Return centre and width of one series for some columns, (F, 2)."""
         pooled = [self.pooled[name] for name in columns]
         if row < 0:
             return np.array(pooled)
@@ -107,7 +109,7 @@ class Scales:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedSteps:
     """What the steps of a pipeline have learnt: position of the step -> its scales."""
 
     scales: Mapping[int, Scales]
@@ -148,8 +150,8 @@ class RowStep(Step):
 class ColumnStep(Step):
     """A step that computes columns, row by row from the rows before."""
 
-    #: Whether what it writes are values of the past.
-    makes: ClassVar[bool] = False
+    #: Whether what it writes is made of earlier rows.
+    looks_back: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -173,8 +175,8 @@ class ColumnStep(Step):
         """Return the written columns.
 
         Args:
-            batch: The series.
-            reads: What ``reads`` returned.
+            batch: The series after all earlier steps.
+            reads: What ``reads`` returned for the table's columns.
             scales: What the step has learnt, if it learns.
         """
 

@@ -8,9 +8,10 @@ from pydantic import Field, field_validator
 
 from zoo.errors import ConfigError, DataError
 from zoo.features.batch import Array, Batch
-from zoo.features.kernels.calendar import calendar_part, check_part, local_times
-from zoo.features.kernels.cycles import fourier
+from zoo.features.kernels.waves import fourier
 from zoo.features.steps.base import ColumnStep, Scales, Scope
+from zoo.series.calendar import calendar_part, check_part
+from zoo.series.zones import local_times
 
 __all__ = ["Calendar", "Fourier"]
 
@@ -51,9 +52,9 @@ class Calendar(ColumnStep):
 
     def apply(self, batch: Batch, reads: tuple[str, ...], scales: Scales | None) -> dict[str, Array]:
         """Return the parts."""
-        if batch.ticks.integer:
+        if batch.axis.integer:
             raise DataError("calendar needs times, but the clock of this table is a whole number", "leave it out")
-        times = local_times(batch.times, batch.ticks.zone)
+        times = local_times(batch.times, batch.axis.zone)
         return {part.replace(":", "_"): calendar_part(times, part) for part in self.parts}
 
 
@@ -62,7 +63,7 @@ class Fourier(ColumnStep):
 
     Args:
         period: Rows of one season.
-        order: Number of waves.
+        order: Number of waves, the k-th k times as quick as the season.
     """
 
     kind: ClassVar[str] = "fourier"
@@ -89,7 +90,7 @@ class Fourier(ColumnStep):
 
     def apply(self, batch: Batch, reads: tuple[str, ...], scales: Scales | None) -> dict[str, Array]:
         """Return the waves."""
-        every = 1 if batch.ticks.integer else batch.ticks.every
+        every = 1 if batch.axis.integer else batch.axis.every
         if every is None:
             raise ConfigError("fourier counts rows of a grid, but the rows are not resampled", "put `resample` before")
         waves = fourier(batch.times // every, self.period, self.order)

@@ -24,7 +24,7 @@ class Impute(ColumnStep):
             inside it see the last known value, since the line needs a value that came later. ``previous``: the last
             known value, ``limit`` times. ``value``: a number.
         limit: Rows of a gap.
-        value: The number.
+        value: The number that ``how: value`` fills in; 0 by default.
         columns: The target by default.
     """
 
@@ -56,7 +56,7 @@ class Impute(ColumnStep):
             if self.how == "value":
                 out[name] = np.where(np.isnan(values), self.value, values)
             else:
-                gaps = find_gaps(values, batch.groups)
+                gaps = find_gaps(values, batch.offsets)
                 out[name] = (closed if self.how == "linear" else forward)(values, gaps, self.limit)
         return out
 
@@ -69,7 +69,7 @@ class Outliers(ColumnStep):
             standard deviations.
         action: ``mark``: a column NAME_outlier of zeros and ones; ``clip``: to the border; ``missing``: left out.
         window: Rows before the row that judge it.
-        factor: See ``how``.
+        factor: How far usual values reach, in the unit that ``how`` names.
         columns: The target by default.
     """
 
@@ -108,7 +108,7 @@ class Outliers(ColumnStep):
         factor = self.factor if self.factor is not None else (1.5 if self.how == "iqr" else 3.0)
         for name in reads:
             values = batch.columns[name]
-            low, high = fences(values, batch.groups, self.how, window=self.window, factor=factor, newest=newest)
+            low, high = fences(values, batch.offsets, self.how, window=self.window, factor=factor, newest=newest)
             with np.errstate(invalid="ignore"):
                 wild = (values < low) | (values > high)
             if self.action == "mark":

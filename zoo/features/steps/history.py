@@ -14,9 +14,9 @@ from pydantic import Field, field_validator
 from zoo.errors import ConfigError
 from zoo.features.batch import Array, Batch
 from zoo.features.kernels.decay import decayed_mean, memory, newest_decayed_mean
-from zoo.features.kernels.shifts import difference, lag
-from zoo.features.kernels.windows import Window, rolling
 from zoo.features.steps.base import ColumnStep, Scales, Scope
+from zoo.series.lags import difference, lag
+from zoo.series.windows import WindowStatistic, rolling
 
 __all__ = ["Difference", "Ewm", "Lags", "Rolling"]
 
@@ -24,7 +24,7 @@ __all__ = ["Difference", "Ewm", "Lags", "Rolling"]
 class _History(ColumnStep):
     """What these steps share: the columns that they look at."""
 
-    makes: ClassVar[bool] = True
+    looks_back: ClassVar[bool] = True
     columns: list[str] | None = None
 
     def reads(self, scope: Scope) -> tuple[str, ...]:
@@ -66,7 +66,7 @@ class Lags(_History):
 
     def apply(self, batch: Batch, reads: tuple[str, ...], scales: Scales | None) -> dict[str, Array]:
         """Return the lags."""
-        return {f"{name}_lag_{k}": lag(batch.columns[name], batch.groups, k) for name in reads for k in self.rows}
+        return {f"{name}_lag_{k}": lag(batch.columns[name], batch.offsets, k) for name in reads for k in self.rows}
 
     def newest(self, batch: Batch, reads: tuple[str, ...]) -> dict[str, Array]:
         """Return the lags of the last row."""
@@ -78,7 +78,7 @@ class Rolling(_History):
     """Add statistics of moving windows.
 
     Args:
-        windows: Rows.
+        windows: Lengths of the windows in rows.
         how: Of mean, std, min, max, sum, quantile:LEVEL.
         shift: 1: windows end with the row before; 0: with the row itself.
         least: Known values that a window needs; all of them by default.
@@ -133,10 +133,10 @@ class Rolling(_History):
         for name in reads:
             found = rolling(
                 batch.columns[name],
-                batch.groups,
+                batch.offsets,
                 list(wanted.values()),
                 shift=self.shift,
-                least=self.least,
+                min_known=self.least,
                 newest=newest,
             )
             out |= {f"{name}_{one.replace(':', '_')}_{size}": found[w] for (size, one), w in wanted.items()}
@@ -144,16 +144,16 @@ class Rolling(_History):
 
 
 @lru_cache(maxsize=1024)
-def _window(how: str, size: int) -> Window:
+def _window(how: str, size: int) -> WindowStatistic:
     if how in ("mean", "std", "min", "max", "sum"):
-        return Window(how, size)
+        return WindowStatistic(how, size)
     name, _, level = how.partition(":")
     try:
         q = float(level)
     except ValueError:
         q = -1.0
     if name == "quantile" and 0 <= q <= 1:
-        return Window("quantile", size, q)
+        return WindowStatistic("quantile", size, q)
     raise ConfigError(
         f"a statistic must be one of mean, std, min, max, sum, quantile:LEVEL, but got {how!r}", "e.g. quantile:0.9"
     )
@@ -192,7 +192,7 @@ class Ewm(_History):
     def apply(self, batch: Batch, reads: tuple[str, ...], scales: Scales | None) -> dict[str, Array]:
         """Return the means."""
         return {
-            f"{name}_ewm_{h:g}": decayed_mean(batch.columns[name], batch.groups, h, shift=self.shift)
+            f"{name}_ewm_{h:g}": decayed_mean(batch.columns[name], batch.offsets, h, shift=self.shift)
             for name in reads
             for h in self.halflife
         }
@@ -232,7 +232,7 @@ class Difference(_History):
     def apply(self, batch: Batch, reads: tuple[str, ...], scales: Scales | None) -> dict[str, Array]:
         """Return the differences."""
         return {
-            f"{name}_diff_{self.lag}": difference(batch.columns[name], batch.groups, self.lag, shift=self.shift)
+            f"{name}_diff_{self.lag}": difference(batch.columns[name], batch.offsets, self.lag, shift=self.shift)
             for name in reads
         }
 

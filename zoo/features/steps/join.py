@@ -13,10 +13,10 @@ import pandas as pd
 from pydantic import ConfigDict, PrivateAttr, field_validator
 
 from zoo.errors import ConfigError, DataError
-from zoo.features.batch import Array, Batch, Names, Ticks, batch_of
-from zoo.features.kernels.groups import Ints
+from zoo.features.batch import Array, Batch, ColumnRoles, TimeAxis, batch_of
 from zoo.features.steps.base import RowStep, Scope, microseconds
 from zoo.places import local_path
+from zoo.series.offsets import Ints
 from zoo.tables.source import read
 from zoo.tables.texts import coded
 
@@ -29,12 +29,12 @@ class Side:
 
     Args:
         texts: For each of its columns but the key and the time whether it holds text.
-        ticks: What its times mean.
+        axis: What its times mean.
         text_key: Whether its keys are text.
     """
 
     texts: Mapping[str, bool]
-    ticks: Ticks
+    axis: TimeAxis
     text_key: bool
 
 
@@ -51,7 +51,7 @@ class Known:
     @cached_property
     def slices(self) -> Mapping[Any, tuple[int, int]]:
         """Key -> its rows."""
-        offsets = self.batch.groups.offsets
+        offsets = self.batch.offsets.indptr
         return {key: (int(offsets[i]), int(offsets[i + 1])) for i, key in enumerate(self.batch.ids.tolist())}
 
     def rows(self, keys: Array, times: Ints, tolerance: int | None) -> Ints:
@@ -59,11 +59,13 @@ class Known:
 
         Args:
             keys: (N,) keys, best in runs of equal ones.
-            times: (N,) moments.
+            times: (N,) moments at which it is asked.
             tolerance: How old a row may be.
         """
         out = np.full(len(times), -1, dtype=np.int64)
-        change = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.empty(0, int)
+        if not len(keys):
+            return out
+        change = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
         order: Array | None = None
         if len(change) > 64 and len(change) > len(keys) // 8:
             order = np.argsort(coded(keys)[0], kind="stable")
@@ -134,7 +136,7 @@ class Join(RowStep):
         if self._side is None:
             known = self.known().batch
             texts = {name: values.dtype == object for name, values in known.columns.items() if name}
-            self._side = Side(texts, known.ticks, known.ids.dtype == object)
+            self._side = Side(texts, known.axis, known.ids.dtype == object)
         return self._side
 
     @property
@@ -172,24 +174,24 @@ class Join(RowStep):
         if not len(frame):
             raise DataError(f"a table must hold rows, but {said} has none", "check how it was written")
         numeric = [c for c in frame.columns if c not in (self.on, self.asof)]
-        roles = Names(self.on, self.asof, next((c for c in numeric if frame[c].dtype != object), numeric[0]))
+        roles = ColumnRoles(self.on, self.asof, next((c for c in numeric if frame[c].dtype != object), numeric[0]))
         if frame[roles.target].dtype == object:
             # Only texts are brought: a number stands in for the target that a batch must have.
             frame = frame.assign(**{"": 0.0})
             roles = replace(roles, target="")
         batch = batch_of(frame, roles)
-        same = (np.diff(batch.times) == 0) & (np.diff(batch.groups.codes) == 0)
+        same = (np.diff(batch.times) == 0) & (np.diff(batch.offsets.codes) == 0)
         if same.any():
             at = int(np.argmax(same))
-            key = batch.ids[batch.groups.codes[at]]
-            raise self.doubles(said, key, int(batch.times[at]), batch.ticks, int(same.sum()))
+            key = batch.ids[batch.offsets.codes[at]]
+            raise self.doubles(said, key, int(batch.times[at]), batch.axis, int(same.sum()))
         return batch
 
     def check_columns(self, names: list[str], said: str) -> None:
         """Raise where the other table lacks the key, the time, or anything to bring.
 
         Args:
-            names: Its columns.
+            names: The columns that it has.
             said: What messages call it.
 
         Raises:
@@ -201,17 +203,17 @@ class Join(RowStep):
         if not any(name not in (self.on, self.asof) for name in names):
             raise DataError(f"{said} must have columns to bring, but has only the key and the time", "check it")
 
-    def doubles(self, said: str, key: Any, time: int, ticks: Ticks, count: int) -> DataError:
+    def doubles(self, said: str, key: Any, time: int, axis: TimeAxis, count: int) -> DataError:
         """Return what is raised where a key occurs more than once at a time.
 
         Args:
             said: What messages call the other table.
-            key: The first one.
-            time: When.
-            ticks: What the time means.
+            key: The first key that occurs twice.
+            time: The time at which it does.
+            axis: What the time means.
             count: Rows that are too many.
         """
-        moment = time if ticks.integer else np.datetime64(time, "us")
+        moment = time if axis.integer else np.datetime64(time, "us")
         return DataError(
             f"a key must occur once at a time, but {said} has {self.on or 'a row'}={key} {count + 1} "
             f"times or more at {moment}",
@@ -249,24 +251,24 @@ class Join(RowStep):
     def apply(self, batch: Batch) -> Batch:
         """Return the batch with the columns of the other table."""
         known = self.known()
-        self.check(batch.ticks, text=self._is_text(batch))
+        self.check(batch.axis, text=self._is_text(batch))
         at = known.rows(self.keys(batch), batch.times, self.reach)
         return batch.with_columns({new: _taken(known.batch.columns[old], at) for old, new in self.brings().items()})
 
-    def check(self, ticks: Ticks, *, text: bool) -> None:
+    def check(self, axis: TimeAxis, *, text: bool) -> None:
         """Raise where the other table is of another kind.
 
         Args:
-            ticks: The clock of this table.
+            axis: The clock of this table.
             text: Whether its key is text.
 
         Raises:
             DataError: Clocks or keys cannot be compared.
         """
         other = self.side
-        if other.ticks.integer != ticks.integer:
+        if other.axis.integer != axis.integer:
             raise DataError("both tables of a join must have the same kind of clock, but one is a number", "convert it")
-        if (other.ticks.zone is None) != (ticks.zone is None):
+        if (other.axis.zone is None) != (axis.zone is None):
             raise DataError(
                 "both tables of a join must have a zone, or none of them, but only one has", "convert one of them"
             )
@@ -286,7 +288,7 @@ class Join(RowStep):
         if self.on is None:
             return np.full(len(batch), "all", dtype=object)
         of_id = self.on == batch.names.id
-        keys = batch.ids[batch.groups.codes] if of_id else batch.columns[self.on]
+        keys = batch.ids[batch.offsets.codes] if of_id else batch.columns[self.on]
         if of_id or keys.dtype == object:
             return keys
         if self.side.text_key and _all_missing(keys):

@@ -17,8 +17,8 @@ from pydantic import Field, field_validator
 from zoo.errors import ConfigError, DataError
 from zoo.features.batch import Array, Batch, missing_of, ranked, same_time
 from zoo.features.expression import ArrayDialect, Condition
-from zoo.features.kernels.groups import Floats, Groups, Ints
 from zoo.features.steps.base import RowStep, Scope, microseconds
+from zoo.series.offsets import Floats, Ints, Offsets, spans
 from zoo.tables.texts import coded
 
 __all__ = ["HOWS", "Aggregate", "Deduplicate", "Filter", "Resample", "moment"]
@@ -75,7 +75,7 @@ class Filter(RowStep):
             columns[batch.names.time] = batch.times
         if batch.names.id is not None and batch.names.id in condition.names:
             ids = batch.ids if batch.ids.dtype == object else batch.ids.astype(float)
-            columns[batch.names.id] = ids[batch.groups.codes]
+            columns[batch.names.id] = ids[batch.offsets.codes]
         mask = condition.in_words_of(ArrayDialect(columns, time=batch.names.time, moments=moment))
         return batch.take(np.broadcast_to(mask, (len(batch),)))
 
@@ -165,52 +165,50 @@ class Resample(RowStep):
 
     def apply(self, batch: Batch) -> Batch:
         """Return regular series; steps without a row are missing."""
-        if batch.ticks.integer:
+        if batch.axis.integer:
             raise DataError("resample needs times, but the clock of this table is a whole number", "leave it out")
-        step, origin = self.step, self.origin(batch.ticks.zone)
+        step, origin = self.step, self.origin(batch.axis.zone)
         slots = (batch.times - origin) // step
-        ticks = replace(batch.ticks, every=step)
+        axis = replace(batch.axis, every=step)
         counted = any(self.columns.get(name, self.how) == "count" for name in _numbers(batch))
-        if not counted and _is_regular(slots, batch.groups):
-            return replace(batch, times=slots * step + origin, ticks=ticks)
-        groups, places, rows = _grid(slots, batch.groups)
+        if not counted and _is_regular(slots, batch.offsets):
+            return replace(batch, times=slots * step + origin, axis=axis)
+        offsets, places, rows = _grid(slots, batch.offsets)
         times = places * step + origin
         columns: dict[str, Array] = {}
         for name, values in batch.columns.items():
             if values.dtype == object:
-                columns[name] = _carried(values, batch.times, rows, groups)
+                columns[name] = _carried(values, batch.times, rows, offsets)
             else:
-                columns[name] = combine(values, batch.times, rows, groups.rows, self.columns.get(name, self.how))
-        return replace(batch, groups=groups, times=times, columns=columns, ticks=ticks)
+                columns[name] = combine(values, batch.times, rows, offsets.rows, self.columns.get(name, self.how))
+        return replace(batch, offsets=offsets, times=times, columns=columns, axis=axis)
 
 
 def _numbers(batch: Batch) -> dict[str, Array]:
     return {name: values for name, values in batch.columns.items() if values.dtype != object}
 
 
-def _is_regular(slots: Ints, groups: Groups) -> bool:
+def _is_regular(slots: Ints, offsets: Offsets) -> bool:
     step = np.diff(slots)
     inside = np.ones(len(step), dtype=bool)
-    inside[groups.offsets[1:-1] - 1] = False
+    inside[offsets.indptr[1:-1] - 1] = False
     return bool((step[inside] == 1).all())
 
 
-def _grid(slots: Ints, groups: Groups) -> tuple[Groups, Ints, Ints]:
-    """Return the groups and the slots of the grid, and the grid's row of each given row."""
-    first, last = slots[groups.offsets[:-1]], slots[groups.offsets[1:] - 1]
+def _grid(slots: Ints, offsets: Offsets) -> tuple[Offsets, Ints, Ints]:
+    """Return the offsets and the slots of the grid, and the grid's row of each given row."""
+    first, last = slots[offsets.starts], slots[offsets.ends - 1]
     lengths = last - first + 1
     if int(lengths.sum()) > SPARSE * len(slots) + 1000:
         worst = int(np.argmax(lengths))
         raise DataError(
             f"resampling must not make more than {SPARSE} rows of one, but {len(slots)} rows would become "
-            f"{int(lengths.sum())}: series {worst} has {int(groups.lengths[worst])} rows over {int(lengths[worst])} "
+            f"{int(lengths.sum())}: series {worst} has {int(offsets.lengths[worst])} rows over {int(lengths[worst])} "
             "steps",
             "take a longer `every`, or check the units of the time column",
         )
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    places = np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], lengths)
-    rows = slots + np.repeat(offsets[:-1] - first, groups.lengths)
-    return Groups(offsets), places, rows
+    grid = Offsets.of_lengths(lengths)
+    return grid, spans(first, lengths), slots + offsets.repeat(grid.starts - first)
 
 
 def origin_of(step: int, zone: str | None) -> int:
@@ -244,7 +242,7 @@ def combine(values: Floats, times: Ints, rows: Ints, count: int, how: str) -> Fl
         times: (N,) what orders them, before their own size does.
         rows: (N,) target row of each value, in any order.
         count: Number of target rows.
-        how: See ``HOWS``.
+        how: One of ``HOWS``, the value that stands for the others.
     """
     known = np.isfinite(values)
     values, times, rows = values[known], times[known], rows[known]
@@ -275,18 +273,18 @@ def combine(values: Floats, times: Ints, rows: Ints, count: int, how: str) -> Fl
     return out
 
 
-def _carried(values: Array, times: Ints, rows: Ints, groups: Groups) -> Array:
+def _carried(values: Array, times: Ints, rows: Ints, offsets: Offsets) -> Array:
     """Return the last text of each target row, of equal times the greatest; rows without any take the row before.
 
     Only steps without a row are filled: so a history that begins with a row needs nothing from before.
     """
-    out = np.full(groups.rows, None, dtype=object)
+    out = np.full(offsets.rows, None, dtype=object)
     known = ~missing_of(values)
     if known.any():
         codes, texts = coded(values[known], sort=True)
         order = np.lexsort((codes, times[known], rows[known]))
         out[rows[known][order]] = np.asarray(texts, dtype=object)[codes[order]]
-    at = np.full(groups.rows, -1, dtype=np.int64)
+    at = np.full(offsets.rows, -1, dtype=np.int64)
     at[rows] = rows
     return out[np.maximum.accumulate(at)]
 
@@ -340,7 +338,7 @@ class Aggregate(RowStep):
         return replace(
             batch,
             ids=np.asarray(found),
-            groups=Groups(np.concatenate([[0], np.cumsum(counts)])),
+            offsets=Offsets.of_lengths(counts),
             times=np.asarray(moments)[cells % len(moments)],
             columns=columns,
             names=replace(batch.names, id=self.by),

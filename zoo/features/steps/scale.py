@@ -1,4 +1,4 @@
-"""The one step that learns: centres and spreads."""
+"""The one step that learns: centres and widths."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 
 from zoo.errors import ConfigError
 from zoo.features.batch import Array, Batch
-from zoo.features.kernels.groups import Floats
 from zoo.features.kernels.scaling import fit_scale
 from zoo.features.steps.base import ColumnStep, Scales, Scope
+from zoo.series.offsets import Floats
 
 __all__ = ["Scale", "pool"]
 
@@ -18,7 +18,7 @@ _FEW = 64  # rows of a request: its columns are scaled together
 
 
 class Scale(ColumnStep):
-    """Subtract a centre and divide by a spread that were found on the rows of the fit.
+    """Subtract a centre and divide by a width that were found on the rows of the fit.
 
     Args:
         how: robust (median, distance of the quartiles), standard (mean, standard deviation), minmax.
@@ -40,17 +40,17 @@ class Scale(ColumnStep):
 
     def reads(self, scope: Scope) -> tuple[str, ...]:
         """Return the scaled columns."""
-        if self.columns is None and not scope.made:
+        if self.columns is None and not scope.looking_back:
             raise ConfigError("scale needs columns, but no step before it looks back", "name them in `columns`")
-        return scope.numeric(self.columns if self.columns is not None else list(scope.made), "scale")
+        return scope.numeric(self.columns if self.columns is not None else list(scope.looking_back), "scale")
 
     def writes(self, scope: Scope) -> tuple[str, ...]:
         """Return the same columns."""
         return self.reads(scope)
 
     def learn(self, batch: Batch, reads: tuple[str, ...]) -> dict[str, Floats]:
-        """Return centre and spread of each series: column -> (S, 2)."""
-        return {name: fit_scale(batch.columns[name], batch.groups, self.how) for name in reads}
+        """Return centre and width of each series: column -> (S, 2)."""
+        return {name: fit_scale(batch.columns[name], batch.offsets, self.how) for name in reads}
 
     def apply(self, batch: Batch, reads: tuple[str, ...], scales: Scales | None) -> dict[str, Array]:
         """Return the scaled columns."""
@@ -65,7 +65,7 @@ class Scale(ColumnStep):
             return dict(zip(reads, values, strict=True))
         out: dict[str, Array] = {}
         for name in reads:
-            found = scales.of(rows, name)[batch.groups.codes]
+            found = scales.of(rows, name)[batch.offsets.codes]
             out[name] = (batch.columns[name] - found[:, 0]) / found[:, 1]
         return out
 

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from zoo.commands import Outcome
+from zoo.page.wording import params_text, plural
 from zoo.search.insight.view import View
-from zoo.search.insight.wording import params_text, plural
 
 __all__ = ["replay_study"]
 

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from zoo.commands import Outcome
+from zoo.page.wording import duration, number, params_text, percent, plural, value_text
 from zoo.search.insight.frame import record_data
 from zoo.search.insight.importance import importance
 from zoo.search.insight.timeline import timeline
-from zoo.search.insight.view import View
-from zoo.search.insight.wording import about, duration, number, params_text, percent, plural, value_text
+from zoo.search.insight.view import View, metric_text
 from zoo.search.trial import TrialRecord
 
 __all__ = ["best_of_study", "show_study", "state_data", "state_text"]
@@ -102,7 +102,7 @@ def state_data(view: View, path: str) -> dict[str, Any]:
 def state_text(view: View, path: str) -> str:
     """Return how a study stands, for a person."""
     found, matters, budget = timeline(view), importance(view), view.notes.get("spec", {}).get("budget")
-    lines = [("study", path), ("metrics", "; ".join(about(metric) for metric in view.metrics))]
+    lines = [("study", path), ("metrics", "; ".join(metric_text(metric) for metric in view.metrics))]
     told = ", ".join(f"{count} {state}" for state, count in view.states.items())
     of = f" of {budget}" if isinstance(budget, int) else ""
     lines.append(("trials", f"{len(view.records)}{of}{': ' + told if told else ''}"))

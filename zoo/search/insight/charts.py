@@ -1,4 +1,4 @@
-"""Charts of a study with two axes: history, learning curves, the Pareto front, one parameter against the objective."""
+"""Charts of a study: history, learning curves, Pareto front, one parameter against the objective, who worked when."""
 
 from __future__ import annotations
 
@@ -6,21 +6,36 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from zoo.search.insight.svg import Axis, Frame, drawing, escape, polyline, seconds_ticks, tag
+from zoo.page.axes import Axis, marks, seconds_marks
+from zoo.page.markup import escape, tag
+from zoo.page.svg import ChartFrame, drawing, polyline
+from zoo.page.wording import cut, duration, number, params_text, percent
+from zoo.search.insight.timeline import Timeline
 from zoo.search.insight.view import View
-from zoo.search.insight.wording import duration, number, params_text
 from zoo.search.metrics import Metric
 from zoo.search.space import Categorical, Float, Int, Ordinal
 from zoo.search.trial import TrialRecord
 
-__all__ = ["ended", "history_chart", "learning_chart", "pareto_chart", "said_of", "slice_chart", "thinned", "usual"]
+__all__ = [
+    "ended",
+    "history_chart",
+    "learning_chart",
+    "pareto_chart",
+    "slice_chart",
+    "thinned",
+    "timeline_chart",
+    "trial_text",
+    "usual",
+]
 
 #: Marks of one chart: more cannot be told apart, and would make the page heavy.
-_MOST_DOTS = 1500
-_MOST_SLICE_DOTS = 500
-_MOST_CURVES = 250
-_MOST_POINTS = 120  # of one curve
-_SLICE = Frame(width=320.0, height=220.0)
+_MAX_DOTS = 1500
+_MAX_SLICE_DOTS = 500
+_MAX_CURVES = 250
+_MAX_POINTS = 120  # of one curve
+_MAX_RUN_TEXTS = 1000  # runs whose parameters are told
+_SLICE = ChartFrame(width=320.0, height=220.0)  # pixels
+_WIDE = 1000.0  # pixels of the timeline
 
 
 def ended(record: TrialRecord) -> float:
@@ -28,7 +43,7 @@ def ended(record: TrialRecord) -> float:
     return record.runs[-1][1] if record.runs else record.started or 0.0
 
 
-def said_of(view: View, record: TrialRecord) -> str:
+def trial_text(view: View, record: TrialRecord) -> str:
     """Return a trial in a line, for tooltips."""
     values = ", ".join(
         f"{m.name} {number(record.metrics.get(m.name))}" for m in view.metrics if m.name in record.metrics
@@ -56,9 +71,13 @@ def thinned(records: Sequence[TrialRecord], most: int) -> list[TrialRecord]:
     return list(records[:: max(1, -(-len(records) // most))])
 
 
+def _tooltip(view: View, record: TrialRecord) -> str:
+    return tag("title", escape(trial_text(view, record), 600))
+
+
 def _dot(view: View, record: TrialRecord, at: tuple[float, float], y: Axis, value: float, **style: Any) -> str:
     """Return a trial's dot; a triangle at the edge where its value lies beyond the axis."""
-    inside = tag("title", escape(said_of(view, record), 600))
+    inside = _tooltip(view, record)
     if y.low <= value <= y.high:
         return tag("circle", inside, cx=at[0], cy=at[1], **style)
     reach = 5.0 if value < y.low else -5.0
@@ -68,19 +87,20 @@ def _dot(view: View, record: TrialRecord, at: tuple[float, float], y: Axis, valu
 
 def history_chart(view: View, metric: Metric, ident: str) -> str:
     """Draw an objective of complete trials against study time, with the best so far; failures below as ticks."""
-    lower, frame = metric.direction == "minimize", Frame()
+    lower = metric.direction == "minimize"
     done = sorted((r for r in view.records if r.state == "complete"), key=lambda r: (ended(r), r.number))
     failed = [r for r in view.records if r.failure is not None]
     last = max([view.elapsed, *(ended(r) for r in done)], default=1.0) or 1.0
-    x = Axis(0.0, last, frame.left, frame.width - frame.right)
     shown = usual([r.metrics[metric.name] for r in done], lower_is_better=lower)
-    y = frame.y([*shown, *(v for v in metric.limit.describe().values() if shown and _near(v, shown))])
-    layers = [frame.grid(x, y, ("study time", metric.name), seconds_ticks(x))]
+    y = ChartFrame().y_around([*shown, *(v for v in metric.limit.describe().values() if shown and _near(v, shown))])
+    frame = ChartFrame().beside(y, named=True)
+    x = frame.x(0.0, last)
+    layers = [frame.grid(x, y, names=("study time", metric.name), below=seconds_marks(x))]
     for bound in metric.limit.describe().values():
         if y.low < bound < y.high:
             layers.append(tag("line", x1=x.first, x2=x.last, y1=y(bound), y2=y(bound), class_="limit"))
     dots, steps = [], []
-    shown_numbers = {record.number for record in thinned(done, _MOST_DOTS)}
+    shown_numbers = {record.number for record in thinned(done, _MAX_DOTS)}
     best: float | None = None
     for record in done:
         value = record.metrics[metric.name]
@@ -96,9 +116,9 @@ def history_chart(view: View, metric: Metric, ident: str) -> str:
             steps.append(at)
     if best is not None:
         steps.append((x.last, y(best)))
-    for record in thinned(failed, _MOST_DOTS):
+    for record in thinned(failed, _MAX_DOTS):
         at_x = x(ended(record))
-        inside = tag("title", escape(said_of(view, record), 600))
+        inside = _tooltip(view, record)
         layers.append(tag("line", inside, x1=at_x, x2=at_x, y1=y.first - 7, y2=y.first, class_="failure"))
     text = f"{len(done)} complete trials in {duration(last)}, the best with {metric.name} {number(best)}."
     layers += [*dots, polyline(steps, "best")]
@@ -112,23 +132,24 @@ def _near(value: float, values: Sequence[float]) -> bool:
 
 def learning_chart(view: View, ident: str) -> str:
     """Draw what trials reported, the best one on top."""
-    metric, frame = view.metrics.first, Frame()
+    metric = view.metrics.first
     lower = metric.direction == "minimize"
     with_reports = [r for r in view.records if r.reports]
     best = view.best
     drawn = [r for r in with_reports if best is None or r.number != best.number]
-    drawn = thinned(drawn, _MOST_CURVES)
+    drawn = thinned(drawn, _MAX_CURVES)
     if best is not None and best.reports:
         drawn.append(best)
-    x = frame.x([float(step) for r in drawn for step in r.reports], log=False)
-    y = frame.y(usual([value for r in drawn for value in r.reports.values()], lower_is_better=lower))
-    layers = [frame.grid(x, y, ("step", metric.name))]
+    y = ChartFrame().y_around(usual([value for r in drawn for value in r.reports.values()], lower_is_better=lower))
+    frame = ChartFrame().beside(y, named=True)
+    x = frame.x_around([float(step) for r in drawn for step in r.reports], log=False)
+    layers = [frame.grid(x, y, names=("step", metric.name), below=marks(x, whole=True))]
     for record in drawn:
         steps = sorted(record.reports)
-        chosen = {*steps[:: max(1, len(steps) // _MOST_POINTS)], steps[-1]}
+        chosen = {*steps[:: max(1, len(steps) // _MAX_POINTS)], steps[-1]}
         points = [(x(step), y(record.reports[step])) for step in sorted(chosen)]
         kind = "best" if best is not None and record.number == best.number else f"curve {record.state}"
-        layers.append(polyline(points, kind, said_of(view, record)))
+        layers.append(polyline(points, kind, trial_text(view, record)))
         if record.state in ("stopped", "failed") and kind != "best":
             layers.append(tag("circle", cx=points[-1][0], cy=points[-1][1], r=1.8, class_=f"stub {record.state}"))
     text = f"Reports of {len(with_reports)} trials."
@@ -137,7 +158,6 @@ def learning_chart(view: View, ident: str) -> str:
 
 def pareto_chart(view: View, first: Metric, second: Metric, ident: str) -> str:
     """Draw all complete trials in two objectives, those of the front joined where there are only two."""
-    frame = Frame()
     done = [r for r in view.records if r.state == "complete"]
     ahead = {record.number for record in view.pareto}
     ranges = [
@@ -145,12 +165,14 @@ def pareto_chart(view: View, first: Metric, second: Metric, ident: str) -> str:
         + [r.metrics[m.name] for r in view.pareto]
         for m in (first, second)
     ]
-    x, y = frame.x(ranges[0]), frame.y(ranges[1])
-    layers = [frame.grid(x, y, (first.name, second.name))]
+    y = ChartFrame().y_around(ranges[1])
+    frame = ChartFrame().beside(y, named=True)
+    x = frame.x_around(ranges[0])
+    layers = [frame.grid(x, y, names=(first.name, second.name))]
     points = sorted((x(r.metrics[first.name]), y(r.metrics[second.name])) for r in view.pareto)
     if len(view.metrics.objectives) == 2:
         layers.append(polyline(points, "front"))
-    behind = thinned([r for r in done if r.number not in ahead], _MOST_DOTS)
+    behind = thinned([r for r in done if r.number not in ahead], _MAX_DOTS)
     for record in [*behind, *view.pareto]:
         kind = "dot front" if record.number in ahead else "dot faint" if record.feasible else "dot hollow"
         at = x(record.metrics[first.name]), y(record.metrics[second.name])
@@ -162,30 +184,32 @@ def pareto_chart(view: View, first: Metric, second: Metric, ident: str) -> str:
 
 def slice_chart(view: View, name: str, ident: str) -> str:
     """Draw the first objective against one parameter, later trials darker; those without a final value below."""
-    metric, domain, frame = view.metrics.first, view.space[name], _SLICE
+    metric, domain = view.metrics.first, view.space[name]
     tried = [r for r in view.records if name in r.params and r.state not in ("queued", "running")]
-    tried = thinned(tried, _MOST_SLICE_DOTS)
+    tried = thinned(tried, _MAX_SLICE_DOTS)
     done = [r for r in tried if r.state == "complete"]
-    marks: list[tuple[float, str]] | None = None
+    lower = metric.direction == "minimize"
+    y = _SLICE.y_around(usual([r.metrics[metric.name] for r in done], lower_is_better=lower))
+    frame = _SLICE.beside(y, named=True)
     if isinstance(domain, Float | Int):
-        x = Axis(domain.low, domain.high, frame.left, frame.width - frame.right, domain.log)
+        x = frame.x(domain.low, domain.high, log=domain.log)
+        below = marks(x, whole=isinstance(domain, Int))
         places = [float(r.params[name]) for r in tried]
     else:
         assert isinstance(domain, Categorical | Ordinal)
-        x = Axis(-0.5, len(domain.choices) - 0.5, frame.left, frame.width - frame.right)
-        marks = [(float(i), str(choice)[:12]) for i, choice in enumerate(domain.choices)]
+        x = frame.x(-0.5, len(domain.choices) - 0.5)
+        below = [(float(i), cut(str(choice), 12)) for i, choice in enumerate(domain.choices)]
         # Trials of one choice side by side in their order, or they would hide each other.
-        spread = [0.5 * (i / max(len(tried) - 1, 1) - 0.5) for i in range(len(tried))]
+        shifts = [0.5 * (i / max(len(tried) - 1, 1) - 0.5) for i in range(len(tried))]
         cells = [float(domain.choices.index(domain.nearest(name, r.params[name]))) for r in tried]
-        places = [cell + shift for cell, shift in zip(cells, spread, strict=True)]
-    lower = metric.direction == "minimize"
-    y = frame.y(usual([r.metrics[metric.name] for r in done], lower_is_better=lower))
-    layers = [frame.grid(x, y, (name, metric.name), marks)]
+        places = [cell + shift for cell, shift in zip(cells, shifts, strict=True)]
+    layers = [frame.grid(x, y, names=(name, metric.name), below=below)]
     for index, (place, record) in enumerate(zip(places, tried, strict=True)):
-        inside = tag("title", escape(said_of(view, record), 600))
         if record.state != "complete":
             kind = "failure" if record.state == "failed" else "early"
-            layers.append(tag("line", inside, x1=x(place), x2=x(place), y1=y.first - 5, y2=y.first, class_=kind))
+            layers.append(
+                tag("line", _tooltip(view, record), x1=x(place), x2=x(place), y1=y.first - 5, y2=y.first, class_=kind)
+            )
             continue
         opacity = f"{0.25 + 0.7 * index / max(len(tried) - 1, 1):.2f}"
         kind = "dot" if record.feasible else "dot hollow"
@@ -193,3 +217,43 @@ def slice_chart(view: View, name: str, ident: str) -> str:
         layers.append(_dot(view, record, at, y, record.metrics[metric.name], r=2.6, class_=kind, opacity=opacity))
     text = f"{len(done)} complete trials; later ones are darker."
     return drawing(ident, (frame.width, frame.height), f"{metric.name} against {name}", text, layers)
+
+
+def timeline_chart(view: View, found: Timeline, ident: str) -> str:
+    """Draw a row per lane with the runs of trials."""
+    lanes = max(found.lanes, 1)
+    row = 22.0 if lanes <= 16 else max(4.0, 352.0 / lanes)
+    height = lanes * row
+    x = Axis(found.start, found.end, 34.0, _WIDE - 14)
+    records = {record.number: record for record in view.records}
+    layers = []
+    for at, text in seconds_marks(x, 8):
+        anchor = "end" if x(at) > _WIDE - 30 else "middle"
+        layers.append(tag("line", x1=x(at), x2=x(at), y1=0.0, y2=height, class_="grid"))
+        layers.append(tag("text", escape(text), x=x(at), y=height + 18, text_anchor=anchor))
+    step = 1 if row >= 14 else 10
+    for lane in range(0, lanes, step):
+        layers.append(tag("text", str(lane + 1), x=24.0, y=(lane + 0.5) * row + 4, text_anchor="end"))
+    pad = 2.0 if row >= 14 else 0.5
+    for run in found.runs:
+        who = trial_text(view, records[run.number]) if len(found.runs) <= _MAX_RUN_TEXTS else f"trial {run.number}"
+        said = f"{who}\nfrom {duration(run.start)} to {duration(run.end)}"
+        # A hair between neighbours, and never nothing.
+        width = max(x(run.end) - x(run.start) - 0.6, 0.6)
+        layers.append(
+            tag(
+                "rect",
+                tag("title", escape(said, 600)),
+                x=x(run.start),
+                y=run.lane * row + pad,
+                width=width,
+                height=row - 2 * pad,
+                class_=f"run {run.state}",
+            )
+        )
+        if width > 7.5 * len(str(run.number)) + 6 and row >= 14:
+            at = x(run.start) + width / 2
+            y = (run.lane + 0.5) * row + 4
+            layers.append(tag("text", str(run.number), x=at, y=y, text_anchor="middle", class_="on"))
+    text = f"{len(found.runs)} runs in {lanes} lanes; idle share {percent(found.idle, 1)}."
+    return drawing(ident, (_WIDE, height + 26), "Who worked when", text, layers)

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from itertools import combinations
 from pathlib import Path
 
-from zoo.search.insight.charts import ended, history_chart, learning_chart, pareto_chart, slice_chart
+from zoo.files import write_file
+from zoo.page.document import charts, document, figure, header, key_figures, legend, note, section, stroke, wide
+from zoo.page.markup import escape
+from zoo.page.tables import Cell, Row, bar, definitions, number_cell, table, text_cell
+from zoo.page.wording import NOTHING, duration, number, params_text, percent, plural, value_text
+from zoo.search.insight.charts import ended, history_chart, learning_chart, pareto_chart, slice_chart, timeline_chart
 from zoo.search.insight.importance import Importance, importance
-from zoo.search.insight.svg import escape
+from zoo.search.insight.parallel import parallel_chart
 from zoo.search.insight.timeline import Timeline, timeline
-from zoo.search.insight.view import View
-from zoo.search.insight.wide import parallel_chart, timeline_chart
-from zoo.search.insight.wording import about, duration, number, params_text, percent, plural, value_text
+from zoo.search.insight.view import View, metric_text
 from zoo.search.trial import TrialRecord
 
 __all__ = ["render", "write_page"]
 
-_BEST_ROWS = 15
-_FAILURES = 5  # per kind
-_AXES = 9  # of parallel coordinates: more cannot be read
-_SLICES = 12
-# No script can run and nothing can be loaded, whatever names and messages hold.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_MAX_BEST = 15  # rows of the table of the best
+_MAX_MESSAGES = 5  # rows per kind of failure
+_MAX_AXES = 9  # of parallel coordinates: more cannot be read
+_MAX_SLICES = 12  # charts of one parameter against the value
 
 
 def write_page(view: View, path: str | Path) -> Path:
@@ -36,15 +34,7 @@ def write_page(view: View, path: str | Path) -> Path:
     """
     path = view.spare(Path(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(render(view))
-        os.chmod(name, 0o644)  # what a new file usually has; a temporary one is for its owner alone
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    write_file(path, render(view), durable=False)
     return path
 
 
@@ -52,7 +42,7 @@ def render(view: View) -> str:
     """Return the page of a study; parts without anything to show are left out, or say why."""
     found, matters = timeline(view), importance(view)
     sections = (
-        _header(view),
+        header("Study report", view.name, _headline(view)),
         _figures(view, found),
         _progress(view),
         _front(view),
@@ -62,26 +52,8 @@ def render(view: View) -> str:
         _failures(view),
         _settings(view),
     )
-    style = files("zoo.search.insight").joinpath("page.css").read_text(encoding="utf-8")
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{escape(_POLICY)}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(view.name)} – study report</title>\n<style>\n{style}</style>\n</head>\n"
-        f"<body>\n<main>\n{''.join(sections)}<footer>Written by zoo.search.</footer>\n</main>\n</body>\n</html>\n"
-    )
-
-
-def _section(title: str, lead: str, body: str) -> str:
-    intro = f'<p class="lead">{escape(lead, 800)}</p>\n' if lead else ""
-    return f"<section>\n<h2>{escape(title)}</h2>\n{intro}{body}</section>\n"
-
-
-def _header(view: View) -> str:
-    return (
-        f'<header>\n<p class="kicker">Study report</p>\n<h1>{escape(view.name)}</h1>\n'
-        f'<p class="result">{escape(_headline(view), 900)}</p>\n</header>\n'
-    )
+    style = files("zoo.search.insight").joinpath("study.css").read_text(encoding="utf-8")
+    return document(f"{view.name} – study report", sections, style=style, author="zoo.search")
 
 
 def _headline(view: View) -> str:
@@ -127,124 +99,77 @@ def _figures(view: View, found: Timeline) -> str:
     else:
         failed = states.get("failed", 0)
         items.append(("Failed", f"{failed:,}", percent(failed / max(len(view.records), 1)) + " of all trials"))
-    cells = "".join(
-        f'<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd><dd class="more">{escape(more)}</dd></div>\n'
-        for name, value, more in items
-    )
-    return f'<dl class="figures">\n{cells}</dl>\n'
-
-
-def _figure(title: str, more: str, chart: str) -> str:
-    caption = f"<b>{escape(title, 80)}</b><span>{escape(more, 80)}</span>"
-    return f"<figure>\n<figcaption>{caption}</figcaption>\n{chart}\n</figure>\n"
-
-
-def _charts(figures: Sequence[str], kind: str = "") -> str:
-    style = kind or ("single" if len(figures) == 1 else "")
-    return f'<div class="charts{" " + style if style else ""}">\n{"".join(figures)}</div>\n'
-
-
-def _legend(items: Iterable[tuple[str, str]]) -> str:
-    """Return a legend of (shape as markup, words)."""
-    shown = "".join(
-        f'<li><svg viewBox="0 0 26 12" aria-hidden="true">{shape}</svg>{escape(words)}</li>' for shape, words in items
-    )
-    return f'<ul class="legend">{shown}</ul>\n'
+    return key_figures(items)
 
 
 _DOT = '<circle class="{}" cx="13" cy="6" r="4"/>'
-_LINE = '<path class="{}" d="M1,6 25,6"/>'
 _BOX = '<rect class="{}" x="2" y="1" width="22" height="10"/>'
 
 
 def _progress(view: View) -> str:
-    figures, legend = [], []
+    figures, shapes = [], []
     if any(record.state == "complete" for record in view.records):
         for index, metric in enumerate(view.metrics.objectives):
             better = "less is better" if metric.direction == "minimize" else "more is better"
-            figures.append(_figure(metric.name, better, history_chart(view, metric, f"history{index}")))
-        legend = [(_DOT.format("dot"), "complete trial"), (_LINE.format("best"), "best so far")]
+            figures.append(figure(metric.name, better, history_chart(view, metric, f"history{index}")))
+        shapes = [(_DOT.format("dot"), "complete trial"), (stroke("best"), "best so far")]
         if any(not record.feasible for record in view.records):
-            legend.append((_DOT.format("dot hollow"), "beyond a threshold"))
+            shapes.append((_DOT.format("dot hollow"), "beyond a threshold"))
     if any(record.failure is not None for record in view.records):
-        legend.append(('<line class="failure" x1="13" x2="13" y1="2" y2="10"/>', "failed trial"))
+        shapes.append(('<line class="failure" x1="13" x2="13" y1="2" y2="10"/>', "failed trial"))
     if any(record.reports for record in view.records):
-        figures.append(_figure("Learning curves", f"{view.metrics.first.name} as reported", learning_chart(view, "lc")))
+        figures.append(figure("Learning curves", f"{view.metrics.first.name} as reported", learning_chart(view, "lc")))
         stopped = [name for name in ("stopped", "paused") if name in view.states]
-        legend.append((_LINE.format("curve"), "a trial's reports"))
+        shapes.append((stroke("curve"), "a trial's reports"))
         if stopped:
-            legend.append((_LINE.format("curve stopped"), " or ".join(stopped)))
+            shapes.append((stroke("curve stopped"), " or ".join(stopped)))
     if not figures:
-        return _section("Progress", "No trial has a value yet.", "")
+        return section("Progress", "No trial has a value yet.", "")
     lead = (
         "Trials by the moment at which they ended, in study time: the time in which no driver was there is left out. "
     )
     lead += "A triangle is a value beyond the axis, which would flatten all others."
-    return _section("Progress", lead, _charts(figures) + _legend(legend))
+    return section("Progress", lead, charts(figures) + legend(shapes))
 
 
 def _front(view: View) -> str:
     if len(view.metrics.objectives) < 2 or not view.pareto:
         return ""
     figures = [
-        _figure(f"{b.name} against {a.name}", "", pareto_chart(view, a, b, f"front{i}"))
+        figure(f"{b.name} against {a.name}", "", pareto_chart(view, a, b, f"front{i}"))
         for i, (a, b) in enumerate(combinations(view.metrics.objectives, 2))
     ]
-    legend = [(_DOT.format("dot front"), "on the front"), (_DOT.format("dot faint"), "surpassed")]
+    shapes = [(_DOT.format("dot front"), "on the front"), (_DOT.format("dot faint"), "surpassed")]
     if any(not record.feasible for record in view.records):
-        legend.append((_DOT.format("dot hollow"), "beyond a threshold"))
+        shapes.append((_DOT.format("dot hollow"), "beyond a threshold"))
     lead = "Trials that no other one surpasses: better in one objective is worse in another."
-    return _section("Pareto front", lead, _charts(figures) + _legend(legend))
-
-
-def _table(
-    columns: Sequence[str], rows: Iterable[Sequence[tuple[str, str]]], label: str, *, first: bool = False
-) -> str:
-    """Return a table; cells are (markup, class), the first of a row names it."""
-    body, kinds = [], [""] * len(columns)
-    for index, row in enumerate(rows):
-        cells = []
-        for i, (markup, kind) in enumerate(row):
-            kinds[i] = kind
-            style = f' class="{kind}"' if kind else ""
-            cells.append(f'<th scope="row"{style}>{markup}</th>' if i == 0 else f"<td{style}>{markup}</td>")
-        body.append(f"<tr{' class=first' if first and index == 0 else ''}>{''.join(cells)}</tr>\n")
-    head = "".join(
-        f'<th scope="col"{" class=n" if kind == "n" else ""}>{escape(title, 40)}</th>'
-        for title, kind in zip(columns, kinds, strict=True)
-    )
-    # Wide tables scroll by themselves, and the keyboard must reach what scrolls.
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}"><table><thead><tr>{head}</tr>'
-        f"</thead>\n<tbody>\n{''.join(body)}</tbody></table></div>\n"
-    )
+    return section("Pareto front", lead, charts(figures) + legend(shapes))
 
 
 def _best(view: View) -> str:
-    rows = view.ranked[:_BEST_ROWS]
+    rows = view.ranked[:_MAX_BEST]
     if not rows:
         return ""
     metrics = [metric.name for metric in view.metrics]
     names = list(view.space)
-    cells = []
-    for record in rows:
-        values = [(escape(_with_error(record, name)), "n") for name in metrics]
-        params = [
-            (escape(value_text(record.params[name]) if name in record.params else "–", 30), "n") for name in names
-        ]
-        took = (escape(duration(record.seconds)), "n")
-        cells.append(
-            [(escape(f"{record.number}{' ' + record.tag if record.tag else ''}", 30), ""), *values, *params, took]
-        )
     several = len(view.metrics.objectives) > 1
-    title = "The front, then the best by the first objective" if several else "Best trials"
-    table = _table(("Trial", *metrics, *names, "Took"), cells, title, first=not several)
+    body = []
+    for index, record in enumerate(rows):
+        values = [number_cell(_with_error(record, name)) for name in metrics]
+        params = [
+            text_cell(value_text(record.params[name]) if name in record.params else NOTHING, "n", longest=30)
+            for name in names
+        ]
+        trial = text_cell(f"{record.number}{' ' + record.tag if record.tag else ''}", longest=30)
+        cells = (trial, *values, *params, number_cell(duration(record.seconds)))
+        body.append(Row(cells, "main" if index == 0 and not several else ""))
+    label = "The front, then the best by the first objective" if several else "Best trials"
+    shown = table(("Trial", *metrics, *names, "Took"), body, label=label)
     hidden = len(view.ranked) - len(rows)
     if hidden > 0:
-        table += f'<p class="note">and {hidden:,} more; `zoo study export` has all.</p>\n'
-    return _section(
-        "Best trials", "Complete trials within all thresholds, best first." if not several else title + ".", table
-    )
+        shown += note(f"and {hidden:,} more; `zoo study export` has all.")
+    lead = f"{label}." if several else "Complete trials within all thresholds, best first."
+    return section("Best trials", lead, shown)
 
 
 def _with_error(record: TrialRecord, name: str) -> str:
@@ -254,13 +179,12 @@ def _with_error(record: TrialRecord, name: str) -> str:
 
 def _parameters(view: View, matters: Importance) -> str:
     names = list(matters) or list(view.space)
-    shown = names[:_AXES]
+    shown = names[:_MAX_AXES]
     body = ""
     metric = view.metrics.first.name
     if matters:
         bars = "".join(
-            f'<span>{escape(name, 60)}</span><span class="bar" aria-hidden="true"><i style="width:{100 * share:.1f}%">'
-            f'</i></span><span class="share">{escape(percent(share))}</span>\n'
+            f'<span>{escape(name, 60)}</span>{bar(share)}<span class="share">{escape(percent(share))}</span>\n'
             for name, share in matters.items()
         )
         body += f'<h3>Importance for {escape(metric)}</h3>\n<div class="bars">\n{bars}</div>\n'
@@ -272,21 +196,21 @@ def _parameters(view: View, matters: Importance) -> str:
     else:
         lead = f"No importance yet: {matters.reason}."
     if any(record.state == "complete" for record in view.records):
-        body += "<h3>Parallel coordinates</h3>\n" + _wide("Parallel coordinates", parallel_chart(view, shown, "ways"))
-        items = [(_LINE.format("way strong"), "best tenth"), (_LINE.format("way weak"), "other complete trials")]
+        body += "<h3>Parallel coordinates</h3>\n" + wide("Parallel coordinates", parallel_chart(view, shown, "ways"))
+        items = [(stroke("way strong"), "best tenth"), (stroke("way weak"), "other complete trials")]
         if any(r.state in ("stopped", "paused") for r in view.records):
-            items.append((_LINE.format("way early"), "stopped or paused"))
+            items.append((stroke("way early"), "stopped or paused"))
         if any(r.failure is not None and r.failure.teaches for r in view.records):
-            items.append((_LINE.format("way failed"), "failed"))
-        body += _legend(items)
+            items.append((stroke("way failed"), "failed"))
+        body += legend(items)
         slices = [
-            _figure(name, percent(matters[name]) if name in matters else "", slice_chart(view, name, f"slice{i}"))
-            for i, name in enumerate(names[:_SLICES])
+            figure(name, percent(matters[name]) if name in matters else "", slice_chart(view, name, f"slice{i}"))
+            for i, name in enumerate(names[:_MAX_SLICES])
         ]
-        body += _charts(slices, "small")
-        if len(names) > _AXES:
-            body += f'<p class="note">{plural(len(names) - _AXES, "parameter")} of less importance left out.</p>\n'
-    return _section("Parameters", lead, body)
+        body += charts(slices, "small")
+        if len(names) > _MAX_AXES:
+            body += note(f"{plural(len(names) - _MAX_AXES, 'parameter')} of less importance left out.")
+    return section("Parameters", lead, body)
 
 
 def _workers(view: View, found: Timeline) -> str:
@@ -299,59 +223,54 @@ def _workers(view: View, found: Timeline) -> str:
     )
     states = {run.state for run in found.runs}
     kinds = [state for state in ("complete", "stopped", "paused", "running", "failed") if state in states]
-    legend = _legend((_BOX.format(f"run {state}"), state) for state in kinds)
-    return _section("Workers", lead, _wide("Workers", timeline_chart(view, found, "workers")) + legend)
-
-
-def _wide(label: str, chart: str) -> str:
-    """Return a chart that scrolls by itself on a narrow screen."""
-    return f'<div class="wide" tabindex="0" role="region" aria-label="{escape(label)}">\n{chart}\n</div>\n'
+    shown = wide("Workers", timeline_chart(view, found, "workers"))
+    return section("Workers", lead, shown + legend((_BOX.format(f"run {state}"), state) for state in kinds))
 
 
 def _failures(view: View) -> str:
     found = view.failures
     if not found:
-        return _section("Failures", "None.", "")
+        return section("Failures", "None.", "")
     rows = []
     for kind, records in found.items():
         lost = sum(record.seconds or 0.0 for record in records)
         seen: dict[str, list[int]] = {}
         for record in records:
             seen.setdefault(record.message, []).append(record.number)
-        for index, (message, numbers) in enumerate(sorted(seen.items(), key=lambda item: -len(item[1]))[:_FAILURES]):
+        for index, (message, numbers) in enumerate(
+            sorted(seen.items(), key=lambda item: -len(item[1]))[:_MAX_MESSAGES]
+        ):
             listed = ", ".join(map(str, numbers[:8])) + (", …" if len(numbers) > 8 else "")
-            rows.append(
-                [
-                    (escape(kind.replace("_", " ")) if not index else "", "one"),
-                    (f"{len(records):,}" if not index else "", "n"),
-                    (escape(duration(lost)) if not index else "", "n"),
-                    (f"<code>{escape(message, 300)}</code>", "text"),
-                    (escape(listed, 80), "text"),
-                ]
+            first = index == 0
+            cells = (
+                text_cell(kind.replace("_", " ") if first else "", "one"),
+                number_cell(f"{len(records):,}" if first else ""),
+                number_cell(duration(lost) if first else ""),
+                Cell(f"<code>{escape(message, 300)}</code>", "text"),
+                text_cell(listed, "text", longest=80),
             )
+            rows.append(Row(cells))
     lead = "By kind, with the messages that came most often. Lost trials are the machine's fault and teach nothing."
-    return _section("Failures", lead, _table(("Kind", "Trials", "Time", "Message", "Which"), rows, "Failures"))
+    return section("Failures", lead, table(("Kind", "Trials", "Time", "Message", "Which"), rows, label="Failures"))
 
 
 def _settings(view: View) -> str:
     pairs = [(name, value) for name, value in view.settings.items()]
-    pairs += [(metric.name, about(metric)) for metric in view.metrics]
+    pairs += [(metric.name, metric_text(metric)) for metric in view.metrics]
     spec = view.notes.get("spec", {})
     pairs += [
         (name, str(spec[name])) for name in ("train", "budget", "driver", "workers") if spec.get(name) is not None
     ]
-    body = "".join(f"<div><dt>{escape(k, 60)}</dt><dd>{escape(v, 200)}</dd></div>\n" for k, v in pairs)
     rows, described = [], view.space.describe()
     for name in view.space:
         conditions = described[name].get("when", {}).items()
         when = " and ".join(f"{parent} is {' or '.join(map(str, wanted))}" for parent, wanted in conditions)
-        rows.append(
-            [(escape(name, 60), ""), (f"<code>{escape(_range(described[name]), 300)}</code>", ""), (escape(when), "")]
-        )
-    table = _table(("Parameter", "Values", "Exists if"), rows, "Space")
+        values = Cell(f"<code>{escape(_range(described[name]), 300)}</code>")
+        rows.append(Row((text_cell(name, longest=60), values, text_cell(when))))
+    space = table(("Parameter", "Values", "Exists if"), rows, label="Space")
     rules = "".join(f"<li><code>{escape(rule.text)}</code></li>" for rule in view.space.constraints)
-    limits = f'<h3 class="next">Constraints</h3>\n<ul>{rules}</ul>\n' if rules else ""
-    return _section("Settings", "", f'<dl class="settings">\n{body}</dl>\n{table}{limits}')
+    limits = f"<h3>Constraints</h3>\n<ul>{rules}</ul>\n" if rules else ""
+    return section("Settings", "", definitions(pairs, "settings") + space + limits)
 
 
 def _range(said: dict[str, object]) -> str:

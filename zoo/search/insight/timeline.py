@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from zoo.search.insight.view import View
 from zoo.search.trial import State, TrialRecord
 
-__all__ = ["Run", "Timeline", "timeline"]
+__all__ = ["Timeline", "TrialRun", "timeline"]
 
 
 @dataclass(frozen=True)
-class Run:
+class TrialRun:
     """One stretch of time in which a trial was worked on.
 
     Args:
-        number: The trial's.
-        start: Study time.
-        end: Study time.
-        lane: Which row it is drawn in.
+        number: Number of the trial that was worked on.
+        start: Study time at which it began, in seconds.
+        end: Study time at which it ended, or now, in seconds.
+        lane: Which row it is drawn in, from 0.
         state: What became of the trial; "paused" for a run that a pause ended; "running" for one that goes on.
     """
 
@@ -38,13 +38,13 @@ class Timeline:
     there are as many lanes as trials ever ran at once.
 
     Args:
-        runs: By start.
+        runs: Every run, ordered by its start.
         lanes: Trials that ever ran at once, or the number of workers where that is known and larger.
-        start: Of the first run.
-        end: Of the last one.
+        start: Study time at which the first run began, in seconds.
+        end: Study time at which the last one ended, in seconds.
     """
 
-    runs: tuple[Run, ...]
+    runs: tuple[TrialRun, ...]
     lanes: int
     start: float
     end: float
@@ -64,7 +64,7 @@ def timeline(view: View) -> Timeline:
         for start, end, state in _spans(view, record)
         if end >= start
     )
-    runs: list[Run] = []
+    runs: list[TrialRun] = []
     free: list[tuple[float, int]] = []
     busy: list[tuple[float, int]] = []
     lanes = 0
@@ -76,7 +76,7 @@ def timeline(view: View) -> Timeline:
         else:
             lane, lanes = lanes, lanes + 1
         heapq.heappush(busy, (end, lane))
-        runs.append(Run(number, start, end, lane, state))
+        runs.append(TrialRun(number, start, end, lane, state))
     first, last = (min(s[0] for s in spans), max(s[1] for s in spans)) if spans else (0.0, 0.0)
     known = view.notes.get("spec", {}).get("workers")
     return Timeline(tuple(runs), max(lanes, known if isinstance(known, int) else 0), first, last)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ConfigError, StudyError
+from zoo.page.wording import number
 from zoo.places import local_path
 from zoo.search.metrics import Limit, Metric, Metrics
 from zoo.search.pareto import front
@@ -20,7 +21,7 @@ from zoo.search.watch import StudyTime
 if TYPE_CHECKING:
     from zoo.search.storage import StudyStorage
 
-__all__ = ["STATES", "View"]
+__all__ = ["STATES", "View", "metric_text"]
 
 #: In the order in which they are told.
 STATES: tuple[State, ...] = ("complete", "stopped", "paused", "running", "failed", "queued")
@@ -31,7 +32,7 @@ class View:
     """What a study knows at one moment.
 
     Args:
-        name: For a title.
+        name: What a page is titled with: the name of the file.
         space: What may be chosen.
         metrics: With the thresholds as they are at this moment.
         records: All trials, by number.
@@ -104,7 +105,7 @@ class View:
         """Return where something is to be written, which must not be the journal itself.
 
         Raises:
-            ConfigError: It is.
+            ConfigError: The path is that of the journal.
         """
         path = local_path(path, "a file that is written")
         if self.path is not None and path.resolve() == self.path.resolve():
@@ -169,3 +170,15 @@ def _words(identity: Mapping[str, Any], sampling: Mapping[str, Any]) -> dict[str
         said["stopper"] = f"{name} ({rest})" if rest else name
     said |= {name: version for name, version in sampling.get("versions", {}).items()}
     return said
+
+
+def metric_text(metric: Metric) -> str:
+    """Return what a metric is for.
+
+    >>> metric_text(Metric("loss", "minimize", at_most=2))
+    'minimize loss, at most 2'
+    """
+    words = f"{metric.direction} {metric.name}" if metric.direction else metric.name
+    for name, bound in metric.limit.describe().items():
+        words += ("," if metric.direction else "") + f" {name.replace('_', ' ')} {number(bound)}"
+    return words if metric.role != "stored" else f"{metric.name} (kept)"

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from zoo.cluster import connect
 from zoo.errors import StudyError
+from zoo.interrupt import Interrupt
 from zoo.search.checkpoints import CheckpointStore
-from zoo.search.interrupts import Interrupts
-from zoo.search.progress import Progress
+from zoo.search.progress import StudyProgress
 from zoo.search.runners.fleet import Fleet, Lost, Slot
 from zoo.search.runners.outcome import Train, TrainingOutcome, TrainingReport, decide, lose, settle
 from zoo.search.study import Study
@@ -43,8 +43,8 @@ def drive(study: Study, train: Train, options: RunOptions) -> Ending:
             with (
                 Fleet(train, options.resources, workers=options.workers, most=most, store=marked.store) as fleet,
                 _Asker(study) as asker,
-                Interrupts() as interrupts,
-                Progress(study, quiet=options.quiet) as progress,
+                Interrupt().arm() as interrupts,
+                StudyProgress(study, quiet=options.quiet) as progress,
             ):
                 pool_run = _PoolRun(study, options, fleet, asker)
                 ending = pool_run.run(interrupts, progress)
@@ -145,7 +145,7 @@ class _PoolRun:
         self._next_look = 0.0
         self._late = False
 
-    def run(self, interrupts: Interrupts, progress: Progress) -> Ending:
+    def run(self, interrupts: Interrupt, progress: StudyProgress) -> Ending:
         """Go on until the study is done or the user wants an end."""
         more = True
         while not interrupts.requested:

@@ -26,8 +26,8 @@ from ray.tune.search import Searcher
 
 from zoo.cluster import connect
 from zoo.errors import ClusterError, ConfigError, StudyError, ZooError
-from zoo.search.interrupts import Interrupts
-from zoo.search.progress import Progress
+from zoo.interrupt import Interrupt
+from zoo.search.progress import StudyProgress
 from zoo.search.runners.outcome import Train
 from zoo.search.runners.pool import FolderMark
 from zoo.search.runners.trainable import MESSAGE, Equipment, StudyTrainable
@@ -61,8 +61,8 @@ def drive(study: Study, train: Train, options: RunOptions) -> Ending:
         with (
             FolderMark(study.checkpoints) as marked,
             _storage(study, options) as storage,
-            Interrupts() as interrupts,
-            Progress(study, quiet=options.quiet) as progress,
+            Interrupt().arm() as interrupts,
+            StudyProgress(study, quiet=options.quiet) as progress,
             _quiet(options),
         ):
             tuned = TuneBridge(study, options, interrupts, progress)
