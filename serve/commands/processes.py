@@ -15,19 +15,31 @@ from typing import Any
 from zoo.errors import ConfigError
 from zoo.files import json_digest, write_file
 
-__all__ = ["Record", "alive", "answer", "answered", "folder", "forget", "listed", "read", "tell", "withdraw", "write"]
+__all__ = [
+    "EndpointRecord",
+    "alive",
+    "answer",
+    "answered",
+    "folder",
+    "forget",
+    "listed",
+    "read",
+    "tell",
+    "withdraw",
+    "write",
+]
 
 
 @dataclass(frozen=True)
-class Record:
+class EndpointRecord:
     """A running ``zoo serve``.
 
     Args:
-        name: Of the endpoint.
-        pid: Of the process that keeps it.
+        name: Name of the endpoint, by which it is stopped.
+        pid: Number of the process that keeps it.
         began: When that process began, in clock ticks since boot: a number is used again for other processes.
         url: Where it answers; empty until it does.
-        proxy: What stands in front.
+        proxy: What stands in front of it: HAProxy, or Ray's own.
         config: What it serves; SIGHUP makes it read this again.
         owner: The token by which its owner asks it.
         health: Where health is answered on connections of its own, if anywhere.
@@ -61,12 +73,12 @@ def began(pid: int) -> int:
     return 0 if fields[0] == "Z" else int(fields[19])
 
 
-def alive(record: Record) -> bool:
+def alive(record: EndpointRecord) -> bool:
     """Whether its process runs."""
     return began(record.pid) == record.began != 0
 
 
-def write(record: Record) -> None:
+def write(record: EndpointRecord) -> None:
     """Note an endpoint, whole or not at all."""
     _whole(f"{record.name}.json", asdict(record))
 
@@ -103,26 +115,26 @@ def _whole(file: str, values: Mapping[str, Any]) -> None:
     write_file(folder() / file, json.dumps(values), mode=0o600, durable=False)
 
 
-def read(name: str) -> Record | None:
+def read(name: str) -> EndpointRecord | None:
     """Return a running endpoint, or None."""
     try:
-        record = Record(**json.loads((folder() / f"{name}.json").read_text(encoding="utf-8")))
+        record = EndpointRecord(**json.loads((folder() / f"{name}.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
     return record if alive(record) else None
 
 
-def listed() -> list[Record]:
+def listed() -> list[EndpointRecord]:
     """Return all running endpoints of this user and machine."""
     found = (read(path.stem) for path in sorted(folder().glob("*.json")))
     return [record for record in found if record is not None]
 
 
-def tell(record: Record, what: signal.Signals, *, patience: float = 60.0) -> None:
+def tell(record: EndpointRecord, what: signal.Signals, *, patience: float = 60.0) -> None:
     """Send a signal; for SIGTERM, wait until the process has gone.
 
     Raises:
-        ConfigError: It does not go.
+        ConfigError: The process still runs after ``patience`` seconds.
     """
     os.kill(record.pid, what)
     end = time.monotonic() + patience

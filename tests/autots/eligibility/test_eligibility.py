@@ -11,8 +11,8 @@ import pytest
 
 from autots import AutoTS
 from autots.commands.check import check
-from autots.eligibility import Eligibility, Verdict, earlier_version, examine
-from autots.eligibility.exact import exact_shift
+from autots.eligibility import ColumnVerdict, Eligibility, earlier_version, examine
+from autots.eligibility.shifts import exact_shift
 from autots.reading.read import read_panel
 from benchmarks.eligibility import planted
 from zoo.errors import DataError
@@ -51,7 +51,7 @@ def _examined(table: pd.DataFrame, *known: str, before: pd.DataFrame | None = No
     return examine(table, read_panel(table, known=list(known), horizon=_H, **more), horizon=_H, before=before)
 
 
-def _of(found: Eligibility, column: str) -> Verdict:
+def _of(found: Eligibility, column: str) -> ColumnVerdict:
     return next(v for v in found.verdicts if v.column == column)
 
 

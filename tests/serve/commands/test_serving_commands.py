@@ -76,7 +76,7 @@ def test_a_queue_that_cannot_be_is_refused_before_anything_starts(tmp_path: Path
 
 def test_an_endpoint_that_is_starting_is_listed_too(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    starting = processes.Record("new", os.getpid(), 1, "", "", {})
+    starting = processes.EndpointRecord("new", os.getpid(), 1, "", "", {})
     monkeypatch.setattr(processes, "listed", lambda: [starting])
     told = status()
     assert (told.code, told.data["endpoints"][0]["name"]) == (0, "new")

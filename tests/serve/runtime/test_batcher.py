@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autots.panel import Frequency, Future, Panel
@@ -114,6 +114,7 @@ def test_the_cost_of_a_batch_is_a_line_through_those_measured() -> None:
     assert cost(8) == pytest.approx(0.0192, rel=0.02) and cost(1) == pytest.approx(0.0164, rel=0.1)
 
 
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.integers(1, 10_000), st.floats(0.0, 10.0)), min_size=1, max_size=30))
 def test_whatever_was_measured_a_larger_batch_costs_no_less_and_none_costs_less_than_nothing(
     measured: list[tuple[int, float]],
