@@ -20,11 +20,11 @@ from autots.report.terminal import FitProgress, SilentProgress, TerminalProgress
 from autots.search.budget import BudgetPolicy, MeasuredSpeed
 from autots.search.fit import fit
 from autots.search.folder import PIPELINE, check_writable, write_run
-from autots.search.interrupt import Interrupt
 from autots.search.settings import FitSettings, RunContext
 from zoo.chance import untouched_chance
 from zoo.clock import parse_duration
 from zoo.errors import ArtifactError, ConfigError
+from zoo.interrupt import Interrupt
 from zoo.places import local_path
 from zoo.tables.source import read as read_table
 

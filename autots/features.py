@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -12,13 +11,14 @@ import pandas as pd
 
 from autots.panel.panel import Panel
 from autots.reading.schema import Schema
-from zoo.errors import ArtifactError, ConfigError, DataError
+from zoo.errors import ConfigError, DataError
 from zoo.features.append import tail
 from zoo.features.artifact import load, save
 from zoo.features.batch import clock_of
 from zoo.features.pipeline import FeaturePipeline
 from zoo.features.run import located
 from zoo.features.steps import Calendar, Fourier, Resample
+from zoo.files import checksums, verify
 from zoo.tables.source import read
 
 __all__ = ["Features"]
@@ -143,7 +143,7 @@ class Features:
 
         save(self.pipeline, folder)
         pq.write_table(pa.Table.from_pandas(self.raw, preserve_index=False), folder / _RAW)
-        files = {file.name: _digest(file) for file in sorted(folder.iterdir())}
+        files = checksums(folder, sorted(file.name for file in folder.iterdir()))
         return {"files": files, "id": self.id, "known": list(self.known)}
 
     @classmethod
@@ -155,13 +155,7 @@ class Features:
         """
         import pyarrow.parquet as pq
 
-        for name, digest in said["files"].items():
-            file = folder / name
-            if Path(name).name != name or not file.is_file() or _digest(file) != digest:
-                raise ArtifactError(
-                    f"{name} of {folder} must be as it was written, but it is missing or was changed",
-                    "save the pipeline again; a saved folder must not be edited",
-                )
+        verify(folder, said["files"], hint="save the pipeline again; a saved folder must not be edited")
         raw = pq.read_table(folder / _RAW).to_pandas()
         return cls(load(folder), raw, id=said["id"], known=tuple(said["known"]))
 
@@ -181,7 +175,3 @@ def _rows(pipeline: FeaturePipeline, data: Any) -> pd.DataFrame:
     found = read(data, text=[id_] if id_ else [])
     frame = found.to_frame() if isinstance(found, pd.Series) else found
     return pd.DataFrame(frame).reset_index(drop=True)
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()

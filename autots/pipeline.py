@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from autots.artifact import read_artifact, write_artifact
-from autots.ensembles import Adaptation, Ensemble, Member, OnlineUpdates, SeriesWeights
+from autots.ensembles import Adaptation, Ensemble, Member, OnlineUpdates, SeriesWeights, rolling_scores
 from autots.intervals import Conformal, QuantileTracker
-from autots.metrics import METRICS, Sums, coverage, season_scale
+from autots.metrics import season_scale
 from autots.models.base import State, Task
 from autots.models.catalog import create, fit_here
 from autots.panel import Floats, Future, Panel
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Pipeline"]
 
 # Horizons of new rows that are looked at before the next forecast: older ones matter no longer.
-_MOST_OUTCOMES = 400
+_MAX_HORIZONS = 400
 _FEATURES = "features"
 
 
@@ -46,11 +46,11 @@ class Pipeline:
     Args:
         schema: How the user's table is written.
         panel: The history that forecasts start from.
-        ensemble: What forecasts.
+        ensemble: The fitted members, their weights and calibration.
         levels: The quantile levels that the user asked for.
-        metric_name: What was minimised.
+        metric_name: The name of what was minimised.
         facts: What the fit has to tell.
-        seed: For refits.
+        seed: Source of chance of later refits; 0 by default.
         features: What makes the columns of the panel from raw rows, where a feature pipeline does.
         learned: From the rows taken in so far.
     """
@@ -160,7 +160,7 @@ class Pipeline:
             return
         horizon = self.horizon
         waiting = np.array([self._outcomes.get(str(i), 0) for i in self._panel.ids], dtype=np.int64)
-        due = np.minimum(waiting // horizon, _MOST_OUTCOMES) * horizon
+        due = np.minimum(waiting // horizon, _MAX_HORIZONS) * horizon
         rest = waiting % horizon
         rows = np.flatnonzero((due > 0) & (due < self._panel.lengths - rest))
         self._outcomes = {str(self._panel.ids[i]): int(rest[i]) for i in np.flatnonzero(rest)}
@@ -253,34 +253,8 @@ class Pipeline:
         full, lengths = full.select(kept), more.lengths
         naive = fit_here("seasonal_naive", {}, self._panel, self.task, self.seed)
         scale = season_scale(full.drop_tails(lengths), self.task.season)
-        totals: dict[str, dict[str, Sums]] = {"model": {}, "naive": {}}
         outcomes, _ = self.ensemble.roll(full, lengths, self._learned, naive, learning=learning)
-        for one in outcomes:
-            assert one.reference is not None
-            base = one.reference
-            rivals = {"model": (one.point, one.quantiles), "naive": (base.median(self.task.levels), base.quantiles)}
-            for who, (p, q) in rivals.items():
-                for name, met in METRICS.items():
-                    part = met.sums(one.actual, p, q, self.task.levels, scale[one.series])
-                    totals[who][name] = totals[who].get(name, Sums(0.0, 0.0)) + part
-        actuals, made = [o.actual for o in outcomes], [o.quantiles for o in outcomes]
-        return self._report(totals, np.concatenate(actuals), np.concatenate(made), full.n_series)
-
-    def _report(
-        self, totals: Mapping[str, Mapping[str, Sums]], actual: Floats, quantiles: Floats, n_series: int
-    ) -> dict[str, Any]:
-        scores = {who: {n: METRICS[n].report(s) for n, s in sums.items()} for who, sums in totals.items()}
-        names = ("smape", "mase", "rmse", "mse", "mae", "wql", "wape", "sql")
-        asked = {f"{1 - 2 * q:.10g}" for q in self.levels if q < 0.5}
-        covered = coverage(actual, quantiles, self.task.levels)
-        skill = {n: 1.0 - scores["model"][n] / scores["naive"][n] for n in names if scores["naive"][n] > 0}
-        return {
-            "series": n_series,
-            "rows": int((~np.isnan(actual)).sum()),
-            **{n: scores["model"][n] for n in names},
-            "coverage": {k: v for k, v in covered.items() if k in asked} or covered,
-            "skill": skill,
-        }
+        return {"series": full.n_series, **rolling_scores(outcomes, scale, self.task.levels, asked=self.levels)}
 
     @staticmethod
     def _index_of(panel: Panel, id_: str) -> int:
@@ -304,7 +278,7 @@ class Pipeline:
 
         Args:
             series: Its id (of a key of several columns, a list of their values); the first one by default.
-            future: As in ``predict``.
+            future: The covariates known in the future, as ``predict`` takes them.
         """
         from autots.report.plot import plot
 
@@ -365,8 +339,8 @@ class Pipeline:
         """Read what ``save`` wrote.
 
         Args:
-            path: The folder.
-            mapped: See ``autots.load``.
+            path: The folder that ``save`` wrote.
+            mapped: Whether its arrays stay in their files, see ``autots.load``.
 
         Raises:
             ArtifactError: The folder is missing, foreign, damaged or tampered with.

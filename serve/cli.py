@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "JOURNALS"]
+
+JOURNALS: Mapping[str, str] = {
+    "routing": "serve.routing.journal:RoutingCodec",
+    "actuals": "serve.runtime.journal:ActualsCodec",
+}
 
 COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "serve": (

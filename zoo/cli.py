@@ -35,12 +35,11 @@ from pathlib import Path
 from typing import TextIO
 
 from zoo.clock import process_age
-from zoo.commands import COMMANDS, Command, Outcome, begin, strict
+from zoo.commands import COMMANDS, GROUP, Command, Outcome, begin, strict
 from zoo.errors import ConfigError, ZooError
 
 __all__ = ["main"]
 
-_GROUP = "zoo.commands"
 #: Where the packages lie: the root of the project, unless they are installed.
 _CHECKOUT = Path(__file__).resolve().parents[1]
 _REPORT = "this is a bug, please report this with the traceback and the output of `zoo doctor`"
@@ -150,7 +149,7 @@ def _commands() -> dict[str, Command]:
     from importlib.metadata import entry_points
 
     found = {**COMMANDS, **_benchmarks()}
-    for entry in entry_points(group=_GROUP):
+    for entry in entry_points(group=GROUP):
         try:
             tenant = {name: Command(*texts) for name, texts in entry.load().items()}
         except Exception as error:

@@ -9,7 +9,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-__all__ = ["COMMANDS", "Command", "Outcome", "begin", "seconds_since_begin", "strict"]
+__all__ = ["COMMANDS", "GROUP", "JOURNALS", "Command", "Outcome", "begin", "seconds_since_begin", "strict"]
+
+#: The entry points by which a tenant adds commands, and names the journals that it writes.
+GROUP = "zoo.commands"
+#: Journals of the platform: name -> the ``Codec`` that reads them.
+JOURNALS: Mapping[str, str] = {"study": "zoo.search.journal:StudyCodec"}
+
 
 _BEGAN: ContextVar[float] = ContextVar("_BEGAN")
 
@@ -128,6 +134,19 @@ COMMANDS: Mapping[str, Command] = {
         "zoo.search.commands.files:export_study",
         "Write the trials of a study as CSV, JSON or Parquet.",
         "One row per trial. JSON has all that is known: reports, runs, attributes.",
+    ),
+    "journal check": Command(
+        "zoo.journal.mending:check_journal",
+        "Read every line of a journal: a study, a router's memory, the actuals of an endpoint.",
+        "Changes nothing. Status 1 if a line is damaged.",
+    ),
+    "journal mend": Command(
+        "zoo.journal.mending:mend_journal",
+        "Set the damaged lines of a journal aside, into NAME.damaged beside it.",
+        "Each is written there with its number before the journal changes; nothing disappears. What the other lines "
+        "mean stays: in a study a trial whose beginning is damaged keeps its number and counts as failed. Where the "
+        "others mean nothing without such a line, nothing is changed and the reason said.\n\n"
+        "An endpoint that has the journal open goes on by itself. A study must not be running.",
     ),
     "table log": Command(
         "zoo.tables.commands:log_table",

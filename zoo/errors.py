@@ -15,19 +15,25 @@ __all__ = [
     "ModelError",
     "StudyError",
     "ZooError",
+    "first_line",
 ]
 
 
-_LONGEST = 600  # characters of a line that a person reads
+_MAX_LINE = 600  # characters of a line that a person reads
 
 
 def _cut(text: str) -> str:
     """Return a text whose lines have an end in sight: a message may list all columns of a table."""
     lines = text.split("\n")
     return "\n".join(
-        line if len(line) <= _LONGEST else f"{line[:450]} ... ({len(line) - 550:,} characters more) ... {line[-100:]}"
+        line if len(line) <= _MAX_LINE else f"{line[:450]} ... ({len(line) - 550:,} characters more) ... {line[-100:]}"
         for line in lines
     )
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what another library's error says; its class where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 class ZooError(Exception):

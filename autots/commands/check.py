@@ -11,8 +11,7 @@ from zoo.commands import Outcome
 
 __all__ = ["check"]
 
-# Findings shown in the terminal.
-_FINDINGS = 20
+_MAX_FINDINGS = 20  # shown in the terminal; --json has all
 
 
 def check(
@@ -67,7 +66,7 @@ def check(
     )
     found = examine(panel.schema.inside(table)[0], panel, horizon=horizon, before=older)
     report = panel.report.to_dict()
-    shown = on_screen(lambda console: print_found(report, console, most=_FINDINGS, rest="see --json"))
+    shown = on_screen(lambda console: print_found(report, console, most=_MAX_FINDINGS, rest="see --json"))
     return Outcome(
         {**found.to_dict(), **told(report)}, f"{shown}\n{found.summary()}", code=1 if found.ineligible else 0
     )

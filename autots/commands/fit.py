@@ -40,7 +40,7 @@ def fit(
     budget: Annotated[str, typer.Option(help="Wall-clock time for all of it, such as 90s, 5min, 1h30min.")] = "5min",
     workers: Annotated[int | None, typer.Option(help="Worker processes; one per CPU by default.")] = None,
     folds: Annotated[int | None, typer.Option(help="Backtest windows that choose; found if left out.")] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     features: Annotated[
         Path | None, typer.Option(help="Feature pipeline (YAML) that makes the columns of the rows.", metavar="FILE")
     ] = None,

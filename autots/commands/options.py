@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from zoo.errors import ConfigError
 
 __all__ = ["levels", "name_or_names", "names", "whole_numbers", "whole_or_text"]
@@ -28,10 +30,10 @@ def name_or_names(text: str | None) -> str | list[str] | None:
 
 
 def levels(text: str) -> tuple[float, ...]:
-    """Return quantile levels.
+    """Return the quantile levels in a list with commas.
 
     Raises:
-        ConfigError: A part is no number.
+        ConfigError: A part of the text is no number.
     """
     try:
         return tuple(float(part) for part in names(text))
@@ -43,7 +45,7 @@ def whole_numbers(option: str, text: str | None) -> tuple[int, ...] | None:
     """Return whole numbers, or None where nothing was given.
 
     Raises:
-        ConfigError: A part is no whole number.
+        ConfigError: A part of the text is no whole number.
     """
     if text is None:
         return None
@@ -59,4 +61,4 @@ def whole_or_text(text: str | None) -> int | str | None:
     >>> whole_or_text("15"), whole_or_text("15min")
     (15, '15min')
     """
-    return int(text) if text is not None and text.lstrip("-").isdigit() else text
+    return int(text) if text is not None and re.fullmatch(r"-?[0-9]+", text) else text

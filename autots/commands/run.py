@@ -36,10 +36,10 @@ def fit_run(
     """Fit into ``run`` and return what was found, where it is and what can be typed next.
 
     Args:
-        data: What ``AutoTS.fit`` takes.
-        run: The run directory.
-        options: Arguments of ``AutoTS``.
-        resume: Go on with the run.
+        data: The table, in any form that ``AutoTS.fit`` takes.
+        run: The run directory, which must be new unless a run is resumed.
+        options: Arguments of ``AutoTS``, by name.
+        resume: Whether to go on with the run that the directory holds; False by default.
         title: What is forecast; the name of the data by default.
         test: Table to be named in the command that evaluates.
         future: Table to be named in the command that forecasts, if there are known covariates.

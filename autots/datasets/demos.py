@@ -20,9 +20,9 @@ class Demo:
     """What a demonstration data set is, and a sensible question to ask of it.
 
     Args:
-        title: What was measured.
+        title: What was measured, where and when, with its unit.
         freq: The pandas alias of its clock.
-        horizon: Steps worth forecasting.
+        horizon: Steps that are worth forecasting.
         season: Season length in rows; 1 for none.
         known: Columns that are known ahead, beside ``unique_id``, ``ds`` and ``y``.
         source: The statsmodels data set, where that has it from, and its license.

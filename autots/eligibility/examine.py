@@ -9,16 +9,15 @@ import pandas as pd
 
 from autots.eligibility.columns import judge_values
 from autots.eligibility.leads import Past, judge_leads
-from autots.eligibility.report import Eligibility, Verdict
 from autots.eligibility.revisions import judge_revisions
 from autots.eligibility.sample import sample_of
 from autots.eligibility.target import judge_target
+from autots.eligibility.verdicts import ColumnVerdict, Eligibility
 from autots.reading.columns import read_numbers
 from autots.reading.layouts import ColumnRoles
 from autots.reading.schema import Ingested
 from zoo.tables.source import Table, read
-from zoo.tables.versioned import Table as Versioned
-from zoo.tables.versioned import is_table
+from zoo.tables.versioned import VersionedTable, is_table
 
 __all__ = ["earlier_version", "examine"]
 
@@ -56,7 +55,7 @@ def examine(table: Table, read_as: Ingested, *, horizon: int, before: Table | No
                 coded = name in panel.categorical
                 judged = judge_leads(values, name, role, past, horizon=horizon, categorical=coded)
                 found[name] = found[name].worse(judged)
-    target = Verdict(columns.target, "target")
+    target = ColumnVerdict(columns.target, "target")
     if before is not None and isinstance(table, pd.DataFrame) and isinstance(before, pd.DataFrame):
         before, _ = read_as.schema.inside(before)
         key = [*columns.ids, columns.time]
@@ -74,7 +73,7 @@ def earlier_version(data: Any) -> Table | None:
     """Return the first version that can still be read of a versioned table; None for anything else."""
     if not isinstance(data, str | Path) or not is_table(data):
         return None
-    table = Versioned.open(data)
+    table = VersionedTable.open(data)
     for version in range(table.version):
         try:
             return read(data, as_of=version)
@@ -92,11 +91,11 @@ def _series(table: pd.DataFrame, columns: ColumnRoles) -> Any:
     return table.groupby(list(columns.key), sort=False, dropna=False, observed=True).ngroup()
 
 
-def _own(table: Table, read_as: Ingested, name: str, role: str) -> Verdict:
+def _own(table: Table, read_as: Ingested, name: str, role: str) -> ColumnVerdict:
     """Judge a column by its own values, if the table has it as a column (an index or a static table may hold it)."""
     columns = read_as.schema.layout.columns
     if not isinstance(table, pd.DataFrame) or name not in table.columns:
-        return Verdict(name, role)
+        return ColumnVerdict(name, role)
     column, style = table[name], read_as.schema.numbers.get(name)
     if style is not None and not pd.api.types.is_numeric_dtype(column.dtype):
         # Numbers that were written as text are judged as numbers.

@@ -12,33 +12,33 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autots.eligibility.exact import exact_shift
-from autots.eligibility.report import Verdict
-from autots.eligibility.sample import Sample
+from autots.eligibility.sample import PanelSample
+from autots.eligibility.shifts import exact_shift
+from autots.eligibility.verdicts import ColumnVerdict
 from autots.panel.panel import Floats
 
 __all__ = ["Past", "judge_leads"]
 
-_MOST_LEADS = 400
+_MAX_LEADS = 400  # rows ahead
 _REACH = 0.75  # of the earlier rows, beyond which too few pairs are left
 _SELDOM = 0.5  # share of rows in which a column may repeat its value and still be one that usually changes
-_FEW = 5  # series that are looked at one by one
+_MAX_ALONE = 5  # series that are looked at one by one
 _SHORTLIST = 3  # leads of a column that are looked at closely
 _CLOSE = 0.6  # rank correlation from which a lead is looked at
-_BINS = 60
+_BINS = 60  # of a column's values, each with a mean of the target
 _TRIM = 0.1  # share of the largest residuals that count for nothing: values that were filled, typing errors
 _EXACT = 1e-6  # below it a column and the own past are both exact
 _EQUAL = 1e-4  # unexplained share of the variance at which a column is the target, scaled
-_TOO_GOOD, _SUSPICIOUS = 0.02, 0.08  # unexplained shares
+_TOO_GOOD, _SUSPICIOUS = 0.02, 0.08  # unexplained shares of the variance
 _TIMES, _SOME_TIMES = 4.0, 3.0  # how much better than the target's own past
-_LEAST = 30  # pairs
+_MIN_PAIRS = 30  # of values that a fit, or a judgement, needs
 
 
 @dataclass
 class Past:
     """How much of y_{t+k} the target's own past leaves unexplained; computed once per lead."""
 
-    sample: Sample
+    sample: PanelSample
     seasons: Sequence[int]
 
     def __post_init__(self) -> None:
@@ -62,7 +62,7 @@ class Past:
         later = np.broadcast_to(np.arange(first, y.shape[1]) >= split, target.shape)
         good = np.isfinite(target) & np.all([np.isfinite(c) for c in columns], axis=0)
         early, late = good & ~later, good & later
-        if early.sum() < _LEAST or late.sum() < _LEAST:
+        if early.sum() < _MIN_PAIRS or late.sum() < _MIN_PAIRS:
             return 1.0
         design = np.stack([np.ones(early.sum()), *(c[early] for c in columns)], axis=1)
         weights = np.linalg.lstsq(design, target[early], rcond=None)[0]
@@ -72,31 +72,31 @@ class Past:
 
 def judge_leads(
     values: Floats, name: str, role: str, past: Past, *, horizon: int, categorical: bool = False
-) -> Verdict:
+) -> ColumnVerdict:
     """Judge a covariate by what it tells about the target.
 
     Args:
-        values: (N,) of the sample's panel.
-        name: The column.
+        values: (N,) the column in the rows of the sample's panel.
+        name: What the user calls the column.
         role: ``"known"`` or ``"past"``. A known column is leaking if it tells y at its own time, a past one only if it
             tells what comes.
-        past: Of the same sample.
-        horizon: Steps H.
-        categorical: Whether the values are codes.
+        past: What the target's own past tells in the same sample.
+        horizon: Steps H that are to be forecast.
+        categorical: Whether the values are codes, whose order means nothing; False by default.
     """
     sample = past.sample
     x = sample.matrix(values.astype(float), scale=not categorical)
     if not categorical:
         x = _without_fills(x)
     first = 0 if role == "known" else 1
-    most = min(_MOST_LEADS, max(horizon, 2 * max(past.seasons)), int(_REACH * sample.split))
+    furthest = min(_MAX_LEADS, max(horizon, 2 * max(past.seasons)), int(_REACH * sample.split))
     if not categorical:
-        exact = _exactly(values, name, role, past, horizon, range(first, max(most, first) + 1))
+        exact = _exactly(values, name, role, past, horizon, range(first, max(furthest, first) + 1))
         if exact is not None:
             return exact
-    leads = {first, 1} if categorical else {first, 1, *_likely(x, sample.y, first, most)}
+    leads = {first, 1} if categorical else {first, 1, *_likely(x, sample.y, first, furthest)}
     left = {lead: _from_column(x, sample, lead, categorical=categorical) for lead in leads}
-    verdict = Verdict(name, role)
+    verdict = ColumnVerdict(name, role)
     for lead in sorted(leads, key=lambda k: left[k]):  # of neighbouring leads the one that fits best is named
         verdict = verdict.worse(_judged(name, role, lead, left[lead], past))
     if role == "known" and not categorical:
@@ -104,7 +104,7 @@ def judge_leads(
     return verdict
 
 
-def _exactly(values: Floats, name: str, role: str, past: Past, horizon: int, leads: range) -> Verdict | None:
+def _exactly(values: Floats, name: str, role: str, past: Past, horizon: int, leads: range) -> ColumnVerdict | None:
     """Return a verdict if the column is the target of another row to the last digits, however short the series are."""
     sample = past.sample
     x = sample.matrix(values.astype(float), scale=False)
@@ -114,31 +114,31 @@ def _exactly(values: Floats, name: str, role: str, past: Past, horizon: int, lea
     if shift is None:
         return None
     if shift < 0:
-        told = f"declared known, but equal to the target {_rows(-shift)} earlier: not known {_rows(horizon)} ahead"
-        return Verdict(name, role, "ineligible", "short_lag", told, {"lag": float(-shift), "unexplained": 0.0})
+        reason = f"declared known, but equal to the target {_rows(-shift)} earlier: not known {_rows(horizon)} ahead"
+        return ColumnVerdict(name, role, "ineligible", "short_lag", reason, {"lag": float(-shift), "unexplained": 0.0})
     evidence = {"lead": float(shift), "unexplained": 0.0}
     if shift == 0:
-        return Verdict(name, role, "ineligible", "copy", "equal to the target itself, scaled", evidence)
-    return Verdict(name, role, "ineligible", "lead", f"equal to the target {_rows(shift)} later", evidence)
+        return ColumnVerdict(name, role, "ineligible", "copy", "equal to the target itself, scaled", evidence)
+    return ColumnVerdict(name, role, "ineligible", "lead", f"equal to the target {_rows(shift)} later", evidence)
 
 
-def _judged(name: str, role: str, lead: int, left: float, past: Past) -> Verdict | None:
+def _judged(name: str, role: str, lead: int, left: float, past: Past) -> ColumnVerdict | None:
     own = past.unexplained(max(1, lead))
     evidence = {"lead": float(lead), "unexplained": left, "own_past": own}
     if left < _EQUAL and _beats(left, own, _TIMES):
         if lead == 0:
-            return Verdict(name, role, "ineligible", "copy", "equal to the target itself, scaled", evidence)
-        told = f"equal to the target {_rows(lead)} later"
-        return Verdict(name, role, "ineligible", "lead", told, evidence)
+            return ColumnVerdict(name, role, "ineligible", "copy", "equal to the target itself, scaled", evidence)
+        reason = f"equal to the target {_rows(lead)} later"
+        return ColumnVerdict(name, role, "ineligible", "lead", reason, evidence)
     when = "at its own time" if lead == 0 else f"{_rows(lead)} later"
-    told = (
+    reason = (
         f"alone explains {1 - left:.1%} of the target {when} on rows that it was not fitted on; the target's own past "
         f"explains {1 - own:.1%}"
     )
     if left < _TOO_GOOD and _beats(left, own, _TIMES):
-        return Verdict(name, role, "ineligible", "too_good_alone", told, evidence)
+        return ColumnVerdict(name, role, "ineligible", "too_good_alone", reason, evidence)
     if left < _SUSPICIOUS and _beats(left, own, _SOME_TIMES):
-        return Verdict(name, role, "review", "too_good_alone", told, evidence)
+        return ColumnVerdict(name, role, "review", "too_good_alone", reason, evidence)
     return None
 
 
@@ -147,16 +147,18 @@ def _beats(left: float, own: float, times: float) -> bool:
     return max(left, _EXACT) * times < own
 
 
-def _short_lag(x: Floats, past: Past, name: str, horizon: int) -> Verdict | None:
+def _short_lag(x: Floats, past: Past, name: str, horizon: int) -> ColumnVerdict | None:
     """Return a verdict if a known column is the target of fewer rows ago than the horizon: that is not known."""
     sample, y = past.sample, past.sample.y
     if horizon < 2 or _from_pairs(x[:, horizon:], y[:, : y.shape[1] - horizon], sample.split - horizon) < _EQUAL:
         return None  # nothing to tell, or a target that repeats itself
-    for lag in _likely(y, x, 1, min(horizon - 1, _MOST_LEADS, int(_REACH * sample.split))):
+    for lag in _likely(y, x, 1, min(horizon - 1, _MAX_LEADS, int(_REACH * sample.split))):
         left = _from_pairs(x[:, lag:], y[:, : y.shape[1] - lag], sample.split - lag)
         if left < _EQUAL and _beats(left, past.unexplained(horizon - lag), _TIMES):
-            told = f"declared known, but equal to the target {_rows(lag)} earlier: not known {_rows(horizon)} ahead"
-            return Verdict(name, "known", "ineligible", "short_lag", told, {"lag": float(lag), "unexplained": left})
+            reason = f"declared known, but equal to the target {_rows(lag)} earlier: not known {_rows(horizon)} ahead"
+            return ColumnVerdict(
+                name, "known", "ineligible", "short_lag", reason, {"lag": float(lag), "unexplained": left}
+            )
     return None
 
 
@@ -195,7 +197,7 @@ def _without_fills(x: Floats) -> Floats:
     return np.where(same, np.nan, x) if same.mean() < _SELDOM else x
 
 
-def _from_column(x: Floats, sample: Sample, lead: int, *, categorical: bool) -> float:
+def _from_column(x: Floats, sample: PanelSample, lead: int, *, categorical: bool) -> float:
     """Return the share of y_{t+lead} that x_t leaves unexplained: one fit for all series, or one for each of a few.
 
     Series differ in how the column goes with the target; the middle one of the few then speaks for them.
@@ -205,7 +207,9 @@ def _from_column(x: Floats, sample: Sample, lead: int, *, categorical: bool) -> 
     together = _from_pairs(a, b, split, categorical=categorical)
     if len(a) == 1:
         return together
-    alone = [_from_pairs(a[i : i + 1], b[i : i + 1], split, categorical=categorical) for i in range(min(_FEW, len(a)))]
+    alone = [
+        _from_pairs(a[i : i + 1], b[i : i + 1], split, categorical=categorical) for i in range(min(_MAX_ALONE, len(a)))
+    ]
     return min(together, float(np.median(alone)))
 
 
@@ -213,7 +217,7 @@ def _from_pairs(x: Floats, y: Floats, split: int, *, categorical: bool = False) 
     good = np.isfinite(x) & np.isfinite(y)
     later = np.broadcast_to(np.arange(x.shape[1]) >= split, x.shape)
     early, late = good & ~later, good & later
-    if early.sum() < _LEAST or late.sum() < _LEAST:
+    if early.sum() < _MIN_PAIRS or late.sum() < _MIN_PAIRS:
         return 1.0
     guesses = [_binned(x[early], y[early], x[late], categorical=categorical)]
     if not categorical:
@@ -224,8 +228,8 @@ def _from_pairs(x: Floats, y: Floats, split: int, *, categorical: bool = False) 
 def _line(x: Floats, y: Floats, at: Floats) -> Floats:
     """Fit a straight line, then again without the largest residuals: filled values must not bend it."""
     for _ in range(2):
-        spread = float(np.var(x))
-        slope = float(np.mean((x - x.mean()) * (y - y.mean()))) / spread if spread > 0 else 0.0
+        variance = float(np.var(x))
+        slope = float(np.mean((x - x.mean()) * (y - y.mean()))) / variance if variance > 0 else 0.0
         level = float(y.mean()) - slope * float(x.mean())
         residual = np.abs(y - level - slope * x)
         keep = residual <= np.quantile(residual, 1 - _TRIM)
@@ -250,10 +254,10 @@ def _binned(x: Floats, y: Floats, at: Floats, *, categorical: bool) -> Floats:
 
 
 def _unexplained(y: Floats, guess: Floats) -> float:
-    """Return the trimmed squared residuals as a share of the trimmed spread: both without their largest tenth."""
-    residual, spread = np.sort((y - guess) ** 2), np.sort((y - y.mean()) ** 2)
+    """Return the trimmed squared residuals as a share of the trimmed variance: both without their largest tenth."""
+    residual, deviation = np.sort((y - guess) ** 2), np.sort((y - y.mean()) ** 2)
     keep = max(1, int((1 - _TRIM) * len(y)))
-    whole = float(spread[:keep].sum())
+    whole = float(deviation[:keep].sum())
     return min(1.0, float(residual[:keep].sum()) / whole) if whole > 0 else 1.0
 
 

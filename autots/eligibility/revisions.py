@@ -6,22 +6,24 @@ from typing import Any
 
 import pandas as pd
 
-from autots.eligibility.report import Verdict
+from autots.eligibility.verdicts import ColumnVerdict
 
 __all__ = ["judge_revisions"]
 
-_MANY = 0.01  # share of the common rows
+_MANY = 0.01  # share of the common rows from which a changed column is ineligible
 
 
-def judge_revisions(now: pd.DataFrame, before: pd.DataFrame, *, key: list[str], roles: dict[str, str]) -> list[Verdict]:
+def judge_revisions(
+    now: pd.DataFrame, before: pd.DataFrame, *, key: list[str], roles: dict[str, str]
+) -> list[ColumnVerdict]:
     """Compare the rows that both versions have.
 
     A value that appears or changes later was not there when a forecast would have needed it: what a model learns from
     it will be missing, or different, when it counts.
 
     Args:
-        now: The newer version.
-        before: An older one.
+        now: The newer version of the table.
+        before: An older version of the same table.
         key: The columns that tell rows apart: the series and the clock.
         roles: Column -> role, the target among them.
     """
@@ -43,19 +45,19 @@ def judge_revisions(now: pd.DataFrame, before: pd.DataFrame, *, key: list[str], 
     return verdicts
 
 
-def _judged(new: Any, old: Any, name: str, role: str) -> Verdict | None:
+def _judged(new: Any, old: Any, name: str, role: str) -> ColumnVerdict | None:
     filled = old.isna() & new.notna()
     changed = filled | (old.notna() & new.isna()) | (old.notna() & new.notna() & (old != new))
     share = float(changed.mean())
     if share == 0.0:
         return None
     late = float(filled.mean())
-    told = (
+    reason = (
         f"changed after the fact: {int(changed.sum()):,} of {len(new):,} rows differ from the earlier version, "
         f"{int(filled.sum()):,} of them were filled in later"
     )
     evidence = {"changed": share, "filled": late}
     if role == "target":
         # The truth may be corrected; a forecast is then judged by what nobody could know.
-        return Verdict(name, role, "review", "revised", told, evidence)
-    return Verdict(name, role, "ineligible" if share >= _MANY else "review", "revised", told, evidence)
+        return ColumnVerdict(name, role, "review", "revised", reason, evidence)
+    return ColumnVerdict(name, role, "ineligible" if share >= _MANY else "review", "revised", reason, evidence)

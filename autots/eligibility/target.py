@@ -4,35 +4,35 @@ from __future__ import annotations
 
 import numpy as np
 
-from autots.eligibility.report import Forecastability
-from autots.eligibility.sample import Sample
+from autots.eligibility.sample import PanelSample
+from autots.eligibility.verdicts import Forecastability
 from autots.panel.panel import Floats, Ints
 
 __all__ = ["judge_target"]
 
-_CLEAR = 0.02  # skill
-_T = 2.0  # standard errors
-_ORIGINS = 60
-_STEPS = 4
-_CYCLES = 4
-_LEAST = 30  # errors of a step
-_RIDGE = 1e-3
+_CLEAR_SKILL = 0.02  # share of the naive error that must be saved
+_MIN_STANDARD_ERRORS = 2.0  # by which a gain must differ from none
+_MAX_ORIGINS = 60  # from which simple forecasts are made
+_MAX_STEPS = 4  # of the horizon that are looked at
+_MAX_CYCLES = 4  # seasons in a mean
+_MIN_ERRORS = 30  # of the naive forecast, below which nothing can be said
+_RIDGE = 1e-3  # penalty per row, in squared units of the scaled target
 
 
-def judge_target(sample: Sample | None, season: int, horizon: int) -> Forecastability:
+def judge_target(sample: PanelSample | None, season: int, horizon: int) -> Forecastability:
     """Try simple forecasts against the seasonal naive one, from many origins in the later rows.
 
     Args:
-        sample: Of the panel; None if it is too short.
+        sample: A part of the panel; None if it is too short.
         season: Rows that the naive forecast goes back.
         horizon: Steps H; at most four of them are looked at.
     """
     if sample is None:
         return Forecastability("unclear", season, "", 0.0, "the series are too short to tell")
     y, split = _filled(sample.y), sample.split
-    steps = sorted({int(h) for h in np.linspace(1, min(horizon, max(1, (y.shape[1] - split) // 2)), _STEPS)})
+    steps = sorted({int(h) for h in np.linspace(1, min(horizon, max(1, (y.shape[1] - split) // 2)), _MAX_STEPS)})
     most = y.shape[1] - 1 - max(steps)
-    origins = np.unique(np.linspace(split - 1, max(split - 1, most), _ORIGINS).astype(np.int64))
+    origins = np.unique(np.linspace(split - 1, max(split - 1, most), _MAX_ORIGINS).astype(np.int64))
     if split < 2 * season + 2 or most <= split:
         return Forecastability("unclear", season, "", 0.0, f"fewer than two seasons of {season} rows to tell from")
     names = ("last value", "mean of the last seasons", "last season at today's level", "level", "linear in recent rows")
@@ -50,7 +50,7 @@ def judge_target(sample: Sample | None, season: int, horizon: int) -> Forecastab
 
 
 def _verdict(base: Floats, errors: Floats, names: tuple[str, ...], season: int) -> Forecastability:
-    total = float(np.nanmean(base)) if np.isfinite(base).sum() >= _LEAST else float("nan")
+    total = float(np.nanmean(base)) if np.isfinite(base).sum() >= _MIN_ERRORS else float("nan")
     if not np.isfinite(total):
         return Forecastability("unclear", season, "", 0.0, "too few rows to tell")
     if total < 1e-9:
@@ -62,21 +62,21 @@ def _verdict(base: Floats, errors: Floats, names: tuple[str, ...], season: int) 
     # One per origin and step that has a target; neighbours are alike, so few count.
     gains = np.nanmean(saved[:, np.isfinite(saved).any(axis=0)], axis=0)
     error = float(np.std(gains) / np.sqrt(max(2.0, len(gains) / 4)))
-    sure = float(np.mean(gains)) > _T * error
-    if skill > _CLEAR and sure:
-        told = f"already {names[best]!r} saves {skill:.0%} of its error (season {season})"
-        return Forecastability("yes", season, names[best], skill, told)
-    if skill > _CLEAR:
-        told = f"{names[best]!r} saves {skill:.0%} of its error (season {season}), which may be chance"
-        return Forecastability("unclear", season, names[best], skill, told)
-    told = f"no simple forecast beats it (season {season}): expect a search to gain little"
-    return Forecastability("no", season, names[best], skill, told)
+    sure = float(np.mean(gains)) > _MIN_STANDARD_ERRORS * error
+    if skill > _CLEAR_SKILL and sure:
+        reason = f"already {names[best]!r} saves {skill:.0%} of its error (season {season})"
+        return Forecastability("yes", season, names[best], skill, reason)
+    if skill > _CLEAR_SKILL:
+        reason = f"{names[best]!r} saves {skill:.0%} of its error (season {season}), which may be chance"
+        return Forecastability("unclear", season, names[best], skill, reason)
+    reason = f"no simple forecast beats it (season {season}): expect a search to gain little"
+    return Forecastability("no", season, names[best], skill, reason)
 
 
 def _guesses(y: Floats, split: int, origins: Ints, h: int, season: int) -> list[Floats]:
     """Return (S, origins) forecasts of y at origin + h."""
     back = season * -(-h // season)
-    cycles = [back + season * i for i in range(_CYCLES) if back + season * i <= origins[0] + h]
+    cycles = [back + season * i for i in range(_MAX_CYCLES) if back + season * i <= origins[0] + h]
     same = np.mean([y[:, origins + h - lag] for lag in cycles], axis=0)
     total = np.cumsum(np.pad(y, ((0, 0), (1, 0))), axis=1)
     width = min(max(season, 8), int(origins[0]) // 2)

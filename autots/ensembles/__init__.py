@@ -4,6 +4,7 @@ from autots.ensembles.average import Weight, average
 from autots.ensembles.fitted import Adaptation, Ensemble, ForecastOutcome, Member
 from autots.ensembles.greedy import greedy_weights
 from autots.ensembles.online_updates import OnlineUpdates, shifted
+from autots.ensembles.rolling_scores import rolling_scores
 from autots.ensembles.series_weights import SeriesWeights, fit_series_weights
 from autots.ensembles.weights import ENOUGH, ROUNDS, combine, ensemble_weights
 
@@ -22,5 +23,6 @@ __all__ = [
     "ensemble_weights",
     "fit_series_weights",
     "greedy_weights",
+    "rolling_scores",
     "shifted",
 ]

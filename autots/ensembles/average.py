@@ -14,9 +14,10 @@ __all__ = ["Weight", "average"]
 #: A member's weight in the point forecast, and in the quantiles around it.
 Weight = tuple[float, float]
 
-# Members that disagree tell of a series that is hard to forecast; twice their standard deviation counts like a width.
+# Members that disagree tell of a series that is hard to forecast; twice their standard deviation counts like a width,
 _DISAGREEMENT = 2.0
-_WIDEST = 3.0
+# and widens the average at most by this factor.
+_MAX_WIDENING = 3.0
 
 
 def average(
@@ -33,25 +34,25 @@ def average(
     would ignore, and laid around the weighted median of the point weights.
 
     Args:
-        means: M arrays (..., S, H).
-        quantiles: M arrays (..., S, H, Q).
-        weights: M pairs; both columns sum to one.
+        means: M arrays (..., S, H), the members' points.
+        quantiles: M arrays (..., S, H, Q), the members' quantiles.
+        weights: M pairs (point, quantile); both columns sum to one.
         middle: Position of the level 0.5.
         factors: (M, S) on the weights of each series, which then sum to one again; None for the same for all.
     """
     if len(means) == 1:
         return _alone(means[0], quantiles[0], middle)
     dtype = quantiles[0].dtype
-    point, spread = (_shares([pair[i] for pair in weights], factors, dtype) for i in range(2))
+    point, quantile = (_shares([pair[i] for pair in weights], factors, dtype) for i in range(2))
     mean = np.sum([w * m for w, m in zip(point, means, strict=True) if w.any()], axis=0)
-    out = np.sum([s[..., None] * q for s, q in zip(spread, quantiles, strict=True) if s.any()], axis=0)
+    out = np.sum([s[..., None] * q for s, q in zip(quantile, quantiles, strict=True) if s.any()], axis=0)
     inner = out[..., middle].copy()
-    apart = [s * (q[..., middle] - inner) ** 2 for s, q in zip(spread, quantiles, strict=True) if s.any()]
+    apart = [s * (q[..., middle] - inner) ** 2 for s, q in zip(quantile, quantiles, strict=True) if s.any()]
     width = np.maximum((out[..., -1] - out[..., 0]) / 2, np.finfo(dtype).tiny)
     # Against a width of zero any disagreement is infinite, which the bound then ends.
     with np.errstate(over="ignore"):
         ratio = np.sqrt(1 + (_DISAGREEMENT * np.sqrt(np.sum(apart, axis=0)) / width) ** 2)
-    out = inner[..., None] + (out - inner[..., None]) * np.minimum(ratio, _WIDEST)[..., None]
+    out = inner[..., None] + (out - inner[..., None]) * np.minimum(ratio, _MAX_WIDENING)[..., None]
     centre = np.sum([w * q[..., middle] for w, q in zip(point, quantiles, strict=True) if w.any()], axis=0)
     out[..., : middle + 1] = np.minimum(out[..., : middle + 1], centre[..., None])
     out[..., middle:] = np.maximum(out[..., middle:], centre[..., None])

@@ -1,4 +1,4 @@
-"""Weights that follow what has come: each series leans towards the members that forecast it well lately.
+"""Weights that follow what has come: each series moves to the members that forecast it well lately.
 
 A choice made on past windows fails when the series changes: a member that was best is wrong for weeks, and the others
 know it. So after each window whose targets came, a member's weight is multiplied by exp(-rate x its part in the error),
@@ -21,11 +21,11 @@ __all__ = ["Experts"]
 
 # How far a log weight moves for a part in the error as large as the usual loss, in a window of one target; longer
 # windows tell more, up to so many targets.
-_RATE, _MOST_TARGETS = 0.1, 100
+_RATE, _MAX_TARGETS = 0.1, 100
 # Share of the weights that returns to those of the fit after each window.
 _SHARE = 0.01
 # The usual loss is a mean over about so many windows; no part in the error counts as more than so many of it.
-_WINDOWS, _FURTHEST = 50, 3.0
+_WINDOWS, _MAX_LOSSES = 50, 3.0
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Experts(PerSeriesArrays):
     """Factors on the weights of the members, by series, learned from what came after the fit.
 
     >>> weights = Experts.of_members(2).including(np.array(["a"], dtype=object))
-    >>> made, actual = np.array([[[1.0]], [[3.0]]]), np.array([[1.0]])
+    >>> points, actual = np.array([[[1.0]], [[3.0]]]), np.array([[1.0]])
     >>> for _ in range(30):
-    ...     weights = weights.after(np.array([0]), made, actual, np.full((2, 1), 0.5), squared=True)
+    ...     weights = weights.after(np.array([0]), points, actual, np.full((2, 1), 0.5), squared=True)
     >>> bool(weights.factors(np.array([0]))[0, 0] > 3 * weights.factors(np.array([0]))[1, 0])
     True
 
@@ -78,17 +78,17 @@ class Experts(PerSeriesArrays):
         shares = shares / shares.sum(axis=0)
         now = shares * np.exp(self.logs[rows].T)
         now /= now.sum(axis=0)
-        made = np.einsum("mw,mwh->wh", now, points)
-        error = np.where(seen, made - actual, 0.0)
+        together = np.einsum("mw,mwh->wh", now, points)
+        error = np.where(seen, together - actual, 0.0)
         targets = seen.sum(axis=1)
         loss = (error**2 if squared else np.abs(error)).sum(axis=1) / targets
         windows = self.windows[rows] + 1
         usual = self.usual[rows] + (loss - self.usual[rows]) / np.minimum(windows, _WINDOWS)
         slope = 2.0 * error if squared else np.sign(error)
-        part = np.einsum("wh,mwh->mw", slope, points - made) / targets
+        part = np.einsum("wh,mwh->mw", slope, points - together) / targets
         known = usual > 0
-        part = np.where(known, part / np.where(known, usual, 1.0), 0.0).clip(-_FURTHEST, _FURTHEST)
-        now *= np.exp(-_RATE * np.sqrt(np.minimum(targets, _MOST_TARGETS)) * part)
+        part = np.where(known, part / np.where(known, usual, 1.0), 0.0).clip(-_MAX_LOSSES, _MAX_LOSSES)
+        now *= np.exp(-_RATE * np.sqrt(np.minimum(targets, _MAX_TARGETS)) * part)
         now /= now.sum(axis=0)
         now = (1.0 - _SHARE) * now + _SHARE * shares
         # A member without weight has no factor that could be told.

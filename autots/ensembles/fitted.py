@@ -22,8 +22,8 @@ from autots.intervals import Conformal, QuantileTracker
 from autots.metrics import season_scale
 from autots.models.base import Forecast, Forecaster, Task
 from autots.models.catalog import fit_here
-from autots.models.local import ask, predict_local
-from autots.models.steady import Steady, Woken
+from autots.models.constant_series import ConstantSeries, NewlyVarying
+from autots.models.wall_clock import ask, predict_local
 from autots.panel import Floats, Future, Ints, Panel
 from autots.panel.local import LocalView
 
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["Adaptation", "Ensemble", "ForecastOutcome", "Member"]
 
 # Rows of history that are forecast from at once while a test set is rolled over.
-_BATCH = 3_000_000
+_BATCH_ROWS = 3_000_000
 # Forecast values from which members are asked side by side: starting threads costs less than a millisecond.
-_WORTH_THREADS = 2_000
+_THREADED_VALUES = 2_000
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Member:
     """A fitted part of the ensemble.
 
     Args:
-        family: Of the catalog.
-        model: Fitted.
+        family: The name of its class in the catalog of models.
+        model: The fitted forecaster itself.
         weight: Its share in the point forecast and in the quantiles; both sum to one over the members.
     """
 
@@ -84,7 +84,7 @@ class Ensemble:
 
     Args:
         task: Horizon, seasons and all quantile levels that are computed.
-        members: Fitted.
+        members: The fitted parts, heaviest first.
         conformal: The calibration, or None where nothing could be backtested.
         series_weights: How single series depart from the members' weights.
     """
@@ -104,18 +104,18 @@ class Ensemble:
         Args:
             history: S series on the clock of the fit, with its covariates.
             future: The known covariates over the horizon.
-            learned: Since the fit.
+            learned: What the targets taught that came since the fit.
 
         Returns:
             The (S, H) points for the metric, and the (S, H, Q) calibrated quantiles at ``task.levels``.
         """
-        made, online = self._made(history, future), learned.online
-        averaged = self._averaged(made, self._factors(history.ids, online))
+        forecasts, online = self._forecasts(history, future), learned.online
+        averaged = self._averaged(forecasts, self._factors(history.ids, online))
         point, quantiles = self._calibrated(*averaged, self._scale(history))
         if not online.empty:
             more = online.corrections(history.ids, history.last_times)
-            point, quantiles = self._moved(point, quantiles, more)
-        return self._settled(history, point, self._widened(quantiles, learned.tracker))
+            point, quantiles = self._shifted_by(point, quantiles, more)
+        return self._with_constants_kept(history, point, self._widened(quantiles, learned.tracker))
 
     def roll(
         self,
@@ -129,9 +129,9 @@ class Ensemble:
         """Forecast the last rows of a panel, horizon after horizon, learning from what came before each.
 
         Args:
-            full: The series.
+            full: History and test rows of every series.
             lengths: (S,) rows to forecast.
-            learned: Before them.
+            learned: What was known before them.
             reference: A forecaster to compare with.
             learning: False to forecast all with what is known before them.
 
@@ -140,9 +140,9 @@ class Ensemble:
         """
         from autots.evaluate.rolling import rolling_windows
 
-        made: list[ForecastOutcome] = []
+        outcomes: list[ForecastOutcome] = []
         online = learned.online
-        for batch in rolling_windows(full, lengths, self.task.horizon, max_rows=_BATCH):
+        for batch in rolling_windows(full, lengths, self.task.horizon, max_rows=_BATCH_ROWS):
             if learning:
                 point, quantiles, online = self._followed(batch, online)
             else:
@@ -150,8 +150,8 @@ class Ensemble:
             base = (
                 None if reference is None else predict_local(reference, batch.history, batch.future, self.task.horizon)
             )
-            made.append(ForecastOutcome(batch.series, batch.block, batch.actual, point, quantiles, base))
-        return made, Adaptation(online, self._tracked(made, learned.tracker)) if learning else learned
+            outcomes.append(ForecastOutcome(batch.series, batch.block, batch.actual, point, quantiles, base))
+        return outcomes, Adaptation(online, self._tracked(outcomes, learned.tracker)) if learning else learned
 
     def refit(self, panel: Panel, seed: int) -> Self:
         """Return the same ensemble with members fitted anew; weights and calibration stay."""
@@ -160,7 +160,7 @@ class Ensemble:
         )
         return replace(self, members=members)
 
-    def _made(self, history: Panel, future: Future) -> list[Forecast]:
+    def _forecasts(self, history: Panel, future: Future) -> list[Forecast]:
         """Return each member's forecast; of large panels several at a time, since most of the work leaves Python.
 
         Series that a member would have to learn first, and some other does not, are left to the others.
@@ -169,8 +169,8 @@ class Ensemble:
         view = LocalView.of(history, future, horizon)
         ready = [m.model.ready(view.history) for m in self.members]
         if not all(one is None or one.all() for one in ready):
-            return self._made_apart(history, future, ready)
-        small = len(self.members) == 1 or history.n_series * horizon < _WORTH_THREADS
+            return self._forecasts_of_ready(history, future, ready)
+        small = len(self.members) == 1 or history.n_series * horizon < _THREADED_VALUES
         # Counting the processors takes a tenth of a small forecast's time.
         threads = 1 if small else min(os.cpu_count() or 1, len(self.members))
         if threads < 2:
@@ -178,7 +178,7 @@ class Ensemble:
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(lambda m: ask(m.model, view, horizon), self.members))
 
-    def _made_apart(
+    def _forecasts_of_ready(
         self, history: Panel, future: Future, ready: Sequence[npt.NDArray[np.bool_] | None]
     ) -> list[Forecast]:
         """Return each member's forecast of what it is ready for, and the average of the others for the rest."""
@@ -201,9 +201,11 @@ class Ensemble:
                 values[i, ~able[i]] = instead[~able[i]]
         return [Forecast(m, q) for m, q in zip(mean, quantiles, strict=True)]
 
-    def _averaged(self, made: Sequence[Forecast], factors: Floats | None) -> tuple[Floats, Floats]:
+    def _averaged(self, forecasts: Sequence[Forecast], factors: Floats | None) -> tuple[Floats, Floats]:
         weights = [m.weight for m in self.members]
-        return average([f.mean for f in made], [f.quantiles for f in made], weights, self._middle, factors=factors)
+        return average(
+            [f.mean for f in forecasts], [f.quantiles for f in forecasts], weights, self._middle, factors=factors
+        )
 
     def _factors(self, ids: npt.NDArray[np.object_], online: OnlineUpdates) -> Floats | None:
         """Return the (M, S) factors of some series on the members' weights."""
@@ -220,9 +222,9 @@ class Ensemble:
         """Return the points for the metric, and the calibrated quantiles."""
         if self.conformal is not None and scale is not None:
             quantiles = self.conformal.apply(quantiles, scale)
-        return (mean if self.task.squared else quantiles[:, :, self._middle]), quantiles
+        return (mean if self.task.squared_error else quantiles[:, :, self._middle]), quantiles
 
-    def _moved(self, point: Floats, quantiles: Floats, more: Floats) -> tuple[Floats, Floats]:
+    def _shifted_by(self, point: Floats, quantiles: Floats, more: Floats) -> tuple[Floats, Floats]:
         """Return points and quantiles moved by (S,) values."""
         return shifted(point, more[:, None], self._floor), shifted(quantiles, more[:, None, None], self._floor)
 
@@ -235,20 +237,20 @@ class Ensemble:
         The windows of a series come one after another, in this batch and the next.
         """
         history, horizon = batch.history, self.task.horizon
-        made, ids = self._made(history, batch.future), history.ids
-        points = np.stack([f.mean if self.task.squared else f.median(self.task.levels) for f in made])
+        forecasts, ids = self._forecasts(history, batch.future), history.ids
+        points = np.stack([f.mean if self.task.squared_error else f.median(self.task.levels) for f in forecasts])
         shares = np.array([[m.weight[0]] for m in self.members])
         shares = shares * (np.ones((1, len(ids))) if self.series_weights is None else self.series_weights.of(ids))
         ends = [history.freq.advance(history.last_times, n * horizon) for n in (0, 1, 2)]
-        out, quantiles = np.empty_like(made[0].mean), np.empty_like(made[0].quantiles)
+        out, quantiles = np.empty_like(forecasts[0].mean), np.empty_like(forecasts[0].quantiles)
         online, scale = online.including(ids), self._scale(history)
         for block in np.unique(batch.block):
             at = np.flatnonzero(batch.block == block)
-            some = [Forecast(f.mean[at], f.quantiles[at]) for f in made]
+            some = [Forecast(f.mean[at], f.quantiles[at]) for f in forecasts]
             averaged = self._averaged(some, self._factors(ids[at], online))
             point, quantiles[at] = self._calibrated(*averaged, None if scale is None else scale[at])
             more = online.corrections(ids[at], history.last_times[at])
-            out[at], quantiles[at] = self._moved(point, quantiles[at], more)
+            out[at], quantiles[at] = self._shifted_by(point, quantiles[at], more)
             online = online.after(
                 ids[at],
                 points[:, at],
@@ -256,26 +258,26 @@ class Ensemble:
                 batch.actual[at],
                 shares[:, at],
                 (ends[0][at], ends[1][at], ends[2][at]),
-                squared=self.task.squared,
+                squared=self.task.squared_error,
                 floor=self._floor,
             )
-        return *self._settled(history, out, quantiles), online
+        return *self._with_constants_kept(history, out, quantiles), online
 
-    def _settled(self, history: Panel, point: Floats, quantiles: Floats) -> tuple[Floats, Floats]:
+    def _with_constants_kept(self, history: Panel, point: Floats, quantiles: Floats) -> tuple[Floats, Floats]:
         """Return a forecast in which constant series go on, and those that just ceased to be have a width.
 
         Quantiles that nobody here calibrated (a model from elsewhere, say) stay what they are.
         """
         if self.conformal is None:
             return point, quantiles
-        quantiles = Woken.of(history, self.task.levels, self.task.horizon).apply(quantiles, self._middle)
-        return Steady.of(history, self.task).apply(point, quantiles, self._middle)
+        quantiles = NewlyVarying.of(history, self.task.levels, self.task.horizon).apply(quantiles, self._middle)
+        return ConstantSeries.of(history, self.task).apply(point, quantiles, self._middle)
 
-    def _tracked(self, made: Sequence[ForecastOutcome], tracker: QuantileTracker) -> QuantileTracker:
+    def _tracked(self, outcomes: Sequence[ForecastOutcome], tracker: QuantileTracker) -> QuantileTracker:
         """Adapt every interval, in place, to the outcomes before it, never to its own; return the last tracker."""
-        for block in range(max((int(o.block.max()) for o in made), default=-1) + 1):
+        for block in range(max((int(o.block.max()) for o in outcomes), default=-1) + 1):
             actual, adapted = [], []
-            for one in made:
+            for one in outcomes:
                 chosen = one.block == block
                 one.quantiles[chosen] = self._widened(one.quantiles[chosen], tracker)
                 actual.append(one.actual[chosen])

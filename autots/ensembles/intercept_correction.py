@@ -20,7 +20,7 @@ __all__ = ["LastErrors"]
 # The share that comes again is estimated from about so many horizons, and as if so many more had shown none.
 _MEMORY, _PRIOR = 50, 10.0
 # It is never all; errors further than so many standard deviations count as this far.
-_MOST, _FURTHEST = 0.95, 3.0
+_MAX_SHARE, _MAX_DEVIATIONS = 0.95, 3.0
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class LastErrors(PerSeriesArrays):
         product: (S,) discounted sum of the products of each central error with the one before.
         power: (S,) discounted sum of the squares of those before.
         variance: (S,) mean of the squares.
-        windows: (S,) horizons seen.
+        windows: (S,) how many horizons were seen.
         begin: (S,) time of the last target: what lies before it is not foretold,
         end: (S,) nor what follows a history that ends here or later.
     """
@@ -63,7 +63,7 @@ class LastErrors(PerSeriesArrays):
         power = self.power[rows] + _PRIOR * self.variance[rows]
         known = current & (power > 0)
         share = np.where(known, self.product[rows] / np.where(known, power, 1.0), 0.0)
-        return np.asarray(share.clip(0.0, _MOST) * self.last[rows])
+        return np.asarray(share.clip(0.0, _MAX_SHARE) * self.last[rows])
 
     def after(self, rows: Ints, error: Floats, begin: Ints, end: Ints) -> Self:
         """Return the errors after one more window of each of W series.
@@ -76,7 +76,7 @@ class LastErrors(PerSeriesArrays):
         """
         windows, before = self.windows[rows] + 1, self.last[rows]
         variance = self.variance[rows] + (error**2 - self.variance[rows]) / np.minimum(windows, _MEMORY)
-        far = _FURTHEST * np.sqrt(variance)
+        far = _MAX_DEVIATIONS * np.sqrt(variance)
         error = error.clip(-far, far)
         keep = 1 - 1 / _MEMORY
         return self._with(

@@ -28,9 +28,9 @@ class OnlineUpdates:
     """Factors on the weights of the members and corrections of the level, by series.
 
     Args:
-        weights: Of the members.
-        trust: Of the forecast as it is, and of the corrected one.
-        errors: What the errors were.
+        weights: Factors on the weights of the members.
+        trust: Factors on the weights of the forecast as it is, and of the corrected one.
+        errors: What the errors of each series were.
     """
 
     weights: Experts
@@ -68,7 +68,7 @@ class OnlineUpdates:
         self,
         ids: npt.NDArray[np.object_],
         points: Floats,
-        made: Floats,
+        together: Floats,
         actual: Floats,
         shares: Floats,
         times: tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]],
@@ -81,7 +81,7 @@ class OnlineUpdates:
         Args:
             ids: (W,) the series, each once.
             points: (M, W, H) the members' forecasts.
-            made: (W, H) the ensemble's, not corrected.
+            together: (W, H) the ensemble's points, not corrected.
             actual: (W, H) targets, NaN where missing.
             shares: (M, W) the members' weights without factors.
             times: (W,) when the history ended, when the window did, and one horizon later.
@@ -89,21 +89,27 @@ class OnlineUpdates:
             floor: A bound of the targets.
         """
         # Errors whose squares are no number teach nothing, as missing targets do.
-        actual = np.where(np.abs(actual - made) < _LARGEST, actual, np.nan)
+        actual = np.where(np.abs(actual - together) < _LARGEST, actual, np.nan)
         seen = np.isfinite(actual)
         some = np.flatnonzero(seen.any(axis=1))
         if not len(some):
             return self
-        points, made, actual, shares, seen = points[:, some], made[some], actual[some], shares[:, some], seen[some]
+        points, together, actual, shares, seen = (
+            points[:, some],
+            together[some],
+            actual[some],
+            shares[:, some],
+            seen[some],
+        )
         rows = self.weights.rows(ids[some])
         last, begin, end = (t[some].view(np.int64) for t in times)
-        corrected = shifted(made, self.errors.expected(rows, last)[:, None], floor)
+        corrected = shifted(together, self.errors.expected(rows, last)[:, None], floor)
         # Each point metric's own centre: where targets are skewed, the mean error of a median is no wrong level.
-        error = (np.nanmean if squared else np.nanmedian)(actual - made, axis=1)
+        error = (np.nanmean if squared else np.nanmedian)(actual - together, axis=1)
         even = np.full((2, len(some)), 0.5)
         return type(self)(
             self.weights.after(rows, points, actual, shares, squared=squared),
-            self.trust.after(rows, np.stack([made, corrected]), actual, even, squared=squared),
+            self.trust.after(rows, np.stack([together, corrected]), actual, even, squared=squared),
             self.errors.after(rows, error, begin, end),
         )
 

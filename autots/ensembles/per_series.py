@@ -20,7 +20,7 @@ class PerSeriesArrays:
     """Arrays with a row per series; a subclass names them. Zeros stand for a series of which nothing is known.
 
     Args:
-        ids: (S,) the series.
+        ids: (S,) the ids of the series.
     """
 
     ids: npt.NDArray[np.object_]

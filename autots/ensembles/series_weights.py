@@ -1,9 +1,9 @@
-"""Weights of single series: each leans towards the members that forecast it best.
+"""Weights of single series: each gives more to the members that forecast it best.
 
 One weight for all series is what the evidence supports for a short panel; where series differ, what forecast a series
 well before will do so again (adaptive weights by past errors, Bates & Granger 1969; per series as in FFORMA,
-Montero-Manso et al. 2020). How far to lean is decided on windows left out, so that it costs nothing where past errors
-say nothing. Axes: M members, K windows, S series, H steps, Q levels.
+Montero-Manso et al. 2020). How far a series departs from the common weights is decided on windows left out, so that it
+costs nothing where past errors say nothing. Axes: M members, K windows, S series, H steps, Q levels.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ __all__ = ["SeriesWeights", "fit_series_weights"]
 # Strengths that are compared; 0 leaves every series with the common weights.
 _STRENGTHS = (0.0, 0.5, 1.0, 2.0, 4.0)
 # A relative loss further from the ensemble's than this is as good as this far.
-_FURTHEST = 2.0
+_MAX_RELATIVE = 2.0
 # Relative gain on windows left out below which a weaker strength is preferred.
-_WORTH = 5e-4
+_MIN_GAIN = 5e-4
+# Blocks of windows that are left out one after another.
 _BLOCKS = 4
 # Targets on which the strengths are compared.
 _ENOUGH = 60_000
@@ -38,7 +39,7 @@ class SeriesWeights(PerSeriesArrays):
     """Factors on the common weights.
 
     Args:
-        ids: (S,) the series.
+        ids: (S,) the ids of the series.
         factors: (S, M) positive factors, 1 for the common weight.
     """
 
@@ -54,7 +55,7 @@ class SeriesWeights(PerSeriesArrays):
 
 def fit_series_weights(
     objective: Objective,
-    made: Sequence[Backtest],
+    backtests: Sequence[Backtest],
     weights: Sequence[Weight],
     part: Part,
     *,
@@ -66,25 +67,25 @@ def fit_series_weights(
     will: a calibration on them, or a score, is honest. Other windows use the factors of all that were learned from.
 
     Args:
-        objective: Scores.
-        made: Out-of-fold forecasts of M members.
-        weights: The common ones.
+        objective: What scores, with its windows and targets.
+        backtests: Out-of-fold forecasts of M members.
+        weights: M pairs (point, quantile), common to all series.
         part: The windows to learn from.
         series: Those whose forecasts are returned, if it is not all of them.
     """
-    wanted = [m if series is None else m.of_series(series) for m in made]
+    wanted = [m if series is None else m.of_series(series) for m in backtests]
     windows = np.arange(len(objective.targets.actual))[objective.windows(part)]
-    if len(made) < 2 or len(windows) < 2 or any(point != spread for point, spread in weights):
+    if len(backtests) < 2 or len(windows) < 2 or any(point != quantile for point, quantile in weights):
         return None, combine(wanted, weights, objective.middle)
-    losses = _losses(objective, made)
+    losses = _losses(objective, backtests)
     thin = max(1, objective.targets.actual[windows].size // _ENOUGH)
     rows = np.arange(0, losses.shape[2], thin)
-    few = [m.of_series(rows) for m in made]
+    few = [m.of_series(rows) for m in backtests]
     at, best, chosen = objective.windows(part), np.inf, 0.0
     for strength in _STRENGTHS:
         tried = _left_out(few, weights, objective.middle, losses[:, :, rows], windows, strength)
         score = objective.score(objective.metric, tried.mean[at], tried.quantiles[at], part, rows)
-        if score < best * (1 - _WORTH):
+        if score < best * (1 - _MIN_GAIN):
             best, chosen = score, strength
     if chosen == 0:
         return None, combine(wanted, weights, objective.middle)
@@ -93,13 +94,13 @@ def fit_series_weights(
     return _factors(_mean(losses[:, windows]), weights, chosen), out
 
 
-def _losses(objective: Objective, made: Sequence[Backtest]) -> Floats:
+def _losses(objective: Objective, backtests: Sequence[Backtest]) -> Floats:
     """Return the (M, K, S) mean absolute errors of the points, NaN where there is no target."""
     actual = objective.targets.actual - objective.targets.above(slice(None))
     seen = np.isfinite(actual)
     count = np.where(seen.any(axis=-1), seen.sum(axis=-1), np.nan)
     out = []
-    for one in made:
+    for one in backtests:
         error = np.abs(objective.point(one.mean, one.quantiles) - actual)
         out.append(np.where(seen, error, 0.0).sum(axis=-1) / count)
     return np.stack(out)
@@ -117,20 +118,25 @@ def _factors(losses: Floats, weights: Sequence[Weight], strength: float) -> Floa
     usual = (common[:, None] * losses).sum(axis=0) / common.sum()
     known = np.isfinite(usual) & (usual > 0)
     relative = np.where(known, losses / np.where(known, usual, 1.0) - 1.0, 0.0)
-    return np.asarray(np.exp(-strength * np.clip(relative, -_FURTHEST, _FURTHEST)))
+    return np.asarray(np.exp(-strength * np.clip(relative, -_MAX_RELATIVE, _MAX_RELATIVE)))
 
 
 def _left_out(
-    made: Sequence[Backtest], weights: Sequence[Weight], middle: int, losses: Floats, windows: Ints, strength: float
+    backtests: Sequence[Backtest],
+    weights: Sequence[Weight],
+    middle: int,
+    losses: Floats,
+    windows: Ints,
+    strength: float,
 ) -> Backtest:
     """Return the ensemble's forecasts, each block of the windows with factors learned on the others."""
-    mean, quantiles = np.empty_like(made[0].mean), np.empty_like(made[0].quantiles)
+    mean, quantiles = np.empty_like(backtests[0].mean), np.empty_like(backtests[0].quantiles)
     folds = np.array_split(windows, min(len(windows), _BLOCKS))
     learned = [(fold, np.setdiff1d(windows, fold)) for fold in folds]
     learned.append((np.setdiff1d(np.arange(len(mean)), windows), windows))
     for fold, others in learned:
         factors = _factors(_mean(losses[:, others]), weights, strength)
-        some = [Backtest(m.mean[fold], m.quantiles[fold], 0.0, 0.0) for m in made]
+        some = [Backtest(m.mean[fold], m.quantiles[fold], 0.0, 0.0) for m in backtests]
         got = combine(some, weights, middle, factors=factors)
         mean[fold], quantiles[fold] = got.mean, got.quantiles
-    return Backtest(mean, quantiles, sum(m.fit_seconds for m in made), sum(m.predict_seconds for m in made))
+    return Backtest(mean, quantiles, sum(m.fit_seconds for m in backtests), sum(m.predict_seconds for m in backtests))

@@ -18,14 +18,16 @@ __all__ = ["ENOUGH", "ROUNDS", "combine", "ensemble_weights"]
 ROUNDS, ENOUGH = 20, 60_000
 
 # A greedy choice follows the noise of few windows; half of the weight stays with everything that is nearly as good.
-_EVEN = 0.5
+_EVEN_SHARE = 0.5
+# Times the best loss up to which a candidate is nearly as good.
 _NEAR = 1.20
-_LEAST = 0.03
+# Weights below this are none.
+_MIN_WEIGHT = 0.03
 
 
 def ensemble_weights(
     objective: Objective,
-    made: Sequence[Backtest],
+    backtests: Sequence[Backtest],
     *,
     part: Part = "selection",
     rounds: int = ROUNDS,
@@ -40,26 +42,26 @@ def ensemble_weights(
     member. Near copies of one candidate, as a search makes them, count once in the even half.
 
     Args:
-        objective: Scores.
-        made: Out-of-fold forecasts of M candidates.
+        objective: What scores, with its windows and targets.
+        backtests: Out-of-fold forecasts of M candidates.
         part: The windows that decide.
-        rounds: Of the forward selection.
+        rounds: Members that the forward selection adds; 20 by default.
         max_members: Members that get a weight at most; 12 by default.
         enough: Targets on which the weights are found.
         kinds: (M,) what each candidate is a variant of; all different if None.
     """
-    members, loss = objective.stack(list(made), part, enough)
+    members, loss = objective.stack(list(backtests), part, enough)
     alone = np.array([loss(m) for m in members])
-    order = _diverse(alone, kinds if kinds is not None else list(range(len(made))))
+    order = _diverse(alone, kinds if kinds is not None else list(range(len(backtests))))
     if not np.isfinite(alone[order[0]]):
         # The metric says nothing here (targets without a scale), so the first candidate is as good as any.
-        return np.asarray(np.eye(len(made))[order[0]])
+        return np.asarray(np.eye(len(backtests))[order[0]])
     chosen = [members[i] for i in order]
     greedy = greedy_weights(chosen, loss, rounds=rounds)
     near = _near(alone[order], [kinds[i] for i in order] if kinds is not None else list(range(len(order))))
     best = float(alone[order[0]])
     even = near / near.sum()
-    share = _EVEN
+    share = _EVEN_SHARE
     while True:
         weights = _pruned((1 - share) * greedy + share * even, max_members)
         if share == 0 or loss(_average(chosen, weights)) <= best:
@@ -67,7 +69,7 @@ def ensemble_weights(
         share = 0.0 if share < 0.2 else share / 2
     if loss(_average(chosen, weights)) > best:
         weights = np.eye(len(chosen))[0]
-    out = np.zeros(len(made))
+    out = np.zeros(len(backtests))
     out[order] = weights
     return out
 
@@ -95,7 +97,7 @@ def _near(alone: Floats, kinds: Sequence[Hashable]) -> Floats:
 
 
 def _pruned(weights: Floats, max_members: int) -> Floats:
-    kept = np.where(weights >= min(_LEAST, weights.max()), weights, 0.0)
+    kept = np.where(weights >= min(_MIN_WEIGHT, weights.max()), weights, 0.0)
     if (kept > 0).sum() > max_members:
         kept[np.argsort(-kept, kind="stable")[max_members:]] = 0.0
     return np.asarray(kept / kept.sum())
@@ -106,18 +108,18 @@ def _average(members: Sequence[Floats], weights: Floats) -> Floats:
 
 
 def combine(
-    made: Sequence[Backtest], weights: Sequence[Weight], middle: int, *, factors: Floats | None = None
+    backtests: Sequence[Backtest], weights: Sequence[Weight], middle: int, *, factors: Floats | None = None
 ) -> Backtest:
     """Return the ensemble's out-of-fold forecasts.
 
     Args:
-        made: Those of M candidates.
-        weights: M pairs.
+        backtests: Out-of-fold forecasts of M candidates.
+        weights: M pairs (point, quantile); both columns sum to one.
         middle: Position of the level 0.5.
-        factors: See ``average``.
+        factors: (M, S) on the weights of each series, see ``average``.
     """
     used = [i for i, pair in enumerate(weights) if max(pair) > 0]
-    members = [made[i] for i in used]
+    members = [backtests[i] for i in used]
     mean, quantiles = average(
         [m.mean for m in members],
         [m.quantiles for m in members],

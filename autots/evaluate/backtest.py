@@ -13,8 +13,8 @@ from autots.evaluate.cutoffs import BacktestPlan
 from autots.evaluate.offsets import offsets_of
 from autots.metrics import season_scale
 from autots.models.base import Context, Forecast, Forecaster, State, Task
-from autots.models.local import fit_local, predict_local
-from autots.models.steady import Steady
+from autots.models.constant_series import ConstantSeries
+from autots.models.wall_clock import fit_local, predict_local
 from autots.panel import Floats, Future, Ints, Panel
 from zoo.errors import BudgetError, ModelError
 
@@ -22,8 +22,8 @@ __all__ = ["Backtest", "Targets", "backtest", "targets_of"]
 
 # Rows of history that are forecast from at once.
 _BATCH_ROWS = 2_000_000
-# From so many windows on a local model forecasts the first of them alone.
-_MANY = 10
+# Windows from which on a local model forecasts the first of them alone.
+_MANY_WINDOWS = 10
 
 Float32s = npt.NDArray[np.float32]
 
@@ -35,7 +35,7 @@ class Backtest:
     Args:
         mean: (K, S, H) less the offsets of the targets, so that little memory keeps many digits.
         quantiles: (K, S, H, Q), likewise.
-        fit_seconds: All fits together.
+        fit_seconds: Seconds that all fits took together.
         predict_seconds: All windows together; processor time where that is less, as a busy machine makes others wait.
         state: What the last fit learned, if it was asked for.
         fits: How often it was fitted.
@@ -109,7 +109,7 @@ def backtest(
     Args:
         create: Makes a fresh, unfitted forecaster.
         panel: All rows; nothing behind a cutoff reaches the candidate.
-        plan: The shared cutoffs.
+        plan: The cutoffs that all candidates share.
         task: Horizon, seasons and levels.
         context: Chance, time and cores.
         progress: Called with the number of windows done.
@@ -132,22 +132,20 @@ def backtest(
         started = time.perf_counter()
         model = fit_local(create(), history, task, context)
         fit_seconds += time.perf_counter() - started
-        for batch in _batches(panel, windows, first=1 if model.local and len(windows) > _MANY else None):
-            if context.deadline is not None and context.deadline.remaining <= 0:
-                raise BudgetError("the trial's time is over")
+        for batch in _batches(panel, windows, first=1 if model.local and len(windows) > _MANY_WINDOWS else None):
+            _check_time(context)
             rows, at, known, future = _histories(panel, batch, plan.horizon)
             started, used = time.perf_counter(), time.process_time()
             forecast = predict_local(model, known, future, plan.horizon)
             took = time.perf_counter() - started
             # On a busy machine a forecast waits for its core: that must not make a good member look slow.
             predict_seconds += min(took, time.process_time() - used)
-            if model.local and context.deadline is not None:
+            if model.local:
                 # Series by series, the first window tells what all of them will cost.
                 expected = took / len(batch) * (len(plan.cutoffs) - done - len(batch))
-                if expected > overrun_ratio * context.deadline.remaining:
-                    raise BudgetError(f"its forecasts of all windows would take about {expected:.0f} s")
+                _check_time(context, expected, overrun_ratio)
             where = np.searchsorted(-np.asarray(plan.cutoffs), -np.asarray(batch))[at]
-            made = Steady.of(known, task).apply(*checked(forecast, len(rows), task), middle)
+            made = ConstantSeries.of(known, task).apply(*checked(forecast, len(rows), task), middle)
             above = offset[where, rows][:, None]
             mean[where, rows], quantiles[where, rows] = made[0] - above, made[1] - above[..., None]
             done += len(batch)
@@ -155,6 +153,17 @@ def backtest(
                 progress(done)
     state = model.state() if keep_state else None
     return Backtest(mean, quantiles, fit_seconds, predict_seconds, state, len(plan.fits))
+
+
+def _check_time(context: Context, expected: float = 0.0, overrun_ratio: float = 1.0) -> None:
+    """Raise a BudgetError where the time is over, or ``expected`` seconds more are too many times what is left."""
+    if context.deadline is None:
+        return
+    remaining = context.deadline.remaining
+    if expected > 0 and expected > overrun_ratio * remaining:
+        raise BudgetError(f"its forecasts of all windows would take about {expected:.0f} s")
+    if expected == 0 and remaining <= 0:
+        raise BudgetError("the trial's time is over")
 
 
 def _batches(panel: Panel, windows: Sequence[int], *, first: int | None = None) -> list[tuple[int, ...]]:

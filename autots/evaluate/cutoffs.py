@@ -82,7 +82,7 @@ def plan_cutoffs(
 
     Args:
         lengths: (S,) rows per series.
-        horizon: Steps H.
+        horizon: Steps H of every window.
         season: Season length; a fit should have seen two of them.
         folds: Selection windows; chosen from the lengths when None.
         cheap_rows: Rows up to which candidates are fitted more than once per backtest; long horizons count for more.

@@ -27,10 +27,10 @@ class Objective:
     """Scores backtests of one plan.
 
     Args:
-        metric: What is minimised.
-        plan: The windows.
-        targets: What came.
-        task: Levels.
+        metric: The score that is minimised.
+        plan: The windows that all candidates share.
+        targets: What came after each cutoff, with the scales.
+        task: Horizon, seasons and quantile levels.
     """
 
     metric: ForecastMetric
@@ -54,10 +54,10 @@ class Objective:
         """Return the point forecast that the metric rewards: the mean, or the median."""
         return mean if self.metric.squared else quantiles[..., self.task.levels.index(0.5)]
 
-    def value(self, made: Backtest, part: Part = "selection", rows: npt.NDArray[np.intp] | None = None) -> float:
+    def value(self, backtest: Backtest, part: Part = "selection", rows: npt.NDArray[np.intp] | None = None) -> float:
         """Return the metric of a backtest (as people read it), on some series or all."""
         at = self.windows(part)
-        return self.score(self.metric, made.mean[at], made.quantiles[at], part, rows)
+        return self.score(self.metric, backtest.mean[at], backtest.quantiles[at], part, rows)
 
     def score(
         self,
@@ -96,8 +96,8 @@ class Objective:
 
         Args:
             kept: Of some windows and series.
-            at: Those windows.
-            rows: Those series; None for all.
+            at: The windows that they are of.
+            rows: The series that they are of; None for all.
         """
         above = self.targets.above(at) if rows is None else self.targets.above(at, rows)
         return self._raised(kept, above if kept.ndim == 3 else above[..., None])
@@ -122,7 +122,9 @@ class Objective:
         """Whether the metric looks at the quantiles."""
         return self.metric.name in ("wql", "sql")
 
-    def stack(self, made: list[Backtest], part: Part, enough: int) -> tuple[list[Floats], Callable[[Floats], float]]:
+    def stack(
+        self, backtests: list[Backtest], part: Part, enough: int
+    ) -> tuple[list[Floats], Callable[[Floats], float]]:
         """Return each member's forecasts as one array, and the loss of an average of such, for ``greedy_weights``.
 
         They are without their offsets, which every average with weights that sum to one shares. Panels of more than
@@ -134,7 +136,7 @@ class Objective:
         step = max(1, (k * s * h) // enough)
         actual, scale = actual[:, ::step].reshape(-1, h), scale[:, ::step].reshape(-1)
         members: list[Floats] = []
-        for one in made:
+        for one in backtests:
             if self.needs_quantiles:
                 members.append(one.quantiles[at][:, ::step].reshape(-1, h, len(self.task.levels)).astype(np.float64))
             else:

@@ -19,9 +19,9 @@ class RollingBatch:
     Args:
         series: (W,) series of each window.
         block: (W,) how many windows of its series came before.
-        history: The W histories.
-        future: Their known covariates.
-        actual: (W, H) targets.
+        history: The W histories, one for each window.
+        future: Their known covariates over the horizon.
+        actual: (W, H) targets, NaN where missing.
     """
 
     series: Ints
@@ -40,7 +40,7 @@ def rolling_windows(full: Panel, lengths: Ints, horizon: int, *, max_rows: int) 
     Args:
         full: History and test of every series.
         lengths: (S,) test rows of each series.
-        horizon: Steps H.
+        horizon: Steps H of each window.
         max_rows: Rows of history per batch, about.
     """
     counts = -(-lengths // horizon)

@@ -20,8 +20,9 @@ from autots.panel import Floats
 __all__ = ["QuantileTracker"]
 
 # Log factor per miss beyond the nominal share, for a window of one target; more targets tell more, up to so many.
-_GAIN, _MOST_TARGETS = 0.03, 100
-_NARROWEST, _WIDEST = 0.4, 4.0
+_GAIN, _MAX_TARGETS = 0.03, 100
+# Bounds of the factors.
+_MIN_FACTOR, _MAX_FACTOR = 0.4, 4.0
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,15 @@ class QuantileTracker:
     (0.74, 0.74)
 
     Args:
-        below: Of what lies under the median.
-        above: Of what lies over it.
+        below: Factor on the distance of what lies under the median; 1 right after the fit.
+        above: Factor on the distance of what lies over it; 1 right after the fit.
     """
 
     below: float = 1.0
     above: float = 1.0
 
     def apply(self, quantiles: Floats, middle: int) -> Floats:
-        """Return (..., Q) quantiles, spread from the one at position ``middle`` by the factors."""
+        """Return (..., Q) quantiles, moved away from the one at position ``middle`` by the factors."""
         centre = quantiles[..., [middle]]
         away = quantiles - centre
         return np.asarray(centre + np.where(away < 0, self.below, self.above) * away)
@@ -55,7 +56,7 @@ class QuantileTracker:
         Args:
             actual: (S, H) targets, NaN where missing.
             quantiles: (S, H, Q) as they were forecast, with the factors.
-            levels: Q levels.
+            levels: Q quantile levels, ascending.
             floor: A bound of the targets: a quantile that lies on it cannot be missed and says nothing.
         """
         seen = np.isfinite(actual)
@@ -78,8 +79,8 @@ def _missed(missed: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], share: floa
     """Return the log step for the misses on one side."""
     if missed.size == 0:
         return 0.0
-    return _GAIN * math.sqrt(min(missed.size, _MOST_TARGETS)) * (float(missed.mean()) - share)
+    return _GAIN * math.sqrt(min(missed.size, _MAX_TARGETS)) * (float(missed.mean()) - share)
 
 
 def _moved(factor: float, step: float) -> float:
-    return float(np.clip(factor * math.exp(step), _NARROWEST, _WIDEST))
+    return float(np.clip(factor * math.exp(step), _MIN_FACTOR, _MAX_FACTOR))

@@ -1,9 +1,11 @@
 """Split-conformal quantiles of scaled residuals, per horizon step and scale group.
 
-A residual is divided by a spread that says how hard its series and step are; the quantiles of the scaled residuals,
+A residual is divided by a width that says how hard its series and step are; the quantiles of the scaled residuals,
 taken over the backtest windows, replace the ensemble's own (locally weighted conformal prediction, Lei et al. 2018;
 one-sided per level as in Romano et al. 2019). Recent windows weigh more (Barber et al. 2023, beyond exchangeability).
-The spread with the least quantile loss on windows left out is kept. Axes: K windows, S series, H steps, Q levels.
+The kind of width with the least quantile loss on windows left out is kept.
+
+Axes: K windows, S series, H steps, Q levels.
 """
 
 from __future__ import annotations
@@ -19,13 +21,13 @@ import numpy.typing as npt
 from autots.metrics import pinball
 from autots.panel import Floats
 
-__all__ = ["SPREADS", "Conformal", "fit_conformal"]
+__all__ = ["WIDTHS", "Conformal", "fit_conformal"]
 
-#: How a spread is made: from the ensemble's own width, or from that and the series' seasonal scale.
-SPREADS = ("width", "both")
+#: What a local width is: the ensemble's own width, or the mean of that and the series' seasonal scale.
+WIDTHS = ("width", "both")
 
 _MIN_CELL = 150  # residuals that a cell of the table needs for its outer quantiles
-_ENOUGH = 60_000  # targets on which the spreads are compared
+_ENOUGH = 60_000  # targets on which the kinds of width are compared
 # A window one horizon older resembles the future so much less (its fit had seen less, too); over many windows the
 # weight halves in a third of them.
 _AGEING = 0.35
@@ -34,10 +36,16 @@ _UNCERTAINTY = 0.08
 # The ensemble's own quantiles count as much as so many independent residuals. Steps and series of a window share their
 # shocks: two calm weeks of twenty load curves, 6,720 residuals, narrowed intervals that held 86 % to 33 %.
 _PRIOR = 16.0
-# Residuals below this share of the spread are none.
+# Residuals below this share of the width are none.
 _TELLING = 1e-3
 # Coverage above its share by more than this is drawn in where targets pile up on a bound.
 _TOLERANCE = 0.01
+# Halvings that find how far: to a millionth.
+_HALVINGS = 20
+# A width below this share of the seasonal scale is none.
+_MIN_WIDTH = 0.01
+# A width is also none below this share of the usual width of all, and of the usual error of its series.
+_VANISHING, _ROUNDING = 1e-6, 1e-3
 
 
 @dataclass(frozen=True)
@@ -45,17 +53,17 @@ class Conformal:
     """A fitted calibration.
 
     Args:
-        levels: Q quantile levels.
-        spread: One of SPREADS.
+        levels: Q quantile levels, ascending, 0.5 among them.
+        width: What a local width is, one of WIDTHS.
         step_edges: Upper bounds (exclusive) of the groups of steps.
-        size_edges: Bounds between the groups of relative spread.
+        size_edges: Bounds between the groups of relative width.
         table: (steps groups x size groups, Q) quantiles of the scaled residuals.
         non_negative: Whether quantiles are clipped at zero.
         learned: Whether any residual told something; without one the ensemble's own width is kept, in normal shape.
     """
 
     levels: tuple[float, ...]
-    spread: str
+    width: str
     step_edges: tuple[int, ...]
     size_edges: tuple[float, ...]
     table: Floats
@@ -69,9 +77,9 @@ class Conformal:
             quantiles: (S, H, Q) from the ensemble.
             scale: (S,) seasonal scale of each series' history.
         """
-        centre, spread = _spread(quantiles, scale, self.levels, self.spread)
-        cell = _cells(centre, spread, self.step_edges, self.size_edges)
-        out = centre[..., None] + spread[..., None] * self.table[cell]
+        centre, width = _local_widths(quantiles, scale, self.levels, self.width)
+        cell = _cells(centre, width, self.step_edges, self.size_edges)
+        out = centre[..., None] + width[..., None] * self.table[cell]
         if self.non_negative:
             out = np.maximum(out, 0.0)
         return np.asarray(np.sort(out, axis=-1))
@@ -80,7 +88,7 @@ class Conformal:
         """Return plain values and arrays."""
         return {
             "levels": list(self.levels),
-            "spread": self.spread,
+            "spread": self.width,  # as files have it
             "step_edges": list(self.step_edges),
             "size_edges": list(self.size_edges),
             "table": self.table,
@@ -111,21 +119,21 @@ def fit_conformal(
         actual: (K, S, H) targets, oldest window first, NaN where missing.
         quantiles: (K, S, H, Q) of the ensemble, NaN where a series was absent.
         scale: (K, S) seasonal scales.
-        levels: Q levels, 0.5 among them.
+        levels: Q quantile levels, ascending, 0.5 among them.
         non_negative: Whether the targets cannot be negative.
     """
     step = max(1, actual.size // _ENOUGH)
     some = (actual[:, ::step], quantiles[:, ::step], scale[:, ::step])
-    losses = [_left_out_loss(*some, levels, spread, non_negative) for spread in SPREADS]
-    best = SPREADS[int(np.argmin(losses))] if np.isfinite(losses).any() else SPREADS[-1]
+    losses = [_left_out_loss(*some, levels, width, non_negative) for width in WIDTHS]
+    best = WIDTHS[int(np.argmin(losses))] if np.isfinite(losses).any() else WIDTHS[-1]
     return _fit(actual, quantiles, scale, levels, best, non_negative)
 
 
 def _unlearned(levels: tuple[float, ...], horizon: int, *, non_negative: bool) -> Conformal:
-    """Return what keeps the ensemble's own width: no window that came had a residual in units of a spread."""
+    """Return what keeps the ensemble's own width: no window that came had a residual in units of a width."""
     normal = np.array([NormalDist().inv_cdf(level) for level in levels])
     table = (normal / max(float((normal[-1] - normal[0]) / 2), 1e-12))[None, :]
-    return Conformal(levels, SPREADS[0], (horizon,), (), table, non_negative, learned=False)
+    return Conformal(levels, WIDTHS[0], (horizon,), (), table, non_negative, learned=False)
 
 
 def _folds(actual: Floats) -> list[npt.NDArray[np.bool_]]:
@@ -138,15 +146,15 @@ def _folds(actual: Floats) -> list[npt.NDArray[np.bool_]]:
 
 
 def _left_out_loss(
-    actual: Floats, quantiles: Floats, scale: Floats, levels: tuple[float, ...], spread: str, non_negative: bool
+    actual: Floats, quantiles: Floats, scale: Floats, levels: tuple[float, ...], width: str, non_negative: bool
 ) -> float:
     loss, count = 0.0, 0
     for out in _folds(actual):
-        fitted = _fit(np.where(out[..., None], np.nan, actual), quantiles, scale, levels, spread, non_negative)
+        fitted = _fit(np.where(out[..., None], np.nan, actual), quantiles, scale, levels, width, non_negative)
         for k in np.flatnonzero(out.any(axis=1)):
-            made = fitted.apply(quantiles[k], scale[k])
+            calibrated = fitted.apply(quantiles[k], scale[k])
             unit = np.where(np.isfinite(scale[k]) & (scale[k] > 0), scale[k], np.nan)
-            one = pinball(actual[k], made, levels).mean(axis=-1) / unit[:, None]
+            one = pinball(actual[k], calibrated, levels).mean(axis=-1) / unit[:, None]
             one = one[out[k]]
             seen = np.isfinite(one)
             loss, count = loss + float(one[seen].sum()), count + int(seen.sum())
@@ -154,18 +162,18 @@ def _left_out_loss(
 
 
 def _fit(
-    actual: Floats, quantiles: Floats, scale: Floats, levels: tuple[float, ...], spread: str, non_negative: bool
+    actual: Floats, quantiles: Floats, scale: Floats, levels: tuple[float, ...], width: str, non_negative: bool
 ) -> Conformal:
-    centre, base = _spread(quantiles, scale, levels, spread)
+    centre, base = _local_widths(quantiles, scale, levels, width)
     horizon = actual.shape[2]
-    # A vanishing spread would make one miss of one series the scale of all.
+    # A vanishing width would make one miss of one series the scale of all.
     usual = float(np.median(base[base > 0])) if (base > 0).any() else 0.0
     # Nor may one that is next to nothing beside the usual error of its series (of their roots, as one may be a spike):
     # it is what rounding leaves of no width at all.
     error = actual - centre
     there = np.isfinite(error)
     usual_error = np.sqrt(np.where(there, np.abs(error), 0.0)).sum(axis=(0, 2)) / np.maximum(there.sum(axis=(0, 2)), 1)
-    known = (base > 1e-6 * usual) & (base > 1e-3 * usual_error[:, None] ** 2)
+    known = (base > _VANISHING * usual) & (base > _ROUNDING * usual_error[:, None] ** 2)
     residual = np.where(known, error, np.nan) / np.where(known, base, 1.0)
     seen = np.isfinite(residual)
     missed = there & ~known & (error != 0)
@@ -196,7 +204,7 @@ def _fit(
             floor = -np.maximum(centre[use], 0.0) / base[use] if non_negative else None
             prior = (1 - trust) * np.median(own[use], axis=0)
             table[c] = _offsets(residual[use], by_row[use], floor, levels, factor=trust * wider, prior=prior)
-    return Conformal(levels, spread, step_edges, size_edges, table, non_negative)
+    return Conformal(levels, width, step_edges, size_edges, table, non_negative)
 
 
 def _ages(seen: npt.NDArray[np.bool_]) -> Floats:
@@ -241,7 +249,7 @@ def _offsets(
     factor: float,
     prior: Floats,
 ) -> Floats:
-    """Return the (Q,) offsets of one cell, in units of the spread.
+    """Return the (Q,) offsets of one cell, in units of the width.
 
     Each is the conformal quantile of its level, times ``factor`` and plus its ``prior``. Where targets pile up on the
     lower bound (counts), both ends of a central interval are then drawn in by one factor until it covers its share: an
@@ -268,30 +276,30 @@ def _offsets(
             return float(weight[inside].sum()) / total
 
         if covered(1.0) > share + _TOLERANCE:
-            least, most = 0.0, 1.0
-            for _ in range(20):
-                middle = (least + most) / 2
-                least, most = (middle, most) if covered(middle) < share + _TOLERANCE else (least, middle)
-            out[i], out[j] = out[i] * most, out[j] * most
+            narrow, wide = 0.0, 1.0
+            for _ in range(_HALVINGS):
+                middle = (narrow + wide) / 2
+                narrow, wide = (middle, wide) if covered(middle) < share + _TOLERANCE else (narrow, middle)
+            out[i], out[j] = out[i] * wide, out[j] * wide
     return np.asarray(np.sort(out))
 
 
-def _spread(quantiles: Floats, scale: Floats, levels: tuple[float, ...], kind: str) -> tuple[Floats, Floats]:
-    """Return (..., S, H) medians and spreads; 0 where nothing is known of it (such forecasts stay as they are)."""
+def _local_widths(quantiles: Floats, scale: Floats, levels: tuple[float, ...], kind: str) -> tuple[Floats, Floats]:
+    """Return (..., S, H) medians and widths; 0 where nothing is known of it (such forecasts stay as they are)."""
     centre = quantiles[..., levels.index(0.5)]
     width = (quantiles[..., -1] - quantiles[..., 0]) / 2
     # A width of zero (a constant series, a zero forecast) says nothing; the scale of the series stands in.
     good = np.isfinite(scale) & (scale > 0)
     instead = np.where(good, scale, 0.0)[..., None]
-    width = np.where(width > 0.01 * instead, width, instead)
+    width = np.where(width > _MIN_WIDTH * instead, width, instead)
     unit = np.where(good[..., None], instead, width)
     return centre, np.nan_to_num(width if kind == "width" else np.sqrt(width * unit))
 
 
 def _cells(
-    centre: Floats, spread: Floats, step_edges: tuple[int, ...], size_edges: tuple[float, ...]
+    centre: Floats, width: Floats, step_edges: tuple[int, ...], size_edges: tuple[float, ...]
 ) -> npt.NDArray[np.int64]:
     steps = np.searchsorted(np.asarray(step_edges), np.arange(centre.shape[-1]), side="right")
-    relative = spread / np.maximum(np.abs(centre), 1e-12)
+    relative = width / np.maximum(np.abs(centre), 1e-12)
     sizes = np.searchsorted(np.asarray(size_edges), relative) if size_edges else np.zeros(centre.shape, dtype=np.int64)
     return np.asarray(steps * (len(size_edges) + 1) + sizes, dtype=np.int64)

@@ -20,7 +20,7 @@ from zoo.errors import ConfigError
 
 __all__ = ["METRICS", "ForecastMetric", "Sums", "coverage", "metric", "pinball", "season_scale", "unresolved"]
 
-# Differences of the last bits of a float are none.
+# Times the size of a value: differences of the last bits of a float are none.
 _BITS = 8 * float(np.finfo(np.float64).eps)
 
 

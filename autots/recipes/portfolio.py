@@ -23,6 +23,10 @@ _INTERMITTENT = 0.25
 _LEARNERS = ("trees_direct", "trees_recursive", "linear_direct", "mlp", "rvfl")
 # Long series that are so few are forecast well step by step; many shorter ones are not (M4 hourly: .89 against .70).
 _FEW = 100
+# Rows from which a seasonal panel is long, and below which (the second) a panel is small for trees.
+_MANY_ROWS, _SMALL_TREES_ROWS = 100_000, 20_000
+# Series up to which SARIMAX is worth its seconds.
+_FEW_SARIMAX = 20
 # Seconds from which a large panel gets large trees.
 _LONG_BUDGET = 180.0
 
@@ -79,85 +83,99 @@ def portfolio(panel: Panel, task: Task, *, seconds: float) -> Portfolio:
     """Return the configurations to begin with.
 
     Args:
-        panel: The series.
-        task: Horizon and seasons.
+        panel: The series, with all rows that the fit looks at.
+        task: Horizon, seasons and quantile levels.
         seconds: The budget; it decides on the sizes of the learners.
     """
-    usual = usual_length(panel.lengths, 2 * max(task.seasons))
-    fixed = _fixed(panel, task, seconds)
-    size = _tree_size(panel.n_rows, seconds)
-    learned = usual > task.horizon + 3
-
-    positive = bool((panel.y[~np.isnan(panel.y)] > 0).all())
-
-    def trees(norm: str, *, linear: bool = True, weighted: bool = False, log: bool = False) -> Configuration:
-        chosen = {"norm": norm, "linear": linear, "weighted": weighted, "log": log and positive}
-        return Configuration("trees_direct", {**chosen, **size})
-
-    def recursive(norm: str) -> Configuration:
-        return Configuration("trees_recursive", {"norm": norm, **({} if panel.n_rows >= 20_000 else size)})
-
-    def linear(norm: str, *, weighted: bool = True, log: bool = False) -> Configuration:
-        return Configuration("linear_direct", {"norm": norm, "weighted": weighted, "log": log and positive})
-
-    def network(norm: str, *, log: bool = True) -> Configuration:
-        return Configuration("mlp", {"norm": norm, "log": log and positive})
-
-    def random_features(norm: str, *, log: bool = False) -> Configuration:
-        return Configuration("rvfl", {"norm": norm, "log": log and positive})
-
-    theta, steady = Configuration("auto_theta", {"method": "DOTM"}), Configuration("auto_theta", {"method": "STM"})
-    ets, quick_ets = Configuration("auto_ets", {"model": "ZZZ"}), Configuration("auto_ets", {"model": "ANZ"})
-    smooth, damped = Configuration("smoothing"), Configuration("smoothing", {"trend": "damped", "penalty": 1.0})
-    arima, ces, mstl = Configuration("auto_arima"), Configuration("auto_ces"), Configuration("mstl")
-    decomposed = [mstl] if task.season > 1 else []
+    learned = usual_length(panel.lengths, 2 * max(task.seasons)) > task.horizon + 3
+    variants = _Variants(panel, _tree_size(panel.n_rows, seconds))
     if zero_share(panel) > _INTERMITTENT:
-        order = [trees("mean", linear=False, weighted=True), trees("mean", linear=False), recursive("mean")]
-        order += [
-            Configuration("tsb"),
-            Configuration("croston"),
-            Configuration("empirical", {"window": 12}),
-            linear("mean"),
-        ]
-        order += [damped]
-        order += [
-            Configuration("adida"),
-            trees("mean", weighted=True),
-            trees("last", linear=False),
-            Configuration("imapa"),
-        ]
-        order += [Configuration("croston", {"variant": "optimized"}), recursive("standard")]
-    elif panel.n_rows >= 100_000 and task.season > 1:
-        order = [linear("standard"), trees("standard"), smooth, trees("mean", linear=False)]
-        order += [recursive("standard")] if panel.n_series <= _FEW else []
-        order += [trees("last", log=True), network("last"), random_features("standard"), trees("mean")]
-        order += [trees("standard", linear=False), theta, linear("standard", log=True), recursive("standard")]
-        order += [trees("last"), network("standard", log=False)]
-        order += [random_features("last", log=True), trees("standard", weighted=True), mstl, ces, network("standard")]
-        order += [trees("standard", log=True), recursive("mean"), trees("last", weighted=True)]
-        order += [linear("mean"), trees("mean", weighted=True), quick_ets, steady, arima]
+        order = _intermittent(variants)
+    elif panel.n_rows >= _MANY_ROWS and task.season > 1:
+        order = _long_seasonal(variants, few=panel.n_series <= _FEW)
     else:
-        order = [linear("last", weighted=False), smooth, linear("standard", log=True), damped, theta, recursive("last")]
-        order += [network("last"), random_features("standard"), trees("last", log=True), *decomposed, trees("mean")]
-        order += [network("standard"), quick_ets, random_features("last", log=True), trees("last")]
-        order += [network("last", log=False), ces, steady]
-        order += [Configuration("sarimax")] if panel.known and panel.n_series <= 20 else []
-        order += [ets, trees("standard"), recursive("standard"), trees("mean", linear=False, weighted=True)]
-        order += [linear("mean"), trees("standard", log=True), arima, trees("last", weighted=True)]
-        order += [trees("standard", linear=False), trees("mean", linear=False), recursive("mean")]
+        order = _ordinary(variants, seasonal=task.season > 1, few=bool(panel.known) and panel.n_series <= _FEW_SARIMAX)
     if not learned:
         order = [c for c in order if c.family not in _LEARNERS]
-    searched = _LEARNERS if learned else ()
-    # Without positive targets a candidate and its logarithmic twin are one.
+    # Without positive targets a configuration and its logarithmic twin are one.
     different = tuple(c for i, c in enumerate(order) if c not in order[:i])
-    return Portfolio(different, searched, fixed)
+    return Portfolio(different, _LEARNERS if learned else (), _fixed(panel, task, seconds))
+
+
+class _Variants:
+    """The learners' configurations, by how targets are normed; logarithms only where all targets are positive."""
+
+    def __init__(self, panel: Panel, size: Mapping[str, Any]) -> None:
+        self._size = size
+        self._recursive_size = {} if panel.n_rows >= _SMALL_TREES_ROWS else size
+        self._positive = bool((panel.y[~np.isnan(panel.y)] > 0).all())
+
+    def trees(self, norm: str, *, linear: bool = True, weighted: bool = False, log: bool = False) -> Configuration:
+        chosen = {"norm": norm, "linear": linear, "weighted": weighted, "log": log and self._positive}
+        return Configuration("trees_direct", {**chosen, **self._size})
+
+    def recursive(self, norm: str) -> Configuration:
+        return Configuration("trees_recursive", {"norm": norm, **self._recursive_size})
+
+    def linear(self, norm: str, *, weighted: bool = True, log: bool = False) -> Configuration:
+        return Configuration("linear_direct", {"norm": norm, "weighted": weighted, "log": log and self._positive})
+
+    def network(self, norm: str, *, log: bool = True) -> Configuration:
+        return Configuration("mlp", {"norm": norm, "log": log and self._positive})
+
+    def random_features(self, norm: str, *, log: bool = False) -> Configuration:
+        return Configuration("rvfl", {"norm": norm, "log": log and self._positive})
+
+
+_THETA, _STANDARD_THETA = (
+    Configuration("auto_theta", {"method": "DOTM"}),
+    Configuration("auto_theta", {"method": "STM"}),
+)
+_ETS, _QUICK_ETS = Configuration("auto_ets", {"model": "ZZZ"}), Configuration("auto_ets", {"model": "ANZ"})
+_SMOOTH, _DAMPED = Configuration("smoothing"), Configuration("smoothing", {"trend": "damped", "penalty": 1.0})
+_ARIMA, _CES, _MSTL = Configuration("auto_arima"), Configuration("auto_ces"), Configuration("mstl")
+
+
+def _intermittent(v: _Variants) -> list[Configuration]:
+    """Return what is tried on demand with many zeros."""
+    order = [v.trees("mean", linear=False, weighted=True), v.trees("mean", linear=False), v.recursive("mean")]
+    order += [Configuration("tsb"), Configuration("croston"), Configuration("empirical", {"window": 12})]
+    order += [v.linear("mean"), _DAMPED, Configuration("adida"), v.trees("mean", weighted=True)]
+    order += [v.trees("last", linear=False), Configuration("imapa")]
+    return [*order, Configuration("croston", {"variant": "optimized"}), v.recursive("standard")]
+
+
+def _long_seasonal(v: _Variants, *, few: bool) -> list[Configuration]:
+    """Return what is tried on long panels with a season; step by step early where the series are few."""
+    order = [v.linear("standard"), v.trees("standard"), _SMOOTH, v.trees("mean", linear=False)]
+    order += [v.recursive("standard")] if few else []
+    order += [v.trees("last", log=True), v.network("last"), v.random_features("standard"), v.trees("mean")]
+    order += [v.trees("standard", linear=False), _THETA, v.linear("standard", log=True), v.recursive("standard")]
+    order += [v.trees("last"), v.network("standard", log=False)]
+    order += [v.random_features("last", log=True), v.trees("standard", weighted=True), _MSTL, _CES]
+    order += [v.network("standard"), v.trees("standard", log=True), v.recursive("mean")]
+    order += [v.trees("last", weighted=True), v.linear("mean"), v.trees("mean", weighted=True)]
+    return [*order, _QUICK_ETS, _STANDARD_THETA, _ARIMA]
+
+
+def _ordinary(v: _Variants, *, seasonal: bool, few: bool) -> list[Configuration]:
+    """Return what is tried on all other panels; ``few`` series with known covariates can pay for SARIMAX."""
+    order = [v.linear("last", weighted=False), _SMOOTH, v.linear("standard", log=True), _DAMPED, _THETA]
+    order += [v.recursive("last"), v.network("last"), v.random_features("standard"), v.trees("last", log=True)]
+    order += [_MSTL] if seasonal else []
+    order += [v.trees("mean"), v.network("standard"), _QUICK_ETS, v.random_features("last", log=True)]
+    order += [v.trees("last"), v.network("last", log=False), _CES, _STANDARD_THETA]
+    order += [Configuration("sarimax")] if few else []
+    order += [_ETS, v.trees("standard"), v.recursive("standard"), v.trees("mean", linear=False, weighted=True)]
+    order += [v.linear("mean"), v.trees("standard", log=True), _ARIMA, v.trees("last", weighted=True)]
+    return [*order, v.trees("standard", linear=False), v.trees("mean", linear=False), v.recursive("mean")]
 
 
 def _tree_size(rows: int, seconds: float) -> dict[str, Any]:
     """Return the size of boosted trees that so many rows can bear, and the budget a dozen times."""
-    if rows < 20_000:
+    if rows < _SMALL_TREES_ROWS:
         return {"rounds": 120, "learning_rate": 0.05, "leaves": 15, "min_leaf": 20}
-    if rows < 100_000:
+    if rows < _MANY_ROWS:
         return {"rounds": 150, "learning_rate": 0.06, "leaves": 31, "min_leaf": 30}
     if seconds >= _LONG_BUDGET:
         return {"rounds": 300, "learning_rate": 0.06, "leaves": 127, "min_leaf": 20}

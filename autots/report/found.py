@@ -102,7 +102,7 @@ def report_lines(data: Mapping[str, Any], *, most: int = 8, rest: str = "see the
     """Return lines for a terminal, each with whether it is important: the reading, then at most ``most`` findings.
 
     Args:
-        data: What ``DataReport.to_dict()`` returned.
+        data: The table's report, as ``DataReport.to_dict()`` returned it.
         most: Findings to show, 8 by default; important ones are never cut by others.
         rest: Words that say where the others can be read; "see the report" by default.
     """

@@ -282,7 +282,7 @@ def print_found(data: Mapping[str, Any], console: Console, *, most: int = 8, res
     """Print how the table was read and what was found in it; what changed more than a few per cent of it stands out.
 
     Args:
-        data: What ``DataReport.to_dict()`` returned.
+        data: The table's report, as ``DataReport.to_dict()`` returned it.
         console: Terminal or file to print to.
         most: Findings to print, 8 by default; the others are counted.
         rest: Words that say where those can be read; "see the report" by default.

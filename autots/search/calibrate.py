@@ -27,7 +27,7 @@ def combined(
 
     Args:
         objective: What decides how far single series depart from the common weights.
-        by_number: The complete candidates.
+        by_number: The complete candidates by their numbers.
         weights: Those of the members, common to all series.
         part: The windows that the factors are learned from.
         series: Those whose forecasts are returned; all of them if None.
@@ -49,7 +49,7 @@ def calibrated(
 
     Args:
         objective: What scores, with its windows and targets.
-        by_number: The complete candidates.
+        by_number: The complete candidates by their numbers.
         weights: Those of the members, common to all series.
         non_negative: Whether the targets cannot be negative.
         enough: Targets that the calibration is learned from.

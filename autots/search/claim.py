@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from autots.models.base import Task
 from autots.panel import Panel
 from autots.search.settings import FitSettings
 from zoo.errors import ConfigError
+from zoo.files import fingerprint, write_file
 
 __all__ = ["JOURNAL", "claim"]
 
@@ -39,7 +39,7 @@ def claim(folder: Path, panel: Panel, settings: FitSettings, task: Task, *, resu
         ConfigError: The folder holds a run and ``resume`` is False, or holds the run of something else.
     """
     asked = {k: v for k, v in asdict(settings).items() if k not in _FREE}
-    fingerprint = _fingerprint(panel, task, asked)
+    known = _fingerprint(panel, task, asked)
     file = folder / _RUN
     if (file.exists() or (folder / JOURNAL).exists()) and not resume:
         raise ConfigError(
@@ -48,25 +48,23 @@ def claim(folder: Path, panel: Panel, settings: FitSettings, task: Task, *, resu
         )
     if resume and file.exists():
         before = json.loads(file.read_text(encoding="utf-8"))
-        if before.get("fingerprint") != fingerprint:
+        if before.get("fingerprint") != known:
             raise ConfigError(
                 f"a run must be resumed on the same data and settings, but {folder} was made with others: "
                 f"{_difference(before.get('asked', {}), asked)}",
                 "repeat the options of the first fit (budget and workers may change), or choose another directory",
             )
-    file.write_text(json.dumps({"fingerprint": fingerprint, "asked": asked}, default=list, indent=1), encoding="utf-8")
-    return fingerprint
+    write_file(file, json.dumps({"fingerprint": known, "asked": asked}, default=list, indent=1))
+    return known
 
 
 def _fingerprint(panel: Panel, task: Task, asked: Mapping[str, Any]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for array in (panel.indptr, panel.times.view(np.int64), panel.y, *panel.known.values(), *panel.past.values()):
-        digest.update(np.ascontiguousarray(array).data)
-    digest.update("\x00".join(map(str, panel.ids)).encode())
+    arrays = (panel.indptr, panel.times.view(np.int64), panel.y, *panel.known.values(), *panel.past.values())
+    parts = [*(np.ascontiguousarray(array).data for array in arrays), "\x00".join(map(str, panel.ids)).encode()]
     if panel.freq.local is not None:
-        digest.update(repr(panel.freq.local).encode())
-    digest.update(json.dumps({**asked, "task": task.to_dict()}, sort_keys=True, default=list).encode())
-    return digest.hexdigest()
+        parts.append(repr(panel.freq.local).encode())
+    parts.append(json.dumps({**asked, "task": task.to_dict()}, sort_keys=True, default=list).encode())
+    return fingerprint(parts)
 
 
 def _difference(then: Mapping[str, Any], asked: Mapping[str, Any]) -> str:

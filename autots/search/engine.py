@@ -26,13 +26,13 @@ from autots.recipes.space import from_point, to_point
 from autots.report.terminal import FitProgress
 from autots.search.budget import BudgetPolicy, MeasuredSpeed
 from autots.search.interim_ensemble import InterimEnsemble, choose_family
-from autots.search.interrupt import Interrupt
 from autots.search.leaderboard import Candidate, Leaderboard, Status
 from autots.search.member_costs import reserve_seconds
 from autots.search.out_of_fold import read_backtest, read_state, write_backtest
 from autots.search.trial import WorkRequest
 from zoo.clock import Deadline
 from zoo.errors import ArtifactError
+from zoo.interrupt import Interrupt
 from zoo.search import FailureKind, Study
 from zoo.workers import Event, Workers
 
@@ -50,7 +50,7 @@ class TrialAssignment:
     Args:
         number: Its number in the study.
         family: The name of its class in the catalog of models.
-        params: All its hyper-parameters.
+        params: All hyper-parameters that it is created with.
         rows: The series of a sample, or None for all of them.
         fits: How often its backtest fits; None for what the plan says.
         expected: Seconds that it will take, as its sample tells; 0 where nothing is known.

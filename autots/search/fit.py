@@ -107,7 +107,7 @@ class _Fit:
                 deadline=run.deadline,
                 messages=self.messages,
             )
-            run.interrupt.arm()
+            run.interrupt.arm(polite=True)
             if leaderboard.best is None:
                 return self.trivial("no window of the history tells forecasters apart, so none was chosen", leaderboard)
             search = None if pool is None else self._search(stack, leaderboard)

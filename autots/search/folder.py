@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import ArtifactError, ConfigError
+from zoo.files import replacing
 
 if TYPE_CHECKING:
     from autots.pipeline import Pipeline
@@ -28,8 +28,8 @@ def write_run(pipeline: Pipeline, folder: Path) -> None:
     need the future of known covariates are not written: nobody has given it yet.
 
     Args:
-        pipeline: The fit.
-        folder: The run directory, existing.
+        pipeline: What the fit has returned.
+        folder: The run directory, which exists.
 
     Raises:
         ArtifactError: A file cannot be written.
@@ -51,17 +51,14 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     Raises:
         ArtifactError: The file system refuses.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(part)
-        os.replace(part, path)
+        with replacing(path) as part:
+            write(part)
     except OSError as error:
         raise ArtifactError(
             f"{path} must be writable, but {error.strerror or error}", "choose another path, or free space"
         ) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def check_writable(folder: Path) -> None:

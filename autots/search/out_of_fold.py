@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
@@ -11,8 +10,9 @@ import numpy as np
 
 from autots.evaluate import Backtest, Targets
 from autots.models.base import State
-from autots.models.state import dump, load
+from autots.models.state_files import dump, load
 from zoo.errors import ArtifactError
+from zoo.files import replacing
 
 __all__ = ["OUT_OF_FOLD", "drop_states", "read_backtest", "read_state", "write_backtest"]
 
@@ -31,8 +31,7 @@ def write_backtest(path: Path, backtest: Backtest, targets: Targets | None = Non
     path.parent.mkdir(parents=True, exist_ok=True)
     if backtest.state is not None:
         dump(backtest.state, path.parent, path.stem)
-    part = path.with_suffix(".part")
-    with open(part, "wb") as file:
+    with replacing(path) as part, open(part, "wb") as file:
         seconds = np.array([backtest.fit_seconds, backtest.predict_seconds])
         offset = np.empty(0) if targets is None or targets.offset is None else targets.offset
         np.savez(
@@ -43,9 +42,6 @@ def write_backtest(path: Path, backtest: Backtest, targets: Targets | None = Non
             fits=backtest.fits,
             offset=offset,
         )
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
 
 
 def read_state(path: Path) -> State | None:

@@ -13,8 +13,8 @@ from autots.panel import Panel
 from autots.panel.season import detect_seasons
 from autots.report.terminal import FitProgress
 from autots.search.budget import BudgetPolicy
-from autots.search.interrupt import Interrupt
 from zoo.clock import Deadline
+from zoo.interrupt import Interrupt
 
 __all__ = ["FitSettings", "RunContext"]
 
@@ -79,7 +79,7 @@ class RunContext:
         progress: A display that is told how far it is.
         title: What is forecast, for people.
         resume: Whether a study in the folder is continued.
-        interrupt: Armed as soon as there is something to return.
+        interrupt: Ctrl-C, which is armed as soon as there is something to return.
         policy: How the budget is spent.
         slowdown: Seconds that work takes for each second of processor time; 1 by default.
     """

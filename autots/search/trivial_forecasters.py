@@ -68,7 +68,7 @@ def backtest_trivial(
     share of the budget.
 
     Args:
-        configurations: Seasonal naive first.
+        configurations: The trivial forecasters, seasonal naive first.
         panel: The series, with all rows that the fit looks at.
         leaderboard: Where they go, under the numbers -1, -2, ...
         seed: Source of chance of the backtests.

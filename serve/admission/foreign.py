@@ -47,8 +47,8 @@ def _kept(model: ForeignModel, told: Declaration | TorchDeclaration) -> str:
     """Raise unless (1, T) gives (1, H, Q)."""
     if model.lookback not in (None, told.lookback):
         raise AdmissionError(f"the input must take the declared {told.lookback} steps, but takes {model.lookback}")
-    made = model.forecast(np.ones((model.batch or 1, told.lookback)))[:1]
+    forecast = model.forecast(np.ones((model.batch or 1, told.lookback)))[:1]
     wanted = (1, told.horizon, len(told.quantiles))
-    if made.shape != wanted:
-        raise AdmissionError(f"the quantiles must have the shape {wanted}, but have {made.shape}")
-    return f"{told.lookback} steps give {made.shape[1:]}"
+    if forecast.shape != wanted:
+        raise AdmissionError(f"the quantiles must have the shape {wanted}, but have {forecast.shape}")
+    return f"{told.lookback} steps give {forecast.shape[1:]}"

@@ -32,8 +32,8 @@ def checks(
     """Yield the checks of an ONNX file.
 
     Args:
-        path: The file.
-        policy: The limits.
+        path: The ONNX file that is checked.
+        policy: What a model may cost and how closely it must repeat itself.
         golden: What the model must answer, see ``admit``.
         output: The output that counts; the first if left out.
     """
@@ -47,12 +47,12 @@ def checks(
     yield "load", load
 
     def shapes() -> str:
-        made = _made(loaded[0], _windows(loaded[0], 1))
+        forecasts = _made(loaded[0], _windows(loaded[0], 1))
         several = loaded[0].batch or 3
         more = _made(loaded[0], _windows(loaded[0], several))
-        if more.shape != (several, *made.shape[1:]):
+        if more.shape != (several, *forecasts.shape[1:]):
             raise AdmissionError(f"{several} windows must give {several} forecasts, but got {more.shape}")
-        return f"one window gives {made.shape[1:]}"
+        return f"one window gives {forecasts.shape[1:]}"
 
     yield "shapes", shapes
     yield "golden windows", lambda: _golden(loaded[0], policy, golden)
@@ -120,23 +120,25 @@ def _windows(model: OnnxModel, count: int) -> Floats:
 
 
 def _made(model: OnnxModel, windows: Floats) -> Floats:
-    made = model.forecast(windows)
-    if made.ndim not in (2, 3) or len(made) != len(windows):
-        raise AdmissionError(f"a forecast must have the shape (batch, horizon[, quantiles]), but has {made.shape}")
-    if not np.isfinite(made).all():
+    forecasts = model.forecast(windows)
+    if forecasts.ndim not in (2, 3) or len(forecasts) != len(windows):
+        raise AdmissionError(f"a forecast must have the shape (batch, horizon[, quantiles]), but has {forecasts.shape}")
+    if not np.isfinite(forecasts).all():
         raise AdmissionError("forecasts must be finite, but some are not")
-    return made
+    return forecasts
 
 
 def _golden(model: OnnxModel, policy: Policy, golden: Mapping[str, Any] | None) -> str:
     if golden is None:
         return "none were given"
     windows, wanted = np.asarray(golden["windows"], dtype=float), np.asarray(golden["forecasts"], dtype=float)
-    made = _made(model, windows)
-    if made.shape != wanted.shape:
-        raise AdmissionError(f"golden forecasts have the shape {wanted.shape}, the model's {made.shape}")
-    if not np.allclose(made, wanted, rtol=policy.tolerance, atol=policy.tolerance * float(np.abs(wanted).max())):
-        raise AdmissionError(f"golden forecasts must come out, but differ by up to {np.abs(made - wanted).max():g}")
+    forecasts = _made(model, windows)
+    if forecasts.shape != wanted.shape:
+        raise AdmissionError(f"golden forecasts have the shape {wanted.shape}, the model's {forecasts.shape}")
+    if not np.allclose(forecasts, wanted, rtol=policy.tolerance, atol=policy.tolerance * float(np.abs(wanted).max())):
+        raise AdmissionError(
+            f"golden forecasts must come out, but differ by up to {np.abs(forecasts - wanted).max():g}"
+        )
     return f"{len(windows)} windows"
 
 
@@ -152,12 +154,12 @@ def _missing(model: OnnxModel) -> str:
     windows = _windows(model, 1)
     windows[:, ::7] = np.nan
     try:
-        made = model.forecast(windows)
+        forecasts = model.forecast(windows)
     except Exception as error:
         return f"refused: {type(error).__name__}"
-    if np.isinf(made).any():
+    if np.isinf(forecasts).any():
         raise AdmissionError("a window with missing values must not give infinite forecasts")
-    return "missing values go through" if np.isnan(made).any() else "missing values are ignored"
+    return "missing values go through" if np.isnan(forecasts).any() else "missing values are ignored"
 
 
 def _finite(model: OnnxModel, value: float) -> str:
@@ -168,9 +170,9 @@ def _finite(model: OnnxModel, value: float) -> str:
 def _length(model: OnnxModel, length: int) -> str:
     """A window of another length is forecast or refused by the runtime."""
     try:
-        made = model.forecast(np.ones((model.batch or 1, length)))
+        forecasts = model.forecast(np.ones((model.batch or 1, length)))
     except Exception as error:
         return f"refused: {type(error).__name__}"
-    if not np.isfinite(made).all():
+    if not np.isfinite(forecasts).all():
         raise AdmissionError(f"forecasts from {length} points must be finite, but some are not")
     return f"forecast from {length} points"

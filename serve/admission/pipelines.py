@@ -87,10 +87,10 @@ def _forecast(served: Served, y: Floats) -> tuple[Floats, Floats] | str:
 
 def _answered(served: Served, y: Floats) -> str:
     """Raise unless the answer is a forecast, or a refusal that says why."""
-    made = _forecast(served, y)
-    if isinstance(made, str):
-        return f"refused as it should be: {made}"
-    mean, quantiles = made
+    answer = _forecast(served, y)
+    if isinstance(answer, str):
+        return f"refused as it should be: {answer}"
+    mean, quantiles = answer
     wanted = (1, served.horizon)
     if mean.shape != wanted or quantiles.shape != (*wanted, len(served.all_levels)):
         raise AdmissionError(f"a forecast must have the shape {wanted}, but has {mean.shape} and {quantiles.shape}")

@@ -36,7 +36,7 @@ class Policy:
     """The limits of the checks.
 
     Args:
-        size_mb: Of the files.
+        size_mb: Megabytes of all files of a model at most.
         memory_mb: Of the process that loads and runs the model.
         seconds: Of computing, for all checks together; four times as long by the clock.
         latency_ms: Median of a forecast of one series.
@@ -80,7 +80,7 @@ class AdmissionReport:
     """What all checks found, up to the first that failed.
 
     Args:
-        target: The model.
+        target: The path of what was checked.
         verdicts: In the order of the checks.
     """
 

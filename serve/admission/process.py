@@ -34,7 +34,7 @@ def admit(
 
     Args:
         target: What wants to go live.
-        policy: The limits.
+        policy: What a model may cost and how closely it must repeat itself; the usual one if left out.
         golden: ``{"windows": [[...], ...], "forecasts": [[...], ...]}``: what an ONNX model must answer. A pipeline is
             compared with its own ``predict``.
 

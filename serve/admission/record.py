@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from serve.admission.policy import AdmissionReport, Policy
 from serve.admission.process import admit
 from zoo.errors import ArtifactError
+from zoo.files import digest, write_file
 
 __all__ = ["ensure"]
+
+_REMEMBERED = 1000  # models that were admitted last
 
 
 def ensure(
@@ -24,7 +26,7 @@ def ensure(
     Args:
         models: Name, for messages -> a run directory or a saved pipeline.
         folder: Where ``admitted.json`` is kept. Who can write there can spare a model its checks.
-        policy: The limits.
+        policy: The limits that a model must keep; by default those of ``Policy()``.
 
     Returns:
         Name -> what was found; None where it was admitted before.
@@ -61,7 +63,7 @@ def _key(path: Path, limits: Policy) -> str:
         program = "not installed"
     # The manifest holds the checksums of all files, which are compared whenever a pipeline is loaded.
     parts = [manifest.read_bytes(), json.dumps(limits.to_dict(), sort_keys=True).encode(), program.encode()]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+    return digest(b"\0".join(parts))
 
 
 def _known(file: Path) -> list[str]:
@@ -73,10 +75,6 @@ def _known(file: Path) -> list[str]:
 
 
 def _write(file: Path, known: list[str]) -> None:
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
+    with suppress(OSError):  # it is checked again the next time
         file.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(known[-1000:]), encoding="utf-8")
-        os.replace(part, file)
-    except OSError:
-        part.unlink(missing_ok=True)  # it is checked again the next time
+        write_file(file, json.dumps(known[-_REMEMBERED:]), durable=False)

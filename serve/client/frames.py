@@ -29,8 +29,8 @@ class Columns:
 
     Args:
         id: Of the series, or several that only together name them; a table without one is one series.
-        time: Of the rows.
-        target: What is forecast.
+        time: The column of the rows' times.
+        target: The column that is forecast.
         known: Covariates whose future comes in another table.
         static: One value per series.
     """
@@ -70,10 +70,10 @@ class Forecasts:
     """An answer.
 
     Args:
-        model: Who answered.
+        model: The name of the model that answered.
         model_version: Which version of it.
         request_id: For the server's log.
-        quantiles: Levels.
+        quantiles: The quantile levels of the answer, ascending.
         body: The answer itself, in the wire's form.
         columns: How the id and the time are called in ``frame``.
         table: The forecasts, where they came as Arrow.

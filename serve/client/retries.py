@@ -40,10 +40,10 @@ class Attempts:
     """The attempts of one request.
 
     Args:
-        policy: How often.
+        policy: How often is asked, and how patiently.
         timeout: Seconds for all attempts together.
-        clock: For tests.
-        chance: Of the jitter.
+        clock: What measures the timeout; the system's by default.
+        chance: The generator from which the random waits are drawn.
     """
 
     policy: RetryPolicy
@@ -64,8 +64,8 @@ class Attempts:
         """Return the seconds to wait before the next attempt.
 
         Args:
-            error: Of this attempt.
-            retry_after: The server's header.
+            error: What this attempt has failed with.
+            retry_after: The server's header ``Retry-After``: seconds, or a date.
 
         Raises:
             ZooError: The error itself, where another attempt is of no use or out of time.

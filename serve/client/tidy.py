@@ -19,7 +19,7 @@ def tidy(frame: pd.DataFrame, columns: Columns, *, target: bool = True) -> pd.Da
     """Return the rows in the order of series and times, with ids as text, numbers as floats, the rest as text.
 
     Args:
-        frame: A long table.
+        frame: A long table, as the user has it.
         columns: Its names, as ``Columns.found`` returned them.
         target: Whether it has the target; the future of known covariates has not.
 
@@ -30,17 +30,17 @@ def tidy(frame: pd.DataFrame, columns: Columns, *, target: bool = True) -> pd.Da
     if frame.columns.has_duplicates:
         name = frame.columns[frame.columns.duplicated()][0]
         raise DataError(f"a table must have each column once, but {name!r} comes twice", "rename one")
-    made: dict[Any, Any] = {}
+    tidied: dict[Any, Any] = {}
     for name in frame.columns:
         if name in columns.ids:
-            made[name] = _labels(frame[name])
+            tidied[name] = _labels(frame[name])
         elif name == columns.time:
-            made[name] = _times(frame[name])
+            tidied[name] = _times(frame[name])
         elif target and name == columns.target:
-            made[name] = _numbers(frame[name])
+            tidied[name] = _numbers(frame[name])
         else:
-            made[name] = _values(frame[name])
-    out = pd.DataFrame(made)
+            tidied[name] = _values(frame[name])
+    out = pd.DataFrame(tidied)
     order = pd.DataFrame(index=out.index)
     for i, name in enumerate(columns.ids):
         order[f"id {i}"] = out[name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import signal
@@ -14,20 +13,33 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ConfigError
+from zoo.files import json_digest, write_file
 
-__all__ = ["Record", "alive", "answer", "answered", "folder", "forget", "listed", "read", "tell", "withdraw", "write"]
+__all__ = [
+    "EndpointRecord",
+    "alive",
+    "answer",
+    "answered",
+    "folder",
+    "forget",
+    "listed",
+    "read",
+    "tell",
+    "withdraw",
+    "write",
+]
 
 
 @dataclass(frozen=True)
-class Record:
+class EndpointRecord:
     """A running ``zoo serve``.
 
     Args:
-        name: Of the endpoint.
-        pid: Of the process that keeps it.
+        name: Name of the endpoint, by which it is stopped.
+        pid: Number of the process that keeps it.
         began: When that process began, in clock ticks since boot: a number is used again for other processes.
         url: Where it answers; empty until it does.
-        proxy: What stands in front.
+        proxy: What stands in front of it: HAProxy, or Ray's own.
         config: What it serves; SIGHUP makes it read this again.
         owner: The token by which its owner asks it.
         health: Where health is answered on connections of its own, if anywhere.
@@ -61,12 +73,12 @@ def began(pid: int) -> int:
     return 0 if fields[0] == "Z" else int(fields[19])
 
 
-def alive(record: Record) -> bool:
+def alive(record: EndpointRecord) -> bool:
     """Whether its process runs."""
     return began(record.pid) == record.began != 0
 
 
-def write(record: Record) -> None:
+def write(record: EndpointRecord) -> None:
     """Note an endpoint, whole or not at all."""
     _whole(f"{record.name}.json", asdict(record))
 
@@ -82,7 +94,7 @@ def answer(name: str, config: Mapping[str, Any], error: str = "") -> None:
 
     It is a file of its own: the record belongs to whoever asks for the next configuration.
     """
-    _whole(f"{name}.answer", {"config": _digest(config), "error": error})
+    _whole(f"{name}.answer", {"config": json_digest(config), "error": error})
 
 
 def answered(name: str, config: Mapping[str, Any]) -> str | None:
@@ -91,7 +103,7 @@ def answered(name: str, config: Mapping[str, Any]) -> str | None:
         told = json.loads((folder() / f"{name}.answer").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return str(told["error"]) if told["config"] == _digest(config) else None
+    return str(told["error"]) if told["config"] == json_digest(config) else None
 
 
 def withdraw(name: str) -> None:
@@ -99,38 +111,30 @@ def withdraw(name: str) -> None:
     (folder() / f"{name}.answer").unlink(missing_ok=True)
 
 
-def _digest(config: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
-
-
 def _whole(file: str, values: Mapping[str, Any]) -> None:
-    path = folder() / file
-    fresh = path.with_name(f".{file}.{os.getpid()}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as part:
-        json.dump(values, part)
-    os.replace(fresh, path)
+    write_file(folder() / file, json.dumps(values), mode=0o600, durable=False)
 
 
-def read(name: str) -> Record | None:
+def read(name: str) -> EndpointRecord | None:
     """Return a running endpoint, or None."""
     try:
-        record = Record(**json.loads((folder() / f"{name}.json").read_text(encoding="utf-8")))
+        record = EndpointRecord(**json.loads((folder() / f"{name}.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
     return record if alive(record) else None
 
 
-def listed() -> list[Record]:
+def listed() -> list[EndpointRecord]:
     """Return all running endpoints of this user and machine."""
     found = (read(path.stem) for path in sorted(folder().glob("*.json")))
     return [record for record in found if record is not None]
 
 
-def tell(record: Record, what: signal.Signals, *, patience: float = 60.0) -> None:
+def tell(record: EndpointRecord, what: signal.Signals, *, patience: float = 60.0) -> None:
     """Send a signal; for SIGTERM, wait until the process has gone.
 
     Raises:
-        ConfigError: It does not go.
+        ConfigError: The process still runs after ``patience`` seconds.
     """
     os.kill(record.pid, what)
     end = time.monotonic() + patience

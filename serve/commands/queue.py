@@ -21,8 +21,8 @@ from zoo.errors import ConfigError
 
 __all__ = ["QueueForecaster", "queue"]
 
-# Seconds between two looks at the length of the queue; records per second that a worker is taken to do.
-_LOOK, _PACE = 2.0, 200.0
+_POLL = 2.0  # seconds between two looks at the length of the queue
+_PER_SECOND = 200.0  # requests that a worker is taken to answer
 
 
 class QueueForecaster:
@@ -58,7 +58,7 @@ class QueueForecaster:
 def queue(
     run: Annotated[str, typer.Argument(help="A run directory, or a saved pipeline.")],
     url: Annotated[str, typer.Option(help="redis://host:port/0, or sqlite:PATH on this machine.")],
-    name: Annotated[str, typer.Option(help="Of the queue.")] = "forecast",
+    name: Annotated[str, typer.Option(help="Name of the queue.")] = "forecast",
     model: Annotated[str, typer.Option(help="What requests call the model.")] = "default",
     workers: Annotated[str, typer.Option(help="Processes; auto follows the length of the queue.")] = "1",
     state: Annotated[Path | None, typer.Option(help="Folder for actuals; RUN/serving by default.")] = None,
@@ -111,12 +111,12 @@ def _crew(keeper: Any, stop: threading.Event, workers: str, *, until_empty: bool
     crew: list[subprocess.Popen[bytes]] = []
     peak = 0
     try:
-        while not stop.wait(_LOOK if crew else 0.0):
+        while not stop.wait(_POLL if crew else 0.0):
             waiting = keeper.waiting()
             if until_empty and not waiting:
                 break
             crew = [child for child in crew if child.poll() is None]
-            wanted = replicas_for(waiting, per_second=_PACE, most=most) if workers == "auto" else int(workers)
+            wanted = replicas_for(waiting, per_second=_PER_SECOND, most=most) if workers == "auto" else int(workers)
             for child in crew[wanted:]:
                 child.send_signal(signal.SIGTERM)  # it answers what it has taken
             while len(crew) < wanted:

@@ -22,14 +22,14 @@ from zoo.errors import ClusterError, ConfigError, ZooError
 
 __all__ = ["serve"]
 
-_PATIENCE = 180.0
+_PATIENCE = 180.0  # seconds until an endpoint, or its new version, must answer
 
 
 def serve(
     run: Annotated[str | None, typer.Argument(help="A run directory (zoo fit --out), or a saved pipeline.")] = None,
-    name: Annotated[str, typer.Option(help="Of the endpoint, and of its model.")] = "default",
-    port: Annotated[int, typer.Option(help="Where to listen.")] = 8000,
-    host: Annotated[str, typer.Option(help="Where to listen: this machine alone, unless told.")] = "127.0.0.1",
+    name: Annotated[str, typer.Option(help="Name of the endpoint, and of its model.")] = "default",
+    port: Annotated[int, typer.Option(help="Port to listen at.")] = 8000,
+    host: Annotated[str, typer.Option(help="Address to listen at: this machine alone, unless told.")] = "127.0.0.1",
     replicas: Annotated[str, typer.Option(help="Processes, or auto.")] = "1",
     config: Annotated[Path | None, typer.Option(help="YAML with several models; see configs/serving.")] = None,
     state: Annotated[Path | None, typer.Option(help="Folder for actuals; RUN/serving by default.")] = None,
@@ -95,7 +95,7 @@ def _replicas(text: str) -> int | Literal["auto"]:
     return int(text)
 
 
-def _replaced(running: processes.Record, serving: Any) -> Outcome:
+def _replaced(running: processes.EndpointRecord, serving: Any) -> Outcome:
     """Tell the process that runs to serve something else, and wait until it does."""
     from serve.deployments.readiness import asked
     from serve.safety import read_tokens
@@ -134,7 +134,7 @@ def _gate(address: str) -> Callable[[str], AbstractContextManager[Any]]:
     return lambda url: Rpc(url, address)
 
 
-def _reload(endpoint: Any, latest: processes.Record) -> None:
+def _reload(endpoint: Any, latest: processes.EndpointRecord) -> None:
     """Serve what the record says now; a failure is told to whoever asked, and is no reason to end."""
     from serve.deployments.deploy import configured
 
@@ -196,7 +196,9 @@ def _foreground(
     stop = {signal.SIGINT, signal.SIGTERM}
     # Blocked here and taken one by one below: threads that Ray starts inherit this, and never see them.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
-    record = processes.Record(name, os.getpid(), processes.began(os.getpid()), "", "", serving.model_dump(mode="json"))
+    record = processes.EndpointRecord(
+        name, os.getpid(), processes.began(os.getpid()), "", "", serving.model_dump(mode="json")
+    )
     processes.write(record)
     # Until Ray has its own handler, which ends its processes and exits as well: the default would skip the clean-up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(signal.SIGTERM))

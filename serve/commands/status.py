@@ -23,7 +23,7 @@ __all__ = ["status", "stop"]
 
 
 def status(
-    name: Annotated[str | None, typer.Option(help="Of one endpoint; all of this user and machine if left out.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of one endpoint; all of this user's if left out.")] = None,
 ) -> Outcome:
     """List the endpoints of this machine and of the cluster at RAY_ADDRESS, and what they say of themselves."""
     found = [r for r in processes.listed() if name is None or r.name == name]
@@ -88,7 +88,7 @@ def _models(url: str, owner: str = "") -> dict[str, Any]:
 
 
 def stop(
-    name: Annotated[str, typer.Option(help="Of the endpoint.")] = "default",
+    name: Annotated[str, typer.Option(help="Name of the endpoint.")] = "default",
 ) -> Outcome:
     """Stop an endpoint of this machine, else of the cluster at RAY_ADDRESS, and return when it has gone."""
     record = processes.read(name)

@@ -18,7 +18,7 @@ class Application:
     """An endpoint as the cluster knows it.
 
     Args:
-        name: Of the application.
+        name: The name of the application on the cluster.
         url: Where it answers, as the cluster's nodes see it.
         status: Ray's word: ``RUNNING``, ``DEPLOYING``, ``UNHEALTHY``, ...
         replicas: How many there are.
@@ -48,7 +48,7 @@ def stop(address: str, name: str) -> bool:
 
     Args:
         address: As ``zoo.cluster.connect`` takes it.
-        name: Of the application.
+        name: The name of the application on the cluster.
 
     Returns:
         Whether there was one of this name.

@@ -6,14 +6,13 @@ files mapped, nor later, when a replica that was killed is started again.
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from serve.runtime.config import ModelConfig, ServingConfig
 from serve.runtime.version import version_of
 from zoo.errors import ArtifactError
+from zoo.files import replacing_folder
 
 __all__ = ["kept", "pinned", "swept"]
 
@@ -41,7 +40,7 @@ def kept(config: ServingConfig, folder: Path) -> ServingConfig:
     """Copy what is meant into a folder of this endpoint alone, and return the configuration that reads the copies.
 
     Args:
-        config: From ``pinned``.
+        config: What is served, as ``pinned`` returned it.
         folder: Private; copies that are there are used again.
 
     Raises:
@@ -64,23 +63,19 @@ def _copied(model: ModelConfig, folder: Path) -> Path:
     source, target = Path(model.path), folder / f"{model.name}-{model.digest}"
     if target.is_dir() and version_of(target) == model.digest:
         return target
-    part = Path(tempfile.mkdtemp(dir=folder, prefix=".part-"))
     try:
-        inside = source / "pipeline"
-        if (inside / "manifest.json").is_file():
-            shutil.copytree(inside, part / "pipeline")
-        else:
-            shutil.copytree(source, part, dirs_exist_ok=True, ignore=_no_state)
-        if version_of(part) != model.digest:
-            raise ArtifactError(
-                f"a model must not change while it is taken in, but {model.path} does", "wait for its fit to end"
-            )
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(part, target)
+        with replacing_folder(target) as part:
+            inside = source / "pipeline"
+            if (inside / "manifest.json").is_file():
+                shutil.copytree(inside, part / "pipeline")
+            else:
+                shutil.copytree(source, part, dirs_exist_ok=True, ignore=_no_state)
+            if version_of(part) != model.digest:
+                raise ArtifactError(
+                    f"a model must not change while it is taken in, but {model.path} does", "wait for its fit to end"
+                )
     except (OSError, shutil.Error) as error:
         raise ArtifactError(f"a model must be readable, but {model.path}: {error}", "see its permissions") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return target
 
 

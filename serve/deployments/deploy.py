@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -42,11 +42,11 @@ class Endpoint:
     """A running endpoint; a context manager that stops it.
 
     Args:
-        url: Where it answers.
-        name: Of the application on the cluster.
+        url: Where it answers, without a slash at the end.
+        name: The name of the application on the cluster.
         proxy: ``haproxy``, or ``ray`` for Ray's own.
         session: The Ray it runs on.
-        options: How replicas run.
+        options: How replicas run: ``replicas``, ``most_replicas``, ``num_cpus`` of each.
         config: What is served: each model by the digest of what was at its path, and read from a copy of it.
         identity: Who it is; each of its answers says so.
         owner: The token by which the process that keeps it asks it, whatever tokens others need.
@@ -84,21 +84,21 @@ class Endpoint:
             ensure(foreign, config.folder())
         if config.tokens is not None:
             read_tokens(config.tokens)
-        before, made = self.config, self._taken(pinned(config))
+        before, after = self.config, self._taken(pinned(config))
         try:
-            _run(self.name, made, self.options, self.identity)
+            _run(self.name, after, self.options, self.identity)
             await_application(self.name)
-            self._insist(made)
+            self._insist(after)
         except ZooError:
             if before is not None:
                 _run(self.name, before, self.options, self.identity)
                 with suppress(ZooError):
                     await_application(self.name)
             raise
-        self.config = made
+        self.config = after
         if self.session.embedded:
-            swept(made, _copies())
-        return {m.name: m.versioned() for m in made.models}
+            swept(after, _copies())
+        return {m.name: m.versioned() for m in after.models}
 
     def _taken(self, config: ServingConfig) -> ServingConfig:
         return kept(config, _copies()) if self.session.embedded else config
@@ -170,7 +170,7 @@ def configured(
     Args:
         what: A pipeline, the path of a run directory or saved pipeline, or a configuration.
         model: The name of a single model.
-        state: See ServingConfig.
+        state: Folder for actuals; beside the model if left out.
 
     Raises:
         ConfigError: It is no configuration.
@@ -208,7 +208,7 @@ def insist(config: ServingConfig) -> None:
     """Raise if there are models that may not go live without the admission checks: foreign ones.
 
     Raises:
-        ConfigError: With their names.
+        ConfigError: There are some; the message has their names.
     """
     found = sorted(_foreign(config))
     if found:
@@ -236,13 +236,13 @@ def deploy(
 
     Args:
         what: A pipeline, the path of a run directory or saved pipeline, or a configuration.
-        name: Of the application; another one with this name is replaced in place.
+        name: The endpoint's name; another one with this name is replaced in place.
         model: The name of a single model.
-        host: Where to listen; this machine alone by default.
-        port: Where to listen.
+        host: Address to listen on; this machine alone by default.
+        port: TCP port to listen on, which must be free.
         replicas: Processes; ``auto`` follows the load.
         state: Folder for actuals; beside the model if left out.
-        address: Of a Ray cluster.
+        address: Address of a Ray cluster to join; one is started here if left out.
         checked: Whether models must pass the admission checks first; those that passed before are not checked again.
 
     Raises:
@@ -267,31 +267,53 @@ def deploy(
             insist_free(host, port)
             failed.callback(release, port)
         prepare()
-        url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104  # read
-        owner, token = issue("owner")
-        # Checking models, Ray, and the proxies take seconds each, and wait for each other only where they must.
+        start = _Start(pinned(config), name, host, port, replicas, address, checked, alone)
+        endpoint = start.endpoint()
+        failed.pop_all()
+    return replace(endpoint, own=own)
+
+
+@dataclass(frozen=True)
+class _Start:
+    """An endpoint that is to start; the fields are ``deploy``'s arguments, and whether Ray is started for it."""
+
+    config: ServingConfig
+    name: str
+    host: str
+    port: int
+    replicas: int | Literal["auto"]
+    address: str | None
+    checked: bool
+    alone: bool
+
+    def endpoint(self) -> Endpoint:
+        """Start it: checking models, Ray, and the proxies take seconds each, and wait only where they must."""
         with ThreadPoolExecutor(2, thread_name_prefix="deploy") as beside:
-            config = pinned(config)
-            checks = beside.submit(admitted, config) if checked else None
-            session = connect(address=address)
+            checks = beside.submit(admitted, self.config) if self.checked else None
+            session = connect(address=self.address)
             try:
-                kind, of_proxy = (proxy(), os.environ["ZOO_SERVE_INSTANCE"]) if alone else _found()
-                # A proxy with an instance passes on the answers of that one alone.
-                identity = Identity.new(name, of_proxy or instance(), token.sha256)
-                proxies = beside.submit(_start, host, port)
-                _await_controller(proxies)
-                if checks is not None:
-                    checks.result()
-                options = _options(session.cpus, replicas)
-                config = kept(config, _copies()) if session.embedded else config
-                _run(name, config, options, identity)
-                proxies.result()
-                await_application(name, url, identity, alone=alone)
+                return self._on(session, beside, checks)
             except BaseException:
                 session.close()
                 raise
-        failed.pop_all()
-    return Endpoint(url, name, kind, session, options, config, identity, owner, own)
+
+    def _on(self, session: Session, beside: ThreadPoolExecutor, checks: Future[None] | None) -> Endpoint:
+        owner, token = issue("owner")
+        kind, of_proxy = (proxy(), os.environ["ZOO_SERVE_INSTANCE"]) if self.alone else _found()
+        # A proxy with an instance passes on the answers of that one alone.
+        identity = Identity.new(self.name, of_proxy or instance(), token.sha256)
+        proxies = beside.submit(_start, self.host, self.port)
+        _await_controller(proxies)
+        if checks is not None:
+            checks.result()
+        options = _options(session.cpus, self.replicas)
+        config = kept(self.config, _copies()) if session.embedded else self.config
+        _run(self.name, config, options, identity)
+        proxies.result()
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104  # read, not listened on
+        url = f"http://{host}:{self.port}"
+        await_application(self.name, url, identity, alone=self.alone)
+        return Endpoint(url, self.name, kind, session, options, config, identity, owner)
 
 
 def _check(config: ServingConfig, replicas: int | Literal["auto"], *, checked: bool) -> None:

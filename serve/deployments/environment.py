@@ -7,7 +7,6 @@ with ``ray[serve]`` on Linux, answers ten times as many. Ray leaves it off by de
 from __future__ import annotations
 
 import atexit
-import fcntl
 import importlib.util
 import json
 import os
@@ -15,14 +14,13 @@ import resource
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from serve.deployments.haproxy import PIPES
 from serve.deployments.ports import Claim, claim
 from serve.identity import instance
+from zoo.cluster.folders import claim_folder, remove_folder, short_root
 
 __all__ = ["prepare", "proxy"]
 
@@ -35,7 +33,7 @@ _OURS = "ZOO_SERVE_SET"
 _HEAD = 10
 #: Files that HAProxy may have open: half a head keeps 17 kB.
 _MOST_FILES = 33_000
-_PREFIX, _LOCK = "zs-", "owner.lock"
+_PREFIX = "zs-"
 _claimed: Claim | None = None
 
 
@@ -149,51 +147,15 @@ def _forget_parents() -> None:
 
 def _remember(before: Mapping[str, str]) -> None:
     """Note which of the settings are this process's."""
-    made = {name: value for name, value in os.environ.items() if before.get(name) != value and name != _OURS}
+    changed = {name: value for name, value in os.environ.items() if before.get(name) != value and name != _OURS}
     if _OURS in before:
-        made = json.loads(before[_OURS])["set"] | made
-    os.environ[_OURS] = json.dumps({"pid": os.getpid(), "set": made})
+        changed = json.loads(before[_OURS])["set"] | changed
+    os.environ[_OURS] = json.dumps({"pid": os.getpid(), "set": changed})
 
 
 def _folder() -> str:
     """Make a private folder, with a short name where that is possible."""
-    roots = (tempfile.gettempdir(), "/tmp", "/var/tmp")  # noqa: S108  # mkdtemp makes a private one inside
-    short = [root for root in roots if len(root) + len("/zs-12345678") <= _LONGEST and os.access(root, os.W_OK)]
-    _sweep(short[0] if short else tempfile.gettempdir())
-    folder = tempfile.mkdtemp(prefix=_PREFIX, dir=short[0] if short else None)
-    # Held as long as this process lives, whatever ends it.
-    lock = os.open(Path(folder) / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    folder, _ = claim_folder(_PREFIX, short_root(_PREFIX, _LONGEST) or tempfile.gettempdir())
     # Registered before Ray is imported as a rule, so it runs when Ray has ended.
-    atexit.register(_left, folder)
-    return folder
-
-
-def _sweep(root: str) -> None:
-    """Remove what processes have left that were killed: copies of models, and an HAProxy now and then."""
-    for folder in Path(root).glob(f"{_PREFIX}*"):
-        try:
-            # The age spares a folder that is just being made and not locked yet.
-            if folder.stat().st_uid != os.getuid() or time.time() - folder.stat().st_mtime < 60:
-                continue
-            lock = os.open(folder / _LOCK, os.O_RDWR)
-        except OSError:
-            continue  # another process is removing it, or it is not ours to judge
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _left(str(folder))
-        except BlockingIOError:
-            pass  # its process lives
-        finally:
-            os.close(lock)
-
-
-def _left(folder: str) -> None:
-    """End what has outlived Ray there, an HAProxy that was handing over to the next one, and remove the folder."""
-    import psutil
-
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if any(word.startswith(f"{folder}/") for word in process.cmdline()):
-                process.kill()
-    shutil.rmtree(folder, ignore_errors=True)
+    atexit.register(remove_folder, folder)
+    return str(folder)

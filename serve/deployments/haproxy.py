@@ -21,6 +21,7 @@ from typing import Any
 
 from serve.identity import ASKED, HEADER
 from zoo.errors import ClusterError
+from zoo.files import write_file
 
 __all__ = ["PIPES", "Bounds", "guarded", "install", "manager", "unavailable"]
 
@@ -45,7 +46,7 @@ class Bounds:
     Args:
         instance: Of the endpoint; answers of others are not passed on.
         connections: Of all clients at once.
-        each: Of one address.
+        each: Connections of one address at most.
         head: Seconds for the head of a request.
         health: Port where only health is answered, with connections of its own.
     """
@@ -160,11 +161,11 @@ def _own_way(text: str, backends: list[str]) -> tuple[str, list[str]]:
         raise _unknown(f"backend {root} is not there")
     rules = [line for line in block[0].splitlines() if line.startswith("    http-response return")]
     servers = re.findall(r"^    server (\S+) (\S+) check\b", block[0], re.M)
-    made = [f"backend zoo-{root}", "    retries 1", *rules]
-    made += [f"    server {name} {at} track {root}/{name}" for name, at in servers]
+    lines = [f"backend zoo-{root}", "    retries 1", *rules]
+    lines += [f"    server {name} {at} track {root}/{name}" for name, at in servers]
     chosen = f"    use_backend zoo-{root} if {{ path {_HEALTH} }}"
     text = _each(text, rf"^    use_backend {re.escape(root)} if ", lambda m: f"{chosen}\n{m[0]}", most=1)
-    return text + "\n".join(made) + "\n", [f"zoo-{root}"]
+    return text + "\n".join(lines) + "\n", [f"zoo-{root}"]
 
 
 def _back(bounds: Bounds) -> str:
@@ -195,10 +196,10 @@ def _answer(when: str, body: str) -> str:
 
 def _each(text: str, pattern: str, change: Any, *, most: int | None = None) -> str:
     """Change every place; there must be one, and at most ``most``."""
-    made, times = re.subn(pattern, change, text, flags=re.M)
+    changed, times = re.subn(pattern, change, text, flags=re.M)
     if times < 1 or (most is not None and times > most):
         raise _unknown(f"{pattern!r} is there {times} times")
-    return made
+    return changed
 
 
 def _unknown(why: str) -> ClusterError:
@@ -224,9 +225,7 @@ def _api() -> Any:
         def _generate_config_file_internal(self) -> None:
             super()._generate_config_file_internal()
             path = Path(self.config_file_path)
-            fresh = path.with_name(f"{path.name}.part")
-            fresh.write_text(guarded(path.read_text(encoding="utf-8"), Bounds.read(os.environ)), encoding="utf-8")
-            os.replace(fresh, path)
+            write_file(path, guarded(path.read_text(encoding="utf-8"), Bounds.read(os.environ)), durable=False)
 
         async def _start_and_wait_for_haproxy(self, *extra: str, **options: Any) -> Any:
             # A manager that was killed leaves its HAProxy, which goes on: the next one takes over from it.

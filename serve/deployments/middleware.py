@@ -27,7 +27,7 @@ class Unwatched:
     """Tells the replica behind it not to watch for the client's going: our own guard does, which saves two tasks.
 
     Args:
-        app: What answers.
+        app: The ASGI application that answers.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -46,7 +46,7 @@ class Own:
     Ray's proxy has none while an application starts or stops. To a client its 404 would be "no such series".
 
     Args:
-        app: What answers.
+        app: The ASGI application that answers.
         instance: Of the endpoint; the environment's if left out.
     """
 

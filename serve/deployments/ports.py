@@ -31,7 +31,7 @@ class PortBlock:
     """Ports from ``first`` on.
 
     Args:
-        first: The lowest.
+        first: The lowest port of the block.
     """
 
     first: int
@@ -60,7 +60,7 @@ class Claim:
     """A block that is this process's until it ends.
 
     Args:
-        block: Which one.
+        block: The block of ports that is claimed.
         held: The socket that says so: its name is gone with the process, whatever ends it.
     """
 

@@ -22,8 +22,8 @@ def await_application(name: str, url: str = "", own: Identity | None = None, *, 
     """Return as soon as all replicas are there and, given an address, it is this endpoint that answers there.
 
     Args:
-        name: Of the application.
-        url: The address.
+        name: The name of the application on the cluster.
+        url: The address, without a slash at the end.
         own: Who must answer there.
         alone: Whether anybody else who answers there is a mistake, not the one that is replaced.
 
@@ -63,7 +63,7 @@ def asked(url: str, owner: str = "") -> dict[str, Any] | None:
     """Return what an address says of itself: see ``serve.identity``; None if it says nothing.
 
     Args:
-        url: The address.
+        url: The address, without a slash at the end.
         owner: The owner's token, for whom it says more.
     """
     headers = {"Authorization": f"Bearer {owner}"} if owner else {}

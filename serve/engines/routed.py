@@ -106,7 +106,8 @@ class RoutedEngine:
     async def routes(self) -> dict[str, Any]:
         """Return who decides for which name, what was learned, and how many forecasts wait for their actuals."""
         await asyncio.get_running_loop().run_in_executor(self._learner, self.routing.refresh)
-        return self.routing.table.to_dict() | {"waiting": self.routing.waiting}
+        told = self.routing.table.to_dict() | {"waiting": self.routing.waiting}
+        return told | ({"damaged": self.routing.damaged} if self.routing.damaged else {})
 
     async def settled(self) -> None:
         """Return when shadows have answered, and what happened until now is learned."""

@@ -18,6 +18,7 @@ _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}: the API</title>
+<link rel="stylesheet" href="page/palette.css">
 <link rel="stylesheet" href="page/page.css">
 <link rel="stylesheet" href="page/docs.css">
 </head>
@@ -117,7 +118,7 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, plain: bool =
         cells = [f"<code>{escape(first)}</code>"] if first else []
         cells += [escape(cell) if plain else cell for cell in rest]
         lines.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    head = "".join(f"<th>{escape(text)}</th>" for text in heads)
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>" if lines else ""
 
 

@@ -32,7 +32,7 @@ def asker_of(request: Request, request_id: str, *, name: str = "") -> Asker:
 
     Args:
         request: The request, of which the body is not touched.
-        request_id: What ``request_id_of`` returned.
+        request_id: The request's id, as ``request_id_of`` returned it.
         name: The name of the token that was sent, where somebody has checked it.
 
     Raises:

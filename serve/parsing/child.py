@@ -26,16 +26,16 @@ def main() -> None:
             function, arguments, options = asked.recv()
         except EOFError:
             return
-        made: tuple[bool, Any]
+        told: tuple[bool, Any]
         try:
-            made = True, function(*arguments, **options)
+            told = True, function(*arguments, **options)
         except ZooError as error:
-            made = False, error
+            told = False, error
         except Exception as error:
-            made = False, RuntimeError(f"{type(error).__name__}: {error}")
+            told = False, RuntimeError(f"{type(error).__name__}: {error}")
         del arguments, options
-        answers.send(made)
-        del made
+        answers.send(told)
+        del told
 
 
 if __name__ == "__main__":

@@ -43,8 +43,8 @@ class BodyParser:
         Args:
             size: Bytes of the body.
             function: Of a module, so that another process finds it.
-            arguments: For it.
-            options: For it.
+            arguments: What the function is called with.
+            options: What the function is called with by name.
 
         Raises:
             RequestError: What the function raised; 503 where the process has ended over it.
@@ -60,15 +60,15 @@ class BodyParser:
         try:
             asks, answers = self._running()
             asks.send((function, arguments, options))
-            well, made = answers.recv()
+            well, parsed = answers.recv()
         except (OSError, EOFError) as error:
             self.close()
             raise RequestError(
                 "a body must be small enough to be parsed, but parsing it has failed", "send it in parts", "", 503
             ) from error
         if well:
-            return made  # type: ignore[no-any-return]
-        raise made
+            return parsed  # type: ignore[no-any-return]
+        raise parsed
 
     def _running(self) -> tuple[Connection, Connection]:
         """Return the pipes to the process. Only its own side of them is open there, so it ends with this one."""

@@ -16,15 +16,15 @@ __all__ = ["Answer", "ModelForecasts", "dumps"]
 
 @dataclass(frozen=True)
 class ModelForecasts:
-    """ModelForecasts of S series by one model, or by a combination.
+    """Forecasts of S series by one model, or by a combination.
 
     Args:
-        model: Its name.
-        version: Its version.
-        ids: S names.
+        model: The name of the model, or of the models.
+        version: The version of the model, or of the models.
+        ids: The S names of the series.
         times: (S, H) times, as the model's own table writes them.
-        mean: (S, H).
-        quantiles: (S, H, Q).
+        mean: (S, H) point forecasts.
+        quantiles: (S, H, Q) quantile forecasts, ascending along Q.
         keys: The ids as the request gave them, where they are other than names; None for those that are not.
     """
 
@@ -49,7 +49,7 @@ class Answer:
     """Everything that a request gets back.
 
     Args:
-        levels: Q quantile levels.
+        levels: The Q quantile levels, ascending.
         forecasts: One entry, or one per model with ``combine=none``.
         separate: Whether the models are listed one by one.
         errors: Place of a series in the request -> its id and why it has no forecast.
@@ -94,14 +94,14 @@ class Answer:
         """Return why series have no forecast."""
         return [{"id": id_, **error.to_dict()} for id_, error in self.errors.values()]
 
-    def _rows(self, made: ModelForecasts) -> list[dict[str, Any]]:
+    def _rows(self, forecasts: ModelForecasts) -> list[dict[str, Any]]:
         names = [f"{level:g}" for level in self.levels]
-        mean = np.ascontiguousarray(made.mean, dtype=np.float64)
+        mean = np.ascontiguousarray(forecasts.mean, dtype=np.float64)
         # (S, Q, H): the writer takes contiguous rows.
-        by_level = np.ascontiguousarray(np.moveaxis(made.quantiles, 2, 1), dtype=np.float64)
+        by_level = np.ascontiguousarray(np.moveaxis(forecasts.quantiles, 2, 1), dtype=np.float64)
         return [
             {"id": id_, "time": times, "mean": row, "quantiles": dict(zip(names, levels, strict=True))}
-            for id_, times, row, levels in zip(made.shown, made.times, mean, by_level, strict=True)
+            for id_, times, row, levels in zip(forecasts.shown, forecasts.times, mean, by_level, strict=True)
         ]
 
 

@@ -29,8 +29,8 @@ def parse(body: bytes, options: Mapping[str, str], limits: RequestLimits) -> For
 
     Args:
         body: Arrow IPC, stream format.
-        options: The query parameters.
-        limits: Of a request.
+        options: The parameters of the URL: horizon, quantiles, model, models, combine.
+        limits: What one request may ask for.
 
     Raises:
         RequestError: 400 for what is no such stream, 422 for what does not fit.
@@ -173,7 +173,7 @@ def _listed(table: Any, prefix: str, *, lists: bool = False) -> dict[str, Sequen
     """
     import pyarrow as pa
 
-    made = {}
+    covariates = {}
     for name in table.column_names:
         if not name.startswith(prefix):
             continue
@@ -191,8 +191,8 @@ def _listed(table: Any, prefix: str, *, lists: bool = False) -> dict[str, Sequen
         if nested != lists or not plain or (lists and column.null_count):
             wanted = "a list of numbers or texts in every row" if lists else "numbers or texts"
             raise RequestError(f"{shown(name)} must hold {wanted}, but is of type {column.type}", "", name)
-        made[name.removeprefix(prefix)] = column.to_pylist()
-    return made
+        covariates[name.removeprefix(prefix)] = column.to_pylist()
+    return covariates
 
 
 def write(answer: Answer, request_id: str) -> bytes:

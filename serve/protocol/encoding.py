@@ -15,7 +15,7 @@ def unpacked(body: bytes, encoding: str, most: int) -> bytes:
     """Return what was packed.
 
     Args:
-        body: As it came.
+        body: The bytes as they came.
         encoding: The header; empty or ``identity`` for a body as it is, ``gzip`` for one that is packed.
         most: Bytes that a body may have: a small one may become a thousand times as large.
 

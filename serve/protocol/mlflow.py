@@ -34,9 +34,9 @@ class TableColumns:
 
     Args:
         id: What names the series, or None for a single one.
-        time: The clock.
-        target: What is forecast.
-        known: Covariates known ahead.
+        time: The column of the rows' times.
+        target: The column that is forecast.
+        known: The columns of covariates known ahead.
         past: Covariates of the past.
         static: One value per series.
         key: The columns that only together name the series, if one does not.
@@ -77,9 +77,9 @@ def parse(fields: Mapping[str, Any], names: TableColumns, limits: RequestLimits,
     """Read a body.
 
     Args:
-        fields: Its JSON.
-        names: Of the columns.
-        limits: Of a request.
+        fields: The JSON object of the body.
+        names: What the columns of the table are called.
+        limits: What one request may ask for.
         clock: Of the model: rows are put in the order of their times, not of the times' texts.
 
     Raises:
@@ -220,11 +220,11 @@ def write(answer: Answer, names: TableColumns) -> bytes:
         RequestError: A series has no forecast.
     """
     refuse_partial(answer)
-    made = answer.forecasts[0]
+    block = answer.forecasts[0]
     rows = []
-    for i, id_ in enumerate(made.ids):
-        mean, quantiles = made.mean[i].tolist(), made.quantiles[i].tolist()
-        for time, point, levels in zip(made.times[i], mean, quantiles, strict=True):
+    for i, id_ in enumerate(block.ids):
+        mean, quantiles = block.mean[i].tolist(), block.quantiles[i].tolist()
+        for time, point, levels in zip(block.times[i], mean, quantiles, strict=True):
             row = dict(zip(names.ids, parted(id_) if names.key else [id_], strict=False))
             row |= {names.time: time, "mean": point}
             row |= {f"{level:g}": value for level, value in zip(answer.levels, levels, strict=True)}

@@ -56,8 +56,8 @@ class Asked:
     """An infer request.
 
     Args:
-        request: What it means.
-        id: To be echoed.
+        request: What is asked for, in our own words.
+        id: The client's own id, which the answer repeats; None without one.
         model: The model's name in the path.
         outputs: Which to give, and whether each as raw bytes.
     """
@@ -102,7 +102,7 @@ def parse(
     Args:
         body: JSON, followed by raw tensors where some are binary.
         model: ``name`` or ``name@version`` of the path.
-        limits: Of a request.
+        limits: What one request may ask for.
         header: Bytes of the JSON, if there is more behind it.
         covariates: Role -> names that the model has; None to leave that to those who read the series.
 
@@ -266,13 +266,13 @@ def write(answer: Answer, asked: Asked) -> tuple[bytes, int | None]:
         RequestError: A series has no forecast: the shapes have no place for that.
     """
     refuse_partial(answer)
-    made = answer.forecasts[0]
+    block = answer.forecasts[0]
     tensors: dict[str, tuple[str, list[int], Any]] = {
-        "mean": ("FP64", list(made.mean.shape), made.mean),
-        "quantiles": ("FP64", list(made.quantiles.shape), made.quantiles),
+        "mean": ("FP64", list(block.mean.shape), block.mean),
+        "quantiles": ("FP64", list(block.quantiles.shape), block.quantiles),
         "levels": ("FP64", [len(answer.levels)], np.array(answer.levels)),
-        "ids": ("BYTES", [len(made.ids)], list(made.ids)),
-        "time": ("BYTES", list(made.mean.shape), [str(t) for row in made.times for t in row]),
+        "ids": ("BYTES", [len(block.ids)], list(block.ids)),
+        "time": ("BYTES", list(block.mean.shape), [str(t) for row in block.times for t in row]),
     }
     outputs, raw = [], []
     for name, binary in asked.outputs.items():

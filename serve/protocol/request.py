@@ -59,11 +59,11 @@ class RequestLimits:
     """What one request may ask for.
 
     Args:
-        series: Most series.
+        series: Series of a request at most.
         points: Most values of the target over all series.
-        horizon: Most steps.
-        body: Most bytes.
-        levels: Most quantile levels.
+        horizon: Steps of a forecast at most.
+        body: Bytes of a body at most, as it comes and as it unpacks.
+        levels: Quantile levels of a request at most.
     """
 
     series: int = 20_000
@@ -112,7 +112,7 @@ class ForecastRequest:
     """A request, whatever form it came in.
 
     Args:
-        series: S series.
+        series: The S series to forecast, at least one.
         horizon: Steps, or None for the model's own.
         quantiles: Levels, or None for the model's own.
         model: ``name`` or ``name@version``; None for the default.
@@ -283,7 +283,7 @@ def flat_series(ids: Sequence[Any] | None, y: Floats, sizes: Any, start: Any) ->
     names = [label_of(i) for i in ids] if ids is not None else [""] if n == 1 else [f"series_{i}" for i in range(n)]
     keys = [i if isinstance(i, list | dict) else None for i in ids] if ids is not None else [None] * n
     ends = np.cumsum(sizes).tolist()
-    begins = [0, *ends[:-1]]
+    begins = [0, *ends][:n]
     return [Series(i, y[a:b], s, key=k) for i, a, b, s, k in zip(names, begins, ends, starts, keys, strict=True)]
 
 

@@ -78,8 +78,8 @@ def parse(fields: Mapping[str, Any], limits: RequestLimits, spacing: int | None 
     """Read a body.
 
     Args:
-        fields: Its JSON.
-        limits: Of a request.
+        fields: The JSON object of the body.
+        limits: What one request may ask for.
         spacing: Nanoseconds of the model's step, to compare ``freq`` with; None for a clock that counts.
 
     Raises:
@@ -111,15 +111,15 @@ def write(answer: Answer) -> bytes:
         RequestError: A series has no forecast; this shape has no place to say so.
     """
     refuse_partial(answer)
-    made = answer.forecasts[0]
+    block = answer.forecasts[0]
     predictions = [
         {
-            "mean": np.ascontiguousarray(made.mean[i]),
-            **{f"{level:g}": np.ascontiguousarray(made.quantiles[i, :, q]) for q, level in enumerate(answer.levels)},
+            "mean": np.ascontiguousarray(block.mean[i]),
+            **{f"{level:g}": np.ascontiguousarray(block.quantiles[i, :, q]) for q, level in enumerate(answer.levels)},
             "item_id": id_,
-            "start": made.times[i][0],
+            "start": block.times[i][0],
         }
-        for i, id_ in enumerate(made.ids)
+        for i, id_ in enumerate(block.ids)
     ]
     return dumps({"predictions": predictions, "model": answer.model, "model_version": answer.version})
 

@@ -127,8 +127,8 @@ def per_series(values: Any, name: str, *, whole_numbers: bool = False) -> list[A
     """Return one value for each series: of shape (S,), or (S, 1) and (1, S) with the usual batch dimension.
 
     Args:
-        values: Of the tensor.
-        name: Of it.
+        values: The array of a tensor, in its shape.
+        name: The name of the tensor, for messages.
         whole_numbers: Whether numbers must be whole: ids, times and sizes.
 
     Raises:

@@ -66,8 +66,8 @@ class QueueTask:
     """A record in the hands of a worker.
 
     Args:
-        id: The sender's.
-        body: The request.
+        id: The id that the sender gave, by which the result is fetched.
+        body: The request, as JSON in bytes.
         ticket: The keeper's name for it.
         attempt: 1 for the first time.
     """
@@ -137,11 +137,11 @@ def replicas_for(waiting: int, *, per_second: float, seconds: float = 5.0, least
     """Return how many workers empty a queue in time.
 
     Args:
-        waiting: Records.
+        waiting: Records that wait in the queue.
         per_second: Records that one worker does.
         seconds: In which the queue is to be empty.
-        least: Workers, never fewer.
-        most: Workers, never more.
+        least: Workers at least, however little waits.
+        most: Workers at most, however much waits.
 
     >>> replicas_for(3000, per_second=200)
     3

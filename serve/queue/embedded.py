@@ -35,7 +35,7 @@ class EmbeddedBackend:
 
     Args:
         path: The file; None keeps it in memory.
-        options: See ``QueueOptions``.
+        options: The name and the limits of the queue.
         now: Seconds since 1970; they are compared with those of an earlier process.
 
     Raises:
@@ -160,17 +160,17 @@ class EmbeddedBackend:
     @staticmethod
     def _tasks(base: sqlite3.Connection, rows: list[Any]) -> list[QueueTask]:
         """Return rows as tasks; what is none, because another program wrote it, is put aside at once."""
-        made = []
+        tasks = []
         for ticket, id_, body, attempt in rows:
             if isinstance(id_, str) and isinstance(body, bytes):
-                made.append(QueueTask(id_, body, str(ticket), attempt + 1))
+                tasks.append(QueueTask(id_, body, str(ticket), attempt + 1))
                 continue
             reason = "a record must have an id (text) and a body (bytes), but has not: another program wrote it"
             kept = body if isinstance(body, bytes) else str(body).encode()
             base.execute("insert into dead(id, body, reason) values(?, ?, ?)", (str(id_), kept, reason))
             base.execute("delete from records where ticket=?", (ticket,))
             _log.warning("record %s: %s", ticket, reason)
-        return made
+        return tasks
 
     @staticmethod
     def _known(base: sqlite3.Connection, id_: str) -> bool:

@@ -23,7 +23,7 @@ def open_queue(url: str = "memory:", options: QueueOptions | None = None) -> Bac
 
     Args:
         url: ``redis://host:port/0``; ``sqlite:PATH`` for a file of this machine; ``memory:`` for this process.
-        options: See ``QueueOptions``.
+        options: The name and the limits of the queue.
 
     Raises:
         ConfigError: The URL is none of these.
@@ -61,7 +61,7 @@ class InputQueue:
         """Send one request, in the form of ``POST /v1/forecast``.
 
         Args:
-            request: Its body.
+            request: A request in the form of ``POST /v1/forecast``.
             id: To ask for the result with; sent twice it is worked on once. Made up if not given.
             wait: Seconds to wait while the queue is full.
 
@@ -117,7 +117,7 @@ class OutputQueue:
         """Return the answer to a request, in the form of ``POST /v1/forecast``; it stays until it is dequeued.
 
         Args:
-            id: Of the request.
+            id: The id that ``enqueue`` returned.
             wait: Seconds to wait for it.
 
         Returns:

@@ -81,8 +81,8 @@ class RedisBackend:
     Nothing is lost by a restart if Redis writes an append-only file (``appendonly yes``).
 
     Args:
-        url: ``redis://host:port/0``.
-        options: See ``QueueOptions``.
+        url: The server's address, ``redis://host:port/0``.
+        options: The name and the limits of the queue.
         retry: Seconds for which a lost server is waited for.
 
     Raises:
@@ -202,7 +202,7 @@ class RedisBackend:
 
     def _tasks(self, rows: Sequence[tuple[str, dict[bytes, bytes], int]]) -> list[QueueTask]:
         """Return entries as tasks; what is none, because another program wrote it, is put aside at once."""
-        made = []
+        tasks = []
         for ticket, fields, attempt in rows:
             id_, body = fields.get(b"id"), fields.get(b"body")
             if id_ is None or body is None or not _is_text(id_):
@@ -214,8 +214,8 @@ class RedisBackend:
                 self._run("aside", [self._in, self._dead], [_GROUP, ticket, reason, named, written])
                 _log.warning("queue %s, entry %s: %s", self.options.name, ticket, reason)
             else:
-                made.append(QueueTask(id_.decode(), body, ticket, attempt))
-        return made
+                tasks.append(QueueTask(id_.decode(), body, ticket, attempt))
+        return tasks
 
     def _named(self, rows: list[tuple[str, dict[bytes, bytes]]]) -> list[tuple[str, dict[bytes, bytes]]]:
         """Return entries of results; what is none is taken away, so that it cannot hold up its reader."""

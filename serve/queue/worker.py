@@ -25,7 +25,7 @@ class WorkerOptions:
     """How a worker works.
 
     Args:
-        batch: Requests at once.
+        batch: Requests that are forecast at once, at most.
         wait: Seconds to wait for the first one; also how long it takes to stop.
     """
 
@@ -41,9 +41,9 @@ class QueueWorker:
     one by one, so that one of them does not spoil the others. A request that kills its worker is put aside, too.
 
     Args:
-        queue: The keeper.
-        forecast: What is done.
-        options: See ``WorkerOptions``.
+        queue: The queue that requests are taken from and answers put to.
+        forecast: Called with the requests of a batch; returns an answer or an error for each.
+        options: How much is taken at once, and how long is waited for it.
 
     >>> from serve.queue import InputQueue, OutputQueue, open_queue
     >>> queue = open_queue("memory:")

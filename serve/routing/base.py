@@ -61,7 +61,7 @@ class RoutingOutcome:
     """What became of a forecast; each part may come at another time, and then the other parts are None.
 
     Args:
-        model: Who answered.
+        model: The model that answered, ``name@version``.
         failed: Whether the request failed by the model's fault.
         latency_ms: Milliseconds that the model took.
         loss: Scaled absolute error of one step, known when the actual arrives, H steps later.

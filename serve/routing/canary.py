@@ -31,15 +31,15 @@ class Canary:
     Args:
         stable: The version that serves.
         candidate: The one that wants to.
-        steps: The shares, growing.
-        least: Outcomes per step.
+        steps: Shares of the keys that go to the candidate, one after the other, growing.
+        least: Outcomes of either version before a step is judged.
         most: Outcomes per step before the candidate is given up.
         judge: ``loss`` waits for actuals, which come H steps later; ``failures`` needs none.
         tolerance: How much worse, as a share, passes for equal.
         guardrails: What rolls back at once; the control is the stable version.
-        step: Where it stands.
+        step: The position among ``steps`` where it stands.
         state: ``running``, ``promoted`` or ``rolled back``.
-        why: Of the end.
+        why: What the last decision was made by.
         stable_record: What was seen in this step.
         candidate_record: What was seen in this step.
 

@@ -17,7 +17,7 @@ class Guardrail:
 
     Args:
         metric: ``failures`` and ``misses`` are shares, ``latency_ms`` milliseconds, ``loss`` a scaled absolute error.
-        at_most: The bound itself.
+        at_most: The bound itself, in the metric's own unit.
         worse_by: In place of ``at_most``: how much worse than the control's mean is borne; 0.1 is a tenth.
         least: Observations before it is judged.
         alpha: Probability that a model that keeps the bound is ever judged to break it.

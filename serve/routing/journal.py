@@ -1,141 +1,94 @@
-"""The router's memory on disk, so that a restart goes on where a ``kill -9`` ended it: a snapshot and lines."""
+"""What the router's journal holds: a snapshot, and a line for each thing that happened since.
+
+A restart goes on where a ``kill -9`` ended it. Processes that share the file fold the same lines in the same order and
+come to the same state (``zoo.journal`` says how). A line is with the operating system before the next writer has its
+turn: a killed process loses nothing, a power cut perhaps the last moments.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
-import os
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import IO, Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
-from zoo.errors import ArtifactError, ConfigError
+from serve.routing.ledger import Ledger, promise_from
+from serve.routing.table import RoutingTable, router_from_dict
+from zoo.errors import ConfigError, ZooError
+from zoo.journal import Codec, Line, json_line
 
-__all__ = ["Journal", "News"]
+__all__ = ["RoutingCodec", "RoutingLine", "snapshot"]
 
 _FORMAT = "zoo-autots/routing/1"
+#: A snapshot, or what was done: ``put``, ``drop``, ``promise``, ``outcome`` or ``observe``.
+RoutingLine: TypeAlias = dict[str, Any]
 
-#: A snapshot to begin anew with, if there is one, and the lines after it that this process has not seen.
-News = tuple[dict[str, Any] | None, list[dict[str, Any]]]
+
+class RoutingCodec(Codec[RoutingLine]):
+    """The lines of a router's memory, the first of them a snapshot."""
+
+    what = "a routing journal"
+    form = f"of the format {_FORMAT}"
+    begins = b'{"format":"' + _FORMAT.encode()
+    begins_anew = True
+
+    def decode(self, line: bytes) -> RoutingLine:
+        """Return a line that can be folded into the table and the promises."""
+        told: RoutingLine = json.loads(line)
+        try:
+            _check(told)
+        except ZooError as error:
+            raise ValueError(error.message) from error
+        return told
+
+    def check_first(self, entry: RoutingLine) -> None:
+        """Raise unless the entry is a snapshot: the others need one."""
+        if "format" not in entry:
+            raise ValueError("the first line must be a snapshot")
+
+    def instead(self, lines: Sequence[Line[RoutingLine]]) -> Mapping[int, tuple[bytes, str]]:
+        """Say which lines are set aside: the outcomes in them were not learned."""
+        if lines and lines[0].entry is None:
+            raise self.error(
+                f"a routing journal must begin with a snapshot, but that is damaged: {lines[0].why}",
+                "restore the file from a copy; or move it away, and the routers begin anew",
+            )
+        return super().instead(lines)
 
 
-class Journal:
-    """One file of JSON lines, the first of them a snapshot. Several processes of one machine write and read it.
-
-    Whoever writes holds the file's lock and first reads what the others wrote, so all fold the same lines in the same
-    order and come to the same state. A line is with the operating system before the lock is free: a killed process
-    loses nothing, a power cut perhaps the last moments. A last line that was cut is dropped. A new snapshot is written
-    beside the file and moved there, so the file is always whole.
+def snapshot(state: Mapping[str, Any]) -> bytes:
+    """Return the line with which a journal begins.
 
     Args:
-        path: The file; made if it is not there.
-
-    Raises:
-        ConfigError: It cannot be written to.
+        state: ``table`` and ``ledger``, as JSON values.
     """
+    return json_line({"format": _FORMAT, "state": state})
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self.lines = 0
-        self._file: IO[bytes] | None = None
-        self._seen = 0
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            # A file of its own: the journal itself is exchanged by ``replace``.
-            self._lock = open(self.path.with_name(f"{self.path.name}.lock"), "ab")
-        except OSError as error:
-            raise ConfigError(
-                f"a routing journal must be writable, but {path} is not: {error.strerror or error}",
-                "choose another path",
-            ) from error
 
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Keep the others out."""
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
+def _check(told: RoutingLine) -> None:
+    """Raise unless a line has all that its kind needs."""
+    if "format" in told:
+        if told["format"] != _FORMAT:
+            raise ConfigError(f"the format must be {_FORMAT}, but is {told['format']!r}")
+        RoutingTable.from_dict(told["state"]["table"])
+        Ledger.from_list(told["state"]["ledger"])
+        return
+    kind = told["do"]
+    if kind == "promise":
+        promise_from(told)
+        _known(told, series=str, model=str)
+    elif kind == "outcome":
+        _known(told, model=str, failed=bool, latency_ms=(int, float, type(None)))
+    elif kind == "put":
+        router_from_dict(told["router"])
+    elif kind == "observe":
+        _known(told, y=(int, float), series=str, time=str)
+    elif kind != "drop":
+        raise ConfigError(f"a line must say what was done, but says {kind!r}")
+    if kind != "observe":
+        _known(told, route=str)
 
-    def changed(self) -> bool:
-        """Whether the others have written something; one look at the file's entry, without the lock."""
-        try:
-            now = os.stat(self.path)
-        except OSError:
-            return False
-        return self._file is None or now.st_ino != os.fstat(self._file.fileno()).st_ino or now.st_size != self._seen
 
-    def news(self) -> News:
-        """Return what the others wrote; the lock must be held.
-
-        Raises:
-            ArtifactError: It is another kind of file, or a line in its middle cannot be read.
-        """
-        if not self.path.is_file() or not self.path.stat().st_size:
-            return None, []
-        state = None
-        if self._file is None or os.stat(self.path).st_ino != os.fstat(self._file.fileno()).st_ino:
-            self.close_file()
-            self._file, self._seen, self.lines = open(self.path, "r+b", buffering=0), 0, 0
-        self._file.seek(self._seen)
-        rest = self._file.read()
-        whole = rest.rfind(b"\n") + 1
-        if whole < len(rest):
-            self._file.truncate(self._seen + whole)  # its writer was killed: nobody else writes now
-        found = [self._parsed(line) for line in rest[:whole].splitlines()]
-        if self._seen == 0:
-            if not found or found[0].get("format") != _FORMAT:
-                self.close_file()
-                raise ArtifactError(
-                    f"a routing journal must begin with {_FORMAT}, but {self.path} does not", "choose another"
-                )
-            state, found = found[0]["state"], found[1:]
-        self._seen += whole
-        self.lines += len(found)
-        return state, found
-
-    def append(self, line: Mapping[str, Any]) -> None:
-        """Write one line; the lock must be held, and the news read."""
-        assert self._file is not None, "a journal begins with a snapshot"
-        text = json.dumps(line, separators=(",", ":")).encode() + b"\n"
-        self._file.seek(self._seen)
-        self._file.write(text)
-        self._seen += len(text)
-        self.lines += 1
-
-    def replace(self, state: Mapping[str, Any]) -> None:
-        """Begin anew with a snapshot; the lock must be held, and the news read."""
-        part = self.path.with_name(f".{self.path.name}.part")
-        text = json.dumps({"format": _FORMAT, "state": state}, separators=(",", ":")).encode() + b"\n"
-        with open(part, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, self.path)
-        self.close_file()
-        self._file, self._seen, self.lines = open(self.path, "r+b", buffering=0), len(text), 0
-
-    def close_file(self) -> None:
-        """Let go of the file, and not of the lock."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def close(self) -> None:
-        """Let go of all."""
-        self.close_file()
-        self._lock.close()
-
-    def _parsed(self, line: bytes) -> dict[str, Any]:
-        try:
-            value = json.loads(line)
-            if isinstance(value, dict):
-                return value
-        except ValueError:
-            pass
-        raise ArtifactError(
-            f"every line of a routing journal must be a JSON object, but {line[:40]!r} of {self.path} is none",
-            "restore the file, or move it away to begin anew",
-        )
+def _known(told: RoutingLine, **kinds: type | tuple[type, ...]) -> None:
+    for name, kind in kinds.items():
+        if not isinstance(told[name], kind):
+            raise ConfigError(f"{name} of a line must have its type, but is {told[name]!r}")

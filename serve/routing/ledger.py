@@ -14,8 +14,8 @@ from serve.routing.base import RoutingOutcome
 
 __all__ = ["Ledger", "Promise", "history_scale", "promise_from", "time_key"]
 
-# A loss above this is a loss of this: one wild actual must not decide between models.
-_MOST_LOSS = 10.0
+# In mean absolute steps of the series. A loss above this counts as this: one wild actual must not decide.
+_MAX_LOSS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class Promise:
 
     Args:
         route: The name that was asked for.
-        model: Who answered.
-        series: Its id.
+        model: The version that answered.
+        series: The id of the series.
         times: (H,) the steps, as ``time_key`` writes them.
         mean: (H,) the point forecast.
         low: (H,) lower end of the interval, or empty.
@@ -44,7 +44,7 @@ class Promise:
 
     def outcome(self, step: int, y: float) -> RoutingOutcome:
         """Return what an actual says about the model."""
-        loss = min(abs(y - self.mean[step]) / self.scale, _MOST_LOSS)
+        loss = min(abs(y - self.mean[step]) / self.scale, _MAX_LOSS)
         missed = None if not self.low else not self.low[step] <= y <= self.high[step]
         return RoutingOutcome(self.model, loss=loss, missed=missed)
 
@@ -56,8 +56,8 @@ class Ledger:
     observations arrive does not matter.
 
     Args:
-        per_series: Promises of one series; an older one is given up.
-        most_series: Series; the one that was forecast longest ago is given up.
+        per_series: How many promises of one series are kept; an older one is given up.
+        max_series: How many series are kept; the one that was forecast longest ago is given up.
 
     >>> ledger = Ledger()
     >>> ledger.add(Promise("demand", "demand@2", "H1", ("7", "8"), (10.0, 11.0), scale=2.0))
@@ -65,8 +65,8 @@ class Ledger:
     ([('demand', RoutingOutcome(model='demand@2', failed=None, latency_ms=None, loss=0.5, missed=None))], [])
     """
 
-    def __init__(self, per_series: int = 8, most_series: int = 100_000) -> None:
-        self._per_series, self._most_series = per_series, most_series
+    def __init__(self, per_series: int = 8, max_series: int = 100_000) -> None:
+        self._per_series, self._max_series = per_series, max_series
         self._open: OrderedDict[str, deque[tuple[Promise, dict[str, int]]]] = OrderedDict()
 
     def add(self, promise: Promise) -> None:
@@ -74,7 +74,7 @@ class Ledger:
         waiting = self._open.get(promise.series)
         if waiting is None:
             waiting = self._open[promise.series] = deque(maxlen=self._per_series)
-            if len(self._open) > self._most_series:
+            if len(self._open) > self._max_series:
                 self._open.popitem(last=False)
         else:
             self._open.move_to_end(promise.series)

@@ -39,7 +39,7 @@ class RoutingTable:
     """Name -> router. What is asked for as ``name@version``, or has no router, goes where it says.
 
     Args:
-        routes: Name -> router.
+        routes: Name of a model -> the router that decides for it.
         revision: Grows by one with each ``put`` and ``drop``, not with what is learned.
 
     >>> table = RoutingTable().put("demand", Pin("demand@3"))
@@ -86,8 +86,8 @@ class RoutingTable:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        made: dict[str, Any] = _adapter(RoutingTable).dump_python(self, mode="json")
-        return made
+        values: dict[str, Any] = _adapter(RoutingTable).dump_python(self, mode="json")
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RoutingTable:

@@ -36,7 +36,7 @@ class Thompson:
         trial: At most this share of the requests goes to models with fewer than ``least`` losses.
         least: Losses before a model is known.
         records: What was seen of each so far.
-        closed: Model -> why.
+        closed: Models that get no requests any more -> why.
 
     Raises:
         ConfigError: Fewer than two models or more than eight, or a number is out of its range.

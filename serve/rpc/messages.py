@@ -58,14 +58,14 @@ def message(name: str) -> Any:
 def _pool() -> Any:
     """Return a pool of its own: in the default one other libraries may have registered the same package."""
     file = descriptor_pb2.FileDescriptorProto(name="open_inference.proto", package="inference", syntax="proto3")
-    made: dict[str, Any] = {}
+    types: dict[str, Any] = {}
     for name, fields in _MESSAGES.items():
         owner, _, short = name.rpartition(".")
-        made[name] = made[owner].nested_type.add(name=short) if owner else file.message_type.add(name=short)
+        types[name] = types[owner].nested_type.add(name=short) if owner else file.message_type.add(name=short)
         if name in _ONEOF:
-            made[name].oneof_decl.add(name=_ONEOF[name])
+            types[name].oneof_decl.add(name=_ONEOF[name])
         for text in filter(None, fields.split(", ")):
-            _add(made[name], name, text)
+            _add(types[name], name, text)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return pool

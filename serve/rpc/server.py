@@ -53,7 +53,7 @@ class Rpc:
     """A running server; a context manager that ends it.
 
     Args:
-        url: Of the endpoint.
+        url: The address of the endpoint that is asked.
         address: ``host:port`` to listen at; port 0 for a free one.
         most: Bytes of a message.
 
@@ -232,13 +232,13 @@ def _packed(tensor: Any) -> bytes:
 
 
 def _written(told: dict[str, Any], rest: bytes) -> Any:
-    made = message("ModelInferResponse")(
+    response = message("ModelInferResponse")(
         model_name=told["model_name"], model_version=told["model_version"], id=told.get("id", "")
     )
     at = 0
     for one in told["outputs"]:
-        made.outputs.add(name=one["name"], datatype=one["datatype"], shape=one["shape"])
+        response.outputs.add(name=one["name"], datatype=one["datatype"], shape=one["shape"])
         size = one["parameters"]["binary_data_size"]
-        made.raw_output_contents.append(rest[at : at + size])
+        response.raw_output_contents.append(rest[at : at + size])
         at += size
-    return made
+    return response

@@ -2,9 +2,9 @@
 
 A request goes with whatever else has arrived in the same turn of the event loop, or has piled up while the model was
 busy. So a batch grows with the load, and an idle server answers at once. Clients who ask again when they are answered
-would fall into two groups, each waiting while the other is forecast: so under load, requests for a model that is dear
-for one series already wait for those who were just answered (``_Company``). Small work is done in the loop itself,
-where it is cheaper than a switch of threads; large work in the model's own thread.
+would fall into two groups, each waiting while the other is forecast: so under load, requests for a model whose batches
+cost much whatever their size wait for those who were just answered (``_ArrivalWait``). Small work is done in the loop
+itself, where it is cheaper than a switch of threads; large work in the model's own thread.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ __all__ = ["BatchForecaster", "Batcher"]
 
 _log = logging.getLogger(__name__)
 # Failures of a model within one request, after which it is not asked any more.
-_ATTEMPTS = 200
+_MAX_FAILURES = 200
 
 # Seconds of work that the event loop may be held up for. Two dozen series of a LightGBM model take 8 ms: 1,060 requests
 # a second here and 880 in the thread, which wants the interpreter at the same time as the loop. So it is with an LSTM
 # and recursive trees, whose batches take 13 ms (a tenth to two fifths more answers); longer ones would be felt.
-_INLINE = 0.02
+_INLINE_SECONDS = 0.02
 # How fast the estimate of the cost of a batch follows what is measured.
-_LEARNING = 0.2
+_LEARNING_RATE = 0.2
 # Seconds that a batch must cost whatever its size, for requests to wait for company. Eight clients get up to
 # twice the answers of networks and recursive trees so, a third more of a linear model; a tenth fewer of Theta at .0003.
-_DEAR = 0.001
+_MIN_FIXED_COST = 0.001
 # Shares of that cost: the wait after each arrival, and in all.
-_GAP, _PATIENCE = 0.125, 0.5
+_ARRIVAL_SHARE, _TOTAL_SHARE = 0.125, 0.5
 # After a wait in vain so many batches go without one, twice as many each time up to this.
-_OFTEN = 64
+_MAX_SKIP = 64
 # Turns of the loop in which those requests are read that arrived while it was held up by a batch.
-_TURNS = 3
+_READING_TURNS = 3
 
 
 class BatchForecaster(Protocol):
@@ -64,7 +64,7 @@ class _WaitingRequest:
     deadline: float | None
 
 
-class _Company:
+class _ArrivalWait:
     """How long a batch waits for more requests: what was just answered will be back, if clients go round.
 
     Where requests come by chance, a wait brings nobody, and is tried ever more rarely.
@@ -83,20 +83,21 @@ class _Company:
         """Return whether nobody else is expected."""
         return requests >= self._expected
 
-    def wait(self, requests: int, dear: float, arrived: float, now: float) -> float:
+    def wait(self, requests: int, fixed_cost: float, arrived: float, now: float) -> float:
         """Return seconds that the requests should still wait.
 
         Args:
-            requests: So many.
-            dear: Seconds that a batch costs whatever its size.
-            arrived: When the last request came.
-            now: The time.
+            requests: How many requests are there now.
+            fixed_cost: Seconds that a batch costs whatever its size.
+            arrived: When the last request came, in seconds of the loop's clock.
+            now: The same clock's time now, in seconds.
         """
-        if dear < _DEAR or self._skip or self.complete(requests):
+        if fixed_cost < _MIN_FIXED_COST or self._skip or self.complete(requests):
             return 0.0
         if self._began is None:
             self._began = (now, requests)
-        return min(max(arrived, self._began[0]) + _GAP * dear, self._began[0] + _PATIENCE * dear) - now
+        begin = self._began[0]
+        return min(max(arrived, begin) + _ARRIVAL_SHARE * fixed_cost, begin + _TOTAL_SHARE * fixed_cost) - now
 
     def left(self, requests: int) -> None:
         """Hear that a batch of so many goes."""
@@ -106,11 +107,11 @@ class _Company:
         if requests > self._began[1]:
             self._next_skip = 1
         else:
-            self._skip, self._next_skip = self._next_skip, min(2 * self._next_skip, _OFTEN)
+            self._skip, self._next_skip = self._next_skip, min(2 * self._next_skip, _MAX_SKIP)
         self._began = None
 
 
-class _Cost:
+class _CostLine:
     """Seconds of a batch: a line through those measured, the newest counting most."""
 
     def __init__(self) -> None:
@@ -124,10 +125,10 @@ class _Cost:
     def learn(self, series: int, seconds: float) -> None:
         """Hear what a batch took."""
         far, long = series - self._series, seconds - self._seconds
-        self._series += _LEARNING * far
-        self._seconds += _LEARNING * long
-        self._square = (1 - _LEARNING) * (self._square + _LEARNING * far * far)
-        self._product = (1 - _LEARNING) * (self._product + _LEARNING * far * long)
+        self._series += _LEARNING_RATE * far
+        self._seconds += _LEARNING_RATE * long
+        self._square = (1 - _LEARNING_RATE) * (self._square + _LEARNING_RATE * far * far)
+        self._product = (1 - _LEARNING_RATE) * (self._product + _LEARNING_RATE * far * long)
         if self._square > 1e-9:  # else all were as large, and tell nothing new about the slope
             self.each = self._product / self._square
         self.each = min(max(self.each, 0.0), self._seconds / self._series)
@@ -138,8 +139,8 @@ class Batcher:
     """Gathers the requests for one model. Use it from one event loop.
 
     Args:
-        forecast: The model.
-        most_series: Of a batch; 1 to forecast every request by itself. A larger request still goes, alone.
+        forecast: The model, called from the loop and from one thread, never at the same time.
+        max_series: Series of a batch at most; 1 to forecast every request by itself. A larger request goes alone.
         observed: Called with the requests and series of each batch and its seconds.
     """
 
@@ -147,15 +148,15 @@ class Batcher:
         self,
         forecast: BatchForecaster,
         *,
-        most_series: int = 256,
+        max_series: int = 256,
         observed: Callable[[int, int, float], None] | None = None,
     ) -> None:
-        self._forecast, self._most, self._observed = forecast, most_series, observed
+        self._forecast, self._max_series, self._observed = forecast, max_series, observed
         self._waiting: list[_WaitingRequest] = []
         self._arrived = 0.0
         self._busy = False
         self._plan: asyncio.Handle | None = None
-        self._company, self._cost = _Company(), _Cost()
+        self._arrival_wait, self._cost = _ArrivalWait(), _CostLine()
         self._thread: ThreadPoolExecutor | None = None
 
     @property
@@ -167,8 +168,8 @@ class Batcher:
         """Forecast, together with whatever else is there.
 
         Args:
-            panel: Series.
-            future: Their covariates.
+            panel: The series of one request, which stay together.
+            future: Their known covariates over the horizon.
             deadline: Time of the loop's clock after which nobody wants the answer.
 
         Raises:
@@ -179,7 +180,7 @@ class Batcher:
         one = _WaitingRequest(panel, future, loop.create_future(), deadline)
         self._waiting.append(one)
         self._arrived = loop.time()
-        if isinstance(self._plan, asyncio.TimerHandle) and self._company.complete(len(self._waiting)):
+        if isinstance(self._plan, asyncio.TimerHandle) and self._arrival_wait.complete(len(self._waiting)):
             self._plan.cancel()
             self._plan = None
         if not self._busy and self._plan is None:
@@ -192,23 +193,23 @@ class Batcher:
         loop = asyncio.get_running_loop()
         while self._waiting and not self._busy:
             now, here = loop.time(), len(self._waiting)
-            if (wait := self._company.wait(here, self._cost.base, self._arrived, now)) > 0:
+            if (wait := self._arrival_wait.wait(here, self._cost.base, self._arrived, now)) > 0:
                 self._plan = loop.call_later(wait, self._go)
                 return
-            self._company.left(here)
+            self._arrival_wait.left(here)
             batch = self._take(now)
             if not batch:
                 continue
-            if self._cost(sum(one.panel.n_series for one in batch)) > _INLINE:
+            if self._cost(sum(one.panel.n_series for one in batch)) > _INLINE_SECONDS:
                 self._busy = True
                 if self._thread is None:
                     self._thread = ThreadPoolExecutor(1, thread_name_prefix="forecast")
-                job = loop.run_in_executor(self._thread, self._made, batch)
+                job = loop.run_in_executor(self._thread, self._forecasts_of, batch)
                 job.add_done_callback(partial(self._back, batch))
                 return
-            self._deliver(batch, *self._made(batch))
-            if self._cost.base >= _DEAR:
-                self._count(len(batch), _TURNS)
+            self._deliver(batch, *self._forecasts_of(batch))
+            if self._cost.base >= _MIN_FIXED_COST:
+                self._count(len(batch), _READING_TURNS)
                 return
 
     def _count(self, answered: int, turns: int) -> None:
@@ -216,7 +217,7 @@ class Batcher:
         if turns:
             self._plan = asyncio.get_running_loop().call_soon(self._count, answered, turns - 1)
             return
-        self._company.expect(min(answered + len(self._waiting), self._most))
+        self._arrival_wait.expect(min(answered + len(self._waiting), self._max_series))
         self._go()
 
     def _back(
@@ -229,7 +230,7 @@ class Batcher:
     def _take(self, now: float) -> list[_WaitingRequest]:
         batch: list[_WaitingRequest] = []
         series = 0
-        while self._waiting and (not batch or series + self._waiting[0].panel.n_series <= self._most):
+        while self._waiting and (not batch or series + self._waiting[0].panel.n_series <= self._max_series):
             one = self._waiting.pop(0)
             if one.answer.done():  # its client has gone
                 continue
@@ -240,33 +241,33 @@ class Batcher:
             series += one.panel.n_series
         return batch
 
-    def _made(self, batch: list[_WaitingRequest]) -> tuple[list[ForecastBlock | Exception], float]:
+    def _forecasts_of(self, batch: list[_WaitingRequest]) -> tuple[list[ForecastBlock | Exception], float]:
         """Return what each request gets, and the seconds it took; this never raises."""
         begin = time.perf_counter()
-        made: list[ForecastBlock | Exception] = []
+        answers: list[ForecastBlock | Exception] = []
         try:
             panel, future = joined([one.panel for one in batch], [one.future for one in batch])
             block = self._forecast(panel, future)
             at = 0
             for one in batch:
-                made.append(block.rows(slice(at, at + one.panel.n_series)))
+                answers.append(block.rows(slice(at, at + one.panel.n_series)))
                 at += one.panel.n_series
         except Exception as error:
             # One request must not spoil the others, nor one series those beside it: each by itself.
             first = error if len(batch) == 1 else None
-            made = [self._alone(one.panel, one.future, [_ATTEMPTS], first) for one in batch]
-        return made, time.perf_counter() - begin
+            answers = [self._by_halves(one.panel, one.future, [_MAX_FAILURES], first) for one in batch]
+        return answers, time.perf_counter() - begin
 
-    def _alone(
+    def _by_halves(
         self, panel: Panel, future: Future, left: list[int], error: Exception | None = None
     ) -> ForecastBlock | Exception:
         """Return a forecast by halves where the whole fails; NaN for single series that fail, and the error if all do.
 
         Args:
-            panel: Series.
-            future: Their covariates.
+            panel: The series of one request.
+            future: Their known covariates over the horizon.
             left: Attempts that may still fail.
-            error: Of an attempt at the whole that was made before.
+            error: What an attempt at the whole has failed with before; None to make one.
         """
         if error is None:
             try:
@@ -278,7 +279,7 @@ class Batcher:
             return error
         half = panel.n_series // 2
         sides = [np.arange(half), np.arange(half, panel.n_series)]
-        parts = [self._alone(panel.select(side), future.select(side), left) for side in sides]
+        parts = [self._by_halves(panel.select(side), future.select(side), left) for side in sides]
         blocks = [part for part in parts if isinstance(part, ForecastBlock)]
         if not blocks:
             return error
@@ -291,12 +292,12 @@ class Batcher:
         mean = np.concatenate([block.mean for block in whole])
         return ForecastBlock(mean, np.concatenate([block.quantiles for block in whole]), like.levels)
 
-    def _deliver(self, batch: list[_WaitingRequest], made: list[ForecastBlock | Exception], seconds: float) -> None:
+    def _deliver(self, batch: list[_WaitingRequest], answers: list[ForecastBlock | Exception], seconds: float) -> None:
         series = sum(one.panel.n_series for one in batch)
         self._cost.learn(series, seconds)
         if self._observed is not None:
             self._observed(len(batch), series, seconds)
-        for one, got in zip(batch, made, strict=True):
+        for one, got in zip(batch, answers, strict=True):
             if one.answer.done():
                 continue
             if isinstance(got, ZooError):

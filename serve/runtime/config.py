@@ -82,7 +82,7 @@ class ServingConfig(_Frozen):
         models: At least one; of several versions of one name the last is meant by default.
         state: Folder for what the server must remember (actuals); beside the first model if left out.
         max_loaded: Most models in memory; the least recently used goes first.
-        limits: Of requests.
+        limits: What one request may ask for.
         routes: Name of a model -> who decides between its versions, see ``serve.routing``.
         origins: Whose pages a browser may let ask, such as https://dashboard.example; none if left out.
         tokens: File of bearer tokens (hashes), see ``serve.safety``; everybody may ask if left out.

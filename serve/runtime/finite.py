@@ -22,9 +22,9 @@ def checked(ready: Ready, blocks: Sequence[ForecastBlock], names: Sequence[str])
     """Return what can be answered, and its forecasts; the other series are among the errors.
 
     Args:
-        ready: What was forecast.
+        ready: The series that were forecast, as they were read.
         blocks: By each model, of the same series.
-        names: Of the models.
+        names: The names of the models, for messages.
     """
     assert ready.panel is not None
     if all(np.isfinite(block.mean).all() and np.isfinite(block.quantiles).all() for block in blocks):

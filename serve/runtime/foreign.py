@@ -7,7 +7,6 @@ without calibration, so that every protocol, limit and probe holds for it as for
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 import shutil
@@ -28,6 +27,7 @@ from autots.report import Facts
 from serve.runtime.manifest import Declaration, TorchDeclaration
 from serve.runtime.torch_model import TorchModel
 from zoo.errors import ArtifactError, ConfigError, ModelError, ZooError
+from zoo.files import digest
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -79,7 +79,7 @@ def pack(model: str | Path, folder: str | Path, declaration: Declaration | Torch
         raise ArtifactError(f"a foreign model must be a file, but there is none at {source}", "check the path")
     target.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target / declaration.file)
-    whole = declaration.model_copy(update={"sha256": _digest(target / declaration.file)})
+    whole = declaration.model_copy(update={"sha256": digest(target / declaration.file)})
     (target / _MANIFEST).write_text(whole.model_dump_json(indent=2), encoding="utf-8")
     return target
 
@@ -126,7 +126,7 @@ class OnnxModel:
     """An ONNX graph with one input of windows.
 
     Args:
-        path: The file.
+        path: The ONNX file to load.
         output: Name of the output that counts; the first if left out.
 
     Raises:
@@ -166,8 +166,8 @@ class OnnxModel:
         """Return (W, H) or (W, H, Q) forecasts of (W, T) windows."""
         given = np.asarray(windows, dtype=self._type)
         rows = [given] if self.batch is None else [given[i : i + self.batch] for i in range(0, len(given), self.batch)]
-        made = [self._session.run([self._output], {self._input: part})[0] for part in rows]
-        return np.concatenate([np.atleast_1d(part) for part in made]).astype(np.float64)
+        forecasts = [self._session.run([self._output], {self._input: part})[0] for part in rows]
+        return np.concatenate([np.atleast_1d(part) for part in forecasts]).astype(np.float64)
 
 
 class _Foreign(Forecaster):
@@ -192,15 +192,15 @@ class _Foreign(Forecaster):
         # A graph with a batch of its own is asked with whole ones; what fills the last is thrown away.
         full = windows[np.resize(np.arange(len(windows)), -(-len(windows) // width) * width)]
         try:
-            made = self._model.forecast(full)[: len(windows)]
+            forecasts = self._model.forecast(full)[: len(windows)]
         except Exception as error:  # of onnxruntime, see OnnxModel, or of a foreign network
             raise ModelError(f"the foreign model failed: {type(error).__name__}: {error}") from None
         wanted = (len(windows), told.horizon, len(told.quantiles))
-        if made.shape != wanted:
-            raise ModelError(f"the quantiles must have the shape {wanted}, but have {made.shape}")
-        if not np.isfinite(made).all():
+        if forecasts.shape != wanted:
+            raise ModelError(f"the quantiles must have the shape {wanted}, but have {forecasts.shape}")
+        if not np.isfinite(forecasts).all():
             raise ModelError("forecasts must be finite, but the foreign model's are not")
-        quantiles = crossing_free(made)
+        quantiles = crossing_free(forecasts)
         return Forecast(quantiles[:, :, told.quantiles.index(0.5)], quantiles)
 
     def state(self) -> State:
@@ -259,7 +259,7 @@ def opened(path: str | Path, told: Declaration | TorchDeclaration) -> ForeignMod
         ZooError: See OnnxModel and TorchModel.
     """
     file = Path(path) / told.file
-    if _digest(file) != told.sha256:
+    if digest(file) != told.sha256:
         raise ArtifactError(f"the checksum of {file} must be that of its manifest, but is not", "pack it again")
     return OnnxModel(file, told.output) if isinstance(told, Declaration) else TorchModel(file, told)
 
@@ -268,8 +268,3 @@ def _pipeline(panel: Panel, schema: Any, told: Declaration | TorchDeclaration, m
     facts = Facts("a foreign model", {}, {}, {}, pd.DataFrame(), {}, {}, (), (), pd.DataFrame())
     ensemble = Ensemble(Task(told.horizon, (1,), told.quantiles), tuple(members))
     return Pipeline(schema, panel, ensemble, levels=told.quantiles, metric_name="mae", facts=facts)
-
-
-def _digest(file: Path) -> str:
-    with open(file, "rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

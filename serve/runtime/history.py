@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,11 +14,14 @@ from autots.api import Pipeline
 from autots.reading.grid import JITTER
 from serve.protocol.errors import RequestError
 from serve.runtime.clock import FARTHEST, SeriesClock
-from serve.runtime.journal import CORRECT, WITHDRAW, Journal, Row
+from serve.runtime.journal import CORRECT, WITHDRAW, ActualsCodec, Observation, Row, observation_line
 from serve.runtime.series import FURTHEST, Counts, SeriesState, Stored
+from zoo.errors import ArtifactError
+from zoo.journal import Journal
 
 __all__ = ["Counts", "SeriesHistory", "Stored"]
 
+_log = logging.getLogger(__name__)
 _REMEMBERED = 100_000
 #: Steps that any series may miss before its next actual, however short it is.
 _LEAST_GAP = 100
@@ -32,7 +36,7 @@ class SeriesHistory:
 
     Args:
         pipeline: Its panel is where the histories begin; it is changed.
-        clock: Of the pipeline.
+        clock: The clock of the pipeline's series.
         journal: Where observations are kept; None to keep them in memory only.
         gap: Steps that a series may miss before its next actual; None for as many as it has, but 100 to 10,000.
     """
@@ -43,8 +47,11 @@ class SeriesHistory:
         self._pipeline, self._clock, self._gap = pipeline, clock, gap
         self._origin = pipeline.branch()
         self._state = SeriesState(pipeline, clock)
-        self._journal = None if journal is None else Journal(journal)
-        self._kept: list[tuple[str | None, list[Row]]] = []  # in place of a journal
+        self._journal = None if journal is None else _opened(journal)
+        self._kept: list[Observation] = []  # in place of a journal
+        #: Why no actuals are taken in at present; empty if all is well.
+        self.damaged: tuple[str, ...] = ()
+        self._stale = False  # whether a change was told that could not be applied yet
         self._seen: OrderedDict[str, None] = OrderedDict()
         # Who writes may take long, where all is made anew; who reads the state meanwhile does not wait for that.
         self._writing, self._lock = RLock(), RLock()
@@ -74,48 +81,72 @@ class SeriesHistory:
         """The last moment of an actual."""
         return self._state.newest
 
-    @property
-    def damaged(self) -> Sequence[str]:
-        """What of the journal cannot be read."""
-        return () if self._journal is None else self._journal.damaged
+    def open(self) -> None:
+        """Take in what the journal holds, before the first request.
+
+        Raises:
+            ArtifactError: A line of it is damaged.
+            OSError: It cannot be read.
+        """
+        with self._writing:
+            self._catch_up()
 
     def refresh(self) -> None:
-        """Take in what other replicas have written; what is being taken in by another thread need not be waited for."""
+        """Take in what other replicas have written; what is being taken in by another thread need not be waited for.
+
+        Where a line is damaged, what was read before it stays, and ``damaged`` says why that is all.
+        """
         if self._journal is None or not self._journal.behind() or not self._writing.acquire(blocking=False):
             return
         try:
-            self._catch_up(self._journal)
+            self._catch_up()
+        except (ArtifactError, OSError):
+            return  # it was said
         finally:
             self._writing.release()
 
-    def _catch_up(self, journal: Journal) -> None:
-        for observation_id, rows in journal.news():
-            self._apply(observation_id, rows)
+    def _catch_up(self) -> None:
+        if self._journal is None:
+            return
+        try:
+            self._journal.take(self._apply)
+            if self._stale:
+                self._make_anew()
+        except ArtifactError as error:
+            if self.damaged != (error.message,):
+                _log.error("no actuals are taken in: %s\nhint: %s", error.message, error.hint)
+            self.damaged = (error.message,)
+            raise
+        self.damaged = ()
 
     def observe(self, observation_id: str | None, rows: list[Row], *, at: str = "", by: str = "") -> Counts:
         """Take in actuals: each at most once, in any order; and changes of those told before.
 
         Args:
             observation_id: Of the sender; what comes under a name that is known counts as told.
-            rows: Of one request.
-            at: When.
-            by: Who.
+            rows: The observations of one request, in its order.
+            at: When they came, ISO 8601 in UTC.
+            by: Who sent them, for the journal; empty where nobody says.
 
         Raises:
-            RequestError: A row does not fit; nothing was taken in.
+            RequestError: A row does not fit, or the journal is damaged; nothing was taken in.
             OSError: The journal cannot be written; nothing was taken in.
         """
         with self._writing:
             if self._journal is None:
                 rows = rows if observation_id in self._seen else self._fitting(rows)
-                return self._apply(observation_id, rows)
-            with self._journal.locked():
-                self._catch_up(self._journal)
-                # The second time it is told, a withdrawn value is not there any more.
-                if observation_id is None or observation_id not in self._seen:
-                    rows = self._fitting(rows)
-                    self._journal.write(observation_id, rows, at=at, by=by)
-            return self._apply(observation_id, rows)
+                return self._apply(Observation(observation_id, rows))
+            try:
+                with self._journal.held():
+                    self._catch_up()
+                    # The second time it is told, a withdrawn value is not there any more.
+                    if observation_id is None or observation_id not in self._seen:
+                        rows = self._fitting(rows)
+                        self._journal.write(observation_line(Observation(observation_id, rows), at=at, by=by))
+                return self._apply(Observation(observation_id, rows))
+            except ArtifactError as error:
+                # The forecasts go on with what was read before.
+                raise RequestError(error.message, error.hint, status=503) from error
 
     def stored(self, id_: str) -> Stored:
         """Return the state of a series.
@@ -132,7 +163,7 @@ class SeriesHistory:
         Raises:
             RequestError: One lies beside the clock, or too far from its series, or changes what was never told.
         """
-        state, made = self._state, list(rows)
+        state, kept = self._state, list(rows)
         by_series: dict[str, list[int]] = {}
         for i, row in enumerate(rows):
             by_series.setdefault(row[0], []).append(i)
@@ -155,8 +186,8 @@ class SeriesHistory:
                     self._changeable(id_, place, where)
                 else:
                     end = self._reachable(id_, place, end, most, f"{where}.time")
-                made[i] = (id_, self._clock.forth(begin, place), *rows[i][2:])
-        return made
+                kept[i] = (id_, self._clock.forth(begin, place), *rows[i][2:])
+        return kept
 
     def _most_gap(self, id_: str) -> int:
         if self._gap is not None:
@@ -209,7 +240,8 @@ class SeriesHistory:
             )
         return max(end, place)
 
-    def _apply(self, observation_id: str | None, rows: list[Row]) -> Counts:
+    def _apply(self, told: Observation) -> Counts:
+        observation_id, rows = told
         if observation_id is not None and observation_id in self._seen:
             return Counts(duplicates=len(rows))
         if observation_id is not None:
@@ -217,7 +249,7 @@ class SeriesHistory:
             if len(self._seen) > _REMEMBERED:
                 self._seen.popitem(last=False)
         if self._journal is None:
-            self._kept.append((observation_id, rows))
+            self._kept.append(told)
         changes = [row for row in rows if len(row) > 5]
         with self._lock:
             counts = self._state.apply(row for row in rows if len(row) == 5)
@@ -232,7 +264,11 @@ class SeriesHistory:
         with self._lock:
             if all(self._in_place(row) for row in changes):
                 return counts
-        self.changing = True
+        self._make_anew()
+        return counts
+
+    def _make_anew(self) -> None:
+        self.changing, self._stale = True, True
         try:
             fresh = SeriesState(self._origin.branch(), self._clock)
             for rows in _effective(self._told(), fresh, self._clock):
@@ -240,9 +276,9 @@ class SeriesHistory:
             with self._lock:
                 fresh.pipeline = self._pipeline.adopt(fresh.pipeline)
                 self._state = fresh
+            self._stale = False
         finally:
             self.changing = False
-        return counts
 
     def _in_place(self, row: Row) -> bool:
         id_, moment, value, known, past = row[:5]
@@ -252,13 +288,16 @@ class SeriesHistory:
         self._state.correct_open(id_, place, value, {**known, **past})
         return True
 
-    def _told(self) -> Iterable[tuple[str | None, list[Row]]]:
+    def _told(self) -> Iterable[Observation]:
         return self._kept if self._journal is None else self._journal.again()
 
 
-def _effective(
-    told: Iterable[tuple[str | None, list[Row]]], origin: SeriesState, clock: SeriesClock
-) -> list[list[Row]]:
+def _opened(path: Path) -> Journal[Observation]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return Journal(path, ActualsCodec(), mode=0o600)
+
+
+def _effective(told: Iterable[Observation], origin: SeriesState, clock: SeriesClock) -> list[list[Row]]:
     """Return the actuals of each request as they would have come with what was said of them later.
 
     Args:
@@ -268,26 +307,26 @@ def _effective(
     """
     seen: set[str] = set()
     begins: dict[str, int] = {}
-    made: list[dict[int, Row]] = []
+    kept: list[dict[int, Row]] = []
     where: dict[tuple[str, int], tuple[int, int]] = {}
     for observation_id, rows in told:
         if observation_id is not None and observation_id in seen:
             continue
         seen |= {observation_id} if observation_id is not None else set()
-        made.append({})
+        kept.append({})
         plain = sorted((row for row in rows if len(row) == 5), key=lambda row: row[1])
         for n, row in enumerate([*plain, *(row for row in rows if len(row) > 5)]):
             begin = begins.setdefault(row[0], origin.begin(row[0], row[1]))
             key = (row[0], clock.between(begin, row[1]))
             at = where.get(key)
             if len(row) == 5 and at is None:
-                where[key] = (len(made) - 1, n)
-                made[-1][n] = row
+                where[key] = (len(kept) - 1, n)
+                kept[-1][n] = row
             elif len(row) > 5 and at is not None:
-                before = made[at[0]].pop(at[1])
+                before = kept[at[0]].pop(at[1])
                 if row[-1] == CORRECT:
                     given = ({**before[3], **row[3]}, {**before[4], **row[4]})
-                    made[at[0]][at[1]] = (before[0], before[1], row[2], *given)
+                    kept[at[0]][at[1]] = (before[0], before[1], row[2], *given)
                 else:
                     del where[key]
-    return [list(rows.values()) for rows in made]
+    return [list(rows.values()) for rows in kept]

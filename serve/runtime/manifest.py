@@ -59,7 +59,7 @@ class TorchDeclaration(_Declared):
     Args:
         kind: Tells this manifest from a pipeline's.
         network: Its class, as ``package.module:Class``; called with windows (batch, T) it returns (batch, H, Q).
-        arguments: Of the class.
+        arguments: What the class is called with, by name.
     """
 
     file: ClassVar[str] = "model.safetensors"

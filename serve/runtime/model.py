@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autots.api import Pipeline, load
-from autots.models.local import predict_local
+from autots.models.wall_clock import predict_local
 from autots.panel import Floats, Future, Panel
 from serve.protocol.errors import RequestError
 from serve.protocol.invocations import TableReading
@@ -34,9 +34,9 @@ class ForecastBlock:
     """Forecasts of S series.
 
     Args:
-        mean: (S, H) points.
+        mean: (S, H) point forecasts.
         quantiles: (S, H, Q) at ``levels``.
-        levels: Q levels, ascending.
+        levels: The Q quantile levels, ascending.
     """
 
     mean: Floats
@@ -54,8 +54,8 @@ class ForecastBlock:
 
     def cut(self, horizon: int, levels: tuple[float, ...]) -> ForecastBlock:
         """Return the first steps, at other levels."""
-        made = at_levels(self.quantiles[:, :horizon], self.levels, levels)
-        return ForecastBlock(self.mean[:, :horizon], made, levels)
+        forecast = at_levels(self.quantiles[:, :horizon], self.levels, levels)
+        return ForecastBlock(self.mean[:, :horizon], forecast, levels)
 
 
 # Beyond it squares, and single precision, have no numbers any more.
@@ -71,11 +71,11 @@ class Served:
     """A pipeline behind the wire.
 
     Args:
-        name: Of the model.
-        version: Of this pipeline.
+        name: What requests call the model.
+        version: The version of this pipeline among others of the name.
         pipeline: It belongs to this object from now on.
         journal: Where actuals are kept, see SeriesHistory.
-        gap: See SeriesHistory.
+        gap: Steps that a series may miss before its next actual; see SeriesHistory.
     """
 
     def __init__(
@@ -230,8 +230,8 @@ class Served:
         with np.errstate(all="ignore"):
             if member is None:
                 return ForecastBlock(*self._pipeline.forecast(panel, future), self.all_levels)
-            made = predict_local(self._members[member], panel, future, self.horizon)
-        return ForecastBlock(made.mean, made.quantiles, self.all_levels)
+            own = predict_local(self._members[member], panel, future, self.horizon)
+        return ForecastBlock(own.mean, own.quantiles, self.all_levels)
 
     def bears(self, id_: str, value: float) -> bool:
         """Whether the forecasts of a series stay finite when a value follows it."""

@@ -32,7 +32,7 @@ class RawReader:
     must be among the rows: missing history is missing values, as in ``predict``.
 
     Args:
-        pipeline: With features.
+        pipeline: A pipeline that makes its columns itself.
         history: Series without rows of their own are forecast from here.
         clock: Of the grid that the features end on.
     """
@@ -65,34 +65,34 @@ class RawReader:
     def _read(self, series: Sequence[Series]) -> Ready:
         errors: dict[int, RequestError] = {}
         frames: dict[int, pd.DataFrame] = {}
-        made: dict[int, tuple[Panel, Future]] = {}
+        panels: dict[int, tuple[Panel, Future]] = {}
         for i, one in enumerate(series):
             try:
                 if one.y is None:
-                    made[i] = self._of_state(one)
+                    panels[i] = self._of_state(one)
                 else:
                     frames[i] = self._frame(one)
             except RequestError as error:
                 errors[i] = error
         if frames:
             try:
-                made |= self._together(series, frames)
+                panels |= self._together(series, frames)
             except ZooError:
                 # One series must not spoil the others: each by itself.
                 for i, frame in frames.items():
                     try:
-                        made |= self._together(series, {i: frame})
+                        panels |= self._together(series, {i: frame})
                     except ZooError as error:
                         errors[i] = RequestError(error.message, error.hint)
         placed = {
             i: RequestError(e.message, e.hint, f"series[{i}].{e.where}" if e.where else f"series[{i}]", e.status)
             for i, e in sorted(errors.items())
         }
-        rows = sorted(made)
+        rows = sorted(panels)
         stored = any(one.y is None for one in series)
         if not rows:
             return Ready(None, Future(), rows, placed, stored)
-        panel, future = joined([made[i][0] for i in rows], [made[i][1] for i in rows])
+        panel, future = joined([panels[i][0] for i in rows], [panels[i][1] for i in rows])
         return Ready(panel, future, rows, placed, stored)
 
     def _together(self, series: Sequence[Series], frames: dict[int, pd.DataFrame]) -> dict[int, tuple[Panel, Future]]:
@@ -100,14 +100,14 @@ class RawReader:
         panel = self._pipeline.schema.read_more(table).panel
         future = self.future(panel)
         where = {str(id_): row for row, id_ in enumerate(panel.ids)}
-        made: dict[int, tuple[Panel, Future]] = {}
+        panels: dict[int, tuple[Panel, Future]] = {}
         for i in frames:
             row = 0 if self._id is None else where.get(self._name(series[i]))
             if row is None:
                 raise RequestError("a series must have a value, but none is left after the features", "send more rows")
             at = np.array([row])
-            made[i] = panel.select(at), future.select(at)
-        return made
+            panels[i] = panel.select(at), future.select(at)
+        return panels
 
     def probe(self, y: Floats) -> Series:
         """See ``Served.probe``: a value per step of the grid."""

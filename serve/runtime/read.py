@@ -32,8 +32,8 @@ class Ready:
     """What can be forecast of a request.
 
     Args:
-        panel: S' series.
-        future: Of these.
+        panel: The S' series that could be read; None where none could.
+        future: Their known covariates over the horizon.
         rows: (S',) their places in the request.
         errors: Place in the request -> why that series cannot be forecast.
         stored: Whether a series came from the state.
@@ -57,10 +57,10 @@ class Reader:
     """Reads requests for one pipeline.
 
     Args:
-        schema: Of the pipeline.
-        horizon: Of the pipeline.
+        schema: What the pipeline knows of its table.
+        horizon: Steps that the pipeline forecasts.
         history: What is stored of each series.
-        clock: Of the pipeline.
+        clock: The clock of the pipeline's series.
     """
 
     def __init__(self, schema: Schema, horizon: int, history: SeriesHistory, clock: SeriesClock) -> None:

@@ -29,7 +29,7 @@ class Counts:
     """What became of observations.
 
     Args:
-        accepted: New values.
+        accepted: Values of times that were not known before.
         duplicates: Values of times that were known already: the first value stays.
         late: How many of the accepted came after a later one, and filled its gap.
         differing: How many of the duplicates say another value than the one that stays.
@@ -110,7 +110,7 @@ class SeriesState:
 
     Args:
         pipeline: Its panel is where the histories begin; it is changed.
-        clock: Of the pipeline.
+        clock: The clock of the pipeline's series.
     """
 
     def __init__(self, pipeline: Pipeline, clock: SeriesClock) -> None:
@@ -178,9 +178,9 @@ class SeriesState:
 
     def _of_tail(self, id_: str, tail: _Tail) -> Stored:
         panel, fills = self.pipeline.panel, self.pipeline.schema.fills
-        made = {name: _forward(np.array([fills.get(name, -1.0)]), v)[1:] for name, v in tail.covariates.items()}
+        filled = {name: _forward(np.array([fills.get(name, -1.0)]), v)[1:] for name, v in tail.covariates.items()}
         static = {name: -1.0 if name in panel.categorical else np.nan for name in panel.static}
-        known, past = ({name: made[name] for name in role} for role in (panel.known, panel.past))
+        known, past = ({name: filled[name] for name in role} for role in (panel.known, panel.past))
         return Stored(id_, tail.begin, np.array(tail.y), known, past, static)
 
     def length(self, id_: str) -> int:

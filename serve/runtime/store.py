@@ -29,7 +29,7 @@ class LoadedModel:
     """A model in memory, with the queues of the requests for it and for its members."""
 
     served: Served
-    most_series: int
+    max_series: int
     observed: Callable[[Served, int, int, float], None] | None = None
     _batchers: dict[str | None, Batcher] = field(default_factory=dict)
 
@@ -40,7 +40,7 @@ class LoadedModel:
             served, told = self.served, self.observed
             found = self._batchers[member] = Batcher(
                 lambda panel, future: served.forecast(panel, future, member),
-                most_series=self.most_series,
+                max_series=self.max_series,
                 observed=None if told is None else lambda n, s, t: told(served, n, s, t),
             )
         return found
@@ -57,9 +57,9 @@ class ReloadPlan:
 
     Args:
         config: What asked for them.
-        known: All versions.
+        known: All versions, in memory or not -> how they are served.
         default: The version that a bare name means.
-        live: Those in memory.
+        live: The versions in memory, the least recently used first.
         refused: ``name@version`` -> why it does not take over.
     """
 
@@ -148,7 +148,7 @@ class ModelStore:
         served = Served.load(
             model.name, model.source, version=version, journal=config.journal(model), gap=config.limits.gap
         )
-        served.history.refresh()
+        served.history.open()
         warm_up(served)
         verify(served)
         return LoadedModel(served, model.max_batch, self._observed)

@@ -42,7 +42,7 @@ class TorchModel:
     """A network from (W, T) windows to (W, H, Q) quantiles, on the processor, with one thread.
 
     Args:
-        path: Its weights.
+        path: The file of the network's weights.
         told: What its manifest says.
 
     Raises:
@@ -86,5 +86,5 @@ class TorchModel:
         import torch
 
         with torch.inference_mode():
-            made = self._network(torch.from_numpy(np.ascontiguousarray(windows, dtype=np.float32)))
-        return np.asarray(made.numpy(), dtype=np.float64)
+            quantiles = self._network(torch.from_numpy(np.ascontiguousarray(windows, dtype=np.float32)))
+        return np.asarray(quantiles.numpy(), dtype=np.float64)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any
 
 from serve.safety.token_file import TokenFile
 from serve.safety.tokens import Token, recognise
+from zoo.files import digest
 
 __all__ = ["Access"]
 
@@ -84,4 +84,4 @@ def _copy_of(path: str) -> Path | None:
     folder = os.environ.get("ZOO_SERVE_DIR", "")
     if not folder or not Path(folder).is_dir():
         return None
-    return Path(folder) / f"tokens-{hashlib.sha256(path.encode()).hexdigest()[:16]}.json"
+    return Path(folder) / f"tokens-{digest(path)[:16]}.json"

@@ -39,7 +39,7 @@ class ServerLimits:
         bodies: Path -> bytes, where fewer are allowed.
         receive: Seconds in which the whole body must have come: a slow-loris gets no more.
         answer: Seconds for the answer; ``X-Request-Timeout-Ms`` may ask for less, never for more.
-        running: Requests at once.
+        running: Requests that are answered at once, at most.
         waiting: Requests that wait for their turn; the next one is told to come back.
         hold: Seconds, give or take half, before a request that may not even wait is told so: those that came together
             shall not come back together.
@@ -88,10 +88,10 @@ class Guard:
     that goes away cancels its request, so nobody works for nobody.
 
     Args:
-        app: The application.
-        limits: See ``ServerLimits``.
+        app: The ASGI application behind the guard.
+        limits: What the server bears; the defaults if left out.
         tokens: Who may ask; None for everybody (bind to localhost then), an empty tuple for nobody.
-        clock: Of the rates.
+        clock: What the tokens' rates are measured by; the system's by default.
         echo_id: Whether to write ``X-Request-Id`` into answers; Ray Serve does it itself.
         signature: A header of every answer, refusals included.
         before: Called before a token is looked for; it may ``change`` who has one.

@@ -10,7 +10,8 @@ from zoo.errors import ConfigError
 
 __all__ = ["impatient_protocol"]
 
-_MOST = 4096
+# Heads that are waited for at once, however many files may be open.
+_MAX_HEADS = 4096
 
 
 def impatient_protocol(
@@ -34,14 +35,16 @@ def impatient_protocol(
     """
     if most is None:
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        most = _MOST if soft == resource.RLIM_INFINITY else max(16, min(_MOST, soft // 2))
+        most = _MAX_HEADS if soft == resource.RLIM_INFINITY else max(16, min(_MAX_HEADS, soft // 2))
     each = max(1, 3 * most // 4) if each is None else each
     if not seconds > 0 or most < 1 or each < 1:
         given = (seconds, most, each)
         raise ConfigError(f"time and numbers of heads must be positive, but got {given!r}", "10 s is the default")
-    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+    return _impatient(seconds, _WaitingHeads(most, each))
 
-    waiting = _WaitingHeads(most, each)
+
+def _impatient(seconds: float, waiting: _WaitingHeads) -> type[asyncio.Protocol]:
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
     class Impatient(HttpToolsProtocol):
         _patience: asyncio.TimerHandle | None = None

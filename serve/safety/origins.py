@@ -22,7 +22,7 @@ class AllowedOrigins:
     """ASGI middleware outside of the guard: a browser asks first (``OPTIONS``), and without a token.
 
     Args:
-        app: What answers.
+        app: The ASGI application that answers.
         origins: Whose pages may ask, as ``ServingConfig`` has checked them; none by default. Cookies are never allowed:
             tokens go in a header.
     """

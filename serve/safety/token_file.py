@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import logging
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -14,6 +11,8 @@ from pathlib import Path
 
 from serve.safety.tokens import Token, parse_tokens, read_tokens
 from zoo.errors import ArtifactError
+from zoo.files import digest, write_file
+from zoo.locks import locked
 
 __all__ = ["TokenFile"]
 
@@ -31,7 +30,7 @@ class TokenFile:
     last server of the same endpoint could read, and lets nobody in if there was none.
 
     Args:
-        path: See ``write_tokens``.
+        path: The file, as ``write_tokens`` wrote it.
         kept: Where to keep what was last read well, for servers that start later; None for nowhere.
         clock: Seconds that only go forward.
 
@@ -65,7 +64,7 @@ class TokenFile:
     def digest(self) -> str:
         """Of the tokens that count: the same list, the same digest."""
         text = json.dumps([asdict(token) for token in self.tokens])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return digest(text)[:16]
 
     def look(self, *, now: bool = False) -> bool:
         """Read the file again if it has changed and half a second has passed; say whether other tokens count.
@@ -119,17 +118,13 @@ class TokenFile:
             _log.error("the tokens cannot be kept for servers that start later: %s", error)
 
     def _write(self, kept: Path, seen: _Seen) -> None:
-        with open(os.open(kept.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600), "rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(kept.with_suffix(".lock"), mode=0o600):
             try:
                 before = json.loads(kept.read_text(encoding="utf-8"))
                 if before["path"] == str(self.path) and before["changed"] > seen[3]:
                     return
             except (OSError, ValueError, TypeError, KeyError):
                 pass
-            part = kept.with_suffix(".part")
-            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                rows = [asdict(token) for token in self.tokens]
-                json.dump({"path": str(self.path), "changed": seen[3], "tokens": rows}, file)
-            os.replace(part, kept)
+            rows = [asdict(token) for token in self.tokens]
+            told = {"path": str(self.path), "changed": seen[3], "tokens": rows}
+            write_file(kept, json.dumps(told), mode=0o600, durable=False)

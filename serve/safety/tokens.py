@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
-import os
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from zoo.errors import ArtifactError, ConfigError
+from zoo.files import digest, write_file
 
 __all__ = ["Bucket", "Token", "issue", "parse_tokens", "read_tokens", "recognise", "write_tokens"]
 
@@ -28,7 +27,7 @@ class Token:
         name: Whose it is, for logs.
         sha256: Of the token, hexadecimal.
         rate: Requests per second on average; 0 is without a limit.
-        burst: Requests at once.
+        burst: Requests that may come at once after a rest.
 
     Raises:
         ConfigError: The hash is none, or a number is negative.
@@ -102,12 +101,7 @@ def parse_tokens(rows: object) -> tuple[Token, ...]:
 
 def write_tokens(path: str | Path, tokens: Sequence[Token]) -> None:
     """Write a file of tokens: hashes only, for the owner only."""
-    path = Path(path)
-    part = path.with_name(f".{path.name}.part")
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump([asdict(token) for token in tokens], file, indent=1)
-    os.replace(part, path)
+    write_file(Path(path), json.dumps([asdict(token) for token in tokens], indent=1), mode=0o600)
 
 
 class Bucket:
@@ -133,7 +127,7 @@ class Bucket:
 
 
 def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return digest(text.encode("utf-8", "surrogateescape"))
 
 
 def _token(row: Mapping[str, object]) -> Token:

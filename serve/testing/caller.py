@@ -21,7 +21,7 @@ class Caller:
     """Sends requests to an application in the same process; needs httpx.
 
     Args:
-        app: Which one.
+        app: The application that is asked, below its guard.
     """
 
     def __init__(self, app: ServingApp) -> None:

@@ -18,9 +18,9 @@ class Recurrent(torch.nn.Module):
 
     Args:
         hidden: Width of each layer of the LSTM.
-        horizon: Steps H.
+        horizon: The H steps that are forecast.
         levels: Quantile levels, Q of them.
-        layers: Of the LSTM.
+        layers: Layers of the LSTM, one on the other.
     """
 
     def __init__(self, hidden: int, horizon: int, levels: int, layers: int = 1) -> None:
@@ -33,8 +33,8 @@ class Recurrent(torch.nn.Module):
         """Return (W, H, Q) quantiles of (W, T) windows."""
         centre, spread = _units(windows)
         states, _ = self.lstm(((windows - centre) / spread)[..., None])
-        made = self.head(states[:, -1]).reshape(-1, *self.shape).sort(dim=-1).values
-        out: torch.Tensor = made * spread[..., None] + centre[..., None]
+        quantiles = self.head(states[:, -1]).reshape(-1, *self.shape).sort(dim=-1).values
+        out: torch.Tensor = quantiles * spread[..., None] + centre[..., None]
         return out
 
 
@@ -46,9 +46,9 @@ class Autoregressive(torch.nn.Module):
 
     Args:
         hidden: Width of each layer of the LSTM.
-        horizon: Steps H.
+        horizon: The H steps that are forecast.
         levels: Quantile levels, Q of them, an odd number with the median in the middle.
-        layers: Of the LSTM.
+        layers: Layers of the LSTM, one on the other.
     """
 
     def __init__(self, hidden: int, horizon: int, levels: int, layers: int = 1) -> None:
@@ -61,12 +61,12 @@ class Autoregressive(torch.nn.Module):
         """Return (W, H, Q) quantiles of (W, T) windows."""
         centre, spread = _units(windows)
         states, memory = self.lstm(((windows - centre) / spread)[..., None])
-        made = [self.head(states[:, -1]).sort(dim=-1).values]
-        while len(made) < self.horizon:
-            middle = made[-1].shape[-1] // 2
-            states, memory = self.lstm(made[-1][:, None, middle : middle + 1], memory)
-            made.append(self.head(states[:, -1]).sort(dim=-1).values)
-        out: torch.Tensor = torch.stack(made, dim=1) * spread[..., None] + centre[..., None]
+        quantiles = [self.head(states[:, -1]).sort(dim=-1).values]
+        while len(quantiles) < self.horizon:
+            middle = quantiles[-1].shape[-1] // 2
+            states, memory = self.lstm(quantiles[-1][:, None, middle : middle + 1], memory)
+            quantiles.append(self.head(states[:, -1]).sort(dim=-1).values)
+        out: torch.Tensor = torch.stack(quantiles, dim=1) * spread[..., None] + centre[..., None]
         return out
 
 
@@ -95,10 +95,10 @@ def trained(
         kind: Makes the network of hidden, horizon, levels, layers.
         series: Each longer than ``lookback + horizon``.
         lookback: Values T of a window.
-        horizon: Steps H.
-        levels: Quantile levels.
-        hidden: Width.
-        layers: Of the LSTM.
+        horizon: The H steps that are forecast.
+        levels: The quantile levels of the outputs, ascending.
+        hidden: Units of each layer of the LSTM.
+        layers: Layers of the LSTM, one on the other.
     """
     rng, taus = np.random.default_rng(0), torch.tensor(levels)
     torch.manual_seed(0)

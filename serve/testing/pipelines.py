@@ -15,7 +15,7 @@ from autots.intervals import Conformal, fit_conformal
 from autots.metrics import season_scale
 from autots.models.base import DEFAULT_LEVELS, Task
 from autots.models.catalog import fit_here
-from autots.models.local import predict_local
+from autots.models.wall_clock import predict_local
 from autots.panel import Panel
 from autots.reading.read import read_panel
 from autots.report import Facts
@@ -50,20 +50,20 @@ def fitted(
 
     Args:
         table: As ``AutoTS.fit`` takes it.
-        horizon: Steps.
-        families: Of the catalog.
-        known: Covariates known ahead.
+        horizon: Steps that the pipeline forecasts.
+        families: Names of families in the catalog, a member each.
+        known: Columns of covariates that are known ahead.
         static: As ``AutoTS`` takes it.
-        levels: That answers have.
-        params: Of all families.
+        levels: The quantile levels that answers have.
+        params: Hyper-parameters that all families get.
         features: As ``AutoTS`` takes it; the table has raw rows then.
     """
     if features is not None:
         before, columns = Features.of(features, table)
         read = read_panel(columns, horizon=horizon, **before.roles)
-        made = of_panel(read.panel, read.schema, horizon=horizon, families=families, levels=levels, params=params)
-        made.features = before
-        return made
+        forecasts = of_panel(read.panel, read.schema, horizon=horizon, families=families, levels=levels, params=params)
+        forecasts.features = before
+        return forecasts
     read = read_panel(table, horizon=horizon, known=known, static=static)
     return of_panel(read.panel, read.schema, horizon=horizon, families=families, levels=levels, params=params)
 
@@ -92,8 +92,10 @@ def _calibrated(members: Sequence[Member], panel: Panel, task: Task) -> Conforma
     if int(panel.lengths.min()) <= task.horizon:
         return None
     history, future, actual = panel.cutoff(task.horizon, task.horizon)
-    made = [predict_local(m.model, history, future, task.horizon) for m in members]
+    forecasts = [predict_local(m.model, history, future, task.horizon) for m in members]
     weights = [m.weight for m in members]
-    _, quantiles = average([f.mean for f in made], [f.quantiles for f in made], weights, task.levels.index(0.5))
+    _, quantiles = average(
+        [f.mean for f in forecasts], [f.quantiles for f in forecasts], weights, task.levels.index(0.5)
+    )
     scale = season_scale(history, task.season)
     return fit_conformal(actual[None], quantiles[None], scale[None], task.levels, non_negative=False)

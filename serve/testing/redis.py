@@ -25,7 +25,7 @@ class RedisServer:
     """``redis-server`` on a local port, with an append-only file.
 
     Args:
-        folder: For its files.
+        folder: Where the server keeps its files.
         options: Further settings, such as ``("maxmemory", "8mb")``.
 
     Raises:

@@ -39,10 +39,10 @@ class RouterConformance(ABC):
     def outcomes(self, router: AnyRouter, count: int = 200, seed: int = 0) -> list[RoutingOutcome]:
         """Return outcomes of its models, of models it does not know, and incomplete ones, in a random order."""
         chance = random.Random(seed)  # noqa: S311  # no secret
-        made = []
+        found = []
         for _ in range(count):
             model = chance.choice([*router.models, "stranger@1"])
-            made.append(
+            found.append(
                 chance.choice(
                     [
                         RoutingOutcome(model, failed=chance.random() < 0.02, latency_ms=chance.expovariate(0.5)),
@@ -52,7 +52,7 @@ class RouterConformance(ABC):
                     ]
                 )
             )
-        return made
+        return found
 
     def after(self, router: AnyRouter, count: int = 200, seed: int = 0) -> AnyRouter:
         """Return the router after a number of outcomes."""

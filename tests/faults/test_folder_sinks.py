@@ -15,13 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zoo import places
-from zoo.errors import ConflictError
+from zoo import files
 from zoo.features import Pipeline
-from zoo.features import sink as module
 from zoo.features.run import run
 from zoo.features.sink import Folder
-from zoo.places import Hold, exchange
 
 _RUNS = """
 import sys
@@ -121,17 +118,17 @@ def test_a_death_at_each_step_of_the_commit_leaves_the_old_or_the_new_rows(
     before = run(pipeline(source, sink)).rows_out
     pd.concat([pd.read_parquet(source)] * 1).assign(y=2.0).iloc[:-400].to_parquet(source)
     if not exchanges:
-        monkeypatch.setattr(places, "_exchanged", lambda one, other: False)
+        monkeypatch.setattr(files, "_exchanged", lambda one, other: False)
     for count in (1, 2):
         child = os.fork()
         if child == 0:  # a process that ends before its n-th call of one function
             if step == "rename":
                 Path.rename = _dying(Path.rename, left := [count])  # type: ignore[method-assign]
-                places._exchanged = _dying(places._exchanged, left)
+                files._exchanged = _dying(files._exchanged, left)
             elif step == "rmtree":
-                module.shutil.rmtree = _dying(module.shutil.rmtree, [count])  # type: ignore[attr-defined]
+                files.shutil.rmtree = _dying(files.shutil.rmtree, [count])  # type: ignore[attr-defined]
             else:
-                module.synchronise = _dying(module.synchronise, [count])  # type: ignore[attr-defined]
+                files.synchronise = _dying(files.synchronise, [count])  # type: ignore[attr-defined]
             try:
                 run(pipeline(source, sink))
             finally:
@@ -150,42 +147,3 @@ def test_a_link_to_a_folder_stays_a_link(source: Path) -> None:
     for _ in range(2):
         report = run(pipeline(source, source.with_name("out")))
     assert source.with_name("out").is_symlink() and len(pd.read_parquet(disk)) == report.rows_out
-
-
-def test_a_lock_names_its_holder_and_leaves_no_file(tmp_path: Path) -> None:
-    with Hold(tmp_path / "x", "a sink") as hold:
-        with pytest.raises(ConflictError, match=f"but process {os.getpid()} on .* is writing .*/x since 20"):
-            Hold(tmp_path / "x", "a sink").__enter__()
-        with hold:
-            pass  # again, by the same
-        with pytest.raises(ConflictError):
-            Hold(tmp_path / "x", "a sink").__enter__()
-    with Hold(tmp_path / "x", "a sink"):
-        pass
-    assert names(tmp_path) == []
-
-
-def test_a_fork_does_not_keep_the_lock(tmp_path: Path) -> None:
-    ends = os.pipe()
-    with Hold(tmp_path / "x", "a sink"):
-        child = os.fork()
-        if child == 0:
-            os.read(ends[0], 1)
-            os._exit(0)
-    with Hold(tmp_path / "x", "a sink"):
-        os.write(ends[1], b".")
-    os.waitpid(child, 0)
-
-
-def test_exchanging_is_one_step_where_linux_can_and_two_renames_elsewhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for can in (True, False):
-        if not can:
-            monkeypatch.setattr(places, "_renameat2", lambda: None)
-        (tmp_path / "new").write_text("new")
-        (tmp_path / "old").write_text("old")
-        replaced = exchange(tmp_path / "new", tmp_path / "old")
-        assert replaced is not None and replaced.read_text() == "old" and (tmp_path / "old").read_text() == "new"
-        replaced.unlink()
-        assert names(tmp_path) == ["old"]

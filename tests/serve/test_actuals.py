@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from autots import load
 from serve.protocol.errors import RequestError
 from serve.runtime.history import SeriesHistory
-from serve.runtime.journal import Journal
 from serve.runtime.model import Served
 from serve.testing.caller import same, served
 from serve.testing.pipelines import fitted, hourly
+from zoo.errors import ArtifactError
+from zoo.journal.mending import codec_of, mend
 
 NO_TIMES = [
     "now", "today", "", " ", "NaT", "nan", "12:00", "01/11/2024", "13/02/2020", "1.2.2024", "27-10-2024", "Jan 2024",
@@ -232,19 +233,33 @@ DAMAGED = [b"\x00" * 60, b"{", b"[]", b"7", b'{"id":null}', b'{"id":7,"rows":[]}
 
 
 @pytest.mark.parametrize("bad", DAMAGED, ids=range(len(DAMAGED)))
-def test_a_damaged_line_is_said_and_the_others_count(fresh, tmp_path, caplog, bad):
+def test_a_damaged_line_stops_what_comes_and_not_the_forecasts_until_it_is_set_aside(fresh, tmp_path, caplog, bad):
     call = fresh()
     observe(call, one("2024-01-09T08:00:00", 7.0))
     path = tmp_path / "state" / "hours.observed.jsonl"
+    first = path.read_bytes()
     with open(path, "ab") as file:
-        file.write(bad + b"\n")
-    observe(call, one("2024-01-09T09:00:00", 8.0))
+        file.write(bad + b"\n" + first.replace(b"7.0", b"7.5"))
+    before = forecasts(call, "H0")
+    assert before[0]["time"][0] == "2024-01-09T09:00:00", "what was read before the damage stays"
+    told = observe(call, one("2024-01-09T09:00:00", 8.0), status=503)
+    assert "damaged in line 2" in told["error"] and f"zoo journal mend {path}" in told["hint"]
+    assert "damaged in line 2" in call("GET", "/v1/models").json()["models"][0]["damaged"][0]
+    assert forecasts(call, "H0") == before
+    assert caplog.text.count("no actuals are taken in") == 1, "said once, not at each request"
+    with pytest.raises(ArtifactError, match="damaged in line 2") as caught:
+        fresh()
+    assert f"zoo journal mend {path}" in caught.value.hint
+
+    done = mend(path, codec_of(path))
+    assert [one.line for one in done.lines] == [2]
+    (aside,) = [json.loads(line) for line in done.aside.read_text().splitlines()]
+    assert aside["line"] == 2 and aside["text"].encode("utf-8", "surrogateescape") == bad
+    assert observe(call, one("2024-01-09T09:00:00", 8.0))["accepted"] == 1, "the endpoint goes on by itself"
+    assert "damaged" not in call("GET", "/v1/models").json()["models"][0]
     again = fresh()
     assert forecasts(again, "H0") == forecasts(call, "H0")
     assert forecasts(again, "H0")[0]["time"][0] == "2024-01-09T10:00:00"
-    assert "line 2" in caplog.text
-    assert again("GET", "/v1/models").json()["models"][0]["damaged"][0].startswith("line 2: ")
-    assert bad in path.read_bytes(), "evidence stays"
 
 
 def test_a_full_disk_is_told_and_nothing_is_taken_in(fresh, tmp_path, monkeypatch):
@@ -257,14 +272,14 @@ def test_a_full_disk_is_told_and_nothing_is_taken_in(fresh, tmp_path, monkeypatc
             return real(fd, data[:10])  # the first bytes still find room
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("serve.runtime.journal.os.write", full)
+    monkeypatch.setattr("os.write", full)
     told = observe(call, one("2024-01-09T09:00:00", 7.0), status=507)
     assert set(told) == {"error", "hint", "where"}
     monkeypatch.undo()
     assert forecasts(call, "H0") == before
     assert observe(call, one("2024-01-09T09:00:00", 7.0))["accepted"] == 1
     assert not fresh()("GET", "/v1/models").json()["models"][0].get("damaged")
-    assert len(list(Journal(tmp_path / "state" / "hours.observed.jsonl").news())) == 2
+    assert len((tmp_path / "state" / "hours.observed.jsonl").read_text().splitlines()) == 2
 
 
 STEP = 3_600_000_000_000

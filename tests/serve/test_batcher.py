@@ -64,20 +64,20 @@ def test_clients_of_a_dear_model_are_forecast_together(seconds: float) -> None:
 
 def test_a_lone_client_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    wait = room._Company.wait
+    wait = room._ArrivalWait.wait
 
-    def heard(self: room._Company, requests: int, dear: float, arrived: float, now: float) -> float:
+    def heard(self: room._ArrivalWait, requests: int, dear: float, arrived: float, now: float) -> float:
         waits.append(wait(self, requests, dear, arrived, now))
         return waits[-1]
 
-    monkeypatch.setattr(room._Company, "wait", heard)
+    monkeypatch.setattr(room._ArrivalWait, "wait", heard)
     sizes = _served(0.01, clients=1, times=20)
     assert sizes == [1] * 20
     assert not any(waits)
 
 
 def test_waits_that_bring_nobody_grow_rare() -> None:
-    company = room._Company()
+    company = room._ArrivalWait()
     waits = 0
     for _ in range(300):
         company.expect(5)
@@ -94,7 +94,7 @@ def test_waits_that_bring_nobody_grow_rare() -> None:
 
 
 def test_a_wait_ends_in_any_case() -> None:
-    company, now, requests = room._Company(), 0.0, 1
+    company, now, requests = room._ArrivalWait(), 0.0, 1
     company.expect(1000)
     while (pause := company.wait(requests, 0.02, arrived=now, now=now)) > 0:
         now, requests = now + min(pause, 0.001), requests + 1  # somebody comes every millisecond
@@ -102,7 +102,7 @@ def test_a_wait_ends_in_any_case() -> None:
 
 
 def test_the_cost_of_a_batch_is_a_line_through_those_measured() -> None:
-    cost, rng = room._Cost(), np.random.default_rng(0)
+    cost, rng = room._CostLine(), np.random.default_rng(0)
     for n in rng.integers(1, 30, 200):
         cost.learn(int(n), 0.016 + 0.0004 * n)
     assert cost(1) == pytest.approx(0.0164, rel=0.02)
@@ -114,7 +114,7 @@ def test_the_cost_of_a_batch_is_a_line_through_those_measured() -> None:
 
 def test_a_large_request_does_not_hold_the_loop_up() -> None:
     """Found by thought: after requests of one size only, every one of them went inline."""
-    cost = room._Cost()
+    cost = room._CostLine()
     for _ in range(20):
         cost.learn(10_000, 1.0)
     assert cost(10_000) > 0.5
@@ -140,7 +140,7 @@ def test_a_request_that_fails_spoils_no_other() -> None:
 
 def test_no_batch_is_larger_than_allowed_and_a_deadline_is_kept() -> None:
     sizes: list[int] = []
-    batcher = Batcher(_model(0.001), most_series=4, observed=lambda requests, series, took: sizes.append(series))
+    batcher = Batcher(_model(0.001), max_series=4, observed=lambda requests, series, took: sizes.append(series))
 
     async def ask() -> list[ForecastBlock | BaseException]:
         past = asyncio.get_running_loop().time() - 1

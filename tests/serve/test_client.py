@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 
 from serve.client import AsyncClient, Client
+from serve.client.arrow import ARROW
 from serve.client.frames import Columns
-from serve.client.http import ARROW
 from serve.client.retries import Attempts, RetryPolicy
 from zoo.clock import ManualClock
 from zoo.errors import ClusterError, ConfigError, DataError, ModelError

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import serve.client.http as wire
+import serve.client.calls as wire
 from serve.app import ServingApp
 from serve.client import Client
 from serve.runtime.config import ServingConfig
@@ -68,7 +68,7 @@ def apps(tmp_path_factory):
 
 
 def asked(app, frame: pd.DataFrame, many: bool, monkeypatch, **options: Any) -> Any:
-    monkeypatch.setattr(wire, "_MANY_ROWS", 1 if many else 10**9)
+    monkeypatch.setattr(wire, "_ARROW_ROWS", 1 if many else 10**9)
     with Client("http://test", transport=InProcess(app)) as client:
         try:
             return client.forecast(frame, 2, **options)

@@ -257,7 +257,7 @@ def test_an_observation_that_comes_twice_or_out_of_order_teaches_once():
 
 
 def test_the_ledger_is_bounded():
-    ledger = Ledger(per_series=2, most_series=3)
+    ledger = Ledger(per_series=2, max_series=3)
     for series in range(5):
         for start in range(4):
             ledger.add(Promise("m", "m@1", str(series), (str(start),), (0.0,)))
@@ -322,7 +322,7 @@ def test_a_killed_server_loses_nothing_and_a_torn_line_is_dropped(tmp_path: Path
 
 
 def test_processes_that_share_a_journal_share_what_they_learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("serve.routing.live._MOST_LINES", 40)
+    monkeypatch.setattr("serve.routing.live._MAX_LINES", 40)
     replicas = [LiveRouting(tmp_path / "routing.journal") for _ in range(3)]
     alone = LiveRouting()
     for each in (replicas[0], alone):

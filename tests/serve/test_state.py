@@ -16,11 +16,12 @@ import pytest
 
 from autots import load
 from serve.runtime.config import ServingConfig
-from serve.runtime.journal import Journal
+from serve.runtime.journal import ActualsCodec, Observation, observation_line
 from serve.runtime.store import ModelStore
 from serve.testing.caller import same
 from serve.testing.pipelines import fitted, hourly
 from zoo.errors import ArtifactError
+from zoo.journal import Journal
 
 
 def later(rows: int, ids=("H0", "H1", "H2"), start="2024-01-09 08:00") -> pd.DataFrame:
@@ -119,11 +120,11 @@ def test_replicas_and_restarts_share_what_was_observed(fresh):
 
 
 def _write(path: Path, name: str) -> None:
-    journal = Journal(path)
+    journal = Journal(path, ActualsCodec())
     for i in range(50):
-        with journal.locked():
-            list(journal.news())
-            journal.write(None, [(name, i, float(i), {}, {})])
+        with journal.held():
+            journal.take(lambda told: None)
+            journal.write(observation_line(Observation(None, [(name, i, float(i), {}, {})])))
     os.kill(os.getpid(), 9)
 
 
@@ -137,12 +138,14 @@ def test_writers_that_are_killed_leave_a_whole_journal(tmp_path):
         one.join(60)
     with open(path, "ab") as torn:
         torn.write(b'{"id": null, "rows": [["c", 1')
-    journal = Journal(path)
-    rows = [row for _, found in journal.news() for row in found]
+    journal, found = Journal(path, ActualsCodec()), []
+    journal.take(found.append)
+    rows = [row for told in found for row in told.rows]
     assert sorted(r[:2] for r in rows) == [(n, i) for n in "ab" for i in range(50)]
-    with journal.locked():
-        journal.write("x", [("d", 1, 1.0, {}, {})])
-    assert len(list(Journal(path).news())) == 101
+    with journal.held():
+        journal.take(found.append)
+        journal.write(observation_line(Observation("x", [("d", 1, 1.0, {}, {})])))
+    assert len(path.read_text().splitlines()) == 101
 
 
 @pytest.mark.parametrize(

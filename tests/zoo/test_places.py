@@ -17,7 +17,7 @@ from zoo.search import Float, Space, Study
 from zoo.search.insight.view import View
 from zoo.search.replay import replay
 from zoo.tables.source import read
-from zoo.tables.versioned import Table
+from zoo.tables.versioned import VersionedTable
 
 URLS = [
     "postgresql://me:secret@db/optuna",
@@ -46,7 +46,7 @@ PLACES: dict[str, Callable[[str], Any]] = {
     "source": read,
     "run's source": lambda url: run(Pipeline([{"lags": [1]}], time="ts", target="y", source=url)),
     "sink": _sink,
-    "table": Table.open,
+    "table": VersionedTable.open,
 }
 
 

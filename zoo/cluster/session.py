@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import secrets
-import shutil
 import socket
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from zoo.cluster import java
+import zoo.cluster.java as java
+from zoo.cluster.folders import claim_folder, remove_folder, short_root
 from zoo.cluster.start import PATIENCE, check_loopback, hanging, start_within
 from zoo.errors import ClusterError, ConfigError
 
@@ -35,7 +33,7 @@ _EMBEDDED_ENV = {
 # Ray appends session_<date>_<pid>/sockets/plasma_store; a unix socket's path has at most 107 characters.
 _LONGEST_TEMP = 107 - len("/session_2026-11-23_13-05-11_146083_4194304/sockets/plasma_store")
 _TEMP_PREFIX = "zoo-ray-"
-_LOCK = "owner.lock"
+# To Ray and the system: whichever is free.
 _ANY_PORT = 0
 
 
@@ -89,8 +87,7 @@ class Session:
         if self._temp is not None:
             directory, lock = self._temp
             self._temp = None
-            _end_left(directory)
-            shutil.rmtree(directory, ignore_errors=True)
+            remove_folder(directory)
             os.close(lock)
 
     def __enter__(self) -> Self:
@@ -181,16 +178,12 @@ def _prepare_environment() -> None:
 def _embed(ray: Any, workers: int, patience: float) -> Session:
     """Start a cluster in this process, in a directory of its own."""
     check_loopback()
-    _sweep()
-    directory = Path(tempfile.mkdtemp(prefix=_TEMP_PREFIX, dir=_temp_root()))
-    lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    directory, lock = claim_folder(_TEMP_PREFIX, _temp_root())
 
     def undo() -> None:
         if ray.is_initialized():
             ray.shutdown()
-        _end_left(directory)
-        shutil.rmtree(directory, ignore_errors=True)
+        remove_folder(directory)
         os.close(lock)
 
     try:
@@ -260,45 +253,16 @@ def _silence(ray: Any) -> None:
     worker.gcs_error_subscriber.close()
 
 
-def _end_left(directory: Path) -> None:
-    """End what a Ray has left that was stopped while it started: an agent that began too late to see its raylet."""
-    import psutil
-
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if any(str(directory) in word for word in process.cmdline()):
-                process.kill()
-
-
 def _temp_root() -> str:
     """Return a directory whose name is short enough for Ray's sockets."""
-    room = _LONGEST_TEMP - len("/" + _TEMP_PREFIX + "12345678")
-    for root in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108  # mkdtemp makes a private one inside
-        if len(root) <= room and os.access(root, os.W_OK):
-            return root
-    raise ClusterError(
-        f"Ray must have a temporary directory of at most {room} characters, but {tempfile.gettempdir()} is longer",
-        "set TMPDIR to a short path",
-    )
-
-
-def _sweep() -> None:
-    """Remove directories of embedded clusters whose driver was killed: nobody holds their lock any more."""
-    for directory in Path(_temp_root()).glob(f"{_TEMP_PREFIX}*"):
-        try:
-            # The age spares a directory that is just being made and not locked yet.
-            if directory.stat().st_uid != os.getuid() or time.time() - directory.stat().st_mtime < 60:
-                continue
-            lock = os.open(directory / _LOCK, os.O_RDWR)
-        except OSError:
-            continue  # another process is removing it, or it is not ours to judge
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(directory, ignore_errors=True)
-        except BlockingIOError:
-            pass  # its driver lives
-        finally:
-            os.close(lock)
+    root = short_root(_TEMP_PREFIX, _LONGEST_TEMP)
+    if root is None:
+        raise ClusterError(
+            f"Ray must have a temporary directory whose path leaves room for its sockets, but {tempfile.gettempdir()} "
+            "is too long",
+            "set TMPDIR to a short path",
+        )
+    return root
 
 
 def _ray() -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,12 @@ from zoo.features.pipeline import FeaturePipeline
 from zoo.features.spec import make_step, pipeline_hash
 from zoo.features.steps import FittedSteps, Join, Scales
 from zoo.features.steps.scale import pool
+from zoo.files import checksums, read_manifest, verify, write_manifest
 
 __all__ = ["load", "save"]
 
 _FORMAT = "zoo-features-1"
+_MANIFEST = "pipeline.json"
 _HINT = "write it again with zoo.features.artifact.save"
 
 
@@ -27,7 +27,7 @@ def save(pipeline: FeaturePipeline, folder: str | Path) -> None:
     """Write a pipeline; joined tables are copied, so that the folder needs nothing else.
 
     Args:
-        pipeline: Fitted or not.
+        pipeline: The pipeline, fitted or not.
         folder: Is made; files of an older pipeline in it are replaced.
     """
     import pyarrow.parquet as pq
@@ -56,11 +56,9 @@ def save(pipeline: FeaturePipeline, folder: str | Path) -> None:
         "hash": pipeline.hash,
         "roles": {"id": source.id, "time": source.time, "target": source.target, "zone": source.zone},
         "steps": items,
-        "files": {name: _digest(at / name) for name in files},
+        "files": checksums(at, files),
     }
-    part = at / "pipeline.json.part"
-    part.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-    part.replace(at / "pipeline.json")
+    write_manifest(at / _MANIFEST, manifest, signed=False)
 
 
 def load(folder: str | Path) -> FeaturePipeline:
@@ -72,15 +70,8 @@ def load(folder: str | Path) -> FeaturePipeline:
     import pyarrow.parquet as pq
 
     at = Path(folder)
-    try:
-        manifest = json.loads((at / "pipeline.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"a saved pipeline must have pipeline.json, but {at}: {error}", _HINT) from error
-    if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
-        raise ArtifactError(f"a saved pipeline must be of format {_FORMAT}, but {at} is not", _HINT)
-    for name, digest in manifest["files"].items():
-        if Path(name).name != name or not (at / name).is_file() or _digest(at / name) != digest:
-            raise ArtifactError(f"files of a saved pipeline must be as they were written, but {name} is not", _HINT)
+    manifest = read_manifest(at / _MANIFEST, "a saved pipeline", _FORMAT, hint=_HINT, signed=False)
+    verify(at, manifest["files"], hint=_HINT)
     steps = [make_step(*next(iter(item.items())), folder=at) for item in manifest["steps"]]
     roles = manifest["roles"]
     out = FeaturePipeline(steps, id=roles["id"], time=roles["time"], target=roles["target"], zone=roles["zone"])
@@ -89,11 +80,6 @@ def load(folder: str | Path) -> FeaturePipeline:
     if "state.parquet" in manifest["files"]:
         out.restore(_fitted(pq.read_table(at / "state.parquet")))
     return out
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:  # a copied table may be larger than the memory
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _state(fitted: FittedSteps | None) -> Any:

@@ -26,7 +26,7 @@ def digest(batch: Batch, *, until: int | None = None) -> Digest:
     """Return what the rows of a batch were.
 
     Args:
-        batch: Raw rows.
+        batch: The raw rows of all series.
         until: The last time that counts; all by default.
     """
     found: Digest = {}
@@ -49,7 +49,7 @@ def digest_of_rows(table: Any, id: str | None, time: str) -> Digest:
     Args:
         table: Id, time and columns.
         id: The id column; None for one series.
-        time: The time column.
+        time: The name of the time column.
     """
     key = mixed(bits(table.column(time)))
     if id is not None:

@@ -27,7 +27,7 @@ from zoo.features.sink import Output, output
 from zoo.features.steps import Join
 from zoo.places import location, scheme_of
 from zoo.tables.source import read
-from zoo.tables.versioned import STORES, Table, is_table
+from zoo.tables.versioned import STORES, VersionedTable, is_table
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -104,7 +104,7 @@ def run(
     say(f"engine: {chosen.engine} ({chosen.why})")
     sources: dict[str, int] = {}
     if path is not None and is_table(path):
-        table = Table.open(path)
+        table = VersionedTable.open(path)
         sources[path] = table.version if as_of is None else table.resolve(as_of)
     elif as_of is not None:
         raise ConfigError(f"as_of needs a versioned table, but {path or 'a query'} has no versions", "leave it out")
@@ -153,7 +153,7 @@ def _frame(path: str | None, pipeline: FeaturePipeline, sources: dict[str, int])
     if path is None:
         raise ConfigError("a query needs the Spark engine, but the engine is pandas", "engine: spark")
     if path in sources:
-        return pd.DataFrame(Table.open(path).read(as_of=sources[path]).to_pandas(date_as_object=False))
+        return pd.DataFrame(VersionedTable.open(path).read(as_of=sources[path]).to_pandas(date_as_object=False))
     found = read(path, text=[pipeline.spec.source.id] if pipeline.spec.source.id else [])
     return found if isinstance(found, pd.DataFrame) else found.to_frame()
 

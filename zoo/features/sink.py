@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import json
 import os
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,11 @@ from zoo.features.append import Update
 from zoo.features.arrow import schema_text
 from zoo.features.pipeline import FeaturePipeline
 from zoo.features.spec import Sink
-from zoo.places import Hold, exchange, local_path, synchronise
+from zoo.files import digest, put_back, remove_leftovers, replacing_folder, write_manifest
+from zoo.locks import Hold
+from zoo.places import local_path
 from zoo.tables.texts import looked_up
-from zoo.tables.versioned import Mode, Table
+from zoo.tables.versioned import Mode, VersionedTable
 
 __all__ = ["Folder", "FolderOutput", "Output", "TableOutput", "output"]
 
@@ -34,32 +35,18 @@ _KEPT = "_pipelines"  # beside a versioned table's rows
 
 
 class Folder:
-    """A folder of Parquet files that is replaced as a whole.
-
-    What is written goes to a folder beside it that is nobody else's; ``commit`` exchanges the two. A process that dies
-    leaves the old rows or the new ones, and a folder beside them that the next run removes.
+    """A folder of Parquet files that is replaced as a whole; see ``zoo.files.replacing_folder``.
 
     Args:
-        path: The folder; a link to one stays a link.
+        path: The folder of the rows; a link to one stays a link.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(os.path.realpath(path))
-        self.partial = self.path.with_name(f".{self.path.name}.partial-{uuid4().hex}")
         self.hold = Hold(self.path, "a sink")
-        if not self.path.exists() and any(self._beside("old")):
+        if not self.path.exists() and any(self.path.parent.glob(f".{glob.escape(self.path.name)}.old*")):
             with self.hold:
-                self._put_back()
-
-    def _beside(self, kind: str) -> list[Path]:
-        name = glob.escape(f".{self.path.name}.{kind}")
-        return [*self.path.parent.glob(name), *self.path.parent.glob(f"{name}-*")]
-
-    def _put_back(self) -> None:
-        """Where names cannot be exchanged, a process may have died between the two renames."""
-        for old in self._beside("old"):
-            if not self.path.exists():
-                old.rename(self.path)
+                put_back(self.path)
 
     @property
     def manifest(self) -> dict[str, Any] | None:
@@ -97,26 +84,12 @@ class Folder:
                 "name another sink, or remove this one if nobody reads it",
             )
 
-    def begin(self) -> Path:
-        """Return an empty folder to write to, and remove what dead runs left; whoever calls it has the ``hold``."""
-        self._put_back()
-        for left in [*self._beside("partial"), *self._beside("old")]:
-            shutil.rmtree(left)
-        self.partial.mkdir(parents=True)
-        return self.partial
-
-    def commit(self, manifest: dict[str, Any]) -> None:
-        """Put what was written in the folder's place."""
-        (self.partial / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-        synchronise(self.partial)
-        old = exchange(self.partial, self.path)
-        if old is not None:
-            shutil.rmtree(old)
-
-    def discard(self) -> None:
-        """Remove what was not committed."""
-        if self.partial.exists():
-            shutil.rmtree(self.partial)
+    @contextmanager
+    def replacing(self) -> Iterator[Path]:
+        """Yield an empty folder that takes this one's place at the end; whoever calls it has the ``hold``."""
+        remove_leftovers(self.path)
+        with replacing_folder(self.path) as fresh:
+            yield fresh
 
     def tables(self) -> Iterator[Any]:
         """Yield the rows in pieces of bounded size."""
@@ -189,7 +162,7 @@ class FolderOutput(Output):
     """A folder of Parquet files.
 
     Args:
-        path: The folder.
+        path: Where the folder is or shall be.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -220,9 +193,8 @@ class FolderOutput(Output):
     def _write(self, parts: Iterable[Any], info: dict[str, Any], pipeline: FeaturePipeline) -> None:
         import pyarrow.parquet as pq
 
-        at = self._folder.begin()
-        writer = None
-        try:
+        with self._folder.replacing() as at:
+            writer = None
             for part in parts:
                 if writer is None:
                     self._folder.check(part.schema)
@@ -231,24 +203,17 @@ class FolderOutput(Output):
             if writer is None:
                 raise DataError("a run must write rows, but there are none", "check the source")
             writer.close()
-            self._commit(writer.schema, info, pipeline)
-        except BaseException:
-            self._folder.discard()
-            raise
+            _note(at, writer.schema, info, pipeline)
 
     def write_spark(self, frame: Any, *, info: dict[str, Any], pipeline: FeaturePipeline, schema: Any) -> int | None:
         """Let the executors write: they must see this folder."""
         with self.held():
             self._folder.check(schema)
-            at = self._folder.begin()
-            try:
+            with self._folder.replacing() as at:
                 frame.write.mode("overwrite").parquet(str(at.resolve()))
                 for file in [*at.glob("_SUCCESS"), *at.glob(".*.crc")]:
                     file.unlink()
-                self._commit(schema, info, pipeline)
-            except BaseException:
-                self._folder.discard()
-                raise
+                _note(at, schema, info, pipeline)
         return None
 
     def update(self, update: Update, *, info: dict[str, Any], pipeline: FeaturePipeline) -> int | None:
@@ -267,22 +232,23 @@ class FolderOutput(Output):
         """Yield the rows in pieces."""
         return self._folder.tables()
 
-    def _commit(self, schema: Any, info: dict[str, Any], pipeline: FeaturePipeline) -> None:
-        artifact.save(pipeline, self._folder.partial / "_pipeline")
-        self._folder.commit({"schema": schema_text(schema), "info": info})
+
+def _note(folder: Path, schema: Any, info: dict[str, Any], pipeline: FeaturePipeline) -> None:
+    artifact.save(pipeline, folder / "_pipeline")
+    write_manifest(folder / _MANIFEST, {"schema": schema_text(schema), "info": info}, signed=False)
 
 
 class TableOutput(Output):
     """A versioned table: each run is a commit that names its sources and its pipeline.
 
     Args:
-        path: The table.
-        evolve: Whether its columns may change.
+        path: The folder or URI of the versioned table.
+        evolve: Whether columns of new rows may differ from the table's.
     """
 
     def __init__(self, path: str | Path, *, evolve: bool = False) -> None:
         self.name, self._evolve = str(path), evolve
-        self._table = Table.open(path)
+        self._table = VersionedTable.open(path)
 
     @property
     def info(self) -> dict[str, Any] | None:
@@ -346,8 +312,7 @@ class TableOutput(Output):
         part = Path(self.name) / _KEPT / f".{uuid4().hex}"
         try:
             artifact.save(pipeline, part)
-            digest = hashlib.sha256((part / "pipeline.json").read_bytes()).hexdigest()[:16]
-            kept = part.with_name(digest)
+            kept = part.with_name(digest(part / "pipeline.json")[:16])
             if kept.is_dir():
                 shutil.rmtree(part)
                 return kept, False

@@ -13,8 +13,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from zoo.errors import ConfigError
 from zoo.features.batch import FeatureRoles
 from zoo.features.steps import STEPS, Join, Step
+from zoo.files import json_digest
 from zoo.spec import Lines, first_mistake, read_yaml
 
 __all__ = [
@@ -247,5 +246,4 @@ def pipeline_hash(source: FeatureSource, steps: tuple[Step, ...]) -> str:
     """Return a name for what is computed: the roles of the columns and all options of all steps, not where data lie."""
     roles = source.model_dump(include={"id", "time", "target", "zone"})
     said = [{step.kind: {k: v for k, v in step.model_dump().items() if k != "table"}} for step in steps]
-    text = json.dumps([roles, said], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return json_digest([roles, said])[:16]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -86,7 +86,7 @@ class Axis:
         if log:
             reach = math.exp(0.05 * (math.log(high) - math.log(low))) if high > low else 2.0
             return cls(max(low / reach, _SMALLEST), min(high * reach, _LARGEST), first, last, log=True)
-        pad = 0.05 * high - 0.05 * low or abs(low) / 10 or 1.0
+        pad = 0.05 * (high - low) or abs(low) / 10 or 1.0
         return cls(max(low - pad, -_LARGEST), min(high + pad, _LARGEST), first, last)
 
 
@@ -161,34 +161,24 @@ def tick_labels(values: Sequence[float]) -> list[str]:
     (['0', '0.5M', '1M'], ['1,000,000,001', '1,000,000,002'])
     """
     sizes = [abs(value) for value in values if value]
-    if not sizes:
-        return ["0"] * len(values)
-    if max(sizes) > 1e4 * min(sizes):
+    if sizes and max(sizes) > 1e4 * min(sizes):
         # Of a logarithmic axis: each by its own size.
         return [_short(value, abs(value)) for value in values]
-    return _told_apart(values, _writings(max(sizes)))
-
-
-def _writings(largest: float) -> Iterator[Callable[[float], str]]:
-    """Yield ways to write numbers up to a size, the shortest first; the last one tells any two floats apart."""
-    yield lambda value: _short(value, largest)
-    if 1e-3 <= largest < 1e15:
-        for digits in range(7):
-            yield lambda value, digits=digits: f"{value:,.{digits}f}"  # type: ignore[misc]
-    for digits in range(3, 17):
-        yield lambda value, digits=digits: _scientific(value, digits)  # type: ignore[misc]
-
-
-def _told_apart(values: Sequence[float], writings: Iterable[Callable[[float], str]]) -> list[str]:
-    """Return the labels of the first writing that tells neighbours apart and says where they are."""
     near = 0.01 * min((b - a for a, b in pairwise(values)), default=math.inf)
     labels: list[str] = []
-    for write in writings:
-        labels = [write(value) for value in values]
+    for labels in _writings(values, max(sizes, default=0.0)):
         off = (abs(_read(label) - value) for label, value in zip(labels, values, strict=True))
         if len(set(labels)) == len(values) and all(distance <= near for distance in off):
             break
     return labels
+
+
+def _writings(values: Sequence[float], largest: float) -> Iterator[list[str]]:
+    """Yield labels of numbers up to a size, the shortest first; the last ones tell any two floats apart."""
+    yield [_short(value, largest) for value in values]
+    if 1e-3 <= largest < 1e15:
+        yield from ([f"{value:,.{digits}f}" for value in values] for digits in range(7))
+    yield from ([_scientific(value, digits) for value in values] for digits in range(3, 17))
 
 
 def _read(label: str) -> float:
@@ -212,12 +202,9 @@ def _scientific(value: float, digits: int) -> str:
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}" if value else "0"
 
 
-# Round numbers of seconds.
-_SECONDS = (
-    *(a * Fraction(10) ** power for power in range(-6, 0) for a in (1, 2, 5)),
-    *map(Fraction, (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200)),
-    *(Fraction(86400 * days) for days in (1, 2, 5, 7, 14, 30, 60, 120, 365)),
-)
+# Round numbers of seconds: minutes, hours and days have others than ten has.
+_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200)
+_DAYS = (1, 2, 5, 7, 14, 30, 60, 120, 365)
 
 
 def seconds_marks(axis: Axis, most: int = 6) -> list[Mark]:
@@ -226,13 +213,11 @@ def seconds_marks(axis: Axis, most: int = 6) -> list[Mark]:
     >>> seconds_marks(Axis(0, 100, 0, 1))
     [(0.0, '0'), (30.0, '30 s'), (60.0, '1 min'), (90.0, '1 min 30 s')]
     """
-    low, high = axis.low, axis.high
-    if not (math.isfinite(low) and math.isfinite(high) and high > low):
-        return [(value, _seconds_text(value)) for value in ticks(axis)]
-    fitting = next((step for step in _SECONDS if (_exact(high) - _exact(low)) / step < most), None)
-    found = _multiples(low, high, fitting, most) if fitting and fitting > _SECONDS[0] else None
-    if found is None:
-        found = ticks(axis, most)
+    span = axis.high - axis.low
+    steps = (*_SECONDS, *(86400 * days for days in _DAYS))
+    fitting = next((Fraction(step) for step in steps if span / step < most), None) if span >= 1 else None
+    found = None if fitting is None else _multiples(axis.low, axis.high, fitting, most)
+    found = ticks(axis, most) if found is None else found
     texts = [_seconds_text(value) for value in found]
     if len(set(texts)) < len(found):
         # Two units do not tell 2 h from 2 h and 30 s.

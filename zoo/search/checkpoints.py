@@ -13,6 +13,7 @@ import tarfile
 from pathlib import Path
 
 from zoo.errors import ConfigError
+from zoo.files import synchronise, synchronise_folder
 
 __all__ = ["CheckpointStore", "pack", "unpack"]
 
@@ -23,7 +24,7 @@ class CheckpointStore:
     """Checkpoints by trial and step.
 
     Args:
-        folder: Made when it is needed.
+        folder: The store's folder, which is made when it is needed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -55,7 +56,7 @@ class CheckpointStore:
         else:
             unfinished.mkdir()
             shutil.copy2(source, unfinished / source.name)
-        _synchronise(unfinished)
+        synchronise(unfinished)
         return f"{number}/{_rename(unfinished, home, step)}"
 
     def keep_packed(self, number: int, step: int, packed: bytes) -> Path:
@@ -65,7 +66,7 @@ class CheckpointStore:
         unfinished = home / f"{_UNFINISHED}-{os.getpid()}-{step}"
         _remove(unfinished)
         unpack(packed, unfinished)
-        _synchronise(unfinished)
+        synchronise(unfinished)
         return home / _rename(unfinished, home, step)
 
     def path(self, name: str) -> Path | None:
@@ -121,7 +122,7 @@ def _rename(unfinished: Path, home: Path, step: int) -> str:
         again += 1
         name = f"{step}.{again}"
     unfinished.rename(home / name)
-    _synchronise_directory(home)
+    synchronise_folder(home)
     return name
 
 
@@ -130,22 +131,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _synchronise(folder: Path) -> None:
-    for root, _, files in os.walk(folder):
-        for file in files:
-            descriptor = os.open(os.path.join(root, file), os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        _synchronise_directory(Path(root))
-
-
-def _synchronise_directory(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

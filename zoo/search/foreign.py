@@ -16,7 +16,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["OF_TRIALS", "TAG", "Others", "Verdict"]
+from zoo.search.study_attributes import EARLIER_PREFIX, OUR_STUDY_KEYS
+from zoo.search.trial_attributes import CONSTRAINT_PREFIX, OUR_TRIAL_KEYS, TrialAttributes
+
+__all__ = ["OF_TRIALS", "TAG", "ForeignVerdict", "Others"]
 
 #: The tag of what was queued by others.
 TAG = "foreign"
@@ -25,15 +28,10 @@ OF_TRIALS = range(5, 10)
 _CREATE_STUDY, _DELETE_STUDY, _STUDY_ATTR, _STUDY_SYSTEM_ATTR, _CREATE_TRIAL = range(5)
 _STATE, _TRIAL_ATTR, _TRIAL_SYSTEM_ATTR = 6, 8, 9
 _FAILED, _WAITING = 3, 4
-_OURS_OF_STUDIES = frozenset({"identity", "limits", "sampling", "study:metric_names"})
-_OURS_OF_TRIALS = frozenset(
-    {"params", "started", "queued", "tag", "scale", "losses", "runs", "paused", "clock", "last", "checkpoint"}
-    | {"result", "ended", "origin", "fixed_params", "constraints"}
-)
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ForeignVerdict:
     """What becomes of a line.
 
     Args:
@@ -52,7 +50,7 @@ class Others:
     """What is known of the other programs' doings.
 
     Args:
-        name: Our study's.
+        name: The name of our study.
         apart: Whether the study is ours: in Optuna's own file nobody is a stranger.
         waiting: Trials that they queued.
         arrived: Those that were not asked for yet.
@@ -67,11 +65,11 @@ class Others:
     studies: int = 1
     there: dict[int, str] = field(default_factory=dict)
 
-    def judge(self, operation: Mapping[str, Any], trial: Any, *, count: int) -> Verdict:
+    def judge(self, operation: Mapping[str, Any], trial: Any, *, count: int) -> ForeignVerdict:
         """Say what becomes of a line.
 
         Args:
-            operation: The line.
+            operation: What the line says.
             trial: The trial of ours that it is about; None if it is about none.
             count: Trials of ours so far.
         """
@@ -81,61 +79,59 @@ class Others:
         if code == _CREATE_STUDY:
             return self._create_study(operation)
         if code in (_STUDY_ATTR, _STUDY_SYSTEM_ATTR):
-            return Verdict() if operation["study_id"] else _attributes(operation, _OURS_OF_STUDIES, "the study")
+            return ForeignVerdict() if operation["study_id"] else _attributes(operation, OUR_STUDY_KEYS, "the study")
         if code == _DELETE_STUDY:
             if self.there.pop(operation["study_id"], None) is not None or operation["study_id"]:
-                return Verdict()
-            return Verdict(refused=f"a study with a driver cannot be deleted: what {who} wrote is not taken in")
+                return ForeignVerdict()
+            return ForeignVerdict(refused=f"a study with a driver cannot be deleted: what {who} wrote is not taken in")
         if code not in OF_TRIALS or trial is None or trial.state.is_finished():
-            return Verdict()  # Optuna does not take it in either
+            return ForeignVerdict()  # Optuna does not take it in either
         if code in (_TRIAL_ATTR, _TRIAL_SYSTEM_ATTR):
-            return _attributes(operation, _OURS_OF_TRIALS, f"trial {trial.number}")
+            return _attributes(operation, OUR_TRIAL_KEYS, f"trial {trial.number}")
         if trial.number in self.waiting and code == _STATE:
             self.waiting.discard(trial.number)
-            return Verdict({**operation, "state": _FAILED, "values": None, "result": _run_by(operation)})
+            return ForeignVerdict(
+                {**operation, "state": _FAILED, "values": None, "user_attr": TrialAttributes.of_foreign_end(who)}
+            )
         if trial.number in self.waiting:
-            return Verdict()
-        return Verdict(refused=f"trial {trial.number} is the driver's to change: what {who} wrote is not taken in")
+            return ForeignVerdict()
+        return ForeignVerdict(
+            refused=f"trial {trial.number} is the driver's to change: what {who} wrote is not taken in"
+        )
 
-    def _create_trial(self, operation: Mapping[str, Any], number: int) -> Verdict:
+    def _create_trial(self, operation: Mapping[str, Any], number: int) -> ForeignVerdict:
         study = operation["study_id"]
         if study:
-            return Verdict(elsewhere=study in self.there)
-        kept = _without(operation.get("user_attrs", {}), _OURS_OF_TRIALS)
+            return ForeignVerdict(elsewhere=study in self.there)
+        kept = _without(operation.get("user_attrs", {}), OUR_TRIAL_KEYS)
         if operation.get("state") == _WAITING:
             self.waiting.add(number)
             self.arrived.append(number)
             given = dict(operation.get("system_attrs", {}).get("fixed_params", {}))
-            return Verdict({**operation, "user_attrs": {**kept, "queued": given, "tag": TAG}})
-        mine = {**kept, "params": {}, "result": _run_by(operation)}
+            return ForeignVerdict({**operation, "user_attrs": {**kept, **TrialAttributes.of_queued(given, TAG)}})
+        mine = TrialAttributes.of_foreign(kept, operation.get("worker_id"))
         hidden: dict[str, Any] = {"state": _FAILED, "value": None, "values": None, "params": {}, "distributions": {}}
-        return Verdict({**operation, **hidden, "user_attrs": mine, "system_attrs": {}, "intermediate_values": {}})
+        return ForeignVerdict(
+            {**operation, **hidden, "user_attrs": mine, "system_attrs": {}, "intermediate_values": {}}
+        )
 
-    def _create_study(self, operation: Mapping[str, Any]) -> Verdict:
+    def _create_study(self, operation: Mapping[str, Any]) -> ForeignVerdict:
         name = operation["study_name"]
         if name != self.name and name not in self.there.values():
             self.there[self.studies] = name
             self.studies += 1
-        return Verdict()
+        return ForeignVerdict()
 
 
-def _run_by(operation: Mapping[str, Any]) -> dict[str, Any]:
-    message = f"another program runs it ({operation.get('worker_id')})"
-    return {"failure": {"kind": "foreign", "message": message}, "cost": 0.0}
-
-
-def _attributes(operation: Mapping[str, Any], ours: frozenset[str], what: str) -> Verdict:
+def _attributes(operation: Mapping[str, Any], ours: frozenset[str], what: str) -> ForeignVerdict:
     """Return a line that sets attributes without those that are ours."""
     kind = "user_attr" if "user_attr" in operation else "system_attr"
     kept = _without(operation[kind], ours)
     refused = sorted(set(operation[kind]) - set(kept))
     said = f"{refused} of {what} is the driver's: what {operation.get('worker_id')} wrote is not taken in"
-    return Verdict({**operation, kind: kept} if kept else None, said if refused else "")
+    return ForeignVerdict({**operation, kind: kept} if kept else None, said if refused else "")
 
 
 def _without(attrs: Mapping[str, Any], ours: frozenset[str]) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in attrs.items()
-        if name not in ours and not name.startswith(("evidence:", "constraints:"))
-    }
+    families = (CONSTRAINT_PREFIX, EARLIER_PREFIX)
+    return {name: value for name, value in attrs.items() if name not in ours and not name.startswith(families)}

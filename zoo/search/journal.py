@@ -1,61 +1,240 @@
-"""A study's journal: whole transactions, and no trace of a write that was cut short.
+"""A study's journal: ``zoo.journal`` with the lines of Optuna's own journal file, beside Optuna's own writers.
 
-The lines are those of Optuna's own journal file (``optuna.storages.journal.JournalFileBackend`` reads them), except
-that each line of a transaction but the last carries ``"more": true``. A tail of such lines, or half a line, is what a
-killed writer leaves behind: it is cut off, or becomes blank where another program has appended a line to it. Optuna's
-file backend is not used for writing: it synchronises each line, and reads the file again after it.
+``optuna.storages.journal.JournalFileBackend`` reads them; each line of a transaction but the last carries
+``"more": true``. Optuna's writers know nothing of transactions, and append to what a killed writer left: that becomes
+blank. Optuna's file backend is not used for writing: it synchronises each line, and reads the file again after it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from zoo.errors import ConfigError, StudyError
+from zoo.journal import UNREADABLE, Codec, Journal, Line, json_line, read
 from zoo.search.locks import StudyLock, Turn
 
-__all__ = ["WRITER", "JournalFile", "json_of", "read_journal"]
+__all__ = ["WRITER", "StudyCodec", "StudyJournal", "StudyLine", "json_of", "read_journal"]
 
 #: What our lines call their writer; Optuna's have a number there.
 WRITER = "zoo"
+#: One line: Optuna's ``op_code``, the ``worker_id``, and what the operation needs.
+StudyLine: TypeAlias = dict[str, Any]
 _HINT = "free space or fix the disk, then open the study again"
+_BEGINS = b'{"op_code"'
+_STUDY_ATTR, _CREATE_TRIAL, _FAILED = 2, 4, 3  # Optuna's numbers
+_NUMBER = (int, float)
+#: What our operations need at least: Optuna's number -> member -> type.
+_MEMBERS: Mapping[int, Mapping[str, type | tuple[type, ...]]] = {
+    0: {"study_name": str, "directions": list},
+    1: {"study_id": int},
+    2: {"study_id": int, "user_attr": dict},
+    3: {"study_id": int, "system_attr": dict},
+    4: {"study_id": int},
+    5: {"trial_id": int, "param_name": str, "param_value_internal": _NUMBER, "distribution": str},
+    6: {"trial_id": int, "state": int},
+    7: {"trial_id": int, "step": int, "intermediate_value": _NUMBER},
+    8: {"trial_id": int, "user_attr": dict},
+    9: {"trial_id": int, "system_attr": dict},
+}
+# What is left of a damaged line tells whether it began a trial: the members that only such lines have, and the others.
+_BEGAN = re.compile(rb'"distributions":|"intermediate_values":|"system_attrs":')
+_CHANGED = re.compile(
+    rb'"(trial_id|user_attr|system_attr|study_name|param_name|intermediate_value|datetime_complete'
+    rb'|sampling|result|seconds|cost|runs|ended|clock|paused)":'
+)
 
 
-class JournalFile:
-    """The lines of one journal on disk; the caller holds the ``StudyLock``.
+class StudyCodec(Codec[StudyLine]):
+    """The lines of a study: operations on its trials, in Optuna's words."""
+
+    what = "a study"
+    form = "an Optuna journal"
+    begins = _BEGINS
+    error = StudyError
+
+    def decode(self, line: bytes) -> StudyLine:
+        """Return an operation; ours must be complete, those of other programs are judged when they are applied."""
+        operation = json.loads(line)
+        if not isinstance(operation, dict) or "op_code" not in operation:
+            raise ValueError("it is no operation of a journal")
+        if not self.is_foreign(operation):
+            for name, kind in _MEMBERS[operation["op_code"]].items():
+                if not isinstance(operation[name], kind):
+                    raise ValueError(f"its {name} is {operation[name]!r}")
+        return operation
+
+    def goes_on(self, entry: StudyLine) -> bool:
+        """Whether the next line belongs to the same transaction."""
+        return bool(entry.get("more", False))
+
+    def is_foreign(self, entry: StudyLine) -> bool:
+        """Whether another program wrote it."""
+        return bool(entry.get("worker_id", WRITER) != WRITER)
+
+    def split(self, raw: bytes) -> int:
+        """Return where another program's operation begins that was appended to what a killed writer left."""
+        # Within a JSON string the quotes would be escaped: where this is, an operation begins.
+        at = raw.rfind(_BEGINS)
+        if at > 0 and raw[:at].strip():
+            try:
+                return at if self.is_foreign(self.decode(raw[at:])) else 0
+            except UNREADABLE:
+                pass
+        return 0
+
+    @contextmanager
+    def alone(self, path: Path) -> Iterator[None]:
+        """Be the study's only driver, and keep Optuna's writers out."""
+        lock = StudyLock(path)
+        try:
+            with Turn(path):
+                yield
+        finally:
+            lock.release()
+
+    def instead(self, lines: Sequence[Line[StudyLine]]) -> Mapping[int, tuple[bytes, str]]:
+        """Say which lines are set aside so that all other trials keep their numbers, and all lines their places.
+
+        A line becomes a note in the study. One that began a trial becomes a failed trial, and what was told of that is
+        set aside with it.
+
+        Raises:
+            StudyError: The beginning of the study is damaged, or nobody can tell whether a line began a trial.
+        """
+        return _Mending(self, lines).found
+
+
+class _Mending:
+    """Tries out what a study is without its damaged lines."""
+
+    def __init__(self, codec: StudyCodec, lines: Sequence[Line[StudyLine]]) -> None:
+        from zoo.search.storage import StudyStorage  # which knows this module
+
+        self._codec, self._lines = codec, lines
+        self._storage = StudyStorage()
+        self._began = 0  # trials so far, of all studies in the file: what Optuna's ids count
+        self.found: dict[int, tuple[bytes, str]] = {}
+        for place, line in enumerate(lines):
+            if line.entry is None:
+                if not line.glued:
+                    self._set_aside(place, line)
+            elif not self._applied(line.entry):
+                why = "it does not fit what was told before it, such as a trial whose beginning is damaged"
+                self.found[place] = (json_line(self._note(place, why)), why)
+        attrs = {} if self._storage.empty else self._storage.study.user_attrs
+        if self.found and not {"identity", "limits"} <= set(attrs):
+            raise StudyError(
+                "a study must have a beginning that says what is searched, but that is damaged in line "
+                f"{min(self.found) + 1}",
+                "restore the file from a copy: its trials mean nothing without it",
+            )
+
+    def _applied(self, operation: StudyLine) -> bool:
+        try:
+            self._storage.apply(operation)
+        except (*UNREADABLE, StudyError):
+            return False
+        self._began += operation["op_code"] == _CREATE_TRIAL
+        return True
+
+    def _set_aside(self, place: int, line: Line[StudyLine]) -> None:
+        kept: list[bytes] = []
+        # Where an end of line is damaged, two operations are in one line.
+        for piece in filter(None, re.split(rb'(?=\{"op_code")', line.raw.rstrip(b"\n"))):
+            whole = _whole(piece, self._codec)
+            if whole is None or not self._applied(whole):
+                whole = self._trial(place) if self._begins_trial(place, piece) else self._note(place, line.why)
+                self._applied(whole)
+            kept.append(json_line(whole))
+        if not kept:
+            kept.append(json_line(self._note(place, line.why)))
+        self.found[place] = (b"".join(kept), line.why)
+
+    def _begins_trial(self, place: int, piece: bytes) -> bool:
+        """Whether a damaged operation began a trial: by the names of its members, or by what follows.
+
+        Raises:
+            StudyError: Nobody can tell, and the numbers of other trials depend on it.
+        """
+        began, changed = _BEGAN.search(piece) is not None, _CHANGED.search(piece) is not None
+        if began != changed:
+            return began
+        later = [line.entry for line in self._lines[place + 1 :] if line.entry is not None]
+        count, needed, numbered = self._began, False, False
+        for operation in later:
+            count += operation["op_code"] == _CREATE_TRIAL
+            at = operation.get("trial_id", -1)
+            needed |= at >= count
+            numbered |= at >= self._began
+        if needed or not numbered:
+            return needed
+        raise StudyError(
+            f"the numbers of a study's trials must be known, but nobody can tell whether line {place + 1} began one",
+            "restore the file from a copy",
+        )
+
+    def _note(self, place: int, why: str) -> StudyLine:
+        said = {f"set aside: line {place + 1}": why}
+        return {"op_code": _STUDY_ATTR, "worker_id": WRITER, "study_id": 0, "user_attr": said}
+
+    def _trial(self, place: int) -> StudyLine:
+        failure = {"kind": "foreign", "message": f"its beginning in line {place + 1} is damaged and was set aside"}
+        return {
+            "op_code": _CREATE_TRIAL, "worker_id": WRITER, "study_id": 0, "datetime_start": None, "state": _FAILED,
+            "value": None, "values": None, "params": {}, "distributions": {}, "system_attrs": {},
+            "user_attrs": {"params": {}, "result": {"failure": failure, "cost": 0.0}}, "intermediate_values": {},
+        }  # fmt: skip
+
+
+def _whole(piece: bytes, codec: StudyCodec) -> StudyLine | None:
+    """Return the operation with which a piece of a line begins, if it can be read."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(piece.decode())
+        return codec.decode(piece.decode()[:end].encode())
+    except UNREADABLE:
+        return None
+
+
+class StudyJournal:
+    """The lines of one study on disk; the caller holds the ``StudyLock``.
 
     Each transaction takes its ``Turn`` among all writers, and first takes in what others have appended.
 
     Args:
-        path: The journal.
-        lock: Held for as long as the journal is open.
-
-    Attributes:
-        operations: Those that the file had when it was opened; whoever applies them may empty the list.
-        others: Told each operation that another program has appended since.
-
-    Raises:
-        StudyError: The file is no journal, or it is damaged elsewhere than where a writer died.
+        path: The file of the study.
+        lock: The right to write it, held for as long as the journal is open.
     """
 
     def __init__(self, path: Path, lock: StudyLock) -> None:
         self._path = path
-        self._turn = Turn(path)
-        self.others: Callable[[dict[str, Any]], None] = lambda operation: None
-        self._lock, self._size, self._closed = lock, 0, False
-        self._pending: list[str] = []
+        self._journal = Journal(path, StudyCodec(), fd=lock.fd, turn=Turn(path))
+        self._apply: Callable[[StudyLine], object] = lambda operation: None
+        self._lock, self._closed = lock, False
+        self._pending: list[bytes] = []
         self._depth = 0
         self._broken = ""
         self._unsynced = threading.Event()
         self._syncing: threading.Thread | None = None
-        with self._turn:
-            self.operations = self._take_in()
+
+    def open(self, apply: Callable[[StudyLine], object]) -> None:
+        """Hand over the operations of the file, and from then on at each transaction those that others have appended.
+
+        Args:
+            apply: Called with each operation.
+
+        Raises:
+            StudyError: The file is no journal, or a line of it is damaged.
+        """
+        self._apply = apply
+        with self._journal.held():
+            self._take_in()
 
     def append(self, operation: Mapping[str, Any]) -> None:
         """Add an operation, on disk at the end of the transaction around it, or at once."""
@@ -66,7 +245,7 @@ class JournalFile:
         if self._broken:
             raise StudyError(self._broken, _HINT)
         # Before anything else: what cannot be written must not be applied either.
-        self._pending.append(json.dumps(operation, separators=(",", ":")))
+        self._pending.append(json_line(operation))
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[None]:
@@ -90,9 +269,8 @@ class JournalFile:
             finally:
                 self._depth -= 1
             return
-        with self._turn:
-            for operation in self._take_in():
-                self.others(operation)
+        with self._journal.held():
+            self._take_in()
             self._depth = 1
             try:
                 yield
@@ -101,49 +279,25 @@ class JournalFile:
                 if self._pending:
                     self._write(durable=durable)
 
-    def _take_in(self) -> list[dict[str, Any]]:
-        """Return what was appended since, and mend what a writer left that died in the middle of it."""
+    def _take_in(self) -> None:
         try:
-            here, there = os.fstat(self._lock.fd), os.stat(self._path)
-        except FileNotFoundError:
-            here, there = os.fstat(self._lock.fd), None
-        if there is None or (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino) or here.st_size < self._size:
-            self._broken = f"a journal must stay while its study is open, but {self._path} was removed or replaced"
-            raise StudyError(self._broken, "leave the file alone; what was told is in the file that was moved away")
-        if here.st_size == self._size:
-            return []
-        found = parse(os.pread(self._lock.fd, here.st_size - self._size, self._size), self._path, first=self._size == 0)
-        size = self._size + found.size
-        try:
-            if size < here.st_size:
-                os.ftruncate(self._lock.fd, size)
-            found.mend(self._path, self._size)
+            self._journal.take(self._apply)
+        except StudyError as error:
+            self._broken = error.message
+            raise
         except OSError as error:
             raise self._failed(error) from error
-        self._size = size + len(found.splits)
-        return found.operations
 
     def _write(self, *, durable: bool) -> None:
         *rest, last = self._pending
-        data = "".join(f'{line[:-1]},"more":true}}\n' for line in rest) + last + "\n"
-        encoded = data.encode("utf-8")
         try:
-            # One write for the whole transaction; a short one (full disk) is completed or fails. It appends, so that
-            # it would not overwrite the line of a program that takes no turns.
-            position = self._size
-            while encoded:
-                count = os.pwrite(self._lock.fd, encoded, position)
-                position, encoded = position + count, encoded[count:]
+            self._journal.write(*(line[:-2] + b',"more":true}\n' for line in rest), last)
+        except StudyError as error:
+            self._broken = error.message
+            raise
         except OSError as error:
-            failed = self._failed(error)
-            os.ftruncate(self._lock.fd, self._size)
-            raise failed from error
+            raise self._failed(error) from error
         self._pending = []
-        if os.fstat(self._lock.fd).st_size != position:
-            # Both are in the file, but not in the order in which they were taken in here.
-            self._broken = f"all writers of {self._path} must wait for Optuna's lock, but one did not"
-            raise StudyError(self._broken, "open the study again: nothing is lost")
-        self._size = position
         if durable:
             if self._syncing is None:
                 self._syncing = threading.Thread(target=self._synchronise, name="journal", daemon=True)
@@ -189,127 +343,25 @@ class JournalFile:
             self._broken = f"a study must be open, but {self._path} is closed"
 
 
-@dataclass
-class Parsed:
-    """What some bytes of a journal hold.
+def read_journal(path: Path, apply: Callable[[StudyLine], object]) -> None:
+    """Hand over the operations of all whole transactions of a study that another process may have open.
 
     Args:
-        operations: Of all whole transactions.
-        size: Of what is to be kept; the rest is the tail that a dying writer left.
-        blanks: From where to where a dying writer left something that others have appended to.
-        splits: Where a line lacks its end only.
-    """
-
-    operations: list[dict[str, Any]] = field(default_factory=list)
-    size: int = 0
-    blanks: list[tuple[int, int]] = field(default_factory=list)
-    splits: list[int] = field(default_factory=list)
-
-    def mend(self, path: Path, start: int) -> None:
-        """Make the file readable for Optuna, which stops at the first line that is none.
-
-        What a dying writer left becomes spaces before the next line: JSON allows them, and nothing moves.
-        """
-        if not self.blanks and not self.splits:
-            return
-        with open(path, "r+b", buffering=0) as file:
-            for begin, end in self.blanks:
-                if begin >= self.size:
-                    break  # it was cut off
-                os.pwrite(file.fileno(), b" " * (end - begin), start + begin)
-            for at in reversed(self.splits):
-                rest = os.pread(file.fileno(), os.fstat(file.fileno()).st_size, start + at)
-                os.pwrite(file.fileno(), b"\n" + rest, start + at)
-
-
-def parse(data: bytes, path: Path, *, first: bool) -> Parsed:
-    """Return what bytes of a journal hold.
-
-    Args:
-        data: From the beginning of a line.
-        path: For messages.
-        first: Whether they begin with the file's first line.
+        path: The file of the study; one that is not there has none.
+        apply: Called with each operation.
 
     Raises:
-        StudyError: They are no lines of a journal, or damaged elsewhere than where a writer died.
+        StudyError: The file is no journal, or a line of it is damaged.
     """
-    found = Parsed()
-    pending: list[dict[str, Any]] = []
-    began = position = 0
-    for number, raw in enumerate(data.splitlines(keepends=True), start=1):
-        begin, position = position, position + len(raw)
-        for line, at in _glued(raw, begin):
-            try:
-                if not line.endswith(b"\n") and at + len(line) == len(data):
-                    raise ValueError("the line has no end")
-                operation = _operation(line)
-            except ValueError as error:
-                foreign = at == begin and len(line) < len(raw)
-                if foreign:  # the half line of a dead writer, and another program's whole one after it
-                    began = began if pending else at
-                    found.blanks.append((began, at + len(line)))
-                    pending = []
-                    continue
-                strange = first and number == 1 and not raw.startswith(b'{"op_code"'[: len(raw)])
-                if position < len(data) or strange:
-                    where = f"in line {number}" if first else "in what was appended while it was open"
-                    raise StudyError(
-                        f"a study must be an Optuna journal, but {path} is damaged {where}: {error}",
-                        "restore the file from a copy, remove the line, or choose another path",
-                    ) from error
-                return found  # torn: the writer died in the middle of its last line
-            if pending and operation.get("worker_id", WRITER) != WRITER:
-                # Transactions are written at once: another program's line comes after a torn one.
-                found.blanks.append((began, at))
-                pending = []
-            if operation.get("more", False):
-                began = began if pending else at
-                pending.append(operation)
-                continue
-            if at + len(line) < position:
-                found.splits.append(at + len(line))
-            found.operations += [*pending, operation]
-            pending, found.size = [], at + len(line)
-    return found
-
-
-def _glued(raw: bytes, begin: int) -> list[tuple[bytes, int]]:
-    """Return a line, or what a dead writer left and the line that another program appended to it, with their places."""
-    # Within a JSON string the quotes would be escaped: where this is, an operation begins.
-    at = raw.rfind(b'{"op_code"')
-    if at > 0 and raw[:at].strip():
-        try:
-            foreign = _operation(raw[at:])["worker_id"] != WRITER
-        except (ValueError, KeyError):
-            foreign = False
-        if foreign:
-            return [(raw[:at], begin), (raw[at:], begin + at)]
-    return [(raw, begin)]
-
-
-def _operation(line: bytes) -> dict[str, Any]:
-    operation = json.loads(line)
-    if not isinstance(operation, dict) or "op_code" not in operation:
-        raise ValueError("it is no operation of a journal")
-    return operation
-
-
-def read_journal(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """Return the operations of all whole transactions of a journal, and their size in bytes.
-
-    Raises:
-        StudyError: The file is no journal, or it is damaged elsewhere than at its end.
-    """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return [], 0
-    found = parse(data, path, first=True)
-    return found.operations, found.size
+    read(path, StudyCodec(), apply)
 
 
 def json_of(values: dict[str, Any], what: str) -> dict[str, Any]:
     """Return ``values`` as a journal gives them back.
+
+    Args:
+        values: Names and what shall be written under them.
+        what: What messages call them, such as "parameters".
 
     Raises:
         ConfigError: They are no JSON values.

@@ -9,20 +9,20 @@ exists for the moment of one write. A driver takes the same turn for each transa
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import socket
 import stat
 import time
-import weakref
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from zoo.errors import StudyError
-from zoo.places import dies, myself
+from zoo.files import write_file
+from zoo.locks import acquire, forget_in_children, keep, lock, myself
 
 __all__ = ["StudyLock", "Turn"]
 
@@ -51,32 +51,25 @@ class StudyLock:
             raise StudyError(f"a study must be a file, but {path} is a folder", "name a file in it: study.journal")
         self._holder = path.with_name(path.name + ".driver")
         self.fd = _opened(path)
-        end = time.monotonic() + _DYING_SECONDS
         try:
-            while not self._taken(path):
-                said = self._said()
-                # A killed process lets go of its locks when it is gone, which takes a moment on a busy machine.
-                if not dies(said) or time.monotonic() > end:
-                    raise _refusal(path, said)
-                time.sleep(0.05)
+            self._take(path)
             _refuse_former(path)
             self._say()
         except BaseException:
             os.close(self.fd)
             raise
-        _HELD.add(self)
+        keep(self)
 
-    def _taken(self, path: Path) -> bool:
+    def _take(self, path: Path) -> None:
         try:
-            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
+            holder = acquire(self.fd, self._said, patience=_DYING_SECONDS)
         except OSError as error:
             raise StudyError(
                 f"a study must be able to lock its journal, but {path} failed: {error}",
                 "keep it on a file system with locks (on NFS: version 4, or without the option nolock)",
             ) from error
-        return True
+        if holder is not None:
+            raise _refusal(path, holder)
 
     def _said(self) -> dict[str, Any]:
         """Return what is known about the holder."""
@@ -89,17 +82,13 @@ class StudyLock:
         return {"pid": _locker(os.fstat(self.fd).st_ino), "host": socket.gethostname()}
 
     def _say(self) -> None:
-        part = self._holder.with_name(f"{self._holder.name}.{os.getpid()}")
-        try:
-            part.write_text(json.dumps(myself()), encoding="utf-8")
-            os.replace(part, self._holder)
-        except OSError:
-            part.unlink(missing_ok=True)  # a full disk: the lock holds all the same
+        with suppress(OSError):  # a full disk: the lock holds all the same
+            write_file(self._holder, json.dumps(myself()), durable=False)
 
     def release(self) -> None:
         """Let others open the study."""
         if self.fd >= 0:
-            _HELD.discard(self)
+            forget_in_children(self)
             # Before the lock: afterwards it may be the next one's.
             self._holder.unlink(missing_ok=True)
             os.close(self.fd)
@@ -110,19 +99,6 @@ class StudyLock:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
-
-
-_HELD: weakref.WeakSet[StudyLock] = weakref.WeakSet()
-
-
-def _forked() -> None:
-    # A child would keep its parent's lock beyond the parent's death.
-    for lock in list(_HELD):
-        lock.forget()
-    _HELD.clear()
-
-
-os.register_at_fork(after_in_child=_forked)
 
 
 def _opened(path: Path) -> int:
@@ -164,10 +140,8 @@ def _refuse_former(path: Path) -> None:
         pid = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
         if not pid.isdigit():
             return  # the file of Optuna's JournalFileOpenLock is empty
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise _refusal(path, {"pid": int(pid)}) from error
+        if not lock(fd, wait=False):
+            raise _refusal(path, {"pid": int(pid)})
         former.unlink(missing_ok=True)
     finally:
         os.close(fd)
@@ -192,7 +166,7 @@ class Turn:
     process of this machine has the journal open for writing, and after Optuna's own grace period elsewhere.
 
     Args:
-        path: The journal.
+        path: The journal that is written to.
     """
 
     def __init__(self, path: Path) -> None:

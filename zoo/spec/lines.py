@@ -44,7 +44,7 @@ class Lines:
     """Where each value of a file is.
 
     Args:
-        name: The file's.
+        name: What messages call the file.
         numbers: Path -> line, from 1; empty where there is no file any more.
     """
 
@@ -73,7 +73,7 @@ def read_yaml(text: str, name: str, *, hint: str) -> tuple[Any, Lines]:
     """Return what a file says, and where.
 
     Args:
-        text: The file's content.
+        text: The content of the file.
         name: What messages call it.
         hint: Where the reader sees a right one.
 

@@ -14,7 +14,7 @@ from zoo.tables.exchange import node_count, to_ray
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["fitting", "stream"]
+__all__ = ["cast", "fitting", "stream"]
 
 
 @contextmanager
@@ -73,6 +73,23 @@ def fitting(schema: pa.Schema) -> pa.Schema:
         lower[name.lower()] = name
     # No metadata: pandas' note about an index says nothing about a version.
     return pa.schema([pa.field(field.name, _type(field.name, field.type)) for field in schema])
+
+
+def cast(rows: Any, schema: pa.Schema) -> Any:
+    """Return the reader with the types that Delta keeps; a value that would change is an error."""
+    import pyarrow as pa
+
+    def batches() -> Iterator[Any]:
+        for batch in rows:
+            try:
+                yield batch.cast(schema)
+            except pa.ArrowException as error:
+                raise DataError(
+                    f"values must fit the types that Delta keeps, but {str(error).splitlines()[0]}",
+                    "times have microseconds, integers 64 bits with a sign: round or cast the column",
+                ) from error
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def _type(name: str, kind: Any) -> Any:

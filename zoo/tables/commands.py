@@ -9,8 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from zoo.commands import Outcome
-from zoo.tables.compare import Difference, Origin, diff, lineage
-from zoo.tables.versioned import Commit, Table
+from zoo.tables.commits import Commit
+from zoo.tables.compare import TableDifference, diff
+from zoo.tables.lineage import Origin, lineage
+from zoo.tables.versioned import VersionedTable
 
 __all__ = ["diff_table", "lineage_of_table", "log_table", "show_table"]
 
@@ -21,14 +23,14 @@ _SHOWN = 12  # characters of a hash
 
 def log_table(table: _Path, limit: Annotated[int, typer.Option(min=1, help="Commits to show.")] = 20) -> Outcome:
     """List the commits, newest first."""
-    commits = Table.open(table).log(limit=limit)
+    commits = VersionedTable.open(table).log(limit=limit)
     rows = [("version", "time", "operation", "rows", "pipeline", "sources"), *map(_row, commits)]
     return Outcome({"table": table, "commits": [_commit(commit) for commit in commits]}, _aligned(rows))
 
 
 def show_table(table: _Path, as_of: _AsOf = None) -> Outcome:
     """Show columns and size of a version, and what its writer told."""
-    opened = Table.open(table)
+    opened = VersionedTable.open(table)
     version = opened.version if as_of is None else opened.resolve(as_of)
     commit = next(each for each in opened.log() if each.version == version)
     columns = {each.name: str(each.type) for each in opened.schema(as_of=version)}
@@ -53,17 +55,19 @@ def diff_table(
     key: Annotated[str, typer.Option(help="Columns that tell rows apart, a,b; by default the writer's.")] = "",
 ) -> Outcome:
     """Compare two versions."""
-    found = diff(Table.open(table), before, after, key=[name.strip() for name in key.split(",") if name.strip()])
+    found = diff(
+        VersionedTable.open(table), before, after, key=[name.strip() for name in key.split(",") if name.strip()]
+    )
     return Outcome({"table": table, **asdict(found)}, "\n".join(_told(found)))
 
 
 def lineage_of_table(table: _Path, as_of: _AsOf = None) -> Outcome:
     """Show what a version was made of."""
-    found = lineage(Table.open(table), as_of=as_of)
+    found = lineage(VersionedTable.open(table), as_of=as_of)
     return Outcome(asdict(found), "\n".join(_tree(found)))
 
 
-def _told(found: Difference) -> list[str]:
+def _told(found: TableDifference) -> list[str]:
     lines = [f"rows: {found.before:,} -> {found.after:,}"]
     lines += [f"column {name}: added" for name in found.columns_added]
     lines += [f"column {name}: removed" for name in found.columns_removed]
@@ -79,8 +83,8 @@ def _told(found: Difference) -> list[str]:
 
 def _tree(origin: Origin, indent: str = "") -> list[str]:
     version = "" if origin.version is None else f" @ {origin.version}"
-    made = f"  by {', '.join(name[:_SHOWN] for name in origin.pipelines)}" if origin.pipelines else ""
-    lines = [f"{indent}{origin.path}{version}{made}"]
+    by = f"  by {', '.join(name[:_SHOWN] for name in origin.pipelines)}" if origin.pipelines else ""
+    lines = [f"{indent}{origin.path}{version}{by}"]
     for source in origin.sources:
         lines += _tree(source, indent + "  ")
     return lines

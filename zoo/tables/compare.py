@@ -1,25 +1,23 @@
-"""What changed between two versions of a table, row by row, and where its rows come from."""
+"""What changed between two versions of a table, row by row."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import DataError
-from zoo.tables.versioned import AsOf, Commit, Table, is_table
+from zoo.tables.commits import AsOf
+from zoo.tables.versioned import VersionedTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Difference", "Origin", "compare", "diff", "different", "lineage", "paired"]
-
-_DEEPEST = 20  # tables that are made of tables that are made of ...
+__all__ = ["TableDifference", "compare", "diff", "different", "paired"]
 
 
 @dataclass(frozen=True)
-class Difference:
+class TableDifference:
     """What one table has and the other has not.
 
     Args:
@@ -45,30 +43,13 @@ class Difference:
     changed: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Where the rows of a version come from.
-
-    Args:
-        path: The table, or what else was named as a source.
-        version: Its version; text if the source is not a versioned table here.
-        pipelines: The hashes of what made its rows, newest first.
-        sources: What those read.
-    """
-
-    path: str
-    version: int | str | None
-    pipelines: tuple[str, ...] = ()
-    sources: tuple[Origin, ...] = ()
-
-
-def diff(table: Table, before: AsOf, after: AsOf, *, key: Sequence[str] = ()) -> Difference:
+def diff(table: VersionedTable, before: AsOf, after: AsOf, *, key: Sequence[str] = ()) -> TableDifference:
     """Compare two versions of a table.
 
     Args:
-        table: The table.
-        before: A version or time.
-        after: Another.
+        table: The table that has both.
+        before: The version or time that is compared with.
+        after: The version or time that is compared.
         key: Columns that tell rows apart; by default those that a writer last named.
 
     Raises:
@@ -79,7 +60,7 @@ def diff(table: Table, before: AsOf, after: AsOf, *, key: Sequence[str] = ()) ->
     return compare(table.read(as_of=first), table.read(as_of=second), key=key)
 
 
-def compare(before: pa.Table, after: pa.Table, *, key: Sequence[str] = ()) -> Difference:
+def compare(before: pa.Table, after: pa.Table, *, key: Sequence[str] = ()) -> TableDifference:
     """Compare two tables; missing values are equal to each other.
 
     >>> import pyarrow as pa
@@ -97,7 +78,7 @@ def compare(before: pa.Table, after: pa.Table, *, key: Sequence[str] = ()) -> Di
         "retyped": {name: pair for name, pair in types.items() if pair[0] != pair[1]},
     }
     if not key:
-        return Difference(**common)
+        return TableDifference(**common)
     unknown = [name for name in key if name not in shared]
     if unknown:
         raise DataError(f"key columns must be in both tables, but {unknown} are not", f"in both: {shared}")
@@ -107,7 +88,7 @@ def compare(before: pa.Table, after: pa.Table, *, key: Sequence[str] = ()) -> Di
         for name in shared
         if name not in key
     }
-    return Difference(
+    return TableDifference(
         **common,
         key=tuple(key),
         rows_added=after.num_rows - len(right),
@@ -150,37 +131,3 @@ def different(before: Any, after: Any) -> int:
     same = pc.fill_null(pc.equal(before, after), False)
     missing = pc.and_(pc.is_null(before), pc.is_null(after))
     return int(len(before) - (pc.sum(pc.or_(same, missing)).as_py() or 0))
-
-
-def lineage(table: Table, *, as_of: AsOf | None = None) -> Origin:
-    """Return what a version was made of, as its writers told it, through versioned tables as far as they are here."""
-    return _origin(table, table.version if as_of is None else table.resolve(as_of), 0)
-
-
-def _origin(table: Table, version: int, depth: int) -> Origin:
-    commits = _contributing(table.log(), version)
-    told: dict[str, Any] = {}
-    for commit in commits:
-        for path, read in dict(commit.info.get("sources") or {}).items():
-            told.setdefault(str(path), read)  # the newest commit's
-    sources = []
-    for path, read in told.items():
-        whole = isinstance(read, int) and not isinstance(read, bool)
-        if whole and depth < _DEEPEST and is_table(path) and 0 <= read <= Table.open(path).version:
-            sources.append(_origin(Table.open(path), read, depth + 1))
-        else:
-            sources.append(Origin(path, read if whole else str(read)))
-    pipelines = dict.fromkeys(str(c.info["pipeline"]) for c in commits if c.info.get("pipeline"))
-    return Origin(str(Path(table.path)), version, tuple(pipelines), tuple(sources))
-
-
-def _contributing(log: Sequence[Commit], version: int) -> list[Commit]:
-    """Return the commits whose rows are in a version, newest first: an overwrite hides what was before."""
-    out: list[Commit] = []
-    for commit in log:
-        if commit.version > version:
-            continue
-        out.append(commit)
-        if commit.operation == "WRITE overwrite":
-            break
-    return out

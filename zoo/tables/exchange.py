@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
     from ray.data import Dataset
 
-__all__ = ["Choice", "Way", "choose", "node_count", "to_ray"]
+__all__ = ["HandOver", "Way", "choose", "node_count", "to_ray"]
 
 Way: TypeAlias = Literal["auto", "arrow", "from_spark", "parquet"]
 _WAYS = ("auto", "arrow", "from_spark", "parquet")
@@ -32,12 +32,12 @@ _BLOCK = 128 * 2**20  # bytes; Ray's own target for a block
 
 
 @dataclass(frozen=True)
-class Choice:
+class HandOver:
     """What ``via="auto"`` would take.
 
     Args:
-        via: The way.
-        reason: Why, in words.
+        via: The way that the rows take.
+        reason: Why this way is taken, in words.
         estimate: Bytes of the table as Spark's planner estimates them, or None if it cannot.
     """
 
@@ -87,7 +87,7 @@ def to_ray(df: DataFrame, via: Way = "auto", *, folder: str | Path | None = None
         raise _failed(chosen, error) from error
 
 
-def choose(df: DataFrame, *, folder: str | Path | None = None) -> Choice:
+def choose(df: DataFrame, *, folder: str | Path | None = None) -> HandOver:
     """Return what ``to_ray`` would do with this table, without computing it.
 
     The driver's limit is a third of its heap, or ``spark.driver.maxResultSize`` if that is less.
@@ -95,11 +95,11 @@ def choose(df: DataFrame, *, folder: str | Path | None = None) -> Choice:
     estimate = _estimate(df)
     limit = _driver_limit(df)
     if estimate is not None and estimate <= limit:
-        return Choice("arrow", f"about {_mib(estimate)}, the driver holds {_mib(limit)}", estimate)
+        return HandOver("arrow", f"about {_mib(estimate)}, the driver holds {_mib(limit)}", estimate)
     size = "of unknown size" if estimate is None else f"about {_mib(estimate)}, the driver holds only {_mib(limit)}"
     if folder is not None or node_count() == 1:
-        return Choice("parquet", f"{size}; all nodes see one folder", estimate)
-    return Choice("from_spark", f"{size}; several nodes and no folder that all see", estimate)
+        return HandOver("parquet", f"{size}; all nodes see one folder", estimate)
+    return HandOver("from_spark", f"{size}; several nodes and no folder that all see", estimate)
 
 
 def _by_arrow(df: DataFrame) -> Dataset:

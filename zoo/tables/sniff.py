@@ -47,7 +47,7 @@ class Sniffed:
     """How a CSV file is written.
 
     Args:
-        delimiter: Between fields.
+        delimiter: The character that stands between fields.
         header: The names of its columns, made where it has none.
         skip: Lines before the first row of values; None where the header is the first line and names are as written.
         texts: Columns that a guess of types would spoil: numbers with leading zeros, times with an offset from UTC.
@@ -134,7 +134,7 @@ def sniff(head: str, *, whole: bool, delimiter: str | None = None) -> Sniffed:
     r"""Look at the beginning of a CSV file.
 
     Args:
-        head: Its beginning.
+        head: The beginning of the file's text.
         whole: Whether that is all of it.
         delimiter: Between fields, if it is known.
 

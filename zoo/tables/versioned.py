@@ -6,55 +6,30 @@ any tool that knows Delta reads it.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
-from zoo.errors import ConfigError, ConflictError, DataError
+from zoo.errors import ConfigError, ConflictError, DataError, first_line
 from zoo.places import location, scheme_of
-from zoo.tables.arrow import fitting, stream
-from zoo.tables.work import alone, while_working, working
+from zoo.tables.arrow import cast, fitting, stream
+from zoo.tables.commits import NOTE, AsOf, Commit, commit_of, note_of, parse_as_of
+from zoo.tables.in_use import alone, while_working, working
+from zoo.tables.keys import check_key, keyed_rows, same_key
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["STORES", "AsOf", "Commit", "Mode", "Table", "is_table"]
+__all__ = ["STORES", "Mode", "VersionedTable", "is_table"]
 
 #: Object stores that ``deltalake`` reads and writes; credentials come from the environment.
 STORES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl")
 Mode: TypeAlias = Literal["append", "overwrite", "merge"]
-#: A version, a moment (naive: UTC), or either as text.
-AsOf: TypeAlias = "int | datetime | str"
 _MODES = ("append", "overwrite", "merge")
-_NOTE = "zoo"  # the key of our own record in a commit
 _LOG = "_delta_log"
-_BUSY_HOURS = 24  # what vacuum leaves beside somebody at work
-
-
-@dataclass(frozen=True)
-class Commit:
-    """One version of a table.
-
-    Args:
-        version: 0, 1, 2, ...
-        time: When it was committed, UTC.
-        operation: ``"WRITE append"``, ``"MERGE"``, ``"VACUUM END"``, ...
-        added: Rows that it wrote, or None if the writer did not say.
-        info: What the writer told: ``sources`` (path -> version), ``pipeline`` (hash), and whatever else.
-        key: The columns that tell rows apart, if the writer said so.
-    """
-
-    version: int
-    time: datetime
-    operation: str
-    added: int | None
-    info: Mapping[str, Any] = field(default_factory=dict)
-    key: tuple[str, ...] = ()
+_BUSY_HOURS = 24  # of history that vacuum leaves beside somebody at work
 
 
 def is_table(path: str | Path) -> bool:
@@ -69,7 +44,7 @@ def is_table(path: str | Path) -> bool:
         return bool(DeltaTable.is_deltatable(path))
 
 
-class Table:
+class VersionedTable:
     """A versioned table; opening reads nothing, and the first write makes it.
 
     Args:
@@ -77,7 +52,7 @@ class Table:
 
     Example:
         >>> import pandas as pd, tempfile
-        >>> table = Table.open(tempfile.mkdtemp() + "/meters")
+        >>> table = VersionedTable.open(tempfile.mkdtemp() + "/meters")
         >>> table.write(pd.DataFrame({"id": ["a", "b"], "y": [1.0, 2.0]})).version
         0
         >>> table.write(pd.DataFrame({"id": ["b", "c"], "y": [5.0, 6.0]}), "merge", key=["id"]).version
@@ -154,21 +129,21 @@ class Table:
             raise ConfigError(f"`mode` must be one of {', '.join(_MODES)}, but got {mode!r}", "append is the default")
         if mode == "merge" and not key:
             raise ConfigError("a merge must have a key, but got none", "give key=, the columns that tell rows apart")
-        note = _note(info or {}, key)
+        note = note_of(info or {}, key)
         self._refuse_other_files()
         with stream(data) as rows:
             there = self.exists
             schema = fitting(rows.schema)
-            _check_key(key, schema)
+            check_key(key, schema)
             if there:
                 self._check_schema(schema, mode, evolve)
             else:
                 self._claim()
             with working(self._path), _translated(self._path):
                 if mode == "merge" and there:
-                    self._merge(_whole(rows, schema, key), key, evolve, note)
+                    self._merge(keyed_rows(rows, schema, key), key, evolve, note)
                 else:
-                    self._put(_whole(rows, schema, key) if mode == "merge" else rows, schema, mode, evolve, note)
+                    self._put(keyed_rows(rows, schema, key) if mode == "merge" else rows, schema, mode, evolve, note)
         return next(iter(self.log(limit=1)))
 
     def claim(self) -> None:
@@ -211,7 +186,7 @@ class Table:
 
     def log(self, *, limit: int | None = None) -> list[Commit]:
         """Return the commits, newest first."""
-        return [_commit(entry) for entry in self._open().history(limit)]
+        return [commit_of(entry) for entry in self._open().history(limit)]
 
     def changes(self, since: AsOf, until: AsOf | None = None) -> pa.Table:
         """Return the rows that changed after one version up to another: the change feed.
@@ -260,7 +235,7 @@ class Table:
             DataError: The table is younger, or has no such version.
             ConfigError: The text is neither a number nor a time.
         """
-        moment = _parse(as_of)
+        moment = parse_as_of(as_of)
         newest = self.version
         if isinstance(moment, int):
             if not 0 <= moment <= newest:
@@ -325,120 +300,29 @@ class Table:
         schema_mode: Any = {"append": "merge", "overwrite": "overwrite"}.get(mode) if evolve else None
         write_deltalake(
             self._path,
-            rows if rows.schema.equals(schema) else _cast(rows, schema),
+            rows if rows.schema.equals(schema) else cast(rows, schema),
             mode="overwrite" if mode == "overwrite" else "append",
             schema_mode=schema_mode if self.exists else None,
             configuration=None if self.exists else {"delta.enableChangeDataFeed": "true"},
-            commit_properties=CommitProperties(custom_metadata={_NOTE: note}),
+            commit_properties=CommitProperties(custom_metadata={NOTE: note}),
         )
 
     def _merge(self, rows: pa.Table, key: Sequence[str], evolve: bool, note: str) -> None:
         from deltalake import CommitProperties, DeltaTable
 
-        same = " AND ".join(f"mine.{_quoted(name)} = new.{_quoted(name)}" for name in key)
         DeltaTable(self._path).merge(
             rows,
-            predicate=same,
+            predicate=same_key(key),
             source_alias="new",
             target_alias="mine",
             merge_schema=evolve,
-            commit_properties=CommitProperties(custom_metadata={_NOTE: note}),
+            commit_properties=CommitProperties(custom_metadata={NOTE: note}),
         ).when_matched_update_all().when_not_matched_insert_all().execute()
-
-
-def _note(info: Mapping[str, Any], key: Sequence[str]) -> str:
-    try:
-        return json.dumps({"info": dict(info), "key": list(key)}, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"`info` must hold JSON values only, but {error}", "turn others into text") from error
-
-
-def _commit(entry: Mapping[str, Any]) -> Commit:
-    try:
-        note = json.loads(entry.get(_NOTE) or "{}")
-    except ValueError:
-        note = {}  # another writer's key of the same name
-    metrics = entry.get("operationMetrics") or {}
-    mode = str((entry.get("operationParameters") or {}).get("mode", "")).lower()
-    merged = int(metrics.get("num_target_rows_inserted", 0)) + int(metrics.get("num_target_rows_updated", 0))
-    added = metrics.get("num_added_rows", merged if "num_target_rows_inserted" in metrics else None)
-    return Commit(
-        version=int(entry["version"]),
-        time=datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
-        operation=f"{entry.get('operation', 'unknown')} {mode}".strip(),
-        added=None if added is None else int(added),
-        info=note.get("info", {}) if isinstance(note, dict) else {},
-        key=tuple(note.get("key", ())) if isinstance(note, dict) else (),
-    )
-
-
-def _parse(as_of: AsOf) -> int | datetime:
-    if isinstance(as_of, bool) or not isinstance(as_of, int | datetime | str):
-        raise ConfigError(f"`as_of` must be a version or a time, but got {as_of!r}", "such as 3 or 2026-11-23T18:00")
-    if isinstance(as_of, str):
-        if re.fullmatch(r"\s*\d+\s*", as_of):
-            return int(as_of)
-        try:
-            as_of = datetime.fromisoformat(as_of.strip())
-        except ValueError as error:
-            raise ConfigError(
-                f"`as_of` must be a version or a time, but got {as_of!r}", "such as 3 or 2026-11-23T18:00"
-            ) from error
-    if isinstance(as_of, int):
-        return as_of
-    return as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of
-
-
-def _check_key(key: Sequence[str], schema: pa.Schema) -> None:
-    unknown = [name for name in key if name not in schema.names]
-    if unknown:
-        raise DataError(f"key columns must be in the rows, but {unknown} are not", f"columns: {schema.names}")
-
-
-def _whole(rows: Any, schema: pa.Schema, key: Sequence[str]) -> pa.Table:
-    """Return all rows of a merge; each key must be there once, or the result would depend on their order."""
-    import pyarrow.compute as pc
-
-    table = _cast(rows, schema).read_all()
-    for name in key:
-        column = table.column(name)
-        if column.null_count:
-            raise DataError(f"keys must have values, but {name} has {column.null_count} missing", "fill or drop them")
-    counted = table.group_by(list(key)).aggregate([([], "count_all")])
-    twice = counted.filter(pc.greater(counted.column("count_all"), 1))
-    if twice.num_rows:
-        example = {name: twice.column(name)[0].as_py() for name in key}
-        raise DataError(
-            f"keys of a merge must be unique, but {twice.num_rows} are there more than once, the first is {example}",
-            "deduplicate the rows first",
-        )
-    return table
-
-
-def _cast(rows: Any, schema: pa.Schema) -> Any:
-    """Return the reader with the types that Delta keeps; a value that would change is an error."""
-    import pyarrow as pa
-
-    def batches() -> Iterator[Any]:
-        for batch in rows:
-            try:
-                yield batch.cast(schema)
-            except pa.ArrowException as error:
-                raise DataError(
-                    f"values must fit the types that Delta keeps, but {str(error).splitlines()[0]}",
-                    "times have microseconds, integers 64 bits with a sign: round or cast the column",
-                ) from error
-
-    return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def _kind(of: Any) -> str:
     """Return a type's name, the same for large and small strings, which Delta does not tell apart."""
     return str(of).replace("large_", "").replace("string_view", "string")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 @contextmanager
@@ -450,16 +334,12 @@ def _translated(path: str) -> Iterator[None]:
         yield
     except CommitFailedError as error:
         raise ConflictError(
-            f"no other writer must change {path} meanwhile, but one did: {_first_line(error)}", "write again"
+            f"no other writer must change {path} meanwhile, but one did: {first_line(error)}", "write again"
         ) from error
     except SchemaMismatchError as error:
-        raise DataError(f"rows must fit {path}, but {_first_line(error)}", "see `zoo table show`") from error
+        raise DataError(f"rows must fit {path}, but {first_line(error)}", "see `zoo table show`") from error
     except (DeltaError, OSError) as error:
         raise DataError(
-            f"{path} must be a whole Delta table that can be reached, but {_first_line(error)}",
+            f"{path} must be a whole Delta table that can be reached, but {first_line(error)}",
             "a version whose files were removed by vacuum cannot be read; otherwise check the disk and the rights",
         ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -11,12 +11,12 @@ import pytest
 
 from autots import AutoTS
 from autots.commands.check import check
-from autots.eligibility import Eligibility, Verdict, earlier_version, examine
-from autots.eligibility.exact import exact_shift
+from autots.eligibility import ColumnVerdict, Eligibility, earlier_version, examine
+from autots.eligibility.shifts import exact_shift
 from autots.reading.read import read_panel
 from benchmarks.eligibility import planted
 from zoo.errors import DataError
-from zoo.tables.versioned import Table
+from zoo.tables.versioned import VersionedTable
 
 _H = 12
 
@@ -51,7 +51,7 @@ def _examined(table: pd.DataFrame, *known: str, before: pd.DataFrame | None = No
     return examine(table, read_panel(table, known=list(known), horizon=_H, **more), horizon=_H, before=before)
 
 
-def _of(found: Eligibility, column: str) -> Verdict:
+def _of(found: Eligibility, column: str) -> ColumnVerdict:
     return next(v for v in found.verdicts if v.column == column)
 
 
@@ -165,7 +165,7 @@ def test_rows_that_came_later_are_no_changes() -> None:
 def test_versions_of_a_table_are_compared_by_themselves(tmp_path: Path) -> None:
     table = _table(1, 200)
     late = table.assign(late=np.random.default_rng(0).normal(size=200))
-    stored = Table.open(tmp_path / "t")
+    stored = VersionedTable.open(tmp_path / "t")
     assert earlier_version(stored.path) is None
     stored.write(late.mask(late.index.to_series() > 150).assign(**{c: late[c] for c in table.columns}))
     assert earlier_version(stored.path) is None  # one version has nothing to differ from

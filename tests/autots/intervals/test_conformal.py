@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autots.intervals import Conformal, fit_conformal
-from autots.intervals.conformal import SPREADS
-from autots.models.state import dump, load
+from autots.intervals.conformal import WIDTHS
+from autots.models.state_files import dump, load
 
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 
@@ -56,7 +56,7 @@ def test_skewed_errors_get_skewed_intervals():
 
 
 def test_series_of_different_size_are_each_covered():
-    """Spread follows the series' scale: loud ones are not covered at the cost of quiet ones."""
+    """The width follows the series' scale: loud ones are not covered at the cost of quiet ones."""
     rng = np.random.default_rng(2)
     k, s, h = 12, 40, 5
     scale = np.repeat([0.1, 1.0, 10.0, 100.0], 10)
@@ -76,7 +76,7 @@ def test_a_model_whose_width_tells_the_hard_moments_is_believed():
     actual = rng.normal(size=(2 * k, s, h)) * moment
     said = moment[..., None] * (np.array(LEVELS) - 0.5)
     calibration = fit_conformal(actual[:k], said[:k], np.ones((k, s)), LEVELS, non_negative=False)
-    assert calibration.spread == "width"
+    assert calibration.width == "width"
     made = np.stack([calibration.apply(q, np.ones(s)) for q in said[k:]])
     for size in (0.2, 3.0):
         at = moment[k:] == size
@@ -218,7 +218,7 @@ def test_a_calibration_comes_back_from_disk_equal(tmp_path):
 
 
 def test_the_spread_is_one_of_those_named():
-    assert fitted().spread in SPREADS
+    assert fitted().width in WIDTHS
 
 
 def test_a_batch_of_series_is_calibrated_as_each_alone():

@@ -23,7 +23,6 @@ from autots.search import trivial_forecasters
 from autots.search.assemble import assemble
 from autots.search.budget import BudgetPolicy
 from autots.search.history_limit import comes_too_late, recent_rows
-from autots.search.interrupt import Interrupt
 from autots.search.leaderboard import Leaderboard
 from autots.search.member_costs import costs_of, members_to_refit
 from autots.search.settings import FitSettings, RunContext
@@ -32,6 +31,7 @@ from autots.search.workers import start_workers
 from autots.testing.forecasters import panel_of
 from zoo.clock import Deadline, ManualClock
 from zoo.errors import ClusterError
+from zoo.interrupt import Interrupt
 from zoo.workers import Inline
 
 POLICY = BudgetPolicy()

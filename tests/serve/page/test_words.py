@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 import subprocess
 from importlib.resources import files
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from serve.http import documentation
 from serve.page import FILES, asset
 from zoo.page.axes import Axis, marks
 from zoo.page.wording import duration, moment, number, percent
@@ -69,14 +71,15 @@ def test_the_page_marks_the_same_places_with_the_same_words() -> None:
 
 
 def test_every_file_of_the_page_is_there_and_names_only_what_is_served() -> None:
+    texts = {"/docs": documentation._PAGE}
     for path, (_, kind) in FILES.items():
         content, media = asset(path)
         assert content and media == kind
-        for line in content.decode("utf-8").splitlines():
-            for start in ('href="page/', 'src="page/', 'from "./'):
-                if start in line:
-                    name = line.split(start)[1].split('"')[0]
-                    assert f"/page/{name}" in FILES, (path, name)
+        texts[path] = content.decode("utf-8")
+    for path, text in texts.items():
+        for name in re.findall(r'(?:href="page/|src="page/|from "\./)([^"]*)"', text):
+            assert f"/page/{name}" in FILES, (path, name)
+    assert all("page/palette.css" in texts[path] for path in ("/", "/docs")), "they have no colours of their own"
     with pytest.raises(KeyError):
         asset("/page/../__init__.py")
 

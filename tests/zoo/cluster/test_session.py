@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -155,23 +153,6 @@ def test_a_long_temporary_directory_is_avoided(monkeypatch: pytest.MonkeyPatch, 
     assert root != str(long)
     sockets = "/zoo-ray-12345678/session_2026-11-23_13-05-11_146083_4194304/sockets/plasma_store"
     assert len(root + sockets) <= 107
-
-
-def test_directories_of_dead_drivers_are_swept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(module, "_temp_root", lambda: str(tmp_path))
-    old = time.time() - 120
-    directories: dict[str, Path] = {}
-    for name in ("dead", "alive", "fresh"):
-        directory = directories[name] = tmp_path / f"zoo-ray-{name}"
-        directory.mkdir()
-        (directory / "owner.lock").touch()
-        if name != "fresh":
-            os.utime(directory, (old, old))
-    holder: Any = os.open(directories["alive"] / "owner.lock", os.O_RDWR)
-    fcntl.flock(holder, fcntl.LOCK_EX)
-    module._sweep()
-    os.close(holder)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["zoo-ray-alive", "zoo-ray-fresh"]
 
 
 def test_errors_of_the_cluster_are_retryable() -> None:

@@ -18,7 +18,7 @@ from zoo.features import Pipeline, artifact
 from zoo.features.run import run
 from zoo.features.sink import Folder
 from zoo.features.spec import Sink
-from zoo.tables.versioned import Table
+from zoo.tables.versioned import VersionedTable
 from zoo.testing.features import raw_table
 
 HOURLY = {"resample": {"every": "1h"}}
@@ -246,12 +246,13 @@ def test_a_driver_killed_around_the_commit_leaves_every_version_with_its_pipelin
     (tmp_path / "p.yaml").write_text(json.dumps(config))
     code = (
         "import os, signal; from zoo.features import Pipeline; from zoo.features.run import run;"
-        "from zoo.tables.versioned import Table; real = Table.write;"
-        f"Table.write = lambda *a, **k: (None if {when == 'before'} else real(*a, **k), os.kill(os.getpid(), 9));"
+        "from zoo.tables.versioned import VersionedTable; real = VersionedTable.write;"
+        f"VersionedTable.write = lambda *a, **k: "
+        f"(None if {when == 'before'} else real(*a, **k), os.kill(os.getpid(), 9));"
         f"run(Pipeline.from_yaml({str(tmp_path / 'p.yaml')!r}))"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == -9
-    made, out = Pipeline.from_yaml(tmp_path / "p.yaml"), Table.open(tmp_path / "out")
+    made, out = Pipeline.from_yaml(tmp_path / "p.yaml"), VersionedTable.open(tmp_path / "out")
     assert out.exists == (when == "after")
     if when == "before":
         assert run(made).version == 0
@@ -332,6 +333,6 @@ def test_a_versioned_sink_evolves_where_its_file_says_so(tmp_path):
     for lags in ([1], [1, 2]):
         spec = pipeline(HOURLY, {"lags": lags}, source=str(tmp_path / "t.parquet")).spec
         run(Pipeline.of(spec.model_copy(update={"sink": Sink(table=str(tmp_path / "out"), evolve=True)})))
-    assert "kwh_lag_2" in Table.open(tmp_path / "out").schema().names
+    assert "kwh_lag_2" in VersionedTable.open(tmp_path / "out").schema().names
     with pytest.raises(ConfigError, match="versioned table to evolve"):
         Sink(path="folder", evolve=True)

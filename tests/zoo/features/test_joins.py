@@ -18,7 +18,7 @@ from zoo.features.artifact import load
 from zoo.features.engines import joining
 from zoo.features.explain import explain
 from zoo.features.run import run
-from zoo.tables.versioned import Table
+from zoo.tables.versioned import VersionedTable
 from zoo.testing.feature_cases import weather
 from zoo.testing.features import assert_same, raw_table
 
@@ -162,7 +162,7 @@ def test_folders_and_versioned_tables_are_joined_far_and_saved_with_the_rows(lar
     (tmp_path / "parts").mkdir()
     for i in range(3):
         side[i::3].to_parquet(tmp_path / "parts" / f"{i}.parquet")
-    Table.open(tmp_path / "rows").write(side.astype({"ts": "datetime64[us]", "noted": "datetime64[us]"}))
+    VersionedTable.open(tmp_path / "rows").write(side.astype({"ts": "datetime64[us]", "noted": "datetime64[us]"}))
     for name in ("side.parquet", "parts", "rows"):
         frames = []
         for engine in ("pandas", "spark"):

@@ -17,7 +17,7 @@ from zoo.features.digest import digest
 from zoo.features.run import run
 from zoo.features.sink import Folder
 from zoo.tables.source import read
-from zoo.tables.versioned import Table
+from zoo.tables.versioned import VersionedTable
 from zoo.testing.feature_cases import CASES, weather
 from zoo.testing.features import assert_same, raw_table
 
@@ -212,7 +212,7 @@ def test_csv_a_single_series_empty_partitions_and_queries(spark_session, tmp_pat
 
 @pytest.mark.slow
 def test_versioned_tables_on_both_sides(spark_session, tmp_path):
-    source = Table.open(tmp_path / "rows")
+    source = VersionedTable.open(tmp_path / "rows")
     table = raw_table(series=2, hours=80)
     source.write(table[:150])
     source.write(table[150:])

@@ -10,11 +10,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from zoo.page import axes
 from zoo.page.axes import Axis, marks, positions, seconds_marks, tick_labels, ticks, time_marks
+
+law = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 positive = st.floats(min_value=math.ulp(0.0), allow_infinity=False)
@@ -31,6 +33,7 @@ def test_examples_in_docstrings_hold() -> None:
     assert result.attempted > 5 and result.failed == 0
 
 
+@law
 @given(finite, finite, MOST)
 @example(1e-300, 2e-300, 5)
 @example(0.0, math.ulp(0.0), 5)
@@ -50,6 +53,7 @@ def test_ticks_lie_inside_rise_and_are_labelled_apart(a: float, b: float, most: 
     assert all((read(label) == 0) == (value == 0) for value, label in found)
 
 
+@law
 @given(finite, st.floats(1e-9, 1e9))
 def test_ordinary_ranges_have_two_ticks_that_are_labelled_where_they_are(middle: float, share: float) -> None:
     assume(1e-200 < abs(middle) < 1e200)
@@ -60,6 +64,7 @@ def test_ordinary_ranges_have_two_ticks_that_are_labelled_where_they_are(middle:
     assert all(abs(read(label) - value) <= 0.011 * gap for value, label in found)
 
 
+@law
 @given(positive, positive, MOST)
 @example(math.ulp(0.0), sys.float_info.max, 5)
 @example(16.0, 512.0, 5)
@@ -74,6 +79,7 @@ def test_logarithmic_ticks_hold_the_same(a: float, b: float, most: int) -> None:
     assert len({label for _, label in found}) == len(values)
 
 
+@law
 @given(st.integers(-(10**9), 10**9), st.floats(0.01, 1e9))
 def test_whole_ticks_are_whole(low: int, span: float) -> None:
     found = ticks(Axis(low, low + span, 0, 1), whole=True)
@@ -93,6 +99,7 @@ def test_a_range_that_is_not_finite_has_no_ticks(low: float, high: float) -> Non
     assert ticks(axis) == marks(axis) == seconds_marks(axis) == []
 
 
+@law
 @given(finite, finite, finite)
 def test_pixels_lie_between_the_ends_in_the_order_of_values(a: float, b: float, value: float) -> None:
     low, high = sorted((a, b))
@@ -103,6 +110,7 @@ def test_pixels_lie_between_the_ends_in_the_order_of_values(a: float, b: float, 
         assert axis(value) >= axis(high) and (axis(value) == 200) >= (value <= low)
 
 
+@law
 @given(st.lists(st.floats(), max_size=5), st.booleans())
 @example([sys.float_info.max, -sys.float_info.max], False)
 def test_an_axis_around_values_holds_them_with_a_margin(values: list[float], upwards: bool) -> None:
@@ -112,11 +120,19 @@ def test_an_axis_around_values_holds_them_with_a_margin(values: list[float], upw
     assert ticks(axis)
 
 
+@law
 @given(st.lists(positive, min_size=1, max_size=5))
 def test_a_logarithmic_axis_around_values_stays_positive(values: list[float]) -> None:
     axis = Axis.around(values, 0, 100, log=True)
     assert 0 < axis.low <= min(values) and max(values) <= axis.high < math.inf
     assert np.isfinite(axis.pixels(np.array(values))).all()
+
+
+def test_ends_that_are_round_are_marked_and_the_widest_axis_has_a_middle() -> None:
+    assert ticks(Axis(0.1, 0.3, 0, 1)) == [0.1, 0.15, 0.2, 0.25, 0.3]
+    assert ticks(Axis(-0.3, 0.3, 0, 1)) == [-0.2, 0.0, 0.2]
+    widest = Axis(-sys.float_info.max, sys.float_info.max, 0, 100)
+    assert widest(0.0) == 50 and widest(sys.float_info.max / 2) == 75
 
 
 def test_values_far_outside_leave_the_chart_without_a_warning() -> None:
@@ -132,6 +148,7 @@ def test_big_numbers_share_a_unit_unless_it_would_hide_their_differences() -> No
     assert tick_labels([]) == [] and tick_labels([0.0]) == ["0"]
 
 
+@law
 @given(st.floats(0, 1e8), st.floats(1e-9, 1e9))
 @example(7200.0, 100.0)
 @example(0.0, 1e-7)
@@ -162,12 +179,21 @@ def test_time_ticks_are_few_round_and_inside(low: str, high: str) -> None:
     assert len({label for _, label in found}) == len(found)
 
 
+@law
 @given(st.floats(-8e9, 8e9), st.floats(5, 8e9))
 def test_neighbouring_times_are_told_apart(low: float, span: float) -> None:
     high = min(low + span, 9e9)
     found = time_marks(Axis(low, high, 0, 1))
     assert len(found) <= 6 and all(low - 1e-6 <= x <= high + 1e-6 for x, _ in found)
     assert all(a != b for (_, a), (_, b) in pairwise(found))
+
+
+def test_weeks_begin_on_mondays_and_midnights_are_dated() -> None:
+    a, b = positions(np.array(["2024-01-01", "2024-03-01"], dtype="datetime64[D]")).tolist()
+    weeks = time_marks(Axis(a, b, 0, 1))
+    assert [label for _, label in weeks] == ["8 Jan", "22 Jan", "5 Feb", "19 Feb"]  # Mondays, all of them
+    hours = time_marks(Axis(a + 3600, a + 40 * 3600, 0, 1))
+    assert [label for _, label in hours] == ["12:00", "2 Jan", "12:00"]
 
 
 def test_years_are_marked_at_decades() -> None:

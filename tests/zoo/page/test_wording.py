@@ -9,11 +9,13 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from zoo.page import wording
 from zoo.page.wording import aligned, clock_face, count, cut, duration, moment, number, percent, plural
+
+law = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -47,6 +49,7 @@ def test_numbers_have_four_significant_digits(value: object, text: str) -> None:
     assert number(value) == text
 
 
+@law
 @given(st.floats(-1e308, 1e308))
 def test_a_number_is_read_as_what_it_is_within_its_digits(x: float) -> None:
     read = float(number(x).replace(",", ""))
@@ -55,6 +58,7 @@ def test_a_number_is_read_as_what_it_is_within_its_digits(x: float) -> None:
     assert (read > 0, read < 0) == (x > 0, x < 0)
 
 
+@law
 @given(st.lists(finite, min_size=1, max_size=6))
 def test_a_column_hides_no_number_and_no_sign(values: list[float]) -> None:
     for x, text in zip(values, aligned(values), strict=True):
@@ -69,6 +73,7 @@ def test_columns_of_very_different_sizes_keep_their_small_numbers() -> None:
     assert aligned([]) == []
 
 
+@law
 @given(finite, st.integers(0, 2))
 @example(0.005, 0)
 @example(-0.0001, 0)
@@ -83,6 +88,7 @@ def test_a_share_keeps_its_sign_and_is_nothing_only_if_it_is(share: float, digit
 
 
 def test_a_share_of_zero_is_plain() -> None:
+    assert (percent(0.0002), percent(0.00002), percent(0.00002, 1)) == ("0.02 %", "<0.01 %", "0.002 %")
     assert (percent(0.0), percent(-0.0), percent(0.0, 1), percent(None)) == ("0 %", "0 %", "0.0 %", "–")
 
 
@@ -97,6 +103,7 @@ def test_a_share_of_zero_is_plain() -> None:
         (3599.9, "1 h"),
         (300, "5 min"),
         (86400, "24 h"),
+        (47.5 * 3600, "47 h 30 min"),
         (172799, "2 d"),
         (-75, "-1 min 15 s"),
         (None, "–"),
@@ -110,6 +117,7 @@ def test_durations_round_into_the_next_unit(seconds: object, text: str) -> None:
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
+@law
 @given(st.floats(1e-3, 1e9))
 def test_a_duration_is_read_as_what_it_is(seconds: float) -> None:
     parts = re.findall(r"([\d.,]+) (ms|s|min|h|d)", duration(seconds))
@@ -125,6 +133,7 @@ def test_a_duration_is_read_as_what_it_is(seconds: float) -> None:
     )
 
 
+@law
 @given(st.floats(0, 1e7), st.floats(0, 1e7))
 def test_a_countdown_never_goes_up(a: float, b: float) -> None:
     def seconds(text: str) -> int:
@@ -170,6 +179,7 @@ def test_counts_are_whole_and_never_minus_nothing() -> None:
     )
 
 
+@law
 @given(st.text(max_size=20), st.integers(1, 20))
 def test_what_is_cut_is_as_long_as_it_may_be(text: str, longest: int) -> None:
     short = cut(text, longest)

@@ -294,11 +294,11 @@ def test_a_full_disk_is_an_error_and_the_file_stays_whole(path: Path, monkeypatc
         run(study, 2)
         size = path.stat().st_size
 
-        def full(fd: int, data: bytes, position: int) -> int:
+        def full(fd: int, data: bytes) -> int:
             raise OSError(28, "No space left on device")
 
         with monkeypatch.context() as patch:
-            patch.setattr("os.pwrite", full)
+            patch.setattr("os.write", full)
             with pytest.raises(StudyError, match="No space left"):
                 ask(study)
         with pytest.raises(StudyError, match="No space left"):

@@ -13,7 +13,7 @@ from benchmarks.handover import handover_table
 from zoo.errors import ConfigError, DataError
 from zoo.tables import exchange
 from zoo.tables.exchange import choose, to_ray
-from zoo.tables.versioned import Table
+from zoo.tables.versioned import VersionedTable
 
 
 def test_what_is_no_spark_table_is_refused() -> None:
@@ -71,7 +71,7 @@ def test_a_query_that_fails_is_told_in_one_line(spark_session: Any) -> None:
 @pytest.mark.spark
 def test_a_spark_table_becomes_a_version_without_passing_the_driver(spark_session: Any, tmp_path: Path) -> None:
     before = set(Path(tempfile.gettempdir()).glob("zoo-rows-*"))
-    table = Table.open(tmp_path / "meters")
+    table = VersionedTable.open(tmp_path / "meters")
     assert table.write(handover_table(spark_session, 1000)).added == 1000
     assert table.read(columns=["meter"]).num_rows == 1000
     assert set(Path(tempfile.gettempdir()).glob("zoo-rows-*")) == before

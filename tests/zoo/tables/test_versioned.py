@@ -18,16 +18,17 @@ import pytest
 
 from zoo.errors import ConfigError, ConflictError, DataError
 from zoo.tables.commands import diff_table, lineage_of_table, log_table, show_table
-from zoo.tables.compare import compare, diff, lineage
+from zoo.tables.compare import compare, diff
+from zoo.tables.lineage import lineage
 from zoo.tables.source import read
-from zoo.tables.versioned import Table
+from zoo.tables.versioned import VersionedTable
 
 _ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> Table:
-    return Table.open(tmp_path / "meters")
+def table(tmp_path: Path) -> VersionedTable:
+    return VersionedTable.open(tmp_path / "meters")
 
 
 def _rows(ids: list[str], values: list[float], **more: Any) -> pd.DataFrame:
@@ -38,7 +39,7 @@ def _sorted(found: pa.Table) -> dict[str, list[Any]]:
     return dict(found.sort_by("id").to_pydict())
 
 
-def test_each_write_is_a_version_that_stays_readable(table: Table) -> None:
+def test_each_write_is_a_version_that_stays_readable(table: VersionedTable) -> None:
     table.write(_rows(["a"], [1.0]))
     table.write(_rows(["b"], [2.0]))
     table.write(_rows(["c"], [3.0]), "overwrite")
@@ -47,7 +48,7 @@ def test_each_write_is_a_version_that_stays_readable(table: Table) -> None:
     assert [table.count(as_of=v) for v in range(3)] == [1, 2, 1]
 
 
-def test_a_moment_reads_the_version_that_was_current(table: Table) -> None:
+def test_a_moment_reads_the_version_that_was_current(table: VersionedTable) -> None:
     first = table.write(_rows(["a"], [1.0]))
     time.sleep(0.01)
     table.write(_rows(["b"], [2.0]))
@@ -60,27 +61,27 @@ def test_a_moment_reads_the_version_that_was_current(table: Table) -> None:
 
 
 @pytest.mark.parametrize("as_of", [2, -1, "17"])
-def test_a_version_that_is_not_there_is_refused(table: Table, as_of: Any) -> None:
+def test_a_version_that_is_not_there_is_refused(table: VersionedTable, as_of: Any) -> None:
     table.write(_rows(["a"], [1.0]))
     with pytest.raises(DataError, match="it has 0 to 0"):
         table.read(as_of=as_of)
 
 
 @pytest.mark.parametrize("as_of", ["yesterday", 1.5, True])
-def test_what_is_no_version_and_no_time_is_refused(table: Table, as_of: Any) -> None:
+def test_what_is_no_version_and_no_time_is_refused(table: VersionedTable, as_of: Any) -> None:
     table.write(_rows(["a"], [1.0]))
     with pytest.raises(ConfigError, match="a version or a time"):
         table.read(as_of=as_of)
 
 
-def test_a_merge_replaces_and_adds(table: Table) -> None:
+def test_a_merge_replaces_and_adds(table: VersionedTable) -> None:
     table.write(_rows(["a", "b"], [1.0, 2.0]))
     commit = table.write(_rows(["b", "c"], [5.0, 6.0]), "merge", key=["id"])
     assert _sorted(table.read()) == {"id": ["a", "b", "c"], "y": [1.0, 5.0, 6.0]}
     assert (commit.operation, commit.added, commit.key) == ("MERGE", 2, ("id",))
 
 
-def test_the_first_write_may_be_a_merge(table: Table) -> None:
+def test_the_first_write_may_be_a_merge(table: VersionedTable) -> None:
     assert table.write(_rows(["a"], [1.0]), "merge", key=["id"]).version == 0
 
 
@@ -94,7 +95,7 @@ def test_the_first_write_may_be_a_merge(table: Table) -> None:
     ],
 )
 def test_a_merge_needs_keys_that_tell_rows_apart(
-    table: Table, rows: pd.DataFrame, key: list[str], error: type[Exception], text: str
+    table: VersionedTable, rows: pd.DataFrame, key: list[str], error: type[Exception], text: str
 ) -> None:
     table.write(_rows(["z"], [0.0]))
     with pytest.raises(error, match=text):
@@ -112,7 +113,7 @@ def test_a_merge_needs_keys_that_tell_rows_apart(
     ],
 )
 def test_another_schema_is_refused_and_nothing_is_written(
-    table: Table, rows: pd.DataFrame, text: str, mode: Any
+    table: VersionedTable, rows: pd.DataFrame, text: str, mode: Any
 ) -> None:
     table.write(_rows(["a"], [1.0]))
     before = sorted(Path(table.path).rglob("*"))
@@ -122,7 +123,7 @@ def test_another_schema_is_refused_and_nothing_is_written(
     assert sorted(Path(table.path).rglob("*")) == before
 
 
-def test_a_schema_evolves_when_asked(table: Table) -> None:
+def test_a_schema_evolves_when_asked(table: VersionedTable) -> None:
     table.write(_rows(["a"], [1.0]))
     table.write(_rows(["b"], [2.0], z=[7]), evolve=True)
     assert _sorted(table.read())["z"] == [None, 7]
@@ -132,7 +133,7 @@ def test_a_schema_evolves_when_asked(table: Table) -> None:
         table.write(pd.DataFrame({"id": [1], "w": [1.0]}), evolve=True)
 
 
-def test_types_that_delta_does_not_know_are_kept_by_value(table: Table) -> None:
+def test_types_that_delta_does_not_know_are_kept_by_value(table: VersionedTable) -> None:
     moment = pd.Timestamp("2024-01-01 12:00:00.000001")
     rows = pa.table(
         {
@@ -162,13 +163,13 @@ def test_types_that_delta_does_not_know_are_kept_by_value(table: Table) -> None:
         ([1, 2], "must be in a table, but got list"),
     ],
 )
-def test_values_that_would_change_are_refused_and_no_table_appears(table: Table, rows: Any, text: str) -> None:
+def test_values_that_would_change_are_refused_and_no_table_appears(table: VersionedTable, rows: Any, text: str) -> None:
     with pytest.raises(DataError, match=text):
         table.write(rows)
     assert not table.exists
 
 
-def test_an_error_in_mid_stream_leaves_the_version_as_it_was(table: Table) -> None:
+def test_an_error_in_mid_stream_leaves_the_version_as_it_was(table: VersionedTable) -> None:
     table.write(_rows(["a"], [1.0]))
     schema = pa.schema([("id", pa.string()), ("y", pa.float64())])
 
@@ -184,11 +185,11 @@ def test_an_error_in_mid_stream_leaves_the_version_as_it_was(table: Table) -> No
 def test_a_folder_with_other_files_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(DataError, match="holds other files"):
-        Table.open(tmp_path).write(_rows(["a"], [1.0]))
+        VersionedTable.open(tmp_path).write(_rows(["a"], [1.0]))
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_a_first_write_that_was_killed_is_no_table_and_in_nobodys_way(table: Table) -> None:
+def test_a_first_write_that_was_killed_is_no_table_and_in_nobodys_way(table: VersionedTable) -> None:
     log = Path(table.path) / "_delta_log"
     log.mkdir(parents=True)
     (log / "_commit_5f.json.tmp").write_text("{")
@@ -197,20 +198,20 @@ def test_a_first_write_that_was_killed_is_no_table_and_in_nobodys_way(table: Tab
     assert table.write(_rows(["a"], [1.0])).version == 0 and table.read().num_rows == 1
 
 
-def test_a_table_that_is_not_there_says_so(table: Table) -> None:
+def test_a_table_that_is_not_there_says_so(table: VersionedTable) -> None:
     for look in (table.read, table.log, lambda: table.version, table.vacuum):
         with pytest.raises(DataError, match="there is none"):
             look()
 
 
-def test_a_note_must_be_json(table: Table) -> None:
+def test_a_note_must_be_json(table: VersionedTable) -> None:
     with pytest.raises(ConfigError, match="JSON"):
         table.write(_rows(["a"], [1.0]), info={"made by": object()})
     with pytest.raises(ConfigError, match="mode"):
         table.write(_rows(["a"], [1.0]), "upsert")  # type: ignore[arg-type]
 
 
-def test_two_overwrites_at_once_do_not_hide_each_other(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_overwrites_at_once_do_not_hide_each_other(table: VersionedTable, monkeypatch: pytest.MonkeyPatch) -> None:
     import deltalake
 
     table.write(_rows(["a"], [1.0]))
@@ -223,7 +224,7 @@ def test_two_overwrites_at_once_do_not_hide_each_other(table: Table, monkeypatch
     assert table.read().to_pydict()["id"] == ["b"] and ConflictError.retryable
 
 
-def test_the_change_feed_tells_what_came_and_what_went(table: Table) -> None:
+def test_the_change_feed_tells_what_came_and_what_went(table: VersionedTable) -> None:
     table.write(_rows(["a", "b"], [1.0, 2.0]))
     table.write(_rows(["b", "c"], [5.0, 6.0]), "merge", key=["id"])
     feed = table.changes(0).to_pandas().sort_values(["id", "_change_type"])
@@ -235,7 +236,7 @@ def test_the_change_feed_tells_what_came_and_what_went(table: Table) -> None:
     assert table.changes(1).num_rows == 0
 
 
-def test_vacuum_removes_what_no_recent_version_needs(table: Table) -> None:
+def test_vacuum_removes_what_no_recent_version_needs(table: VersionedTable) -> None:
     table.write(_rows(["a"], [1.0]))
     table.write(_rows(["b"], [2.0]), "overwrite")
     assert table.vacuum() == [] and len(table.vacuum(keep=timedelta(0))) == 1
@@ -251,7 +252,7 @@ def test_vacuum_removes_what_no_recent_version_needs(table: Table) -> None:
 
 
 @pytest.mark.parametrize("keep", [timedelta(seconds=1), timedelta(minutes=59), timedelta(hours=1)])
-def test_vacuum_keeps_at_least_what_it_was_told(table: Table, keep: timedelta) -> None:
+def test_vacuum_keeps_at_least_what_it_was_told(table: VersionedTable, keep: timedelta) -> None:
     for count in range(3):
         table.write(_rows(["a"], [float(count)]), "overwrite")
     orphan = Path(table.path) / "part-00000-of-a-writer.snappy.parquet"
@@ -262,12 +263,12 @@ def test_vacuum_keeps_at_least_what_it_was_told(table: Table, keep: timedelta) -
         table.vacuum(keep=timedelta(seconds=-1))
 
 
-def test_vacuum_leaves_what_a_running_writer_or_reader_needs(table: Table) -> None:
+def test_vacuum_leaves_what_a_running_writer_or_reader_needs(table: VersionedTable) -> None:
     table.write(pa.table({"id": ["a"] * 10, "y": np.arange(10.0)}))
     schema = table.schema()
 
     def others() -> None:
-        Table.open(table.path).write(_rows(["b"], [1.0]))
+        VersionedTable.open(table.path).write(_rows(["b"], [1.0]))
         # The writer's first file is there, the commit is not.
         (Path(table.path) / "part-00000-uncommitted.snappy.parquet").write_bytes(b"half")
         table.vacuum(keep=timedelta(0), dry_run=False)
@@ -293,7 +294,7 @@ def test_vacuum_leaves_what_a_running_writer_or_reader_needs(table: Table) -> No
         table.read(as_of=0)
 
 
-def test_a_versioned_table_is_a_source(table: Table) -> None:
+def test_a_versioned_table_is_a_source(table: VersionedTable) -> None:
     table.write(_rows(["a"], [1.0]))
     table.write(_rows(["b"], [2.0]))
     assert len(read(table.path)) == 2 and list(read(table.path, as_of=0)["id"]) == ["a"]
@@ -301,7 +302,7 @@ def test_a_versioned_table_is_a_source(table: Table) -> None:
         read(_rows(["a"], [1.0]), as_of=0)
 
 
-def test_a_diff_counts_rows_and_values_by_the_writers_key(table: Table) -> None:
+def test_a_diff_counts_rows_and_values_by_the_writers_key(table: VersionedTable) -> None:
     table.write(_rows(["a", "b", "c"], [1.0, np.nan, 3.0]), key=["id"])
     table.write(_rows(["b", "c", "d"], [np.nan, 4.0, 5.0], z=[1, 1, 1]), "overwrite", evolve=True)
     found = diff(table, 0, 1)
@@ -317,7 +318,7 @@ def test_a_diff_without_a_key_says_so_and_one_that_is_not_unique_is_refused() ->
 
 
 def test_lineage_goes_through_tables_and_forgets_what_was_overwritten(tmp_path: Path) -> None:
-    raw, old, made = (Table.open(tmp_path / name) for name in ("raw", "old", "made"))
+    raw, old, made = (VersionedTable.open(tmp_path / name) for name in ("raw", "old", "made"))
     raw.write(_rows(["a"], [1.0]), info={"sources": {"upload.csv": "sha256:1f"}})
     old.write(_rows(["a"], [1.0]))
     made.write(_rows(["a"], [1.0]), info={"sources": {old.path: 0}, "pipeline": "p0"})
@@ -330,7 +331,7 @@ def test_lineage_goes_through_tables_and_forgets_what_was_overwritten(tmp_path: 
     assert lineage(made, as_of=0).pipelines == ("p0",)
 
 
-def test_the_commands_tell_the_history(table: Table) -> None:
+def test_the_commands_tell_the_history(table: VersionedTable) -> None:
     table.write(_rows(["a", "b"], [1.0, 2.0]), key=["id"], info={"sources": {"x.csv": "sha"}, "pipeline": "abc"})
     table.write(_rows(["b"], [5.0]), "merge", key=["id"])
     listed = log_table(table.path)
@@ -344,8 +345,8 @@ def test_the_commands_tell_the_history(table: Table) -> None:
 _WRITER = """
 import sys
 import numpy as np, pyarrow as pa
-from zoo.tables.versioned import Table
-table = Table.open(sys.argv[1])
+from zoo.tables.versioned import VersionedTable
+table = VersionedTable.open(sys.argv[1])
 print("up", flush=True)
 for version in range(10_000):
     rows = pa.table({"id": np.arange(20_000), "v": np.full(20_000, version)})
@@ -361,7 +362,7 @@ def _kill_in_mid_commit(folder: Path, after: float) -> int:
     time.sleep(after)
     process.kill()
     process.communicate()
-    table = Table.open(folder)
+    table = VersionedTable.open(folder)
     newest = table.version if table.exists else -1  # killed before the first commit
     for version in range(newest + 1):
         found = table.read(as_of=version)
@@ -382,14 +383,14 @@ def test_many_killed_writers_leave_the_old_or_the_new_version(tmp_path: Path) ->
     assert max(_kill_in_mid_commit(tmp_path / str(i), after) for i, after in enumerate(moments)) > 3
 
 
-def test_columns_are_matched_by_name_not_by_place(table: Table) -> None:
+def test_columns_are_matched_by_name_not_by_place(table: VersionedTable) -> None:
     table.write(pa.table({"a": [1.0], "b": [2.0]}))
     table.write(pa.table({"b": [20.0], "a": [10.0]}))
     assert table.read().sort_by("a").to_pydict() == {"a": [1.0, 10.0], "b": [2.0, 20.0]}
 
 
 @pytest.mark.parametrize("name", ["Meter No", "MeterNo", "größe", 'so "called"', "it's", "a.b", "select"])
-def test_keys_may_have_any_name(table: Table, name: str) -> None:
+def test_keys_may_have_any_name(table: VersionedTable, name: str) -> None:
     table.write(pa.table({name: ["x", "y"], "v": [1, 2]}), key=[name])
     table.write(pa.table({name: ["y", "z"], "v": [5, 6]}), "merge", key=[name])
     assert table.read().sort_by("v").to_pydict() == {name: ["x", "y", "z"], "v": [1, 5, 6]}

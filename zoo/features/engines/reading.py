@@ -57,10 +57,10 @@ def parquet_in_spark(
     Raises:
         DataError: There are no files, or they do not fit together.
     """
-    from zoo.tables.versioned import Table, is_table
+    from zoo.tables.versioned import VersionedTable, is_table
 
     if is_table(path):
-        table = Table.open(path)
+        table = VersionedTable.open(path)
         version = table.version if version is None else version
         schema, files = table.schema(as_of=version), table.files(as_of=version)
     else:
@@ -77,10 +77,10 @@ def parquet_in_spark(
 
 def parquet_files(path: str) -> list[str] | None:
     """Return the Parquet files that a path stands for; None if it stands for others, or for none."""
-    from zoo.tables.versioned import Table, is_table
+    from zoo.tables.versioned import VersionedTable, is_table
 
     if is_table(path):
-        return [str(file) for file in Table.open(path).files()]
+        return [str(file) for file in VersionedTable.open(path).files()]
     try:
         files = _files(path)
     except DataError:

@@ -34,6 +34,7 @@ _MAX_SLICE_DOTS = 500
 _MAX_CURVES = 250
 _MAX_POINTS = 120  # of one curve
 _MAX_RUN_TEXTS = 1000  # runs whose parameters are told
+_CHART = ChartFrame()
 _SLICE = ChartFrame(width=320.0, height=220.0)  # pixels
 _WIDE = 1000.0  # pixels of the timeline
 
@@ -85,6 +86,12 @@ def _dot(view: View, record: TrialRecord, at: tuple[float, float], y: Axis, valu
     return tag("path", inside, d=shape, class_="beyond" + str(style["class_"]).removeprefix("dot"))
 
 
+def _framed(metric: Metric, values: Sequence[float], frame: ChartFrame = _CHART) -> tuple[ChartFrame, Axis]:
+    """Return a vertical axis for a metric's values, and the frame with room for its labels."""
+    y = frame.y_around(usual(values, lower_is_better=metric.direction == "minimize"))
+    return frame.beside(y, named=True), y
+
+
 def history_chart(view: View, metric: Metric, ident: str) -> str:
     """Draw an objective of complete trials against study time, with the best so far; failures below as ticks."""
     lower = metric.direction == "minimize"
@@ -92,8 +99,8 @@ def history_chart(view: View, metric: Metric, ident: str) -> str:
     failed = [r for r in view.records if r.failure is not None]
     last = max([view.elapsed, *(ended(r) for r in done)], default=1.0) or 1.0
     shown = usual([r.metrics[metric.name] for r in done], lower_is_better=lower)
-    y = ChartFrame().y_around([*shown, *(v for v in metric.limit.describe().values() if shown and _near(v, shown))])
-    frame = ChartFrame().beside(y, named=True)
+    y = _CHART.y_around([*shown, *(v for v in metric.limit.describe().values() if shown and _near(v, shown))])
+    frame = _CHART.beside(y, named=True)
     x = frame.x(0.0, last)
     layers = [frame.grid(x, y, names=("study time", metric.name), below=seconds_marks(x))]
     for bound in metric.limit.describe().values():
@@ -133,15 +140,13 @@ def _near(value: float, values: Sequence[float]) -> bool:
 def learning_chart(view: View, ident: str) -> str:
     """Draw what trials reported, the best one on top."""
     metric = view.metrics.first
-    lower = metric.direction == "minimize"
     with_reports = [r for r in view.records if r.reports]
     best = view.best
     drawn = [r for r in with_reports if best is None or r.number != best.number]
     drawn = thinned(drawn, _MAX_CURVES)
     if best is not None and best.reports:
         drawn.append(best)
-    y = ChartFrame().y_around(usual([value for r in drawn for value in r.reports.values()], lower_is_better=lower))
-    frame = ChartFrame().beside(y, named=True)
+    frame, y = _framed(metric, [value for r in drawn for value in r.reports.values()])
     x = frame.x_around([float(step) for r in drawn for step in r.reports], log=False)
     layers = [frame.grid(x, y, names=("step", metric.name), below=marks(x, whole=True))]
     for record in drawn:
@@ -165,8 +170,8 @@ def pareto_chart(view: View, first: Metric, second: Metric, ident: str) -> str:
         + [r.metrics[m.name] for r in view.pareto]
         for m in (first, second)
     ]
-    y = ChartFrame().y_around(ranges[1])
-    frame = ChartFrame().beside(y, named=True)
+    y = _CHART.y_around(ranges[1])
+    frame = _CHART.beside(y, named=True)
     x = frame.x_around(ranges[0])
     layers = [frame.grid(x, y, names=(first.name, second.name))]
     points = sorted((x(r.metrics[first.name]), y(r.metrics[second.name])) for r in view.pareto)
@@ -188,9 +193,7 @@ def slice_chart(view: View, name: str, ident: str) -> str:
     tried = [r for r in view.records if name in r.params and r.state not in ("queued", "running")]
     tried = thinned(tried, _MAX_SLICE_DOTS)
     done = [r for r in tried if r.state == "complete"]
-    lower = metric.direction == "minimize"
-    y = _SLICE.y_around(usual([r.metrics[metric.name] for r in done], lower_is_better=lower))
-    frame = _SLICE.beside(y, named=True)
+    frame, y = _framed(metric, [r.metrics[metric.name] for r in done], _SLICE)
     if isinstance(domain, Float | Int):
         x = frame.x(domain.low, domain.high, log=domain.log)
         below = marks(x, whole=isinstance(domain, Int))
@@ -240,17 +243,8 @@ def timeline_chart(view: View, found: Timeline, ident: str) -> str:
         said = f"{who}\nfrom {duration(run.start)} to {duration(run.end)}"
         # A hair between neighbours, and never nothing.
         width = max(x(run.end) - x(run.start) - 0.6, 0.6)
-        layers.append(
-            tag(
-                "rect",
-                tag("title", escape(said, 600)),
-                x=x(run.start),
-                y=run.lane * row + pad,
-                width=width,
-                height=row - 2 * pad,
-                class_=f"run {run.state}",
-            )
-        )
+        place = {"x": x(run.start), "y": run.lane * row + pad, "width": width, "height": row - 2 * pad}
+        layers.append(tag("rect", tag("title", escape(said, 600)), **place, class_=f"run {run.state}"))
         if width > 7.5 * len(str(run.number)) + 6 and row >= 14:
             at = x(run.start) + width / 2
             y = (run.lane + 0.5) * row + 4

@@ -17,8 +17,8 @@ __all__ = ["Forest"]
 Array: TypeAlias = NDArray[Any]
 
 _TREES = 48
-_CUTS = 4  # per feature and node
-_LEAF = 2  # a node with fewer than twice so many rows is not split
+_CUTS = 4  # random ones, per feature and node
+_MIN_LEAF = 2  # rows; a node with fewer than twice so many is not split
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Forest:
     """Fitted trees.
 
     Args:
-        x: (n, features).
-        y: (n,) targets.
-        rng: Draws samples and cuts.
+        x: (n, features) numbers without missing ones.
+        y: (n,) targets to be predicted.
+        rng: Draws bootstrap samples and cuts.
 
     Attributes:
         explained: Share of the variance of ``y`` that trees explain which have not seen the row (out-of-bag R²); NaN
@@ -65,9 +65,9 @@ class Forest:
             count[out] += 1
             self._trees.append(tree)
         seen = count > 0
-        spread = float(np.var(y[seen])) if seen.any() else 0.0
+        variance = float(np.var(y[seen])) if seen.any() else 0.0
         error = float(np.mean((y[seen] - total[seen] / count[seen]) ** 2)) if seen.any() else 0.0
-        self.explained = 1.0 - error / spread if spread > 0 else float("nan")
+        self.explained = 1.0 - error / variance if variance > 0 else float("nan")
 
     def predict(self, x: Array) -> Array:
         """Return (n,) predictions."""
@@ -81,7 +81,7 @@ def _grow(x: Array, y: Array, rng: np.random.Generator) -> _Tree:
         node, rows = todo.pop()
         here, told = x[rows], y[rows]
         value[node] = float(told.mean())
-        split = _split(here, told, rng) if len(rows) >= 2 * _LEAF else None
+        split = _split(here, told, rng) if len(rows) >= 2 * _MIN_LEAF else None
         if split is None:
             continue
         feature[node], cut[node] = split

@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Importance", "importance"]
 
-_LEAST_TRIALS = 10
-_LEAST_PER_PARAMETER = 2
-_MOST_TRIALS = 1000  # more rows only take longer
-_QUESTIONS = 1024
-_LEAST_EXPLAINED = 0.05
+_MIN_TRIALS = 10
+_MIN_TRIALS_PER_PARAMETER = 2
+_MAX_TRIALS = 1000  # more rows only take longer
+_QUESTIONS = 1024  # points of the space at which each parameter is changed alone
+_MIN_EXPLAINED = 0.05  # share of the variance, below which shares of importance would be noise
 
 
 class Importance(Mapping[str, float]):
     """Parameter -> share of importance, the largest first, of sum 1; empty where ``reason`` says why.
 
     Args:
-        shares: By parameter.
-        trials: From how many.
+        shares: Share of importance of each parameter, 0 to 1.
+        trials: Number of trials that it was computed from.
         explained: Share of the ranks' variance that the forest explains in trials that it has not seen: below some
             0.3 the shares are guesses.
-        reason: Why there are none; "" otherwise.
+        reason: Why there are no shares; "" where there are.
     """
 
     def __init__(self, shares: Mapping[str, float], *, trials: int, explained: float = 0.0, reason: str = "") -> None:
@@ -68,19 +68,19 @@ def importance(view: View, metric: str | None = None, *, seed: int = 0) -> Impor
     """Return how much each parameter matters for an objective.
 
     Args:
-        view: The study.
+        view: The study at one moment.
         metric: An objective; the first one by default.
-        seed: Of the forest.
+        seed: Seed of the forest, so that the same study gives the same answer; 0 by default.
     """
     from zoo.search.samplers.encoding import Encoding
 
     found = _observations(view, metric or view.metrics.first.name)
-    wanted = max(_LEAST_TRIALS, _LEAST_PER_PARAMETER * len(view.space))
+    wanted = max(_MIN_TRIALS, _MIN_TRIALS_PER_PARAMETER * len(view.space))
     if len(found) < wanted:
         return Importance({}, trials=len(found), reason=f"it takes {wanted} trials, and there are {len(found)}")
     rng = np.random.default_rng(seed)
-    if len(found) > _MOST_TRIALS:
-        found = [found[i] for i in np.sort(rng.choice(len(found), _MOST_TRIALS, replace=False))]
+    if len(found) > _MAX_TRIALS:
+        found = [found[i] for i in np.sort(rng.choice(len(found), _MAX_TRIALS, replace=False))]
     ranks = _ranks([value for _, _, value in found])
     if ranks.min() == ranks.max():
         return Importance({}, trials=len(found), reason="all trials came to the same value")
@@ -88,7 +88,7 @@ def importance(view: View, metric: str | None = None, *, seed: int = 0) -> Impor
     points = np.stack([encoding.point(record.params) for record, _, _ in found])
     steps = np.log1p(np.array([step for _, step, _ in found], dtype=np.float64))
     forest = Forest(np.column_stack((encoding.features(points), steps)), ranks, rng)
-    if not forest.explained >= _LEAST_EXPLAINED:
+    if not forest.explained >= _MIN_EXPLAINED:
         return Importance(
             {}, trials=len(found), explained=max(forest.explained, 0.0), reason="the values follow no parameter so far"
         )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from importlib.resources import files
 from itertools import combinations
 from pathlib import Path
 
+from zoo.files import write_file
 from zoo.page.document import charts, document, figure, header, key_figures, legend, note, section, stroke, wide
 from zoo.page.markup import escape
 from zoo.page.tables import Cell, Row, bar, definitions, number_cell, table, text_cell
@@ -35,15 +34,7 @@ def write_page(view: View, path: str | Path) -> Path:
     """
     path = view.spare(Path(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(render(view))
-        os.chmod(name, 0o644)  # what a new file usually has; a temporary one is for its owner alone
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    write_file(path, render(view), durable=False)
     return path
 
 

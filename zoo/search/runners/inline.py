@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zoo.errors import ConfigError, StudyError
-from zoo.search.interrupts import Interrupts
+from zoo.interrupt import Interrupt
 from zoo.search.metrics import Value
 from zoo.search.progress import StudyProgress
 from zoo.search.runners.outcome import Train, TrainingOutcome, call, settle
@@ -27,7 +27,7 @@ def drive(study: Study, train: Train, options: RunOptions) -> Ending:
     A training cannot be interrupted but by Ctrl-C: one that took longer than its time limit ends late, and fails as
     such at its next report.
     """
-    with Interrupts() as interrupts, StudyProgress(study, quiet=options.quiet) as progress:
+    with Interrupt().arm() as interrupts, StudyProgress(study, quiet=options.quiet) as progress:
         while not interrupts.requested:
             progress.show()
             trial = study.ask()
@@ -57,7 +57,7 @@ class _InlineChannel:
     """Reports straight to the study."""
 
     def __init__(
-        self, study: Study, number: int, limit: float | None, interrupts: Interrupts, progress: StudyProgress
+        self, study: Study, number: int, limit: float | None, interrupts: Interrupt, progress: StudyProgress
     ) -> None:
         self._study, self._number, self._interrupts, self._progress = study, number, interrupts, progress
         self._end = None if limit is None else time.monotonic() + limit - study.worked(number)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from zoo.cluster import connect
 from zoo.errors import StudyError
+from zoo.interrupt import Interrupt
 from zoo.search.checkpoints import CheckpointStore
-from zoo.search.interrupts import Interrupts
 from zoo.search.progress import StudyProgress
 from zoo.search.runners.fleet import Fleet, Lost, Slot
 from zoo.search.runners.outcome import Train, TrainingOutcome, TrainingReport, decide, lose, settle
@@ -22,7 +22,7 @@ from zoo.search.trial import FailureKind, Trial
 
 if TYPE_CHECKING:
     from zoo.search.run import Ending, RunOptions
-    from zoo.search.suggest import Draft, Drawn
+    from zoo.search.suggestion import Draft, Suggestion
 
 __all__ = ["FolderMark", "drive"]
 
@@ -39,11 +39,13 @@ def drive(study: Study, train: Train, options: RunOptions) -> Ending:
     session = options.session or connect()
     try:
         with FolderMark(study.checkpoints) as marked:
-            most = study.settings.parallel
+            parallel = study.settings.parallel
             with (
-                Fleet(train, options.resources, workers=options.workers, most=most, store=marked.store) as fleet,
+                Fleet(
+                    train, options.resources, workers=options.workers, max_workers=parallel, store=marked.store
+                ) as fleet,
                 _Asker(study) as asker,
-                Interrupts() as interrupts,
+                Interrupt().arm() as interrupts,
                 StudyProgress(study, quiet=options.quiet) as progress,
             ):
                 pool_run = _PoolRun(study, options, fleet, asker)
@@ -92,7 +94,7 @@ class _Asker:
     def __init__(self, study: Study) -> None:
         self._study = study
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="suggestions")
-        self._future: Future[Drawn | None] | None = None
+        self._future: Future[Suggestion | None] | None = None
         self._took = 0.0
 
     def __enter__(self) -> _Asker:
@@ -120,7 +122,7 @@ class _Asker:
             return None
         return self._study.commit(self._draw(planned))
 
-    def _draw(self, draft: Draft) -> Drawn | None:
+    def _draw(self, draft: Draft) -> Suggestion | None:
         start = time.perf_counter()
         try:
             return draft.draw()
@@ -145,7 +147,7 @@ class _PoolRun:
         self._next_look = 0.0
         self._late = False
 
-    def run(self, interrupts: Interrupts, progress: StudyProgress) -> Ending:
+    def run(self, interrupts: Interrupt, progress: StudyProgress) -> Ending:
         """Go on until the study is done or the user wants an end."""
         more = True
         while not interrupts.requested:

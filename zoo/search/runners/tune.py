@@ -26,7 +26,7 @@ from ray.tune.search import Searcher
 
 from zoo.cluster import connect
 from zoo.errors import ClusterError, ConfigError, StudyError, ZooError
-from zoo.search.interrupts import Interrupts
+from zoo.interrupt import Interrupt
 from zoo.search.progress import StudyProgress
 from zoo.search.runners.outcome import Train
 from zoo.search.runners.pool import FolderMark
@@ -61,7 +61,7 @@ def drive(study: Study, train: Train, options: RunOptions) -> Ending:
         with (
             FolderMark(study.checkpoints) as marked,
             _storage(study, options) as storage,
-            Interrupts() as interrupts,
+            Interrupt().arm() as interrupts,
             StudyProgress(study, quiet=options.quiet) as progress,
             _quiet(options),
         ):

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from zoo.errors import ClusterError, ConfigError, StudyError, ZooError
+from zoo.interrupt import Interrupt
 from zoo.search.checkpoints import pack
-from zoo.search.interrupts import Interrupts
 from zoo.search.progress import StudyProgress
 from zoo.search.runners.fleet import no_room
 from zoo.search.runners.outcome import TrainingOutcome, TrainingReport, decide, lose, settle
@@ -44,7 +44,7 @@ class TuneBridge:
         ConfigError: The cluster can never give the resources.
     """
 
-    def __init__(self, study: Study, options: RunOptions, interrupts: Interrupts, progress: StudyProgress) -> None:
+    def __init__(self, study: Study, options: RunOptions, interrupts: Interrupt, progress: StudyProgress) -> None:
         self.options = options
         #: What went wrong in our own part; it ends the experiment.
         self.error: ZooError | None = None

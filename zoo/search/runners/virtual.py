@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from zoo.clock import ManualClock
 from zoo.errors import ConfigError
-from zoo.search.interrupts import Interrupts
+from zoo.interrupt import Interrupt
 from zoo.search.metrics import Value
 from zoo.search.progress import StudyProgress
 from zoo.search.runners.outcome import Train, TrainingOutcome, call, settle
@@ -50,7 +50,7 @@ _Answer: TypeAlias = "Decision | Trial | None"
 def drive(study: Study, train: Train, options: RunOptions) -> Ending:
     """Run trainings in virtual time; see ``zoo.search.run``."""
     workers = options.workers or study.settings.parallel or 1
-    with Interrupts() as interrupts, StudyProgress(study, quiet=options.quiet) as progress:
+    with Interrupt().arm() as interrupts, StudyProgress(study, quiet=options.quiet) as progress:
         stage = _Stage(study, train, options.time_limit)
         try:
             return stage.run(workers, interrupts, progress)
@@ -70,7 +70,7 @@ class _Stage:
         self._events: list[tuple[float, int, _Actor, _Message]] = []
         self._count = 0
 
-    def run(self, workers: int, interrupts: Interrupts, progress: StudyProgress) -> Ending:
+    def run(self, workers: int, interrupts: Interrupt, progress: StudyProgress) -> Ending:
         """Release one training after the other until the study is done."""
         while not interrupts.requested:
             progress.show()
