@@ -160,6 +160,15 @@ def test_durations_along_an_axis_are_inside_and_told_apart(low: float, span: flo
     assert all((label == "0") == (value == 0) for value, label in found)
 
 
+@law
+@given(st.floats(1e-6, 3e7))
+@example(1.0)
+@example(5.999)
+def test_a_time_axis_from_the_start_has_two_ticks_at_least(span: float) -> None:
+    found = seconds_marks(Axis(0.0, span, 0, 1))
+    assert len(found) >= 2 and found[0] == (0.0, "0") and found[-1][0] > span / 3
+
+
 @pytest.mark.parametrize(
     ("low", "high"),
     [
