@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from autots.models.base import State
-from autots.models.state import dump, load
+from autots.models.state_files import dump, load
 from zoo.errors import ArtifactError
 from zoo.files import checksums, read_manifest, replacing_folder, verify, write_manifest
 from zoo.places import local_path
@@ -23,7 +23,7 @@ def write_artifact(path: Path, parts: Mapping[str, State], *, beside: Callable[[
 
     Args:
         path: The folder that is made or replaced.
-        parts: Name -> tree, see ``autots.models.state``.
+        parts: Name -> tree, see ``autots.models.state_files``.
         beside: Writes more into the folder, such as folders of another room; one of the parts holds their checksums.
 
     Raises:
@@ -48,7 +48,7 @@ def read_artifact(path: Path, *, mapped: bool = False) -> dict[str, State]:
 
     Args:
         path: The folder that was written.
-        mapped: Whether large arrays stay in their files, as memory that processes share; see ``models.state.load``.
+        mapped: Whether large arrays stay in their files, as memory that processes share (``state_files.load``).
 
     Raises:
         ArtifactError: The folder is missing, foreign, of another format, damaged or tampered with.

@@ -22,8 +22,8 @@ from autots.intervals import Conformal, QuantileTracker
 from autots.metrics import season_scale
 from autots.models.base import Forecast, Forecaster, Task
 from autots.models.catalog import fit_here
-from autots.models.local import ask, predict_local
-from autots.models.steady import Steady, Woken
+from autots.models.constant_series import ConstantSeries, NewlyVarying
+from autots.models.wall_clock import ask, predict_local
 from autots.panel import Floats, Future, Ints, Panel
 from autots.panel.local import LocalView
 
@@ -222,7 +222,7 @@ class Ensemble:
         """Return the points for the metric, and the calibrated quantiles."""
         if self.conformal is not None and scale is not None:
             quantiles = self.conformal.apply(quantiles, scale)
-        return (mean if self.task.squared else quantiles[:, :, self._middle]), quantiles
+        return (mean if self.task.squared_error else quantiles[:, :, self._middle]), quantiles
 
     def _shifted_by(self, point: Floats, quantiles: Floats, more: Floats) -> tuple[Floats, Floats]:
         """Return points and quantiles moved by (S,) values."""
@@ -238,7 +238,7 @@ class Ensemble:
         """
         history, horizon = batch.history, self.task.horizon
         forecasts, ids = self._forecasts(history, batch.future), history.ids
-        points = np.stack([f.mean if self.task.squared else f.median(self.task.levels) for f in forecasts])
+        points = np.stack([f.mean if self.task.squared_error else f.median(self.task.levels) for f in forecasts])
         shares = np.array([[m.weight[0]] for m in self.members])
         shares = shares * (np.ones((1, len(ids))) if self.series_weights is None else self.series_weights.of(ids))
         ends = [history.freq.advance(history.last_times, n * horizon) for n in (0, 1, 2)]
@@ -258,7 +258,7 @@ class Ensemble:
                 batch.actual[at],
                 shares[:, at],
                 (ends[0][at], ends[1][at], ends[2][at]),
-                squared=self.task.squared,
+                squared=self.task.squared_error,
                 floor=self._floor,
             )
         return *self._with_constants_kept(history, out, quantiles), online
@@ -270,8 +270,8 @@ class Ensemble:
         """
         if self.conformal is None:
             return point, quantiles
-        quantiles = Woken.of(history, self.task.levels, self.task.horizon).apply(quantiles, self._middle)
-        return Steady.of(history, self.task).apply(point, quantiles, self._middle)
+        quantiles = NewlyVarying.of(history, self.task.levels, self.task.horizon).apply(quantiles, self._middle)
+        return ConstantSeries.of(history, self.task).apply(point, quantiles, self._middle)
 
     def _tracked(self, outcomes: Sequence[ForecastOutcome], tracker: QuantileTracker) -> QuantileTracker:
         """Adapt every interval, in place, to the outcomes before it, never to its own; return the last tracker."""

@@ -13,8 +13,8 @@ from autots.evaluate.cutoffs import BacktestPlan
 from autots.evaluate.offsets import offsets_of
 from autots.metrics import season_scale
 from autots.models.base import Context, Forecast, Forecaster, State, Task
-from autots.models.local import fit_local, predict_local
-from autots.models.steady import Steady
+from autots.models.constant_series import ConstantSeries
+from autots.models.wall_clock import fit_local, predict_local
 from autots.panel import Floats, Future, Ints, Panel
 from zoo.errors import BudgetError, ModelError
 
@@ -145,7 +145,7 @@ def backtest(
                 expected = took / len(batch) * (len(plan.cutoffs) - done - len(batch))
                 _check_time(context, expected, overrun_ratio)
             where = np.searchsorted(-np.asarray(plan.cutoffs), -np.asarray(batch))[at]
-            made = Steady.of(known, task).apply(*checked(forecast, len(rows), task), middle)
+            made = ConstantSeries.of(known, task).apply(*checked(forecast, len(rows), task), middle)
             above = offset[where, rows][:, None]
             mean[where, rows], quantiles[where, rows] = made[0] - above, made[1] - above[..., None]
             done += len(batch)

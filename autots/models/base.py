@@ -15,7 +15,7 @@ An implementer guarantees:
    forecaster: nothing is ever pickled.
 6. Randomness comes from ``context.seed``; the same seed on the same panel gives the same forecasts.
 7. What a model learns does not drown in a high level: 1e9 +- 1 is forecast as 1e6 +- 1 is, 1e9 higher, unless the class
-   says that it has no use for levels (``levelled``).
+   says that it has no use for levels (``shift_equivariant``).
 8. ``fit`` looks at ``context.deadline`` between units of work and raises ``BudgetError`` soon after it has passed.
 """
 
@@ -47,17 +47,17 @@ class Task:
     """What is to be forecast.
 
     Args:
-        horizon: Steps H.
+        horizon: Steps H that are forecast from the end of a history.
         seasons: Season lengths in rows, shortest first; ``(1,)`` for none.
         levels: Quantile levels Q, ascending, with 0.5 among them.
-        squared: Whether the point forecast is scored by squared error (the mean is rewarded) rather than by
+        squared_error: Whether the point forecast is scored by squared error (the mean is rewarded) rather than by
             absolute error (the median is).
     """
 
     horizon: int
     seasons: tuple[int, ...] = (1,)
     levels: tuple[float, ...] = DEFAULT_LEVELS
-    squared: bool = False
+    squared_error: bool = False
 
     @property
     def season(self) -> int:
@@ -65,8 +65,10 @@ class Task:
         return self.seasons[0]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
+        """Return plain values, under the names that saved models have."""
+        values = asdict(self)
+        values["squared"] = values.pop("squared_error")
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Task:
@@ -127,7 +129,7 @@ class Forecaster(ABC):
     #: Whether learning a series takes so long that a forecast should not wait for it.
     slow: ClassVar[bool] = False
     #: Whether a high level in all targets is the same level in all forecasts, and nothing else; demand has no level.
-    levelled: ClassVar[bool] = True
+    shift_equivariant: ClassVar[bool] = True
     #: Kinds of covariates that are used, of "known", "past", "static".
     covariates: ClassVar[frozenset[str]] = frozenset()
     #: Modules that take long to import and are imported on first use: what a timed fit should not pay for.
@@ -155,7 +157,7 @@ class Forecaster(ABC):
         """
         return None
 
-    def most_rows(self, horizon: int) -> float:
+    def max_training_rows(self, horizon: int) -> float:
         """Return the rows of a panel, about, beyond which a fit takes no longer: infinity where it always does."""
         return float("inf")
 

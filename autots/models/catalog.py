@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from autots.models.base import Context, Forecaster, Task
 from autots.models.hyperparameters import nearest_name
-from autots.models.local import fit_local
+from autots.models.wall_clock import fit_local
 from autots.panel import Panel
 from zoo.errors import ConfigError
 
@@ -46,7 +46,7 @@ CATALOG: Mapping[str, str] = MappingProxyType(
 )
 
 #: Families made of others: fitted by name, but no search proposes them.
-COMPOSITE: Mapping[str, str] = MappingProxyType({"winners": "autots.models.winners:Winners"})
+COMPOSITE: Mapping[str, str] = MappingProxyType({"winners": "autots.models.per_series_selection:PerSeriesSelection"})
 
 
 def families() -> tuple[str, ...]:

@@ -238,7 +238,7 @@ def real(
 
     Args:
         default: Its value when left out.
-        meaning: See ``Hyperparameter``.
+        meaning: A sentence or two for whoever sets it.
         low: Least number that is allowed.
         above: Instead of ``low``: a bound that itself is not allowed.
         high: Greatest number that is allowed.
@@ -285,7 +285,7 @@ def choice(
 
     Args:
         default: Its value when left out.
-        meaning: See ``Hyperparameter``.
+        meaning: A sentence or two for whoever sets it.
         options: The values that are allowed.
         said: See ``OneOf``; the options are listed when left out.
         search: The options that a search draws from; empty if it is not searched.

@@ -10,7 +10,7 @@ import numpy as np
 
 from autots.models.base import Context, Forecast, Forecaster, State, Task
 from autots.models.hyperparameters import Hyperparameters, choice, flag, real, whole
-from autots.models.levels import high, levels_of, without
+from autots.models.level_removal import high, levels_of, without
 from autots.models.scaling import NORMS
 from autots.models.windows import FURTHEST, bounds
 from autots.panel import Floats, Future, Panel
@@ -135,14 +135,14 @@ class Pooled(Forecaster):
         self._require_fit("it predicts")
         scaled = self._scaled_targets(history)
         levels = self._levels(scaled)
-        made = self._forecast(self._lowered(scaled, levels), future)
+        forecast = self._forecast(self._lowered(scaled, levels), future)
         if levels.any():
-            made = Forecast(made.mean + levels[:, None], made.quantiles + levels[:, None, None])
+            forecast = Forecast(forecast.mean + levels[:, None], forecast.quantiles + levels[:, None, None])
         if not self._floor:
-            return made
-        # Where logarithms jumped, a usual spread is a factor of e to the many.
+            return forecast
+        # Where logarithms jumped, a usual width is a factor of e to the many.
         near, far = (np.log(np.maximum(bounds(history, ranges=r)[1], self._floor)) for r in (1.0, FURTHEST))
-        mean, quantiles = np.minimum(made.mean, near[:, None]), np.minimum(made.quantiles, far[:, None, None])
+        mean, quantiles = np.minimum(forecast.mean, near[:, None]), np.minimum(forecast.quantiles, far[:, None, None])
         return Forecast(np.exp(mean), np.exp(quantiles))
 
     def _scaled_targets(self, panel: Panel) -> Panel:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.reading import date_formats as formats
+import autots.reading.date_formats as formats
 from autots.reading.grid import infer_frequency, place
 from zoo.errors import ConfigError, DataError
 from zoo.series.rules import Cycle, MonthDays

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+import autots.reading.rule_detection as rule_detection
 from autots.panel.panel import Ints
-from autots.reading import rule_detection
 from zoo.errors import ConfigError, DataError
 from zoo.series.frequency import Frequency, Times
 from zoo.series.rules import MONTHS, WEEKDAYS, MonthDays

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.reading import date_formats as formats
+import autots.reading.date_formats as formats
 from autots.reading.dates import CLEARLY, regularity
 from zoo.errors import DataError
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from autots.reading import date_formats as formats
+import autots.reading.date_formats as formats
 from zoo.series.frequency import Times
 from zoo.series.zones import WrittenOffsets, changes_of
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autots.reading import date_formats as formats
+import autots.reading.date_formats as formats
 from autots.reading.dates import decide, follow, suffixes
 from autots.reading.grid import unit_hint
 from autots.reading.period_keys import key_format, refuse_quarters

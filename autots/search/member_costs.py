@@ -77,7 +77,7 @@ def refit_seconds(candidate: Candidate, plan: BacktestPlan, lengths: Ints, polic
     """
     usual = float(np.median(lengths)) - plan.horizon
     all_rows, seen = (max(usual - cut, 1.0) * len(lengths) for cut in (0.0, float(np.mean(plan.fits))))
-    most = create(candidate.family, **candidate.params).most_rows(plan.horizon)
+    most = create(candidate.family, **candidate.params).max_training_rows(plan.horizon)
     growth = float(np.clip(min(all_rows, most) / min(seen, most), 1.0, policy.refit_max_growth_ratio))
     return policy.refit_safety_ratio * growth * candidate.seconds_per_fit
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from autots.evaluate import Backtest, Targets
 from autots.models.base import State
-from autots.models.state import dump, load
+from autots.models.state_files import dump, load
 from zoo.errors import ArtifactError
 from zoo.files import replacing
 

@@ -12,7 +12,7 @@ import numpy as np
 from autots.evaluate import Backtest, BacktestPlan, backtest
 from autots.models.base import Context, Forecaster, State, Task
 from autots.models.catalog import create, family
-from autots.models.local import fit_local
+from autots.models.wall_clock import fit_local
 from autots.panel import Panel
 from zoo.clock import Deadline
 

@@ -21,7 +21,7 @@ from typing import TypeAlias
 import numpy as np
 
 from autots.models.base import Context, Forecast, Forecaster, Task
-from autots.models.state import dump, load
+from autots.models.state_files import dump, load
 from autots.panel import Floats, Frequency, Future, Panel
 from zoo.clock import Deadline, ManualClock
 from zoo.errors import BudgetError, ModelError
@@ -428,7 +428,7 @@ LAWS: tuple[Law, ...] = (
     _law(repeated_ids_are_forecast_one_by_one),
     _law(ids_never_seen_are_forecast),
     _law(a_passed_deadline_is_a_budget_error_or_the_whole_fit),
-    _law(a_high_level_costs_no_precision, lambda forecaster: forecaster.levelled),
+    _law(a_high_level_costs_no_precision, lambda forecaster: forecaster.shift_equivariant),
     _law(known_covariates_move_the_forecast, lambda forecaster: "known" in forecaster.covariates),
     _law(undeclared_covariates_do_not_matter, lambda forecaster: "known" not in forecaster.covariates),
 )

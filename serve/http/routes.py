@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serve.http import bodies
+import serve.http.bodies as bodies
 from serve.http.handlers import Handlers
 from serve.identity import PATH
 from serve.page import FILES

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autots.api import Pipeline, load
-from autots.models.local import predict_local
+from autots.models.wall_clock import predict_local
 from autots.panel import Floats, Future, Panel
 from serve.protocol.errors import RequestError
 from serve.protocol.invocations import TableReading

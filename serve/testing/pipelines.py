@@ -15,7 +15,7 @@ from autots.intervals import Conformal, fit_conformal
 from autots.metrics import season_scale
 from autots.models.base import DEFAULT_LEVELS, Task
 from autots.models.catalog import fit_here
-from autots.models.local import predict_local
+from autots.models.wall_clock import predict_local
 from autots.panel import Panel
 from autots.reading.read import read_panel
 from autots.report import Facts

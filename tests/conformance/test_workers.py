@@ -1,4 +1,4 @@
-"""Both drivers obey the same laws."""
+"""Both kinds of workers obey the same laws."""
 
 from __future__ import annotations
 

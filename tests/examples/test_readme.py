@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+AT_THE_TOP = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
+PAGES = [*(ROOT / name for name in AT_THE_TOP), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def test_the_first_page_has_at_most_150_lines() -> None:
@@ -25,8 +26,10 @@ def test_links_lead_to_files(page: Path) -> None:
     assert not missing
 
 
-def test_files_that_the_first_page_names_exist() -> None:
-    named = set(re.findall(r"`((?:zoo|autots|serve|tests)/[\w./]*)`", README))
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_files_that_the_first_pages_name_exist(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = set(re.findall(r"[`\s]((?:zoo|autots|serve|tests|benchmarks|docs)/[\w./]*\w/?)[`\s]", text))
     assert named
     assert not [name for name in named if not (ROOT / name).exists()]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo.search import Float, Int, Space, Study, Trial, TrialRecord
-from zoo.search.opening import read_storage
-from zoo.search.record import Records
+from zoo.search.open_storage import read_storage
+from zoo.search.records import Records
 from zoo.search.replay import replay
 from zoo.search.resources import Resources
 from zoo.search.run import RunOptions, run
@@ -109,7 +109,7 @@ def main() -> None:
     import ray
 
     import zoo.search.runners.pool
-    import zoo.search.suggest
+    import zoo.search.suggestion
 
     assert optuna and ray and zoo
     for line in sys.stdin:

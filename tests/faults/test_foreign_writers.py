@@ -71,7 +71,7 @@ def test_a_note_of_the_dashboard_is_kept_at_once_and_the_study_goes_on(journal: 
         told(study, 0.4)
         with pytest.raises(StudyError, match="one driver at a time"):
             Study.open(journal, SPACE, budget=100)
-        assert study._course.storage.study.user_attrs["team"].startswith("keep")
+        assert study._ledger.storage.study.user_attrs["team"].startswith("keep")
         told(study, 0.3)
     again = theirs(journal)
     kept = again._storage.get_study_system_attrs(again._study_id)
@@ -182,7 +182,7 @@ def test_others_cannot_end_trials_of_the_driver_nor_delete_its_study(journal: Pa
         study.tell(queued, 0.25, seconds=1.0)
     with Study.open(journal, SPACE) as study:
         assert [record.value for record in study.trials] == [0.5, 0.25]
-        assert study._course.storage.trials[queued].user_attrs["who"] == "ada"
+        assert study._ledger.storage.trials[queued].user_attrs["who"] == "ada"
     assert replay(journal).agrees
 
 
@@ -200,7 +200,7 @@ def test_every_torn_transaction_is_mended_after_others_have_appended_to_it(journ
         torn.write_bytes(data[:cut] + line)
         before = operations(torn)
         with Study.open(torn, SPACE, sampler="random") as study:
-            assert study._course.storage.study.user_attrs["note"] == "kept"
+            assert study._ledger.storage.study.user_attrs["note"] == "kept"
             assert [record.value for record in study.trials][:1] == [0.5]
         assert operations(torn)[: len(before)] == before, "a reader saw something else than the driver"
         assert theirs(torn).user_attrs["note"] == "kept"
@@ -282,7 +282,7 @@ def _rounds(folder: Path, rounds: int, seed: int) -> None:
     driver.wait()
     with Study.open(journal, SPACE, seed=1) as study:
         complete = [record for record in study.trials if record.state == "complete"]
-        kept = set(study._course.storage.study.user_attrs)
+        kept = set(study._ledger.storage.study.user_attrs)
     noted = Counter(int(line) for line in notes.read_text().splitlines())
     assert max(noted.values()) == 1 and set(noted) <= {record.number for record in complete}, "a tell was lost"
     assert len(complete) - len(noted) <= rounds + 1, "between the journal's line and the note lies a moment"

@@ -76,7 +76,7 @@ def forecasts() -> Iterator[tuple[str, str]]:
     """Every family of the catalog on four panels, alone and saved and loaded."""
     from autots.models.base import Task
     from autots.models.catalog import families, fit_here
-    from autots.models.local import predict_local
+    from autots.models.wall_clock import predict_local
     from autots.panel import Future
     from autots.reading import read_panel
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from autots.models.base import Context, Task
 from autots.models.catalog import create
-from autots.models.local import fit_local, predict_local
+from autots.models.wall_clock import fit_local, predict_local
 from autots.panel import Future
 from autots.panel.local import LocalView, local_panel
 from autots.reading import Schema, read_panel

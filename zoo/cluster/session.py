@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from zoo.cluster import java
+import zoo.cluster.java as java
 from zoo.cluster.folders import claim_folder, remove_folder, short_root
 from zoo.cluster.start import PATIENCE, check_loopback, hanging, start_within
 from zoo.errors import ClusterError, ConfigError
@@ -33,6 +33,7 @@ _EMBEDDED_ENV = {
 # Ray appends session_<date>_<pid>/sockets/plasma_store; a unix socket's path has at most 107 characters.
 _LONGEST_TEMP = 107 - len("/session_2026-11-23_13-05-11_146083_4194304/sockets/plasma_store")
 _TEMP_PREFIX = "zoo-ray-"
+# To Ray and the system: whichever is free.
 _ANY_PORT = 0
 
 

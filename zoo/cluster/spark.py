@@ -22,10 +22,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.cluster import java
+import zoo.cluster.java as java
 from zoo.cluster.fence import Sizing, memory_text, size
+from zoo.cluster.lost_executors import watched
 from zoo.cluster.session import Session, connect
-from zoo.cluster.watch import watched
 from zoo.errors import ClusterError, ConfigError
 
 if TYPE_CHECKING:

@@ -46,8 +46,8 @@ def start_within(start: Callable[[], object], *, seconds: float, undo: Callable[
     killed: the thread's connection to them would end this process a minute later.
 
     Args:
-        start: Starts Ray.
-        seconds: Patience.
+        start: What starts Ray in this process.
+        seconds: How long to wait for it.
         undo: Called in that thread if the start ends after it was given up.
 
     Returns:

@@ -4,9 +4,9 @@ from zoo.search.budget import Budget
 from zoo.search.metrics import Limit, Metric, Result
 from zoo.search.priors import Beta, Histogram, LogNormal, Normal
 from zoo.search.run import RunOptions, run
-from zoo.search.settings import StudyOptions
 from zoo.search.space import Categorical, Float, Int, Ordinal, Space
 from zoo.search.study import Study
+from zoo.search.study_settings import StudyOptions
 from zoo.search.trial import Diverged, FailureKind, Paused, Stopped, Trial, TrialRecord
 
 __all__ = [

@@ -51,6 +51,7 @@ _NEGATED: dict[type[ast.AST], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq,
     ast.NotEq: ast.Eq,
 }
+# Characters of one constraint: beyond it is no formula that somebody wrote.
 _MAX_TEXT = 1000
 
 

@@ -9,7 +9,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Protocol, TypeAlias, cast
 
 from zoo.errors import ConfigError
-from zoo.search.priors import Prior, Scale
+from zoo.search.priors import ParameterScale, Prior
 
 __all__ = ["Categorical", "Choice", "Domain", "Float", "Int", "Ordinal", "Params", "Suggester", "When", "as_tuple"]
 
@@ -76,8 +76,8 @@ class Domain(ABC):
         """
 
     @abstractmethod
-    def values(self, most: int) -> tuple[Any, ...] | None:
-        """Return all values in their order, or None if there are more than ``most``."""
+    def values(self, max_count: int) -> tuple[Any, ...] | None:
+        """Return all values in their order, or None if there are more than ``max_count``."""
 
     @property
     @abstractmethod
@@ -121,9 +121,9 @@ class _Numeric(Domain):
     prior: Prior | None
 
     @property
-    def scale(self) -> Scale:
+    def scale(self) -> ParameterScale:
         """The scale on which it is searched."""
-        return Scale(self.low, self.high, self.log)
+        return ParameterScale(self.low, self.high, self.log)
 
     @property
     def has_prior(self) -> bool:
@@ -177,9 +177,9 @@ class Float(_Numeric):
             raise ConfigError(f"{name} must be a finite number, but got {value!r}", f"choose within {self}")
         return min(max(float(cast(float, value)), self.low), self.high)
 
-    def values(self, most: int) -> tuple[float, ...] | None:
+    def values(self, max_count: int) -> tuple[float, ...] | None:
         """Return the one value of an empty range; all others hold more than can be counted."""
-        return (float(self.low),) if self.low == self.high and most >= 1 else None
+        return (float(self.low),) if self.low == self.high and max_count >= 1 else None
 
     def suggest(self, name: str, trial: Suggester) -> float:
         """Ask ``trial`` for a number."""
@@ -224,9 +224,9 @@ class Int(_Numeric):
             raise ConfigError(f"{name} must be a whole number, but got {value!r}", f"choose within {self}")
         return min(max(value, self.low), self.high)
 
-    def values(self, most: int) -> tuple[int, ...] | None:
-        """Return the whole numbers, or None if there are more than ``most``."""
-        return tuple(range(self.low, self.high + 1)) if self.high - self.low < most else None
+    def values(self, max_count: int) -> tuple[int, ...] | None:
+        """Return the whole numbers, or None if there are more than ``max_count``."""
+        return tuple(range(self.low, self.high + 1)) if self.high - self.low < max_count else None
 
     def suggest(self, name: str, trial: Suggester) -> int:
         """Ask ``trial`` for a whole number."""
@@ -283,9 +283,9 @@ class _Listed(Domain):
         """Whether ``value`` is one of the choices."""
         return any(_same(value, choice) for choice in self.choices)
 
-    def values(self, most: int) -> tuple[Choice, ...] | None:
-        """Return the choices, or None if there are more than ``most``."""
-        return self.choices if len(self.choices) <= most else None
+    def values(self, max_count: int) -> tuple[Choice, ...] | None:
+        """Return the choices, or None if there are more than ``max_count``."""
+        return self.choices if len(self.choices) <= max_count else None
 
     def suggest(self, name: str, trial: Suggester) -> Choice:
         """Ask ``trial`` for a choice."""

@@ -16,6 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from zoo.search.study_attributes import EARLIER_PREFIX, OUR_STUDY_KEYS
+from zoo.search.trial_attributes import CONSTRAINT_PREFIX, OUR_TRIAL_KEYS, TrialAttributes
+
 __all__ = ["OF_TRIALS", "TAG", "ForeignVerdict", "Others"]
 
 #: The tag of what was queued by others.
@@ -25,11 +28,6 @@ OF_TRIALS = range(5, 10)
 _CREATE_STUDY, _DELETE_STUDY, _STUDY_ATTR, _STUDY_SYSTEM_ATTR, _CREATE_TRIAL = range(5)
 _STATE, _TRIAL_ATTR, _TRIAL_SYSTEM_ATTR = 6, 8, 9
 _FAILED, _WAITING = 3, 4
-_OURS_OF_STUDIES = frozenset({"identity", "limits", "sampling", "study:metric_names"})
-_OURS_OF_TRIALS = frozenset(
-    {"params", "started", "queued", "tag", "scale", "losses", "runs", "paused", "clock", "last", "checkpoint"}
-    | {"result", "ended", "origin", "fixed_params", "constraints"}
-)
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class Others:
         if code == _CREATE_STUDY:
             return self._create_study(operation)
         if code in (_STUDY_ATTR, _STUDY_SYSTEM_ATTR):
-            return ForeignVerdict() if operation["study_id"] else _attributes(operation, _OURS_OF_STUDIES, "the study")
+            return ForeignVerdict() if operation["study_id"] else _attributes(operation, OUR_STUDY_KEYS, "the study")
         if code == _DELETE_STUDY:
             if self.there.pop(operation["study_id"], None) is not None or operation["study_id"]:
                 return ForeignVerdict()
@@ -89,10 +87,12 @@ class Others:
         if code not in OF_TRIALS or trial is None or trial.state.is_finished():
             return ForeignVerdict()  # Optuna does not take it in either
         if code in (_TRIAL_ATTR, _TRIAL_SYSTEM_ATTR):
-            return _attributes(operation, _OURS_OF_TRIALS, f"trial {trial.number}")
+            return _attributes(operation, OUR_TRIAL_KEYS, f"trial {trial.number}")
         if trial.number in self.waiting and code == _STATE:
             self.waiting.discard(trial.number)
-            return ForeignVerdict({**operation, "state": _FAILED, "values": None, "result": _run_by(operation)})
+            return ForeignVerdict(
+                {**operation, "state": _FAILED, "values": None, "user_attr": TrialAttributes.of_foreign_end(who)}
+            )
         if trial.number in self.waiting:
             return ForeignVerdict()
         return ForeignVerdict(
@@ -103,13 +103,13 @@ class Others:
         study = operation["study_id"]
         if study:
             return ForeignVerdict(elsewhere=study in self.there)
-        kept = _without(operation.get("user_attrs", {}), _OURS_OF_TRIALS)
+        kept = _without(operation.get("user_attrs", {}), OUR_TRIAL_KEYS)
         if operation.get("state") == _WAITING:
             self.waiting.add(number)
             self.arrived.append(number)
             given = dict(operation.get("system_attrs", {}).get("fixed_params", {}))
-            return ForeignVerdict({**operation, "user_attrs": {**kept, "queued": given, "tag": TAG}})
-        mine = {**kept, "params": {}, "result": _run_by(operation)}
+            return ForeignVerdict({**operation, "user_attrs": {**kept, **TrialAttributes.of_queued(given, TAG)}})
+        mine = TrialAttributes.of_foreign(kept, operation.get("worker_id"))
         hidden: dict[str, Any] = {"state": _FAILED, "value": None, "values": None, "params": {}, "distributions": {}}
         return ForeignVerdict(
             {**operation, **hidden, "user_attrs": mine, "system_attrs": {}, "intermediate_values": {}}
@@ -123,11 +123,6 @@ class Others:
         return ForeignVerdict()
 
 
-def _run_by(operation: Mapping[str, Any]) -> dict[str, Any]:
-    message = f"another program runs it ({operation.get('worker_id')})"
-    return {"failure": {"kind": "foreign", "message": message}, "cost": 0.0}
-
-
 def _attributes(operation: Mapping[str, Any], ours: frozenset[str], what: str) -> ForeignVerdict:
     """Return a line that sets attributes without those that are ours."""
     kind = "user_attr" if "user_attr" in operation else "system_attr"
@@ -138,8 +133,5 @@ def _attributes(operation: Mapping[str, Any], ours: frozenset[str], what: str) -
 
 
 def _without(attrs: Mapping[str, Any], ours: frozenset[str]) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in attrs.items()
-        if name not in ours and not name.startswith(("evidence:", "constraints:"))
-    }
+    families = (CONSTRAINT_PREFIX, EARLIER_PREFIX)
+    return {name: value for name, value in attrs.items() if name not in ours and not name.startswith(families)}

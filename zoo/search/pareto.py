@@ -11,7 +11,7 @@ __all__ = ["front"]
 
 
 def front(records: Sequence[TrialRecord], objectives: Sequence[Metric]) -> list[TrialRecord]:
-    """Return the records that no other one surpasses: at least as good in all objectives, better in one.
+    """Return the feasible complete trials that no other one surpasses: as good in all objectives, better in one.
 
     Of equal ones the earliest stays. Ordered by the first objective, best first.
     """
@@ -19,6 +19,7 @@ def front(records: Sequence[TrialRecord], objectives: Sequence[Metric]) -> list[
     points = [
         (tuple(sign * record.metrics[m.name] for sign, m in zip(signs, objectives, strict=True)), record)
         for record in records
+        if record.state == "complete" and record.feasible
     ]
     # In this order a record can only be surpassed by one before it.
     points.sort(key=lambda item: (item[0], item[1].number))

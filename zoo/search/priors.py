@@ -13,14 +13,14 @@ from typing import Any
 
 from zoo.errors import ConfigError
 
-__all__ = ["Beta", "Histogram", "LogNormal", "Normal", "Prior", "Scale"]
+__all__ = ["Beta", "Histogram", "LogNormal", "Normal", "ParameterScale", "Prior"]
 
 
 @dataclass(frozen=True)
-class Scale:
+class ParameterScale:
     """A bounded numeric scale, linear or logarithmic, and its map onto the unit interval.
 
-    >>> Scale(1e-4, 1.0, log=True).unit(1e-2)
+    >>> ParameterScale(1e-4, 1.0, log=True).unit(1e-2)
     0.5
     """
 
@@ -52,11 +52,11 @@ class Prior(ABC):
     """A density over a bounded numeric parameter."""
 
     @abstractmethod
-    def log_density(self, value: float, scale: Scale) -> float:
+    def log_density(self, value: float, scale: ParameterScale) -> float:
         """Return the logarithm of the density at ``value`` up to a constant, with respect to the search scale."""
 
     @abstractmethod
-    def check(self, name: str, scale: Scale) -> None:
+    def check(self, name: str, scale: ParameterScale) -> None:
         """Refuse a density whose bulk the scale does not reach.
 
         Raises:
@@ -74,7 +74,7 @@ def _positive(kind: str, **numbers: float) -> None:
             raise ConfigError(f"`{name} > 0` must hold, but got {kind}({name}={number!r})", f"give {name} as a number")
 
 
-def _inside(kind: str, name: str, value: float, scale: Scale, word: str) -> None:
+def _inside(kind: str, name: str, value: float, scale: ParameterScale, word: str) -> None:
     if not (math.isfinite(value) and scale.low <= value <= scale.high):
         raise ConfigError(
             f"a prior must lie in its parameter's range, but {kind} of {name} has its {word} at {value!r}, "
@@ -92,7 +92,7 @@ class Normal(Prior):
         sd: Standard deviation; of a log parameter in decades: ``Normal(1e-3, 0.5)`` has two thirds of its mass between
             3.2e-4 and 3.2e-3.
 
-    >>> Normal(1e-3, 0.5).log_density(1e-2, Scale(1e-5, 1e-1, log=True))
+    >>> Normal(1e-3, 0.5).log_density(1e-2, ParameterScale(1e-5, 1e-1, log=True))
     -2.0
     """
 
@@ -102,12 +102,12 @@ class Normal(Prior):
     def __post_init__(self) -> None:
         _positive("Normal", sd=self.sd)
 
-    def log_density(self, value: float, scale: Scale) -> float:
+    def log_density(self, value: float, scale: ParameterScale) -> float:
         """Return the logarithm of the density up to a constant."""
         width = math.log10(value / self.mean) if scale.log else value - self.mean
         return -0.5 * (width / self.sd) ** 2
 
-    def check(self, name: str, scale: Scale) -> None:
+    def check(self, name: str, scale: ParameterScale) -> None:
         """Refuse a mean outside of the range."""
         _inside("Normal", name, self.mean, scale, "mean")
 
@@ -133,7 +133,7 @@ class LogNormal(Prior):
     def __post_init__(self) -> None:
         _positive("LogNormal", median=self.median, sd=self.sd)
 
-    def log_density(self, value: float, scale: Scale) -> float:
+    def log_density(self, value: float, scale: ParameterScale) -> float:
         """Return the logarithm of the density up to a constant."""
         if value <= 0:
             return -math.inf
@@ -141,7 +141,7 @@ class LogNormal(Prior):
         jacobian = 0.0 if scale.log else -math.log(value)
         return -0.5 * (width / self.sd) ** 2 + jacobian
 
-    def check(self, name: str, scale: Scale) -> None:
+    def check(self, name: str, scale: ParameterScale) -> None:
         """Refuse a median outside of the range."""
         _inside("LogNormal", name, self.median, scale, "median")
 
@@ -154,7 +154,7 @@ class LogNormal(Prior):
 class Beta(Prior):
     """A beta density stretched over the whole range, on the search scale (decades of a log parameter).
 
-    >>> Beta(2, 2).log_density(0.5, Scale(0, 1)) > Beta(2, 2).log_density(0.1, Scale(0, 1))
+    >>> Beta(2, 2).log_density(0.5, ParameterScale(0, 1)) > Beta(2, 2).log_density(0.1, ParameterScale(0, 1))
     True
     """
 
@@ -164,13 +164,13 @@ class Beta(Prior):
     def __post_init__(self) -> None:
         _positive("Beta", a=self.a, b=self.b)
 
-    def log_density(self, value: float, scale: Scale) -> float:
+    def log_density(self, value: float, scale: ParameterScale) -> float:
         """Return the logarithm of the density up to a constant."""
         # a or b below 1 has poles at the ends, which no density over a finite grid can hold.
         unit = min(max(scale.unit(value), 1e-3), 1 - 1e-3)
         return (self.a - 1) * math.log(unit) + (self.b - 1) * math.log1p(-unit)
 
-    def check(self, name: str, scale: Scale) -> None:
+    def check(self, name: str, scale: ParameterScale) -> None:
         """Accept every range: the density is stretched over it."""
 
     def describe(self) -> dict[str, Any]:
@@ -204,7 +204,7 @@ class Histogram(Prior):
                 "give the share of belief per bin",
             )
 
-    def log_density(self, value: float, scale: Scale) -> float:
+    def log_density(self, value: float, scale: ParameterScale) -> float:
         """Return the logarithm of the density up to a constant; outside of the edges it is zero."""
         for left, right, weight in zip(self.edges, self.edges[1:], self.weights, strict=False):
             if left <= value < right or value == right == self.edges[-1]:
@@ -212,7 +212,7 @@ class Histogram(Prior):
                 return math.log(weight / width) if weight > 0 else -math.inf
         return -math.inf
 
-    def check(self, name: str, scale: Scale) -> None:
+    def check(self, name: str, scale: ParameterScale) -> None:
         """Refuse edges outside of the range."""
         _inside("Histogram", name, self.edges[0], scale, "first edge")
         _inside("Histogram", name, self.edges[-1], scale, "last edge")

@@ -7,7 +7,7 @@ edited and the evidence of earlier studies are operations of the journal too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,23 +16,26 @@ from zoo.errors import StudyError
 from zoo.places import local_path
 from zoo.search import domains as kinds
 from zoo.search import priors
-from zoo.search.evidence import read_evidence
 from zoo.search.journal import WRITER, read_journal
+from zoo.search.operations import Operation
 from zoo.search.samplers import make_sampler
-from zoo.search.settings import versions
 from zoo.search.space import Space
-from zoo.search.storage import Operation, StudyStorage
-from zoo.search.suggest import Draft, Drawn
+from zoo.search.storage import StudyStorage
+from zoo.search.study_attributes import StudyAttributes
+from zoo.search.study_settings import versions
+from zoo.search.suggestion import Draft, Suggestion
+from zoo.search.trial_attributes import TrialAttributes
+from zoo.search.warm_start import EarlierStudy, read_earlier
 
-__all__ = ["Difference", "ReplayReport", "replay", "space_of"]
+__all__ = ["ReplayDifference", "ReplayReport", "replay", "space_of"]
 
 
 @dataclass(frozen=True)
-class Difference:
+class ReplayDifference:
     """A suggestion that came out otherwise.
 
     Args:
-        number: The trial's.
+        number: The number of the trial.
         recorded: Its parameters in the journal.
         recomputed: What the sampler suggests now: those of a new trial, or of the paused one that goes on.
     """
@@ -53,7 +56,7 @@ class ReplayReport:
     """
 
     asked: int
-    differences: tuple[Difference, ...]
+    differences: tuple[ReplayDifference, ...]
     versions: Mapping[str, tuple[str, str]]
 
     @property
@@ -66,7 +69,7 @@ def replay(path: str | Path, *, sampler: Any = None) -> ReplayReport:
     """Recompute all suggestions of a journal; it may be open elsewhere.
 
     Args:
-        path: The journal.
+        path: The journal file of the study.
         sampler: The object that the study was opened with, if it was one and not a name.
 
     Raises:
@@ -78,7 +81,7 @@ def replay(path: str | Path, *, sampler: Any = None) -> ReplayReport:
         raise StudyError(f"there must be a study to replay, but {path} has none", "check the path")
     player = _Player(sampler)
     asks = _asks(operations)
-    drawn: dict[int, Drawn | None] = {}
+    drawn: dict[int, Suggestion | None] = {}
     differences = []
     others: dict[str, tuple[str, str]] = {}
     waiting = sorted(asks.items(), key=lambda item: (item[1][0], item[0]))
@@ -87,8 +90,8 @@ def replay(path: str | Path, *, sampler: Any = None) -> ReplayReport:
             line, (_, queues) = waiting.pop(0)
             drawn[line] = player.draw(player.number(operations[line]) if queues else None)
         player.apply(operation)
-        if "sampling" in _said(operation):
-            then, now = _said(operation)["sampling"].get("versions", {}), versions()
+        if StudyAttributes.tells_sampling(_said(operation)):
+            then, now = player.versions, versions()
             others |= {name: (then[name], now[name]) for name in then if name in now and then[name] != now[name]}
         if index in asks:
             number = player.number(operation)
@@ -97,7 +100,7 @@ def replay(path: str | Path, *, sampler: Any = None) -> ReplayReport:
             resumed = number if _resumes(operation) else None
             same = recorded == recomputed and now_drawn is not None and now_drawn.resumed == resumed
             if not same or (now_drawn is not None and now_drawn.origin != player.origin(number, resumed)):
-                differences.append(Difference(number, recorded, recomputed))
+                differences.append(ReplayDifference(number, recorded, recomputed))
     return ReplayReport(len(asks), tuple(differences), others)
 
 
@@ -130,18 +133,24 @@ class _Player:
         self._given = sampler
         self._sampler: Any = None
         self._space: Space | None = None
-        self._evidence: Any = []
+        self._earlier: Sequence[EarlierStudy] = ()
 
     def apply(self, operation: Mapping[str, Any]) -> None:
         """Take in one operation."""
         self._storage.apply(operation)
         attrs = _said(operation)
-        if "identity" in attrs:
-            self._space = space_of(attrs["identity"]["space"])
-        if "sampling" in attrs:
+        if StudyAttributes.tells_identity(attrs):
+            self._space = space_of(self._storage.attributes.identity["space"])
+        if StudyAttributes.tells_sampling(attrs):
             self._sampler = None
-        if any(key.startswith("evidence:") for key in attrs):
-            self._evidence = read_evidence(self._storage, self._known_space)
+        if StudyAttributes.tells_earlier(attrs):
+            self._earlier = read_earlier(self._storage, self._known_space)
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Versions of the libraries by which the next suggestions were made."""
+        found: Mapping[str, str] = self._storage.attributes.sampling.get("versions", {})
+        return found
 
     @property
     def _known_space(self) -> Space:
@@ -149,18 +158,18 @@ class _Player:
             raise StudyError("a journal must say what its space is, but this one does not", "was it written by Optuna?")
         return self._space
 
-    def draw(self, queued: int | None) -> Drawn | None:
+    def draw(self, queued: int | None) -> Suggestion | None:
         """Suggest as the study did."""
         if self._sampler is None:
             self._sampler = self._given or self._named()
-        evidence = [trial for known in self._evidence for trial in known.visible(self._storage.trials)]
-        resumes = bool(self._storage.study.user_attrs.get("sampling", {}).get("resumes"))
+        earlier = [trial for known in self._earlier for trial in known.visible(self._storage.trials)]
+        resumes = bool(self._storage.attributes.sampling.get("resumes"))
         return Draft(
-            self._storage, self._known_space, self._sampler, queued=queued, evidence=evidence, resumes=resumes
+            self._storage, self._known_space, self._sampler, queued=queued, earlier=earlier, resumes=resumes
         ).draw()
 
     def _named(self) -> Any:
-        found = self._storage.study.user_attrs.get("sampling", {})
+        found = self._storage.attributes.sampling
         if not found.get("named", False):
             raise StudyError(
                 f"a replay must know the sampler, but the study was opened with an object of {found.get('sampler')!r}",
@@ -180,19 +189,18 @@ class _Player:
 
     def origin(self, number: int, resumed: int | None) -> int | None:
         """Return from whose checkpoint a new trial went on."""
-        found = self._storage.trials[number].user_attrs.get("origin", {})
-        return found.get("trial") if resumed is None else None
+        return TrialAttributes(self._storage.trials[number]).origin if resumed is None else None
 
     def params(self, number: int) -> dict[str, Any]:
         """Return what was handed out."""
-        return dict(self._storage.trials[number].user_attrs["params"])
+        return dict(TrialAttributes(self._storage.trials[number]).params or {})
 
 
 def space_of(description: Mapping[str, Any]) -> Space:
     """Return the space that ``Space.describe`` described."""
-    made = {name: _domain(dict(said)) for name, said in description.items() if name != "constraints"}
+    domains = {name: _domain(dict(said)) for name, said in description.items() if name != "constraints"}
     rules = description.get("constraints", ())
-    return Space(constraints=rules if isinstance(rules, list) else (), **made)
+    return Space(constraints=rules if isinstance(rules, list) else (), **domains)
 
 
 _NUMERIC: Mapping[str, Any] = {"float": kinds.Float, "int": kinds.Int}
@@ -209,8 +217,8 @@ def _domain(said: dict[str, Any]) -> kinds.Domain:
     kind = said.pop("type")
     when = {parent: tuple(values) for parent, values in said.pop("when", {}).items()}
     if kind in _LISTED:
-        made: kinds.Domain = _LISTED[kind](*said.pop("choices"), when=when, **said)
-        return made
+        listed: kinds.Domain = _LISTED[kind](*said.pop("choices"), when=when, **said)
+        return listed
     if "prior" in said:
         prior = dict(said.pop("prior"))
         density = _PRIORS[prior.pop("type")]

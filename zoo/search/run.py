@@ -33,13 +33,13 @@ class RunOptions:
     """How trainings are run.
 
     Args:
-        resources: Of one training.
+        resources: What one training needs: cores, GPUs, memory.
         workers: Trainings at a time; None: as many as the study and the cluster allow, while nodes come and go.
         session: The Ray cluster; None: the one that ``zoo.cluster.connect`` finds or starts.
         time_limit: Seconds that one training may take, without its pauses.
         grace: Seconds that a training may take to end after it was stopped, or after the study's time was over.
         patience: Seconds to wait while the cluster has no room for any worker.
-        quiet: No progress line.
+        quiet: Whether no line in the terminal shows the progress.
         run_config: Of the driver "tune": Ray Tune's own ``RunConfig``, with its storage, callbacks and loggers, and how
             many checkpoints are kept there. By default all goes into a folder beside the journal.
     """
@@ -80,11 +80,11 @@ def run(
 
     Args:
         study: An open study. What was lost when a former driver died goes on first.
-        train: The training.
+        train: The training function, see above.
         driver: "pool" (Ray actors), "inline" (this process), "tune" or "virtual".
         workers: Trainings at a time; by default as many as the study and the cluster allow.
         resources: Of one training: ``{"cpu": 1, "gpu": 0.5}``, or a list of such for a placement group.
-        session: The Ray cluster.
+        session: The Ray cluster to use; found or started by default.
         time_limit: Of one training: seconds, or a duration such as "2h".
         options: The rest, and defaults for the above.
 

@@ -13,9 +13,11 @@ from zoo.search.domains import Categorical, Choice, Domain, Float, Int, Ordinal,
 
 __all__ = ["Categorical", "Choice", "Domain", "Float", "Int", "Ordinal", "Params", "Space", "Suggester"]
 
-#: Random points, then steps towards the allowed region, before a space is called empty.
+#: Random points that are tried, and then walked from, before a space is called empty.
 _PROBES = 500
+#: So many of the points are walked from.
 _STARTS = 10
+#: Steps of one walk.
 _STEPS = 600
 
 
@@ -123,17 +125,17 @@ class Space:
             for parent, wanted in self._domains[name].when.items()
         )
 
-    def configurations(self, most: int = 10_000) -> list[Params] | None:
+    def configurations(self, max_count: int = 10_000) -> list[Params] | None:
         """Return every point that exists and is allowed, in the order of declaration.
 
         >>> Space(model=Categorical("tree", "linear"), depth=Int(1, 2, when={"model": "tree"})).configurations()
         [{'model': 'tree', 'depth': 1}, {'model': 'tree', 'depth': 2}, {'model': 'linear'}]
 
         Args:
-            most: Give up beyond so many, allowed or not.
+            max_count: Give up beyond so many, allowed or not.
 
         Returns:
-            The points, or None if there are more than ``most``, as there are wherever a number is real.
+            The points, or None if there are more than ``max_count``, as there are wherever a number is real.
         """
         found: list[Params] = [{}]
         for name in self._order:
@@ -142,11 +144,11 @@ class Space:
                 if not self._exists(name, list(params), params):
                     grown.append(params)
                     continue
-                values = self._domains[name].values(most - len(grown))
+                values = self._domains[name].values(max_count - len(grown))
                 if values is None:
                     return None
                 grown += [{**params, name: value} for value in values]
-            if len(grown) > most:
+            if len(grown) > max_count:
                 return None
             found = grown
         return [params for params in found if self.allows(params)]

@@ -21,60 +21,37 @@ from __future__ import annotations
 import logging
 from collections.abc import Container, Mapping, Sequence
 from contextlib import AbstractContextManager
-from copy import copy
-from datetime import UTC, datetime
-from enum import IntEnum
-from typing import Any, Protocol, cast
+from datetime import UTC
+from typing import Any
 
-from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
+from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
-from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from zoo.errors import StudyError
 from zoo.search import foreign
 from zoo.search.journal import WRITER
-from zoo.search.metrics import Limit, violations
+from zoo.search.metrics import Limit
+from zoo.search.operations import (
+    EMPTY_TRIAL,
+    STUDY_ID,
+    Distributions,
+    Log,
+    NoLog,
+    Operation,
+    StudyHead,
+    changed_trial,
+    created_trial,
+    judged_trial,
+    moment,
+)
+from zoo.search.study_attributes import StudyAttributes
+from zoo.search.trial_attributes import TrialAttributes, judged
 
-__all__ = ["STUDY_ID", "Log", "Operation", "Snapshot", "StudyStorage"]
+__all__ = ["StudyStorage"]
 
 _logger = logging.getLogger(__name__)
-
-#: A journal holds one study of ours.
-STUDY_ID = 0
-#: The study attribute that the trials' constraints are computed from.
-_LIMITS = "limits"
-
-
-class Operation(IntEnum):
-    """Optuna's numbers of the operations in a journal."""
-
-    CREATE_STUDY = 0
-    SET_STUDY_USER_ATTR = 2
-    SET_STUDY_SYSTEM_ATTR = 3
-    CREATE_TRIAL = 4
-    SET_TRIAL_PARAM = 5
-    SET_TRIAL_STATE_VALUES = 6
-    SET_TRIAL_INTERMEDIATE_VALUE = 7
-    SET_TRIAL_USER_ATTR = 8
-    SET_TRIAL_SYSTEM_ATTR = 9
-
-
-class Log(Protocol):
-    """Where operations are written: a file, or nowhere."""
-
-    def append(self, operation: Mapping[str, Any]) -> None:
-        """Add an operation to the current transaction."""
-        ...
-
-    def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
-        """All or none of the operations inside are there after a crash."""
-        ...
-
-    def close(self) -> None:
-        """Close it."""
-        ...
 
 
 class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed by mypy
@@ -85,17 +62,20 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
     """
 
     def __init__(self, log: Log | None = None) -> None:
-        self._log = log
-        self._study: FrozenStudy | None = None
+        self._log = log or NoLog()
+        #: Whether there is somebody to be told of what other programs must not do.
+        self._warns = log is not None
+        self._study: StudyHead | None = None
         self.trials: list[FrozenTrial] = []
         #: Number of operations so far.
         self.position = 0
-        self._texts: dict[BaseDistribution, str] = {}
-        self._distributions: dict[str, BaseDistribution] = {}
+        self._distributions = Distributions()
         #: Optuna counts the trials of all studies of a file: id -> our number, or None; and our number -> id.
         self._numbers: list[int | None] = []
         self._ids: list[int] = []
         self._others = foreign.Others()
+        #: The thresholds as they are now.
+        self._limits: Mapping[str, Limit] = {}
 
     # operations
 
@@ -108,14 +88,7 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
         code = operation["op_code"]
         if code == Operation.CREATE_STUDY:
             self._others = foreign.Others(operation["study_name"], apart=operation.get("worker_id") == WRITER)
-            self._study = FrozenStudy(
-                study_name=operation["study_name"],
-                direction=None,
-                directions=[StudyDirection(d) for d in operation["directions"]],
-                user_attrs={},
-                system_attrs={},
-                study_id=STUDY_ID,
-            )
+            self._study = StudyHead(operation["study_name"], [StudyDirection(d) for d in operation["directions"]])
         elif code in (Operation.SET_STUDY_USER_ATTR, Operation.SET_STUDY_SYSTEM_ATTR):
             self._set_study_attr(operation)
         elif code == Operation.CREATE_TRIAL:
@@ -123,7 +96,7 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
         else:
             number = self.number_of(operation)
             self._others.waiting.discard(number)
-            self._change_trial(number, code, operation)
+            self._change_trial(number, operation)
 
     def _take_foreign(self, operation: Mapping[str, Any]) -> None:
         """Take in what another program appended, as far as it may."""
@@ -143,10 +116,10 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
         elif verdict.operation is not None and code == Operation.CREATE_TRIAL:
             self._create_trial(verdict.operation)
         elif verdict.operation is not None and trial is not None:
-            self._change_trial(trial.number, code, verdict.operation)
+            self._change_trial(trial.number, verdict.operation)
         elif verdict.operation is not None:
             self._set_study_attr(verdict.operation)
-        if verdict.refused and self._log is not None:
+        if verdict.refused and self._warns:
             _logger.warning("%s", verdict.refused)
 
     def number_of(self, operation: Mapping[str, Any]) -> int:
@@ -164,8 +137,7 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
         if "trial_id" in members:
             members["trial_id"] = self._ids[members["trial_id"]]
         operation = {"op_code": int(code), "worker_id": WRITER, **members}
-        if self._log is not None:
-            self._log.append(operation)
+        self._log.append(operation)
         self.apply(operation)
 
     def _set_study_attr(self, operation: Mapping[str, Any]) -> None:
@@ -174,108 +146,32 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
             study.system_attrs = {**study.system_attrs, **operation["system_attr"]}
             return
         study.user_attrs = {**study.user_attrs, **operation["user_attr"]}
-        if _LIMITS in operation["user_attr"]:
+        if StudyAttributes.tells_limits(operation["user_attr"]):
             # A threshold was edited: what was told so far is judged anew.
-            self.trials = [self._judged(trial) for trial in self.trials]
+            self._limits = self.attributes.limits
+            self.trials = [judged_trial(trial, self._limits) for trial in self.trials]
 
     def _create_trial(self, operation: Mapping[str, Any]) -> None:
-        distributions = {name: self._distribution(text) for name, text in operation.get("distributions", {}).items()}
-        internal = operation.get("params", {})
         self._ids.append(len(self._numbers))
         self._numbers.append(len(self.trials))
-        self.trials.append(
-            FrozenTrial(
-                number=len(self.trials),
-                trial_id=len(self.trials),
-                state=TrialState(operation.get("state", TrialState.RUNNING)),
-                value=operation.get("value"),
-                values=operation.get("values"),
-                params={name: distributions[name].to_external_repr(value) for name, value in internal.items()},
-                distributions=distributions,
-                user_attrs=dict(operation.get("user_attrs", {})),
-                system_attrs=dict(operation.get("system_attrs", {})),
-                intermediate_values={int(k): v for k, v in operation.get("intermediate_values", {}).items()},
-                datetime_start=_local(operation.get("datetime_start")),
-                datetime_complete=_local(operation.get("datetime_complete")),
-            )
-        )
+        self.trials.append(created_trial(len(self.trials), operation, self._distributions))
 
-    def _change_trial(self, number: int, code: int, operation: Mapping[str, Any]) -> None:
-        old = self.trials[number]
-        if old.state.is_finished():
-            raise StudyError(
-                f"a finished trial must not change, but trial {number} is told again",
-                "the journal was written by another program; restore it from a copy",
-            )
-        # A copy by hand: copy.copy takes four times as long, and there is one copy per report.
-        trial = cast(FrozenTrial, FrozenTrial.__new__(FrozenTrial))
-        trial.__dict__.update(old.__dict__)
-        if code == Operation.SET_TRIAL_INTERMEDIATE_VALUE:
-            step = int(operation["step"])
-            trial.intermediate_values = {**old.intermediate_values, step: operation["intermediate_value"]}
-            extra = _report_attrs(old.user_attrs, step, operation)
-            if extra:
-                trial.user_attrs = {**old.user_attrs, **extra}
-        elif code == Operation.SET_TRIAL_STATE_VALUES:
-            self._set_state(trial, operation)
-        elif code == Operation.SET_TRIAL_USER_ATTR:
-            given = operation["user_attr"]
-            if "clock" in given:  # JSON knows no whole numbers as keys
-                given = {"clock": {int(step): seconds for step, seconds in given["clock"].items()}}
-            trial.user_attrs = {**old.user_attrs, **given}
-        elif code == Operation.SET_TRIAL_SYSTEM_ATTR:
-            trial.system_attrs = {**old.system_attrs, **operation["system_attr"]}
-        elif code == Operation.SET_TRIAL_PARAM:
-            name, distribution = operation["param_name"], self._distribution(operation["distribution"])
-            trial.params = {**old.params, name: distribution.to_external_repr(operation["param_value_internal"])}
-            trial.distributions = {**old.distributions, name: distribution}
-        self.trials[number] = trial
-
-    def _set_state(self, trial: FrozenTrial, operation: Mapping[str, Any]) -> None:
-        trial.state = TrialState(operation["state"])
-        if operation.get("values") is not None:
-            trial.values = operation["values"]
-        if "datetime_start" in operation:
-            trial.datetime_start = _local(operation["datetime_start"])
-        if "datetime_complete" in operation:
-            trial.datetime_complete = _local(operation["datetime_complete"])
-        if "result" in operation:
-            trial.user_attrs = {**trial.user_attrs, "result": operation["result"]}
-        if trial.state.is_finished():
-            judged = self._judged(trial)
-            trial.system_attrs = judged.system_attrs
-
-    def _judged(self, trial: FrozenTrial) -> FrozenTrial:
-        """Return the trial with Optuna's constraint values as the current thresholds make them."""
-        limits = {name: Limit(**bounds) for name, bounds in self.study.user_attrs.get(_LIMITS, {}).items()}
-        told = trial.user_attrs.get("result", {}).get("metrics", {})
-        found = violations(told, limits)
-        if not found and not any(key.startswith("constraints:") for key in trial.system_attrs):
-            return trial
-        kept = {key: value for key, value in trial.system_attrs.items() if not key.startswith("constraints:")}
-        judged = cast(FrozenTrial, FrozenTrial.__new__(FrozenTrial))
-        judged.__dict__.update(trial.__dict__)
-        judged.system_attrs = {**kept, **{f"constraints:{name}": value for name, value in found.items()}}
-        return judged
-
-    def _distribution(self, text: str) -> BaseDistribution:
-        if text not in self._distributions:
-            self._distributions[text] = json_to_distribution(text)
-        return self._distributions[text]
-
-    def _text(self, distribution: BaseDistribution) -> str:
-        if distribution not in self._texts:
-            self._texts[distribution] = distribution_to_json(distribution)
-        return self._texts[distribution]
+    def _change_trial(self, number: int, operation: Mapping[str, Any]) -> None:
+        self.trials[number] = changed_trial(self.trials[number], operation, self._distributions, self._limits)
 
     # what the study writes
 
     @property
-    def study(self) -> FrozenStudy:
+    def study(self) -> StudyHead:
         """The study's own record."""
         if self._study is None:
             raise StudyError("a journal must begin with its study, but this one does not", "choose another path")
         return self._study
+
+    @property
+    def attributes(self) -> StudyAttributes:
+        """What the study keeps about itself."""
+        return StudyAttributes(self.study)
 
     @property
     def empty(self) -> bool:
@@ -284,19 +180,19 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
 
     def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
         """All or none of the operations inside are there after a crash; see ``StudyJournal.transaction``."""
-        return _NO_TRANSACTION if self._log is None else self._log.transaction(durable=durable)
+        return self._log.transaction(durable=durable)
 
     def add(self, drawn: FrozenTrial, user_attrs: Mapping[str, Any], *, seen: int) -> int:
         """Add a running trial with a suggestion that was drawn elsewhere, and return its number."""
         self._write(
             Operation.CREATE_TRIAL,
             study_id=STUDY_ID,
-            datetime_start=_now(),
+            datetime_start=moment(),
             state=int(TrialState.RUNNING),
             value=None,
             values=None,
             params={name: drawn.distributions[name].to_internal_repr(value) for name, value in drawn.params.items()},
-            distributions={name: self._text(distribution) for name, distribution in drawn.distributions.items()},
+            distributions=self._distributions.texts(drawn.distributions),
             user_attrs=dict(user_attrs),
             system_attrs=dict(drawn.system_attrs),
             intermediate_values={},
@@ -335,7 +231,7 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
             trial_id=number,
             state=running,
             values=None,
-            datetime_start=_now(),
+            datetime_start=moment(),
             seen=seen,
         )
 
@@ -347,21 +243,29 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
     def thaw(self, number: int, *, seen: int | None) -> None:
         """Let a paused trial go on; ``seen`` if a sampler chose it from so many operations."""
         extra = {} if seen is None else {"seen": seen}
-        self._write(Operation.SET_TRIAL_USER_ATTR, trial_id=number, user_attr={"paused": False}, **extra)
+        self._write(Operation.SET_TRIAL_USER_ATTR, trial_id=number, user_attr=TrialAttributes.of_resumed(), **extra)
 
     def finish(self, number: int, state: str, values: Sequence[float] | None, attrs: Mapping[str, Any]) -> None:
         """Give a trial its last attributes, its constraints and its final state."""
-        for key, value in attrs.items():
-            self.set_trial_user_attr(number, key, value)
-        for key, value in self._judged(self.trials[number]).system_attrs.items():
-            if key.startswith("constraints:"):
-                self.set_trial_system_attr(number, key, value)
+        self.set_trial(number, attrs)
+        system = judged(self.trials[number], self._limits) or {}
+        for key in [key for key in system if key not in self.trials[number].system_attrs]:
+            self.set_trial_system_attr(number, key, system[key])
         self.set_trial_state_values(number, TrialState[state], values)
 
     def close(self) -> None:
         """Close the journal."""
-        if self._log is not None:
-            self._log.close()
+        self._log.close()
+
+    def set_study(self, attrs: Mapping[str, Any]) -> None:
+        """Set user attributes of the study."""
+        for key, value in attrs.items():
+            self.set_study_user_attr(STUDY_ID, key, value)
+
+    def set_trial(self, number: int, attrs: Mapping[str, Any]) -> None:
+        """Set user attributes of a trial."""
+        for key, value in attrs.items():
+            self.set_trial_user_attr(number, key, value)
 
     # Optuna's contract
 
@@ -406,14 +310,14 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
         """Return the study's system attributes."""
         return dict(self.study.system_attrs)
 
-    def get_all_studies(self) -> list[FrozenStudy]:
+    def get_all_studies(self) -> list[StudyHead]:
         """Return the study."""
         return [] if self._study is None else [self._study]
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Add a trial, running and empty or as the template says."""
         if template_trial is None:
-            return self.add(_EMPTY, {}, seen=self.position)
+            return self.add(EMPTY_TRIAL, {}, seen=self.position)
         t = template_trial
         self._write(
             Operation.CREATE_TRIAL,
@@ -424,7 +328,7 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
             value=None,
             values=t.values,
             params={name: t.distributions[name].to_internal_repr(value) for name, value in t.params.items()},
-            distributions={name: self._text(distribution) for name, distribution in t.distributions.items()},
+            distributions=self._distributions.texts(t.distributions),
             user_attrs=t.user_attrs,
             system_attrs=t.system_attrs,
             intermediate_values={str(step): value for step, value in t.intermediate_values.items()},
@@ -440,16 +344,16 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
             trial_id=trial_id,
             param_name=param_name,
             param_value_internal=param_value_internal,
-            distribution=self._text(distribution),
+            distribution=self._distributions.text(distribution),
         )
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """Set state and values."""
         if state == TrialState.RUNNING and self.trials[trial_id].state != TrialState.WAITING:
             return False
-        when = {"datetime_start": _now()} if state == TrialState.RUNNING else {}
+        when = {"datetime_start": moment()} if state == TrialState.RUNNING else {}
         if state.is_finished():
-            when = {"datetime_complete": _now()}
+            when = {"datetime_complete": moment()}
         told = None if values is None else [float(value) for value in values]
         self._write(Operation.SET_TRIAL_STATE_VALUES, trial_id=trial_id, state=int(state), values=told, **when)
         return True
@@ -483,87 +387,3 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
         if not 0 <= trial_number < len(self.trials):
             raise KeyError(trial_number)
         return trial_number
-
-
-class Snapshot(StudyStorage):
-    """A history to draw one suggestion from: the sampler writes here, and nothing of it reaches the study itself.
-
-    Args:
-        source: The study's storage.
-        evidence: Trials of earlier studies that the sampler sees before the study's own; their numbers are negative.
-    """
-
-    def __init__(self, source: StudyStorage, evidence: Sequence[FrozenTrial] = ()) -> None:
-        super().__init__()
-        self._study = copy(source._study)
-        self._texts, self._distributions = source._texts, source._distributions
-        self._numbers, self._ids = list(source._numbers), list(source._ids)
-        self.trials = list(source.trials)
-        self.position = source.position
-        self._evidence = list(evidence)
-
-    def get_all_trials(
-        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
-    ) -> list[FrozenTrial]:
-        """Return the evidence and the trials; they must not be changed."""
-        trials = [*self._evidence, *self.trials]
-        return trials if states is None else [trial for trial in trials if trial.state in states]
-
-    def get_trial(self, trial_id: int) -> FrozenTrial:
-        """Return a trial; it must not be changed."""
-        return self.trials[trial_id] if trial_id >= 0 else self._evidence[-1 - trial_id]
-
-    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
-        """Refuse: a suggestion must depend on the journal alone."""
-        raise StudyError(
-            f"a sampler must not keep anything in the study, but {key!r} was set",
-            "choose a sampler whose suggestions depend on the trials alone",
-        )
-
-    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
-        """Refuse, see above."""
-        self.set_study_system_attr(study_id, key, value)
-
-
-class _NoTransaction(AbstractContextManager[None]):
-    """Memory loses everything or nothing."""
-
-    def __exit__(self, *error: object) -> None:
-        return None
-
-
-_NO_TRANSACTION = _NoTransaction()
-_EMPTY = FrozenTrial(
-    number=0,
-    trial_id=0,
-    state=TrialState.RUNNING,
-    value=None,
-    datetime_start=None,
-    datetime_complete=None,
-    params={},
-    distributions={},
-    user_attrs={},
-    system_attrs={},
-    intermediate_values={},
-)
-
-
-def _report_attrs(before: Mapping[str, Any], step: int, operation: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the user attributes that a report changes."""
-    changed: dict[str, Any] = {}
-    if "seconds" in operation:
-        changed["clock"] = {**before.get("clock", {}), step: operation["seconds"]}
-    if "metrics" in operation:
-        changed["last"] = operation["metrics"]
-    if "checkpoint" in operation:
-        changed["checkpoint"] = {"step": step, "path": operation["checkpoint"]}
-    return changed
-
-
-def _now() -> str:
-    # The dashboard's time; no decision reads it.
-    return datetime.now(tz=UTC).isoformat(timespec="microseconds")
-
-
-def _local(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text).astimezone().replace(tzinfo=None)

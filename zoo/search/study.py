@@ -10,51 +10,46 @@ machine loses stays ``running`` and is handed out again from its last checkpoint
 
 from __future__ import annotations
 
-import math
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self
 
 from zoo.clock import Clock, SystemClock
-from zoo.errors import ConfigError, StudyError
+from zoo.errors import ConfigError
 from zoo.places import local_path
 from zoo.search.budget import AnyBudget, Budget
 from zoo.search.checkpoints import CheckpointStore
-from zoo.search.course import Course
-from zoo.search.journal import json_of
+from zoo.search.edits import NO_DATABASE, StudyEdits
+from zoo.search.ledger import TrialLedger
 from zoo.search.locks import StudyLock
-from zoo.search.metrics import Direction, Limit, Metric, Metrics, Result, Value
-from zoo.search.record import Records
-from zoo.search.settings import Settings, StudyOptions
+from zoo.search.metrics import Direction, Metric, Metrics, Result, Value
+from zoo.search.rules import StudyRules
 from zoo.search.space import Space
+from zoo.search.states import Move
 from zoo.search.stoppers import Decision, Stopper, make_stopper
+from zoo.search.study_settings import StudyOptions, StudySettings
+from zoo.search.study_time import StudyTime
 from zoo.search.trial import FailureKind, Trial, TrialRecord
-from zoo.search.watch import StudyTime
+from zoo.search.trial_attributes import TrialResult
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from zoo.search.insight.importance import Importance
-    from zoo.search.insight.view import View
     from zoo.search.storage import StudyStorage
-    from zoo.search.suggest import Draft, Drawn
+    from zoo.search.suggestion import Draft, Suggestion
 
 __all__ = ["Study"]
 
-_NO_DATABASE = "a study is a journal in a file, such as study.journal, which Optuna and its dashboard open"
 
-
-class Study:
+class Study(StudyEdits):
     """A search over a space; open it with ``Study.open``, best in a ``with`` statement.
 
-    Its methods may be called from several threads.
+    Its methods may be called from several threads. What is known of it is in ``StudyResults``, what may be edited
+    while it runs in ``StudyEdits``.
     """
 
     def __init__(
         self,
-        settings: Settings,
+        settings: StudySettings,
         storage: StudyStorage,
         sampler: Any,
         *,
@@ -63,18 +58,11 @@ class Study:
         checkpoints: CheckpointStore | None,
         path: Path | None = None,
     ) -> None:
-        self.settings = settings
-        self.path = path
-        self.space = settings.space
-        self.metrics = settings.metrics
-        self.checkpoints = checkpoints
+        ledger = TrialLedger(settings, storage, StudyTime(clock, StudyTime.of(storage.trials)), checkpoints)
+        super().__init__(settings, ledger, StudyRules(settings, ledger, sampler), path)
         self.clock = clock
         self._sampler = sampler
         self._file_lock = lock
-        self._lock = threading.RLock()
-        self._time = StudyTime(clock, StudyTime.of(trial.user_attrs for trial in storage.trials))
-        self._course = Course(settings, storage, self._time, checkpoints)
-        self._importance: tuple[int, Importance] | None = None
 
     @classmethod
     def open(
@@ -99,24 +87,24 @@ class Study:
             path: The journal; ``path.driver`` beside it says who has it open. None: in memory only.
             space: What may be chosen; the same as in an existing file.
             metrics: What a training returns; by default the one objective "value".
-            direction: Of that one.
-            seed: Of the sampler; with the history it determines every suggestion.
+            direction: Whether less or more of that one objective is better, if no metrics are given.
+            seed: The sampler's; with the history it determines every suggestion.
             sampler: Who chooses: a name or a ``zoo.search.samplers.Sampler``.
             stopper: Who is stopped or paused early: a name, a ``zoo.search.stoppers.Stopper``, or None for nobody.
             parallel: How many trials may run at the same time.
             budget: When it ends: a number of trials, a duration such as "2h", or a ``Budget``.
             fingerprint: Identifies what is being optimised (data, task): another one is refused.
-            clock: Measures trials and the budget.
+            clock: What measures trials and the budget; the system's by default.
             options: What most studies leave as it is.
 
         Raises:
             StudyError: Another process has it open, the file is no study, or it belongs to something else.
             ConfigError: An argument is wrong.
         """
-        from zoo.search.opening import open_storage
-        from zoo.search.suggest import sampler_of
+        from zoo.search.open_storage import open_storage
+        from zoo.search.suggestion import sampler_of
 
-        settings = Settings(
+        settings = StudySettings(
             space,
             Metrics([Metric("value", direction)] if metrics is None else metrics),
             seed,
@@ -127,90 +115,17 @@ class Study:
             fingerprint,
             options or StudyOptions(),
         )
-        made = sampler_of(settings)
-        path = None if path is None else local_path(path, "a study", hint=_NO_DATABASE)
+        chosen = sampler_of(settings)
+        path = None if path is None else local_path(path, "a study", hint=NO_DATABASE)
         storage, lock = open_storage(path, settings)
         kept = None if path is None else CheckpointStore.beside(path)
-        study = cls(settings, storage, made, lock=lock, clock=clock or SystemClock(), checkpoints=kept, path=path)
+        study = cls(settings, storage, chosen, lock=lock, clock=clock or SystemClock(), checkpoints=kept, path=path)
         defaults = {name: space[name].default for name in space if space[name].default is not None}
         if defaults and not storage.trials:
             study.enqueue(defaults, tag="default")
         return study
 
     # what is tried next
-
-    def enqueue(self, params: Mapping[str, Any], *, tag: str = "") -> int:
-        """Queue a point to be asked before the sampler's own ones, and return its number.
-
-        Missing parameters are left to the sampler; conditional ones whose condition does not hold are dropped. A number
-        outside of its bounds is evaluated as it is, and the sampler sees it at the nearest bound. Queueing the same
-        point with the same tag again does nothing, so that a driver may repeat its start after a crash.
-
-        Raises:
-            ConfigError: A name is unknown, or a value cannot be understood.
-        """
-        near = self.space.nearest(params)
-        given = json_of(dict(params), "parameters")
-        with self._lock:
-            return self._course.queue(given, near, tag)
-
-    def warm_start(self, other: Study | str | Path, *, weight: float = 1.0, first: int = 1) -> int:
-        """Let the sampler begin with what another study found, and return how many of its trials can be used.
-
-        They count less and less as this study makes its own observations. Parameters that this study does not have are
-        left out, new ones are filled in at random; trials outside of this space are left out.
-
-        Args:
-            other: A study or its journal; it may be open elsewhere. Starting warm from it a second time does nothing.
-            weight: In (0, 1]: how much of it counts at the beginning.
-            first: So many of its best configurations are tried first.
-
-        Raises:
-            ConfigError: Its objectives are others.
-        """
-        from zoo.search.evidence import gather
-        from zoo.search.opening import read_storage
-        from zoo.search.storage import STUDY_ID
-
-        if not 0 < weight <= 1:
-            raise ConfigError(f"`0 < weight <= 1` must hold, but got {weight}", "use 1.0 to count it fully at first")
-        storage = (
-            other._course.storage
-            if isinstance(other, Study)
-            else read_storage(local_path(other, "a study", hint=_NO_DATABASE))
-        )
-        theirs = storage.study.user_attrs.get("identity", {}).get("metrics", [])
-        found = gather(Records().of(storage.trials), self.space, self.metrics, theirs)
-        with self._lock:
-            attrs = self._course.storage.study.user_attrs
-            known = [attrs[key] for key in attrs if key.startswith("evidence:")]
-            if found and not any(stored["trials"] == found for stored in known):
-                with self._course.storage.transaction():
-                    stored = {"weight": weight, "trials": found}
-                    self._course.storage.set_study_user_attr(STUDY_ID, f"evidence:{len(known)}", stored)
-                self._course.read_evidence()
-            for item in found[:first]:
-                self.enqueue(item["params"], tag="warm start")
-        return len(found)
-
-    def set_threshold(self, name: str, *, at_most: float | None = None, at_least: float | None = None) -> None:
-        """Edit the thresholds of a metric, also while the study runs: what was told so far is judged anew.
-
-        Raises:
-            ConfigError: The metric is unknown or only stored.
-        """
-        if self.metrics[name].role == "stored":
-            raise ConfigError(f"a stored metric must have no threshold, but {name} is one", "declare it with at_most=…")
-        with self._lock:
-            limits = dict(self._course.storage.study.user_attrs.get("limits", {}))
-            limits[name] = Limit(at_most, at_least).describe()
-            self._course.set_limits(limits)
-
-    @property
-    def thresholds(self) -> dict[str, Limit]:
-        """The thresholds as they are now."""
-        stored = self._course.storage.study.user_attrs.get("limits", {})
-        return {name: Limit(**bounds) for name, bounds in stored.items()}
 
     def ask(self) -> Trial | None:
         """Return what shall run next, or None if nothing may start now.
@@ -226,50 +141,38 @@ class Study:
 
         ``draw`` may run in another thread while results come in; one draft at a time.
         """
+        ledger, rules = self._ledger, self._rules
         with self._lock:
-            # A closed study says so, rather than suggesting something.
-            with self._course.storage.transaction():
-                self._course.admit()
-            if self._full() or self._time_is_over():
+            ledger.queue.admit()  # a closed study says so here, rather than suggesting something
+            if rules.full or rules.time_left <= 0:
                 return None
-            if self._course.again:
-                return self._course.hand_out(self._course.again.popleft())
-            promoted = self._promoted()
+            if ledger.again:
+                return ledger.hand_out(ledger.again.popleft())
+            promoted = rules.promoted()
             if promoted is not None:
-                return self._course.go_on(promoted)
+                return ledger.resume(promoted)
             draft = self._draft()
-            late = self._promoted(last=True) if draft is None else None
-            return draft if late is None else self._course.go_on(late)
+            late = rules.promoted(last=True) if draft is None else None
+            return draft if late is None else ledger.resume(late)
 
     def _draft(self) -> Draft | None:
         """Return the sampler's word: a new trial, or a paused one where the stopper leaves that to it."""
-        from zoo.search.suggest import Draft
-
-        course, stopper, spent = self._course, self.settings.stopper, self._spent()
-        resumes = stopper is not None and stopper.leaves_choice
-        if spent and not (resumes and any(curve.state == "paused" for curve in course.curves.values())):
+        ledger, spent, resumes = self._ledger, self._rules.spent, self._rules.resumes
+        if spent and not (resumes and any(curve.state == "paused" for curve in ledger.curves.values())):
             return None
-        queued = course.queued[0] if course.queued and not spent else None
-        evidence = course.visible_evidence()
-        return Draft(
-            course.storage, self.space, self._sampler, queued=queued, evidence=evidence, resumes=resumes, last=spent
-        )
+        return ledger.draft(self._sampler, may_begin=not spent, resumes=resumes)
 
-    def commit(self, drawn: Drawn | None) -> Trial | None:
+    def commit(self, suggestion: Suggestion | None) -> Trial | None:
         """Write a suggestion down and hand it out; None if the sampler wants nothing more."""
         with self._lock:
-            if drawn is None:
+            if suggestion is None:
                 return None
-            if drawn.resumed is not None:
-                return self._course.go_on(drawn.resumed, seen=drawn.seen)
-            return self._course.begin(drawn)
+            if suggestion.resumed is not None:
+                return self._ledger.resume(suggestion.resumed, seen=suggestion.seen)
+            return self._ledger.begin(suggestion)
 
     # what comes back
 
-    @overload
-    def report(self, trial: str | Path) -> Path: ...
-
-    @overload
     def report(
         self,
         trial: Trial | int,
@@ -278,27 +181,15 @@ class Study:
         *,
         seconds: float | None = None,
         checkpoint: str | Path | None = None,
-    ) -> Decision: ...
-
-    def report(
-        self,
-        trial: Trial | int | str | Path,
-        step: int | None = None,
-        value: Value | None = None,
-        *,
-        seconds: float | None = None,
-        checkpoint: str | Path | None = None,
-    ) -> Decision | Path:
-        """Store what a training has reached, and decide what becomes of it; ``report("study.html")`` writes the page.
-
-        The page is one HTML file without scripts: history, parameters, workers, failures.
+    ) -> Decision:
+        """Store what a training has reached, and decide what becomes of it.
 
         A second report of a step replaces the first: a trial that went back to its checkpoint repeats some, and is not
         judged again until it is further than before. A value that is not finite fails the trial, and so does one beyond
         ``StudyOptions.diverged_at``; both return "stop".
 
         Args:
-            trial: The trial or its number; or a file for the page.
+            trial: The trial or its number.
             step: What was trained so far, from 0 upwards.
             value: The first objective, or several metrics by name.
             seconds: What this step took; measured by default.
@@ -309,23 +200,31 @@ class Study:
             ConfigError: The step or value is wrong.
         """
         if isinstance(trial, str | Path):
-            from zoo.search.insight.page import write_page
-
-            return write_page(self.view(), trial)
+            raise ConfigError(
+                f"study.report must get a trial and its step, but got the path {str(trial)!r}",
+                "write the page with study.write_page(path)",
+            )
         number = trial if isinstance(trial, int) else trial.number
-        if step is None or isinstance(step, bool) or not hasattr(step, "__index__") or step < 0:
+        if isinstance(step, bool) or not hasattr(step, "__index__") or step < 0:
             raise ConfigError(f"a step must be a whole number >= 0, but got {step!r}", "count epochs or iterations")
-        step = int(step)
-        values = self.metrics.report(value)  # type: ignore[arg-type]  # None is refused there
+        step, values = int(step), self.metrics.report(value)
         with self._lock:
-            watch = self._course.out_of(number)
-            fault = self._fault(values)
+            timer = self._ledger.out(number, Move.REPORT)
+            fault = self._rules.fault(values)
             if fault is not None:
                 self.fail(number, fault[0], f"step {step}: {fault[1]}")
                 return "stop"
-            self._course.note(number, step, values, watch.lap(self._time.now(), seconds), checkpoint)
-            further, watch.step = step > watch.step or not watch.step, max(step, watch.step)
-            return self._decide(number, step) if further else "continue"
+            source = None if checkpoint is None else Path(checkpoint)
+            self._ledger.report(number, step, values, timer.lap(self._ledger.time.now(), seconds), source)
+            further, timer.step = step > timer.step or not timer.step, max(step, timer.step)
+            if not further:
+                return "continue"
+            decision = self._rules.decision(number, step)
+            if decision == "stop":
+                self.stop(number, f"stopped at step {step}")
+            elif decision == "pause":
+                self.pause(number)
+            return decision
 
     def tell(
         self,
@@ -340,12 +239,12 @@ class Study:
         """Finish a running trial with its values; one that is not finite is a failure.
 
         Args:
-            number: The trial's.
+            number: The number of the trial.
             value: The objective, or all metrics by name, or a ``Result``; None: what was reported last.
-            stderr: Standard errors by name.
+            stderr: Standard errors of the values, by name.
             seconds: What it took; measured by default.
             cost: In the units of the budget; the seconds by default.
-            attrs: JSON values to keep with it.
+            attrs: JSON values that are kept with it.
 
         Raises:
             StudyError: The trial is not running.
@@ -356,15 +255,16 @@ class Study:
             cost = value.cost if cost is None else cost
             value = value.values
         with self._lock:
-            self._course.out_of(number)
-            values = self.metrics.final(self._course.last(number) if value is None else value)
-            fault = self._fault(values)
+            self._ledger.out(number, Move.COMPLETE)
+            values = self.metrics.final(self._ledger.last_values(number) if value is None else value)
+            fault = self._rules.fault(values)
             if fault is not None:
                 self.fail(number, fault[0], fault[1], seconds=seconds, attrs=attrs, cost=cost)
                 return
-            extra = {"metrics": values, "stderr": {name: float(error) for name, error in (stderr or {}).items()}}
+            errors = {name: float(error) for name, error in (stderr or {}).items()}
+            result = TrialResult(metrics=values, stderr=errors, attrs=attrs or {})
             objectives = [values[metric.name] for metric in self.metrics.objectives]
-            self._course.end(number, "COMPLETE", objectives, extra, seconds=seconds, cost=cost, attrs=attrs)
+            self._ledger.end(number, Move.COMPLETE, result, values=objectives, seconds=seconds, cost=cost)
 
     def fail(
         self,
@@ -387,16 +287,14 @@ class Study:
         """
         kind = FailureKind(kind)
         with self._lock:
-            self._course.out_of(number)
+            self._ledger.out(number, Move.FAIL)
             retry = self.settings.options.memory_retry
-            tried = self._course.storage.trials[number].user_attrs.get("scale", 1.0) > 1.0
-            if kind is FailureKind.MEMORY and retry is not None and not tried:
-                self._course.back(number, {"scale": retry})
+            if kind is FailureKind.MEMORY and retry is not None and self._ledger.kept(number).scale <= 1.0:
+                self._ledger.give_back(number, scale=retry)
                 return
-            failure = {"failure": {"kind": kind.value, "message": message}}
-            free = 0.0 if not kind.teaches else cost
-            state = "PRUNED" if kind.teaches else "FAIL"
-            self._course.end(number, state, None, failure, seconds=seconds, cost=free, attrs=attrs)
+            result = TrialResult(failure=kind, message=message, attrs=attrs or {})
+            cost = cost if kind.teaches else 0.0
+            self._ledger.end(number, Move.FAIL, result, seconds=seconds, cost=cost)
 
     def stop(
         self, number: int, reason: str, *, seconds: float | None = None, attrs: Mapping[str, Any] | None = None
@@ -407,8 +305,8 @@ class Study:
             StudyError: The trial is not running.
         """
         with self._lock:
-            self._course.out_of(number)
-            self._course.end(number, "PRUNED", None, {"message": reason}, seconds=seconds, cost=None, attrs=attrs)
+            result = TrialResult(message=reason, attrs=attrs or {})
+            self._ledger.end(number, Move.STOP, result, seconds=seconds, cost=None)
 
     def pause(self, number: int) -> None:
         """Set a running trial aside at its last step; it goes on when the stopper promotes it, or ``ask`` is free to.
@@ -417,7 +315,7 @@ class Study:
             StudyError: The trial is not running.
         """
         with self._lock:
-            self._course.pause(number)
+            self._ledger.pause(number)
 
     def lose(self, number: int, reason: str) -> None:
         """Take back a running trial that the machine lost: it is handed out again, from its last checkpoint.
@@ -428,19 +326,18 @@ class Study:
             StudyError: The trial is not running.
         """
         with self._lock:
-            self._course.out_of(number)
-            losses = self._course.storage.trials[number].user_attrs.get("losses", 0) + 1
+            self._ledger.out(number, Move.RETURN)
+            losses = self._ledger.kept(number).losses + 1
             if losses >= self.settings.options.max_losses:
-                self._course.set(number, {"losses": losses})
+                self._ledger.count_losses(number, losses)
                 self.fail(number, FailureKind.LOST, f"the machine lost it {losses} times: {reason}")
             else:
-                self._course.back(number, {"losses": losses})
+                self._ledger.give_back(number, losses=losses)
 
     def release(self, number: int) -> None:
         """Take back a running trial whose driver ends: it is handed out again, and no loss is counted."""
         with self._lock:
-            self._course.out_of(number)
-            self._course.back(number, {})
+            self._ledger.give_back(number)
 
     def resume(self) -> list[TrialRecord]:
         """Return the trials that wait to go on after a loss or the death of the former driver, and hand them out.
@@ -448,149 +345,29 @@ class Study:
         For drivers that do not take them from ``ask``. Each must then be told or failed like any other.
         """
         with self._lock:
-            numbers = [self._course.hand_out(number).number for number in list(self._course.again)]
-            self._course.again.clear()
+            numbers = [self._ledger.hand_out(number).number for number in list(self._ledger.again)]
+            self._ledger.again.clear()
             records = self.trials
             return [records[number] for number in numbers]
 
-    # what is known
-
-    @property
-    def trials(self) -> list[TrialRecord]:
-        """All trials, by number."""
-        with self._lock:
-            return self._course.records
-
-    @property
-    def best(self) -> TrialRecord | None:
-        """The feasible complete trial with the best value, the earliest of equal ones; None before the first.
-
-        Raises:
-            StudyError: The study has several objectives.
-        """
-        if len(self.metrics.objectives) > 1:
-            names = ", ".join(metric.name for metric in self.metrics.objectives)
-            raise StudyError(f"only one objective has a best trial, but the study has {names}", "use study.pareto")
-        done = [record for record in self.trials if record.value is not None and record.feasible]
-        return min(done, key=lambda record: self.metrics.sign * float(record.value or 0.0), default=None)
-
-    @property
-    def pareto(self) -> list[TrialRecord]:
-        """The feasible complete trials that no other one surpasses in all objectives."""
-        with self._lock:
-            return self._course.pareto
-
-    def frame(self) -> pd.DataFrame:
-        """Return one row per trial; the columns are those of ``zoo.search.insight.frame``."""
-        from zoo.search.insight.frame import frame
-
-        return frame(self.view())
-
-    @property
-    def importance(self) -> Importance:
-        """Share of importance per parameter, for the first objective; empty with a ``reason`` for few trials."""
-        from zoo.search.insight.importance import importance
-
-        with self._lock:
-            seen = self._course.storage.position
-            view = self.view()
-        if self._importance is None or self._importance[0] != seen:
-            self._importance = seen, importance(view)
-        return self._importance[1]
-
-    def view(self) -> View:
-        """Return what the study knows at this moment, for tables, charts and reports."""
-        from zoo.search.insight.view import View
-
-        with self._lock:
-            since = {number: watch.started for number, watch in self._course.watches.items()}
-            return View.over(self.path, self._course.storage, self.space, self.elapsed, since)
-
-    def note(self, name: str, value: Any) -> None:
-        """Keep a JSON value with the study; the same value again does nothing.
-
-        Raises:
-            ConfigError: It is no JSON value.
-        """
-        stored = json_of({name: value}, "a note")[name]
-        with self._lock:
-            if self.notes.get(name) != stored:
-                with self._course.storage.transaction():
-                    self._course.storage.set_study_user_attr(0, f"note:{name}", stored)
-
-    @property
-    def notes(self) -> dict[str, Any]:
-        """What was kept with ``note``."""
-        attrs = self._course.storage.study.user_attrs
-        return {key.removeprefix("note:"): value for key, value in attrs.items() if key.startswith("note:")}
-
-    @property
-    def set_aside(self) -> list[TrialRecord]:
-        """The trials that the machine lost too often."""
-        return [record for record in self.trials if record.failure is FailureKind.LOST]
-
-    @property
-    def running(self) -> tuple[int, ...]:
-        """Numbers of the trials that are out now."""
-        with self._lock:
-            return tuple(self._course.watches)
-
-    @property
-    def elapsed(self) -> float:
-        """Study time: seconds that it has been open, over all its drivers."""
-        return self._time.now()
-
-    @property
-    def time_left(self) -> float:
-        """Seconds until the budget of time ends; negative afterwards."""
-        bound = self.settings.budget.time
-        return math.inf if bound is None else bound - self._time.now()
-
-    @property
-    def cost(self) -> float:
-        """What the trials that ended have cost."""
-        return self._course.cost
-
-    @property
-    def converged(self) -> bool:
-        """Whether it stagnates, by the rule of ``StudyOptions.converge``."""
-        with self._lock:
-            return self._course.converged
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether all configurations of a finite space were tried: the study ends, as there is nothing new to learn.
-
-        Never where a trial has told a standard error, as a second look at the same configuration then says more, nor
-        where the sampler is one that goes on from checkpoints ("population") or was made by somebody else.
-        """
-        with self._lock:
-            return not getattr(self._sampler, "repeats", True) and self._course.exhausted
+    # its end
 
     @property
     def done(self) -> bool:
         """Whether nothing runs, and nothing may start any more."""
         with self._lock:
-            if self._course.watches:
+            if self._ledger.timers:
                 return False
-            if self._time_is_over():
+            if self._rules.time_left <= 0:
                 return True
-            if self._course.again or not self._spent() or self._promoted() is not None:
+            if self._ledger.again or not self._rules.spent or self._rules.promoted() is not None:
                 return False
             draft = self._draft()
             return draft is None or draft.draw() is None
 
-    def worked(self, number: int) -> float:
-        """Return the seconds that a running trial was trained until it was last heard of."""
-        return self._course.out_of(number).worked
-
-    def checkpoint(self, number: int) -> Path | None:
-        """Return the directory of a trial's last checkpoint, or None if none is kept."""
-        return self._course.checkpoint(number)
-
     def close(self) -> None:
         """Let another process open the study; running trials are handed out again then."""
-        self._course.storage.close()
+        self._ledger.close()
         if self._file_lock is not None:
             self._file_lock.release()
 
@@ -601,55 +378,3 @@ class Study:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    # rules
-
-    def _full(self) -> bool:
-        return self.settings.parallel is not None and len(self._course.watches) >= self.settings.parallel
-
-    def _time_is_over(self) -> bool:
-        return self.time_left <= 0
-
-    def _spent(self) -> bool:
-        """Whether no further configuration may be tried."""
-        budget = self.settings.budget
-        if self.settings.options.converge and self._course.converged:
-            return True
-        if self.exhausted and not self._course.queued:
-            return True
-        return (budget.trials is not None and self._course.asked >= budget.trials) or (
-            budget.cost is not None and self._course.cost >= budget.cost
-        )
-
-    def _promoted(self, *, last: bool = False) -> int | None:
-        stopper, curves = self.settings.stopper, list(self._course.curves.values())
-        if stopper is None:
-            return None
-        return stopper.last(curves) if last else stopper.promote(curves)
-
-    def _fault(self, values: Mapping[str, float]) -> tuple[FailureKind, str] | None:
-        """Return what is wrong with objectives and constraints, if anything."""
-        for name, value in values.items():
-            if self.metrics[name].role == "stored":
-                continue
-            if math.isnan(value):
-                return FailureKind.NAN, f"{name} is {value}"
-            if math.isinf(value):
-                return FailureKind.INFINITE, f"{name} is {value}"
-        bound, first = self.settings.options.diverged_at, values[self.metrics.first.name]
-        if bound is not None and self.metrics.sign * (first - bound) > 0:
-            return FailureKind.DIVERGENCE, f"{self.metrics.first.name} is {first:g}, beyond {bound:g}"
-        return None
-
-    def _decide(self, number: int, step: int) -> Decision:
-        """Ask the stopper, and let its word be done."""
-        decision: Decision = "continue"
-        if self._time_is_over():
-            decision = "pause"
-        elif self.settings.stopper is not None:
-            decision = self.settings.stopper.decide(list(self._course.curves.values()), number, step)
-        if decision == "stop":
-            self.stop(number, f"stopped at step {step}")
-        elif decision == "pause":
-            self.pause(number)
-        return decision

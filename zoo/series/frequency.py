@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+import zoo.series.rules as rules
 from zoo.errors import ConfigError
-from zoo.series import rules
 from zoo.series.calendar import varying_parts
 from zoo.series.offsets import Floats
 from zoo.series.zones import LocalClock

@@ -20,6 +20,7 @@ from zoo.search.stoppers import Curve, Decision, Stopper
 
 __all__ = ["StopperConformance", "play"]
 
+# Of a whole training: three rungs of a ladder with base 3.
 _STEPS = 27
 
 

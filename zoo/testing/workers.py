@@ -1,10 +1,10 @@
-"""The laws of a driver, as tests for anyone's implementation.
+"""The laws of workers, as tests for anyone's implementation.
 
-Derive a test class from ``WorkersConformance`` and say how the driver is made::
+Derive a test class from ``WorkersConformance`` and say how they are made::
 
-    class TestMyDriver(WorkersConformance):
+    class TestMyWorkers(WorkersConformance):
         def make(self, **payload):
-            return MyDriver(SETUP, payload=payload)
+            return MyWorkers(SETUP, payload=payload)
 
 The set-up ``SETUP`` answers requests that are tuples: ("echo", value), ("add", n), ("raise", text), ("sleep", seconds),
 ("allocate", bytes), ("print", text), ("pid",), ("calls",), ("unpicklable",), ("exit",), ("environment", name) and
@@ -81,7 +81,7 @@ _ANSWERS: dict[str, Any] = {
 }
 
 
-def collect(driver: Workers, count: int, *, patience: float = 60.0) -> dict[str, Event]:
+def collect(workers: Workers, count: int, *, patience: float = 60.0) -> dict[str, Event]:
     """Return ``count`` events by key.
 
     Raises:
@@ -90,7 +90,7 @@ def collect(driver: Workers, count: int, *, patience: float = 60.0) -> dict[str,
     events: dict[str, Event] = {}
     end = time.monotonic() + patience
     while len(events) < count:
-        for event in driver.wait(1.0):
+        for event in workers.wait(1.0):
             assert event.key not in events, f"two events for {event.key}"
             events[event.key] = event
         if time.monotonic() > end:
@@ -103,55 +103,55 @@ class WorkersConformance(ABC):
 
     @abstractmethod
     def make(self, setup: str = SETUP, **payload: object) -> Workers:
-        """Return a new driver with the given set-up and payload."""
+        """Return new workers with the given set-up and payload."""
 
     def test_each_key_comes_back_once_with_its_own_result(self) -> None:
         """Law 1."""
-        with self.make() as driver:
+        with self.make() as workers:
             for number in range(20):
-                driver.submit(f"k{number}", ("echo", number))
-            events = collect(driver, 20)
+                workers.submit(f"k{number}", ("echo", number))
+            events = collect(workers, 20)
             assert {key: event.result for key, event in events.items()} == {f"k{n}": n for n in range(20)}
-            assert driver.wait(0.1) == []
-            assert driver.running == ()
+            assert workers.wait(0.1) == []
+            assert workers.running == ()
 
     def test_an_outstanding_key_cannot_be_submitted_again(self) -> None:
         """Law 1."""
-        with self.make() as driver:
-            driver.submit("k", ("echo", 1))
+        with self.make() as workers:
+            workers.submit("k", ("echo", 1))
             try:
-                driver.submit("k", ("echo", 2))
+                workers.submit("k", ("echo", 2))
             except ConfigError:
                 pass
             else:
                 raise AssertionError("the second submission was accepted")
-            assert collect(driver, 1)["k"].result == 1
-            driver.submit("k", ("echo", 3))
-            assert collect(driver, 1)["k"].result == 3
+            assert collect(workers, 1)["k"].result == 1
+            workers.submit("k", ("echo", 3))
+            assert collect(workers, 1)["k"].result == 3
 
     def test_idle_and_busy_count_outstanding_requests(self) -> None:
         """Law 2."""
-        with self.make() as driver:
-            assert (driver.busy, driver.idle) == (0, driver.workers)
-            for number in range(driver.workers + 2):
-                driver.submit(f"k{number}", ("echo", number))
-            assert (driver.busy, driver.idle) == (driver.workers, 0)
-            assert driver.running == tuple(f"k{number}" for number in range(driver.workers + 2))
-            collect(driver, driver.workers + 2)
-            assert driver.idle == driver.workers
+        with self.make() as workers:
+            assert (workers.busy, workers.idle) == (0, workers.workers)
+            for number in range(workers.workers + 2):
+                workers.submit(f"k{number}", ("echo", number))
+            assert (workers.busy, workers.idle) == (workers.workers, 0)
+            assert workers.running == tuple(f"k{number}" for number in range(workers.workers + 2))
+            collect(workers, workers.workers + 2)
+            assert workers.idle == workers.workers
 
     def test_wait_with_nothing_outstanding_returns_at_once(self) -> None:
         """Law 3."""
-        with self.make() as driver:
-            assert driver.wait(None) == []
+        with self.make() as workers:
+            assert workers.wait(None) == []
 
     def test_an_exception_becomes_text_and_the_next_request_runs(self) -> None:
         """Law 4."""
-        with self.make() as driver:
-            driver.submit("bad", ("raise", "broken on purpose"))
-            driver.submit("exit", ("exit",))
-            driver.submit("good", ("echo", 1))
-            events = collect(driver, 3)
+        with self.make() as workers:
+            workers.submit("bad", ("raise", "broken on purpose"))
+            workers.submit("exit", ("exit",))
+            workers.submit("good", ("echo", 1))
+            events = collect(workers, 3)
             assert events["bad"].status == "failed"
             assert "_Unpicklable: broken on purpose" in events["bad"].error
             assert "in handle" in events["bad"].traceback
@@ -160,42 +160,42 @@ class WorkersConformance(ABC):
 
     def test_exhausted_memory_is_told_apart(self) -> None:
         """Law 4: four petabytes are too much anywhere."""
-        with self.make() as driver:
-            driver.submit("k", ("allocate", 2**52))
-            assert collect(driver, 1)["k"].status == "memory"
+        with self.make() as workers:
+            workers.submit("k", ("allocate", 2**52))
+            assert collect(workers, 1)["k"].status == "memory"
 
     def test_a_request_beyond_its_timeout_is_a_timeout(self) -> None:
         """Law 6."""
-        with self.make() as driver:
-            driver.submit("slow", ("sleep", 1.5), timeout=0.5)
-            driver.submit("quick", ("echo", 1), timeout=30)
-            events = collect(driver, 2)
+        with self.make() as workers:
+            workers.submit("slow", ("sleep", 1.5), timeout=0.5)
+            workers.submit("quick", ("echo", 1), timeout=30)
+            events = collect(workers, 2)
             assert events["slow"].status == "timeout"
             assert events["slow"].seconds >= 0.5
             assert events["quick"].status == "done"
 
     def test_a_cancelled_request_brings_no_event(self) -> None:
         """Law 1."""
-        with self.make() as driver:
-            driver.submit("gone", ("sleep", 0.2))
-            driver.cancel("gone")
-            driver.cancel("unknown")
-            driver.submit("kept", ("echo", 1))
-            assert list(collect(driver, 1)) == ["kept"]
-            assert driver.wait(0.1) == []
+        with self.make() as workers:
+            workers.submit("gone", ("sleep", 0.2))
+            workers.cancel("gone")
+            workers.cancel("unknown")
+            workers.submit("kept", ("echo", 1))
+            assert list(collect(workers, 1)) == ["kept"]
+            assert workers.wait(0.1) == []
 
     def test_the_payload_arrives(self) -> None:
         """Arrays are shared values of all requests."""
-        with self.make(base=np.arange(1000)) as driver:
-            driver.submit("k", ("add", 1))
-            assert collect(driver, 1)["k"].result == 499501
+        with self.make(base=np.arange(1000)) as workers:
+            workers.submit("k", ("add", 1))
+            assert collect(workers, 1)["k"].result == 499501
 
     def test_a_broken_setup_is_an_error_of_wait(self) -> None:
         """Law 7."""
-        with self.make(_BROKEN) as driver:
-            driver.submit("k", ("echo", 1))
+        with self.make(_BROKEN) as workers:
+            workers.submit("k", ("echo", 1))
             try:
-                collect(driver, 1)
+                collect(workers, 1)
             except ClusterError as error:
                 assert "ValueError: no handler today" in error.message
             else:

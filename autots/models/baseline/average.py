@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from autots.models.base import Task
-from autots.models.baseline.base import ERRORS, Baseline, spread
+from autots.models.baseline.base import ERRORS, Baseline, error_quantiles
 from autots.models.baseline.ragged import Ragged, weighted_quantiles
 from autots.models.hyperparameters import Hyperparameters, flag, optional_real, optional_whole, whole
 from autots.panel import Floats
@@ -49,7 +49,7 @@ class Mean(Baseline):
         recent = history.recent(ERRORS)
         errors = Ragged(recent.y - recent.offsets.repeat(mean), recent.offsets)
         growth = np.sqrt(1 + 1 / np.maximum(count, 1))[:, None] * np.ones((1, task.horizon))
-        return centre, spread(errors, centre, growth, task, history, factor=1.0)
+        return centre, error_quantiles(errors, centre, growth, task, history, factor=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ class SeasonalMean(Baseline):
             count += there
         errors = Ragged(recent.y - _mean(total, count), recent.offsets)
         growth = np.ones((1, task.horizon))
-        return centre, spread(errors, centre, growth, task, history)
+        return centre, error_quantiles(errors, centre, growth, task, history)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,7 @@ class Zero(Baseline):
     """Zero; quantiles away from the median are those of the last observed values, on their own side of zero."""
 
     name: ClassVar[str] = "zero"
-    levelled: ClassVar[bool] = False
+    shift_equivariant: ClassVar[bool] = False
     hyperparameters = ZeroParams
     params: ZeroParams
 

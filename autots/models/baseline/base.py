@@ -17,14 +17,14 @@ from autots.models.baseline.ragged import Ragged, weighted_quantiles
 from autots.panel import Floats, Future, Panel
 from zoo.errors import ModelError
 
-__all__ = ["ERRORS", "Baseline", "spread"]
+__all__ = ["ERRORS", "Baseline", "error_quantiles"]
 
 # Rows worked on at once: the temporaries of one chunk stay within some tens of MiB.
 _CHUNK = 1_000_000
 #: Errors that the shape of a distribution is read from, the latest ones: older rows of a history need none.
 ERRORS = 400
 # The fewest that it takes; fewer, and it is a Gaussian.
-_FEWEST = 20
+_MIN_ERRORS = 20
 
 
 class Baseline(Forecaster):
@@ -70,7 +70,7 @@ class Baseline(Forecaster):
         return self
 
 
-def spread(
+def error_quantiles(
     errors: Ragged, centre: Floats, growth: Floats, task: Task, history: Ragged, *, factor: float = math.sqrt(2)
 ) -> Floats:
     """Return (S, H, Q) quantiles: the centre, plus in-sample errors made symmetric, times a growth with the step.
@@ -80,19 +80,18 @@ def spread(
 
     Args:
         errors: In-sample errors, NaN where there is none; the latest ``ERRORS`` of each series are enough.
-        centre: (S, H) medians.
+        centre: (S, H) medians around which the errors lie.
         growth: (S or 1, H) standard deviation at each step, relative to that of the errors.
-        task: Gives the levels.
-        history: Its standard deviation times ``factor`` counts where there are fewer than two errors. Two draws of one
-            distribution differ by √2 of its standard deviation.
-        factor: See there.
+        task: Its levels are those of the quantiles.
+        history: Its standard deviation times ``factor`` counts where there are fewer than two errors.
+        factor: Standard deviation of an error in those of the history; two draws of one distribution differ by √2.
     """
     latest = np.abs(errors.tail(min(ERRORS, int(errors.lengths.max()))))
     count = (~np.isnan(latest)).sum(axis=1)
     sides = np.array([abs(2 * level - 1) for level in task.levels])
     sign = np.sign(np.array(task.levels) - 0.5)
     width = np.empty((len(latest), len(sides)))
-    enough = count >= _FEWEST
+    enough = count >= _MIN_ERRORS
     if enough.any():
         width[enough] = weighted_quantiles(latest[enough], tuple(sides))
     if not enough.all():

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from autots.models.base import Task
-from autots.models.baseline.base import ERRORS, Baseline, spread
+from autots.models.baseline.base import ERRORS, Baseline, error_quantiles
 from autots.models.baseline.ragged import Ragged
 from autots.models.hyperparameters import Hyperparameters, optional_whole
 from autots.panel import Floats
@@ -26,7 +26,7 @@ class Naive(Baseline):
         recent = history.recent(ERRORS + 1)
         errors = Ragged(recent.y - recent.lagged(1), recent.offsets)
         growth = np.sqrt(np.arange(1, task.horizon + 1.0))[None, :]
-        return mean, spread(errors, mean, growth, task, history)
+        return mean, error_quantiles(errors, mean, growth, task, history)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class SeasonalNaive(Baseline):
         recent = history.recent(ERRORS + season)
         errors = Ragged(recent.y - recent.lagged(season), recent.offsets)
         growth = np.sqrt(steps // season + 1.0)[None, :]
-        return mean, spread(errors, mean, growth, task, history)
+        return mean, error_quantiles(errors, mean, growth, task, history)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,4 +95,4 @@ class Drift(Baseline):
         recent = history.recent(ERRORS + 1)
         errors = Ragged(recent.y - recent.lagged(1) - recent.offsets.repeat(slope), recent.offsets)
         growth = np.sqrt(steps * (1 + steps / np.maximum(gap, 1)[:, None]))
-        return mean, spread(errors, mean, growth, task, history)
+        return mean, error_quantiles(errors, mean, growth, task, history)

@@ -12,7 +12,7 @@ from autots.models.base import Context, Forecast, State, Task, crossing_free
 from autots.models.hyperparameters import choice, real, whole
 from autots.models.origins import ForecastOrigins, final_origins, sample_origins
 from autots.models.pooled import Pooled, PooledParams, log_field, norm_field, norm_periods_field, weighted_field
-from autots.models.residuals import spread_of, with_spread
+from autots.models.residual_quantiles import quantiles_around, residual_quantiles
 from autots.models.windows import (
     WindowSpec,
     WindowTable,
@@ -74,7 +74,7 @@ class DirectLinear(Pooled):
         window = norm_window(task, fits, p.norm_periods, usual)
         return WindowSpec(lags, seasonal, (), False, self._norm, window)
 
-    def most_rows(self, horizon: int) -> float:
+    def max_training_rows(self, horizon: int) -> float:
         """See Forecaster."""
         return float(self.params.max_windows)
 
@@ -98,7 +98,7 @@ class DirectLinear(Pooled):
             steps = np.full(len(at), step)
             x = _design(table, at, steps, level, scale)
             if step == 1:
-                self._centre, self._spread_x = _moments(x)
+                self._centre, self._std_x = _moments(x)
             inside = at.row + step < panel.indptr[at.series + 1]
             target = np.full(len(at), np.nan)
             target[inside] = (panel.y[(at.row + step)[inside]] - level[inside]) / scale[inside]
@@ -115,7 +115,7 @@ class DirectLinear(Pooled):
             residuals.append(np.where(known, (target - z @ beta) * unit, np.nan))
         self._coefficients = np.stack(coefficients)
         where = np.repeat(np.arange(1.0, task.horizon + 1), len(at))
-        self._spread = spread_of(np.concatenate(residuals), where, task.levels, task.horizon)
+        self._offsets = residual_quantiles(np.concatenate(residuals), where, task.levels, task.horizon)
 
     def _most_windows(self, task: Task) -> int:
         """Return the windows whose Gram matrices (one per step and round) stay within some seconds of one core."""
@@ -130,12 +130,12 @@ class DirectLinear(Pooled):
 
     def _scaled(self, x: Floats) -> Floats:
         """Return standardised columns (missing lags at their mean) and a constant."""
-        z = np.nan_to_num((x - self._centre) / self._spread_x)
+        z = np.nan_to_num((x - self._centre) / self._std_x)
         return np.concatenate([np.clip(z, -20, 20), np.ones((len(z), 1))], axis=1)
 
     def _solve(self, z: Floats, target: Floats, weight: Floats) -> Floats:
         robust = self.params.robust
-        rounds = 3 if robust == "yes" or (robust == "auto" and not self._task.squared) else 0
+        rounds = 3 if robust == "yes" or (robust == "auto" and not self._task.squared_error) else 0
         # A window far outside of the others must not draw the plane to itself.
         target = np.clip(target, *np.quantile(target, [0.001, 0.999])) if len(target) > 1000 else target
         beta = _ridge(z, target, weight**2, self.params.ridge)
@@ -179,7 +179,7 @@ class DirectLinear(Pooled):
         table = WindowTable(history, self._task, self._window, future)
         point = np.clip(self.points(table, at), low[:, None], high[:, None])
         noise = table.noise(at)
-        return Forecast(point, crossing_free(with_spread(point, noise, self._spread)))
+        return Forecast(point, crossing_free(quantiles_around(point, noise, self._offsets)))
 
     def _learned(self) -> State:
         return {
@@ -187,14 +187,14 @@ class DirectLinear(Pooled):
             "window": self._window.to_dict(),
             "coefficients": self._coefficients,
             "centre": self._centre,
-            "spread_x": self._spread_x,
-            "spread": self._spread,
+            "spread_x": self._std_x,
+            "spread": self._offsets,
         }
 
     def _take(self, state: State) -> None:
         self._task, self._window = Task.from_dict(state["task"]), WindowSpec.from_dict(state["window"])
         self._coefficients, self._centre = np.asarray(state["coefficients"]), np.asarray(state["centre"])
-        self._spread_x, self._spread = np.asarray(state["spread_x"]), np.asarray(state["spread"])
+        self._std_x, self._offsets = np.asarray(state["spread_x"]), np.asarray(state["spread"])
 
 
 def _design(
@@ -208,8 +208,8 @@ def _design(
 def _moments(x: Floats) -> tuple[Floats, Floats]:
     count = np.maximum((~np.isnan(x)).sum(axis=0), 1)
     centre = np.nansum(x, axis=0) / count
-    spread = np.sqrt(np.nansum((x - centre) ** 2, axis=0) / count)
-    return centre, np.where(spread > 1e-9, spread, 1.0)
+    std = np.sqrt(np.nansum((x - centre) ** 2, axis=0) / count)
+    return centre, np.where(std > 1e-9, std, 1.0)
 
 
 def _ridge(z: Floats, target: Floats, weight: Floats, penalty: float) -> Floats:

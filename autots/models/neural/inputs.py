@@ -19,20 +19,20 @@ from autots.models.windows import WindowSpec, WindowTable, norm_window, seasons_
 from autots.panel import Floats, Future, Ints, Panel
 from zoo.errors import ModelError
 
-__all__ = ["Encoding", "Windows", "classes_of", "lookback_of", "step_columns", "window_columns"]
+__all__ = ["ColumnScaler", "Windows", "classes_of", "lookback_of", "step_columns", "window_columns"]
 
 # Parts of the calendar that go round, and after how many units; only the first one of a year's is used.
 _ROUND = {"minute_of_day": 1440.0, "hour": 24.0, "weekday": 7.0}
 _YEAR = {"day_of_year": 365.25, "week": 52.18, "month": 12.0}
 _FLAGS = ("is_weekend", "year_end", "new_year", "christmas")
 _HARMONICS = 2
-_MOST_CLASSES = 12  # categories that get a column each
+_MAX_CLASSES = 12  # categories that get a column each
 _FAR, _FARTHEST = 15.0, 20.0  # standard deviations after which inputs and targets are cut
 _MEASURED = 5_000  # windows that means and deviations are taken from
 
 
 @dataclass(frozen=True)
-class Encoding:
+class ColumnScaler:
     """Means and deviations by which columns are standardised; missing values are then zero, the mean.
 
     Args:
@@ -77,11 +77,11 @@ def lookback_of(panel: Panel, task: Task, lookback: float, norm: str, norm_perio
     """Return the rows L that enter, and how they are normalised.
 
     Args:
-        panel: What is learned from.
-        task: Horizon and seasons.
+        panel: The series that the network learns from.
+        task: Its horizon and seasons are what the lookback is measured in.
         lookback: In units of the longest of two horizons, two short seasons and one long season.
-        norm: See scaling.Normaliser.
-        norm_periods: See ``norm_window``.
+        norm: Kind of a ``scaling.Normaliser``.
+        norm_periods: Seasons to normalise over, as for ``norm_window``.
     """
     usual = usual_rows(panel, task)
     seasons, _ = seasons_within(task, usual, (1, 1))
@@ -97,7 +97,7 @@ def classes_of(panel: Panel) -> dict[str, int]:
         values = next(group[name] for group in (panel.known, panel.past, panel.static) if name in group)
         seen = values[~np.isnan(np.asarray(values, dtype=np.float64))]
         count = int(seen.max()) + 1 if len(seen) else 0
-        if 0 < count <= _MOST_CLASSES:
+        if 0 < count <= _MAX_CLASSES:
             out[name] = count
     return out
 
@@ -111,9 +111,9 @@ def window_columns(
     rows), then past covariates at the origin and static ones.
 
     Args:
-        table: Of the panel.
-        at: W origins.
-        lookback: L.
+        table: Looks values up in the panel.
+        at: The W origins whose windows are wanted.
+        lookback: Rows L before and at the origin.
         scale: (W,) level and (W,) scale, of ``table.scale``.
         classes: Category counts, of ``classes_of`` the panel that was learned from.
     """
@@ -124,8 +124,8 @@ def window_columns(
     lags = (table.y[np.maximum(row, first)] - level[:, None]) / size[:, None]
     lags = np.clip(np.where(missing, 0.0, lags), -_FAR, _FAR)
     columns = [lags, missing.mean(axis=1)[:, None]]
-    columns += [_spread_out(values[at.row], classes.get(name)) for name, values in sorted(panel.past.items())]
-    columns += [_spread_out(values[at.series], classes.get(name)) for name, values in sorted(panel.static.items())]
+    columns += [_one_hot(values[at.row], classes.get(name)) for name, values in sorted(panel.past.items())]
+    columns += [_one_hot(values[at.series], classes.get(name)) for name, values in sorted(panel.static.items())]
     return np.concatenate(columns, axis=1)
 
 
@@ -133,8 +133,8 @@ def step_columns(table: WindowTable, at: ForecastOrigins, future: Future | None,
     """Return the (W, H, K) covariates of each step: parts of its date, and what the user knows of it.
 
     Args:
-        table: Of the panel.
-        at: W origins.
+        table: Looks values up in the panel.
+        at: The W origins whose steps are wanted.
         future: Covariates behind the end of the panel's series, where origins reach beyond it.
         classes: Category counts, of ``classes_of`` the panel that was learned from.
     """
@@ -156,7 +156,7 @@ def _of_rows(
         out = np.asarray(values[np.minimum(row, ends - 1)], dtype=np.float64)
         if future is not None and name in future.known and beyond.any():
             out[beyond] = future.known[name][at.series[beyond], (row - ends)[beyond]]
-        columns.append(_spread_out(out, classes.get(name)))
+        columns.append(_one_hot(out, classes.get(name)))
     return np.concatenate(columns, axis=1, dtype=np.float32, casting="same_kind")
 
 
@@ -164,10 +164,10 @@ class Windows:
     """The examples of a fit, made when they are asked for: all of them at once would not fit into memory.
 
     Args:
-        table: Of the panel.
+        table: Looks values up in the panel.
         at: W origins with a whole horizon behind them.
-        lookback: L.
-        classes: Category counts.
+        lookback: Rows L before and at the origin.
+        classes: Category counts, of ``classes_of`` the panel.
         weight: Returns (W,) weights, given the (W,) scales of the windows.
 
     Raises:
@@ -197,11 +197,11 @@ class Windows:
         self._place = np.cumsum(wanted, dtype=np.int64) - 1
         owner = np.searchsorted(panel.indptr, rows, side="right") - 1
         columns = _of_rows(table, ForecastOrigins(owner, rows), np.zeros(len(rows), dtype=np.int64), None, classes)
-        self.of_step = Encoding.of(columns)
+        self.of_step = ColumnScaler.of(columns)
         self._known = self.of_step(columns)
         some = np.linspace(0, len(at) - 1, min(len(at), _MEASURED)).astype(int)
         # Lags are in units of their window already; their columns must keep one scale.
-        self.of_window = Encoding.of(self._inputs(some)).without(lookback + 1)
+        self.of_window = ColumnScaler.of(self._inputs(some)).without(lookback + 1)
 
     def __len__(self) -> int:
         return len(self._at)
@@ -242,7 +242,7 @@ def _cycles(parts: Mapping[str, npt.NDArray[np.float32]]) -> list[Floats]:
     return columns
 
 
-def _spread_out(values: Floats, classes: int | None) -> Floats:
+def _one_hot(values: Floats, classes: int | None) -> Floats:
     """Return (R, 1) numbers, or a column per category; one that was never seen has none."""
     values = np.asarray(values, dtype=np.float64)[:, None]
     return values if classes is None else np.asarray(values == np.arange(classes), dtype=np.float64)

@@ -9,7 +9,7 @@ import numpy as np
 
 from autots.models.base import Context, Forecast, State, Task, crossing_free
 from autots.models.hyperparameters import real, whole
-from autots.models.neural.inputs import Encoding, Windows, classes_of, lookback_of, step_columns, window_columns
+from autots.models.neural.inputs import ColumnScaler, Windows, classes_of, lookback_of, step_columns, window_columns
 from autots.models.neural.network import Arrays, Shape, forward
 from autots.models.neural.training import Schedule, train
 from autots.models.origins import ForecastOrigins, final_origins, sample_origins
@@ -31,9 +31,9 @@ from zoo.errors import ModelError
 __all__ = ["MLP", "MLPParams"]
 
 _BATCH = 128
-_MOST_WINDOWS = 60_000
+_MAX_WINDOWS = 60_000
 _FLOPS = 1.2e11  # of a fit with effort 1: six seconds of a core
-_LEAST_STEPS = 200
+_MIN_STEPS = 200
 # Multiplications of a forecast, in all and more per step: within an eighth for horizons of 6 to 336 steps.
 _USUAL_SIZE = 9.0e4, 1.4e3
 
@@ -61,9 +61,9 @@ class MLPParams(PooledParams):
 class MLP(Pooled):
     """A dense encoder with residual blocks, a decoder shared by the steps, and a linear skip (TiDE, Das et al. 2023).
 
-    The last rows, scaled by their own level and spread, past and static covariates enter the encoder; the decoder sees
-    the dates and the known covariates of each step. Quantiles are learned by pinball loss, without an assumption on
-    their distribution. Training needs torch, forecasting does not.
+    The last rows, scaled by their own level and deviation, past and static covariates enter the encoder; the decoder
+    sees the dates and the known covariates of each step. Quantiles are learned by pinball loss, without an assumption
+    on their distribution. Training needs torch, forecasting does not.
     """
 
     name: ClassVar[str] = "mlp"
@@ -72,11 +72,11 @@ class MLP(Pooled):
     covariates: ClassVar[frozenset[str]] = frozenset({"known", "past", "static"})
     libraries: ClassVar[tuple[str, ...]] = ("torch",)
 
-    def most_rows(self, horizon: int) -> float:
+    def max_training_rows(self, horizon: int) -> float:
         """See Forecaster."""
         fixed, per_step = _USUAL_SIZE
         work = 6 * (fixed + per_step * horizon) * self.params.epochs
-        return float(min(self.params.effort * _FLOPS / work, _MOST_WINDOWS))
+        return float(min(self.params.effort * _FLOPS / work, _MAX_WINDOWS))
 
     def _learn(self, panel: Panel, task: Task, context: Context) -> None:
         p, self._task = self.params, task
@@ -95,15 +95,17 @@ class MLP(Pooled):
         batch = min(_BATCH, max(16, len(at) // 8))
         work = 6 * batch * self._shape.multiplications
         steps = min(self.params.epochs * len(at) / batch, self.params.effort * _FLOPS / work)
-        schedule = Schedule(max(int(steps), _LEAST_STEPS), batch, self.params.rate, self.params.dropout)
-        self._arrays: Arrays = train(self._shape, source, task.levels, schedule, context=context, squared=task.squared)
+        schedule = Schedule(max(int(steps), _MIN_STEPS), batch, self.params.rate, self.params.dropout)
+        self._arrays: Arrays = train(
+            self._shape, source, task.levels, schedule, context=context, squared_error=task.squared_error
+        )
 
     def _origins(self, panel: Panel, task: Task, rng: np.random.Generator) -> ForecastOrigins:
         usual = usual_rows(panel, task)
         at = sample_origins(
             panel,
             task.horizon,
-            max_origins=_MOST_WINDOWS,
+            max_origins=_MAX_WINDOWS,
             rng=rng,
             min_history=min(self._lookback, usual // 2),
             halflife=self.params.halflife * task.horizon or np.inf,
@@ -116,7 +118,7 @@ class MLP(Pooled):
         horizon, p = self._task.horizon, self.params
         features = int(np.clip(400 // horizon, 4, 16))
         decoder = int(np.clip(1600 // horizon, 12, 32))
-        channels = len(self._task.levels) + self._task.squared
+        channels = len(self._task.levels) + self._task.squared_error
         return Shape(inputs, p.hidden, p.blocks, horizon, features, known, decoder, channels)
 
     def _forecast(self, history: Panel, future: Future) -> Forecast:
@@ -125,13 +127,15 @@ class MLP(Pooled):
         scale = table.scale(at)
         x = self._of_window(window_columns(table, at, self._lookback, scale, self._classes))
         known = self._of_step(step_columns(table, at, future, self._classes))
-        made = forward(self._shape, self._arrays, np.asarray(x, dtype=np.float64), np.asarray(known, dtype=np.float64))
-        made = made * scale[1][:, None, None] + scale[0][:, None, None]
+        output = forward(
+            self._shape, self._arrays, np.asarray(x, dtype=np.float64), np.asarray(known, dtype=np.float64)
+        )
+        output = output * scale[1][:, None, None] + scale[0][:, None, None]
         low, high = bounds(history)
-        made = np.clip(made, low[:, None, None], high[:, None, None])
-        quantiles = crossing_free(made[..., : len(self._task.levels)])
+        output = np.clip(output, low[:, None, None], high[:, None, None])
+        quantiles = crossing_free(output[..., : len(self._task.levels)])
         middle = self._task.levels.index(0.5)
-        return Forecast(made[..., -1] if self._task.squared else quantiles[..., middle], quantiles)
+        return Forecast(output[..., -1] if self._task.squared_error else quantiles[..., middle], quantiles)
 
     def _learned(self) -> State:
         return {
@@ -149,6 +153,9 @@ class MLP(Pooled):
         self._task, self._window = Task.from_dict(state["task"]), WindowSpec.from_dict(state["window"])
         self._lookback = int(state["lookback"])
         self._classes = {str(k): int(v) for k, v in state["classes"].items()}
-        self._of_window, self._of_step = Encoding.from_dict(state["of_window"]), Encoding.from_dict(state["of_step"])
+        self._of_window, self._of_step = (
+            ColumnScaler.from_dict(state["of_window"]),
+            ColumnScaler.from_dict(state["of_step"]),
+        )
         self._shape = self._sizes(len(self._of_window.mean), int(state["known"]))
         self._arrays = {k: np.asarray(v) for k, v in state["network"].items()}

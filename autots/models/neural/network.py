@@ -27,14 +27,14 @@ class Shape:
     """Sizes of a network.
 
     Args:
-        inputs: I.
+        inputs: Columns I of a window.
         hidden: Width of the encoder.
         blocks: Residual blocks of the encoder.
-        horizon: H.
+        horizon: Steps H that are forecast at once.
         features: D that the encoder tells the decoder of each step.
-        known: K.
+        known: Covariates K of each step.
         decoder: Width of the decoder that all steps share.
-        channels: C.
+        channels: Outputs C of each step.
     """
 
     inputs: int

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from autots.models.base import Context, Forecast, State, Task, crossing_free
 from autots.models.hyperparameters import real, whole
-from autots.models.neural.inputs import Encoding, Windows, classes_of, lookback_of, step_columns, window_columns
+from autots.models.neural.inputs import ColumnScaler, Windows, classes_of, lookback_of, step_columns, window_columns
 from autots.models.neural.training import Examples
 from autots.models.origins import ForecastOrigins, final_origins, sample_origins
 from autots.models.pooled import (
@@ -28,7 +28,7 @@ from autots.models.pooled import (
     norm_periods_field,
     weighted_field,
 )
-from autots.models.residuals import spread_of, with_spread
+from autots.models.residual_quantiles import quantiles_around, residual_quantiles
 from autots.models.windows import WindowSpec, WindowTable, bounds, relative_weights, usual_rows
 from autots.panel import Floats, Future, Panel
 from zoo.errors import BudgetError, ModelError
@@ -40,12 +40,12 @@ _Inputs = TypeVar("_Inputs", Columns, Floats)
 
 #: Multiplications of a fit with effort 1: about six seconds of a core.
 _WORK = 1.6e11
-_MOST_WINDOWS = 60_000
+_MAX_WINDOWS = 60_000
 #: A random unit for so many windows at least: fewer windows than units are learned by heart.
 _WINDOWS_PER_UNIT = 4
-_LEAST_UNITS = 16
+_MIN_UNITS = 16
 #: Most columns of the steps' own covariates that enter.
-_MOST_KNOWN = 400
+_MAX_KNOWN = 400
 _CHUNK = 4_096
 #: Share of targets on each side that count as if they were the next ones inside.
 _TAIL = 0.001
@@ -74,7 +74,7 @@ class RVFL(Pooled):
 
     Only the output weights are learned, for all steps at once, by ridge regression; where the task rewards the median a
     second round weighs each window by the inverse of its absolute error (Schlossmacher 1973). The inputs are those of
-    ``mlp``: the last rows in units of their own level and spread, past and static covariates, the date of the first
+    ``mlp``: the last rows in units of their own level and scale, past and static covariates, the date of the first
     step and the known covariates of all steps.
     """
 
@@ -89,7 +89,7 @@ class RVFL(Pooled):
         self._lookback, self._window = lookback_of(panel, task, p.lookback, self._norm, p.norm_periods)
         self._classes = classes_of(panel)
         table = WindowTable(panel, task, self._window)
-        rounds = 1 if task.squared else 2
+        rounds = 1 if task.squared_error else 2
         units, most = self._sizes(panel, task, rounds)
         usual = usual_rows(panel, task)
         at = sample_origins(
@@ -116,9 +116,9 @@ class RVFL(Pooled):
             self._output = self._solve(source, context, robust=True)
         self._calibrate(source, table, at)
 
-    def most_rows(self, horizon: int) -> float:
+    def max_training_rows(self, horizon: int) -> float:
         """See Forecaster."""
-        return float(min(self._allowed(self.params.units, rounds=2), _MOST_WINDOWS))
+        return float(min(self._allowed(self.params.units, rounds=2), _MAX_WINDOWS))
 
     def _allowed(self, units: int, rounds: int) -> float:
         """Return the windows that the work allows."""
@@ -127,8 +127,8 @@ class RVFL(Pooled):
     def _sizes(self, panel: Panel, task: Task, rounds: int) -> tuple[int, int]:
         """Return the units, and the windows that the work allows."""
         windows = int(np.maximum(panel.lengths - task.horizon, 0).sum())
-        units = int(np.clip(min(windows, _MOST_WINDOWS) // _WINDOWS_PER_UNIT, _LEAST_UNITS, self.params.units))
-        return units, int(np.clip(int(self._allowed(units, rounds)), 4 * units, _MOST_WINDOWS))
+        units = int(np.clip(min(windows, _MAX_WINDOWS) // _WINDOWS_PER_UNIT, _MIN_UNITS, self.params.units))
+        return units, int(np.clip(int(self._allowed(units, rounds)), 4 * units, _MAX_WINDOWS))
 
     def _draw(self, source: Windows, units: int, rng: np.random.Generator) -> None:
         """Draw the random layer, in units of how long the windows' inputs are."""
@@ -143,7 +143,7 @@ class RVFL(Pooled):
         """Return (W, I): the window, the date of the first step, and what the user knows of each step."""
         dates = known.shape[2] - self._of_panel
         each = known[:, :, dates:]
-        kept = each[:, : max(_MOST_KNOWN // max(each.shape[2], 1), 1)]
+        kept = each[:, : max(_MAX_KNOWN // max(each.shape[2], 1), 1)]
         return np.concatenate([x, known[:, 0, :dates], kept.reshape(len(x), -1)], axis=1, dtype=np.float32)
 
     def _features(self, inputs: _Inputs) -> _Inputs:
@@ -199,10 +199,10 @@ class RVFL(Pooled):
         return max(float(np.quantile(error * examples.weight, 0.2)), 1e-9)
 
     def _calibrate(self, source: Windows, table: WindowTable, at: ForecastOrigins) -> None:
-        """Learn the spread of the errors; the weight of a window moves its steps together, not each to its median."""
+        """Learn the errors' quantiles; the weight of a window moves its steps together, not each to its median."""
         parts = [examples.target - features @ self._output for examples, features in self._chunks(source)]
         errors, steps = np.concatenate(parts), np.arange(1.0, self._task.horizon + 1)
-        if not self._task.squared:
+        if not self._task.squared_error:
             seen = np.asarray(np.isfinite(errors).any(axis=0))
             shift = np.zeros(self._task.horizon)
             shift[seen] = np.nanmedian(errors[:, seen], axis=0)
@@ -210,7 +210,9 @@ class RVFL(Pooled):
             errors = errors - shift
         unit = table.scale(at)[1] / table.noise(at)
         where = np.tile(steps, len(errors))
-        self._spread = spread_of((errors * unit[:, None]).ravel(), where, self._task.levels, self._task.horizon)
+        self._offsets = residual_quantiles(
+            (errors * unit[:, None]).ravel(), where, self._task.levels, self._task.horizon
+        )
 
     def _forecast(self, history: Panel, future: Future) -> Forecast:
         table = WindowTable(history, self._task, self._window)
@@ -227,7 +229,7 @@ class RVFL(Pooled):
             point[chunk] = self._features(inputs) @ self._output
         low, high = bounds(history)
         point = np.clip(point * scale[:, None] + level[:, None], low[:, None], high[:, None])
-        return Forecast(point, crossing_free(with_spread(point, table.noise(at), self._spread)))
+        return Forecast(point, crossing_free(quantiles_around(point, table.noise(at), self._offsets)))
 
     def _learned(self) -> State:
         return {
@@ -241,16 +243,19 @@ class RVFL(Pooled):
             "weights": self._weights,
             "bias": self._bias,
             "output": self._output,
-            "spread": self._spread,
+            "spread": self._offsets,
         }
 
     def _take(self, state: State) -> None:
         self._task, self._window = Task.from_dict(state["task"]), WindowSpec.from_dict(state["window"])
         self._lookback, self._of_panel = int(state["lookback"]), int(state["of_panel"])
         self._classes = {str(k): int(v) for k, v in state["classes"].items()}
-        self._of_window, self._of_step = Encoding.from_dict(state["of_window"]), Encoding.from_dict(state["of_step"])
+        self._of_window, self._of_step = (
+            ColumnScaler.from_dict(state["of_window"]),
+            ColumnScaler.from_dict(state["of_step"]),
+        )
         self._weights, self._bias = np.asarray(state["weights"]), np.asarray(state["bias"])
-        self._output, self._spread = np.asarray(state["output"]), np.asarray(state["spread"])
+        self._output, self._offsets = np.asarray(state["output"]), np.asarray(state["spread"])
 
 
 def _parts(examples: Examples) -> tuple[Columns, Columns]:

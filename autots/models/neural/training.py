@@ -15,12 +15,12 @@ from autots.models.base import Context
 from autots.models.neural.network import Arrays, Shape, initial
 from zoo.errors import BudgetError
 
-__all__ = ["Examples", "Schedule", "Source", "train"]
+__all__ = ["ExampleSource", "Examples", "Schedule", "train"]
 
 Batch = npt.NDArray[np.float32]
 
 # Gradients longer than this are shortened (Pascanu et al. 2013).
-_LONGEST = 1.0
+_MAX_GRADIENT = 1.0
 _WARM_UP = 0.1  # share of the steps over which the rate rises
 _DECAY = 1e-2  # weight decay
 
@@ -30,10 +30,10 @@ class Examples:
     """What is learned from, W windows of it.
 
     Args:
-        x: (W, I) windows.
+        x: (W, I) windows, standardised.
         known: (W, H, K) covariates of the steps.
         target: (W, H) scaled targets, NaN where missing.
-        weight: (W,) weights.
+        weight: (W,) weights of the windows in the loss.
     """
 
     x: Batch
@@ -47,8 +47,8 @@ class Schedule:
     """How it is learned.
 
     Args:
-        steps: Gradient steps.
-        batch: Windows per step.
+        steps: Gradient steps that are made in all.
+        batch: Windows that each step sees.
         rate: Highest learning rate; it rises over the first tenth and falls along a cosine to zero.
         dropout: Share of a block's hidden units that a step leaves out.
     """
@@ -59,7 +59,7 @@ class Schedule:
     dropout: float = 0.0
 
 
-class Source(Protocol):
+class ExampleSource(Protocol):
     """All examples, by position."""
 
     def __len__(self) -> int:
@@ -72,17 +72,23 @@ class Source(Protocol):
 
 
 def train(
-    shape: Shape, source: Source, levels: tuple[float, ...], schedule: Schedule, *, context: Context, squared: bool
+    shape: Shape,
+    source: ExampleSource,
+    levels: tuple[float, ...],
+    schedule: Schedule,
+    *,
+    context: Context,
+    squared_error: bool,
 ) -> Arrays:
     """Return the learned arrays: AdamW (Loshchilov & Hutter 2019) on the pinball loss of all levels.
 
     Args:
-        shape: Of the network; its channels are the levels, and one more for the mean if ``squared``.
-        source: The examples.
-        levels: Quantile levels.
+        shape: Of the network; its channels are the levels, and one more for the mean if ``squared_error``.
+        source: The examples that are learned from.
+        levels: Levels of the quantiles that are learned.
         schedule: Steps, batch and rate.
         context: Seed, threads and deadline.
-        squared: Whether a last channel learns the mean by squared error.
+        squared_error: Whether a last channel learns the mean by squared error.
 
     Raises:
         BudgetError: The deadline passed.
@@ -99,24 +105,24 @@ def train(
             if context.deadline is not None and context.deadline.remaining <= 0:
                 raise BudgetError(f"the trial's time is over after {step} of {schedule.steps} steps")
             for group in optimizer.param_groups:
-                group["lr"] = schedule.rate * _course(step / schedule.steps)
+                group["lr"] = schedule.rate * _rate_share(step / schedule.steps)
             data = source(rows)
             target = torch.from_numpy(np.nan_to_num(data.target))
             weight = torch.from_numpy(np.isfinite(data.target) * data.weight[:, None])
             x, known = torch.from_numpy(data.x), torch.from_numpy(data.known)
-            made = _network(torch, shape, arrays, x, known, dropout=schedule.dropout)
-            error = target[..., None] - made[..., : len(levels)]
+            output = _network(torch, shape, arrays, x, known, dropout=schedule.dropout)
+            error = target[..., None] - output[..., : len(levels)]
             loss = torch.maximum(tau * error, (tau - 1.0) * error).mean(dim=2)
-            if squared:
-                loss = loss + 0.5 * (target - made[..., -1]) ** 2
+            if squared_error:
+                loss = loss + 0.5 * (target - output[..., -1]) ** 2
             optimizer.zero_grad()
             (loss * weight).mean().backward()  # type: ignore[no-untyped-call]  # torch's
-            torch.nn.utils.clip_grad_norm_(list(arrays.values()), _LONGEST)
+            torch.nn.utils.clip_grad_norm_(list(arrays.values()), _MAX_GRADIENT)
             optimizer.step()
         return {k: v.detach().numpy().copy() for k, v in arrays.items()}
 
 
-def _course(done: float) -> float:
+def _rate_share(done: float) -> float:
     """Return the learning rate as a share of the highest one, after a share of the steps."""
     if done < _WARM_UP:
         return max(done / _WARM_UP, 0.01)

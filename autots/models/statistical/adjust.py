@@ -33,7 +33,7 @@ def seasonal_factors(y: Floats, season: int, kind: int) -> Floats:
     Args:
         y: (T,) values, T at least two seasons.
         season: Rows of a season.
-        kind: ``ADDITIVE`` or ``MULTIPLICATIVE``.
+        kind: How it is composed: ``ADDITIVE`` or ``MULTIPLICATIVE``.
     """
     weights = np.ones(season + 1 - season % 2)
     if season % 2 == 0:

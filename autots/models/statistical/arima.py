@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from autots.models.hyperparameters import flag, optional_whole, whole
-from autots.models.statistical.base import PerSeries, Sample, SeasonalParams
+from autots.models.statistical.base import PerSeries, PreparedSeries, SeasonalParams
 from autots.panel import Floats
 
 __all__ = ["AutoARIMA", "AutoARIMAParams"]
@@ -40,7 +40,7 @@ class AutoARIMA(PerSeries):
     params: AutoARIMAParams
     slow: ClassVar[bool] = True
 
-    def _learn(self, sample: Sample) -> Floats:
+    def _learn(self, sample: PreparedSeries) -> Floats:
         from statsforecast.arima import auto_arima_f
 
         fit = auto_arima_f(
@@ -57,7 +57,7 @@ class AutoARIMA(PerSeries):
         head = [p, d, q, seasonal_p, seasonal_d, seasonal_q, "drift" in names, "intercept" in names, fit["sigma2"]]
         return np.concatenate([head, list(fit["coef"].values())])
 
-    def _continue(self, sample: Sample, values: Floats, horizon: int) -> tuple[Floats, Floats]:
+    def _continue(self, sample: PreparedSeries, values: Floats, horizon: int) -> tuple[Floats, Floats]:
         from statsforecast.arima import arima, predict_arima
 
         p, d, q, seasonal_p, seasonal_d, seasonal_q = (int(v) for v in values[:6])

@@ -24,14 +24,22 @@ from autots.metrics import unresolved
 from autots.models.base import Context, Forecast, Forecaster, State, Task, crossing_free
 from autots.models.baseline.last import SeasonalNaive
 from autots.models.hyperparameters import Hyperparameters, choice, optional_whole
-from autots.models.levels import level_of
+from autots.models.level_removal import level_of
 from autots.models.statistical import adjust
-from autots.models.statistical.packed import FALLBACKS, Learned, Packed
+from autots.models.statistical.fitted_params import FALLBACKS, SeriesFit, SeriesFits
 from autots.models.windows import FURTHEST, bounds
 from autots.panel import Floats, Frequency, Future, Panel
 from zoo.errors import BudgetError, ModelError
 
-__all__ = ["SHORTEST", "PerSeries", "PerSeriesParams", "Sample", "SeasonalParams", "finished", "normal_quantiles"]
+__all__ = [
+    "SHORTEST",
+    "PerSeries",
+    "PerSeriesParams",
+    "PreparedSeries",
+    "SeasonalParams",
+    "finished",
+    "normal_quantiles",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +48,7 @@ SHORTEST = 6
 
 
 @dataclass(frozen=True)
-class Sample:
+class PreparedSeries:
     """One series, prepared.
 
     Args:
@@ -98,7 +106,7 @@ class PerSeries(Forecaster):
     multiplicative: ClassVar[bool] = False
 
     _task: Task | None = None
-    _packed: Packed | None = None
+    _packed: SeriesFits | None = None
     _names: tuple[str, ...] = ()
 
     @property
@@ -107,11 +115,11 @@ class PerSeries(Forecaster):
         return self.params.season if isinstance(self.params, SeasonalParams) else None
 
     @abstractmethod
-    def _learn(self, sample: Sample) -> Floats:
+    def _learn(self, sample: PreparedSeries) -> Floats:
         """Return what the model learned from a series, as a vector."""
 
     @abstractmethod
-    def _continue(self, sample: Sample, values: Floats, horizon: int) -> tuple[Floats, Floats]:
+    def _continue(self, sample: PreparedSeries, values: Floats, horizon: int) -> tuple[Floats, Floats]:
         """Return (H,) means and standard deviations from the end of a series, with what was learned."""
 
     def fit(self, panel: Panel, task: Task, context: Context) -> Self:
@@ -134,7 +142,7 @@ class PerSeries(Forecaster):
                         "allow more time, fewer series or a smaller max_history",
                     )
                 learned.append(self._learn_one(used, i, task))
-        self._packed = Packed.of(used.ids, used.times[used.indptr[:-1]], learned)
+        self._packed = SeriesFits.of(used.ids, used.times[used.indptr[:-1]], learned)
         return self
 
     def predict(self, history: Panel, future: Future) -> Forecast:
@@ -153,9 +161,9 @@ class PerSeries(Forecaster):
         transformed = np.zeros(history.n_series, dtype=bool)
         with _quiet(1):
             for i in range(history.n_series):
-                made = self._predict_one(history, i, future, task, packed)
-                if made is not None:
-                    mean[i], sigma[i], transformed[i] = made
+                continued = self._predict_one(history, i, future, task, packed)
+                if continued is not None:
+                    mean[i], sigma[i], transformed[i] = continued
         return self._assemble(history, (mean, sigma, transformed), task)
 
     def ready(self, history: Panel) -> npt.NDArray[np.bool_] | None:
@@ -181,11 +189,11 @@ class PerSeries(Forecaster):
 
     def restore(self, state: State) -> Self:
         """Take over the task and the packed parameters."""
-        self._task, self._packed = Task.from_dict(state["task"]), Packed.from_state(state["learned"])
+        self._task, self._packed = Task.from_dict(state["task"]), SeriesFits.from_state(state["learned"])
         self._names = tuple(state["known"])
         return self
 
-    def _learn_one(self, panel: Panel, i: int, task: Task) -> Learned:
+    def _learn_one(self, panel: Panel, i: int, task: Task) -> SeriesFit:
         at = slice(int(panel.indptr[i]), int(panel.indptr[i + 1]))
         y = np.ascontiguousarray(panel.filled()[at])
         if np.count_nonzero(~np.isnan(panel.y[at])) < SHORTEST:
@@ -200,8 +208,8 @@ class PerSeries(Forecaster):
         transformed = transform is not None and (y.min() > 0 or (transform == "sqrt" and y.min() >= 0))
         shaped = self._forth(y) if transformed else y
         adjusted = self._adjustment(shaped, season)
-        one = Learned(np.zeros(0), season, adjusted, transformed, level=level)
-        sample = Sample(shaped, season, 0, self._columns(panel.known, at))
+        one = SeriesFit(np.zeros(0), season, adjusted, transformed, level=level)
+        sample = PreparedSeries(shaped, season, 0, self._columns(panel.known, at))
         try:
             one = replace(one, values=np.asarray(self._learn(_inner(sample, adjusted)[0]), dtype=np.float64))
             # A forecast without the future covariates of the fit is not possible; zeros are their mean.
@@ -226,7 +234,7 @@ class PerSeries(Forecaster):
         return adjust.choose(y, season, multiplicative=self.multiplicative)
 
     def _predict_one(
-        self, history: Panel, i: int, future: Future, task: Task, packed: Packed
+        self, history: Panel, i: int, future: Future, task: Task, packed: SeriesFits
     ) -> tuple[Floats, Floats, bool] | None:
         row = packed.where.get(str(history.ids[i]), -1)
         one = packed.one(row) if row >= 0 else None
@@ -254,13 +262,13 @@ class PerSeries(Forecaster):
         known = self._columns(history.known, slice(begin, end))
         ahead = self._columns({name: values[i] for name, values in future.known.items()}, slice(0, task.horizon))
         try:
-            made = self._continue_one(Sample(y, one.season, offset, known, ahead), one, task)
+            continued = self._continue_one(PreparedSeries(y, one.season, offset, known, ahead), one, task)
         except Exception as error:  # as in _learn_one
             _log.debug("%s failed to continue series %r: %r", self.name, history.ids[i], error)
             return None
-        return None if made is None else (made[0] + one.level, made[1], one.transformed)
+        return None if continued is None else (continued[0] + one.level, continued[1], one.transformed)
 
-    def _continue_one(self, sample: Sample, one: Learned, task: Task) -> tuple[Floats, Floats] | None:
+    def _continue_one(self, sample: PreparedSeries, one: SeriesFit, task: Task) -> tuple[Floats, Floats] | None:
         """Return means and standard deviations on the transformed scale, None when they are absurd."""
         inner, factors = _inner(sample, one.adjusted)
         mean, sigma = self._continue(inner, one.values, task.horizon)
@@ -279,8 +287,8 @@ class PerSeries(Forecaster):
             return None
         return mean, np.clip(sigma, 0.0, reach)
 
-    def _assemble(self, history: Panel, made: tuple[Floats, Floats, Any], task: Task) -> Forecast:
-        mean, sigma, transformed = made
+    def _assemble(self, history: Panel, continued: tuple[Floats, Floats, Any], task: Task) -> Forecast:
+        mean, sigma, transformed = continued
         z = normal_quantiles(tuple(task.levels))
         quantiles = mean[:, :, None] + sigma[:, :, None] * z
         if transformed.any():
@@ -309,10 +317,10 @@ def finished(name: str, history: Panel, mean: Floats, quantiles: Floats, task: T
 
     Args:
         name: Of the family, for the log.
-        history: S series.
+        history: The S series that were forecast.
         mean: (S, H), filled in place.
         quantiles: (S, H, Q), filled in place.
-        task: What is forecast.
+        task: Its levels and horizon are those of the forecast.
         season: Of the naive forecast; the task's shortest if None.
     """
     missing = np.flatnonzero(~(np.isfinite(mean).all(axis=1) & np.isfinite(quantiles).all(axis=(1, 2))))
@@ -365,11 +373,11 @@ def _quiet(threads: int) -> Iterator[None]:
                 one.set_num_threads(many)
 
 
-def _fallback(reason: str) -> Learned:
-    return Learned(np.zeros(0), reason=1 + FALLBACKS.index(reason))
+def _fallback(reason: str) -> SeriesFit:
+    return SeriesFit(np.zeros(0), reason=1 + FALLBACKS.index(reason))
 
 
-def _inner(sample: Sample, adjusted: int) -> tuple[Sample, Floats | None]:
+def _inner(sample: PreparedSeries, adjusted: int) -> tuple[PreparedSeries, Floats | None]:
     """Return the sample as the model sees it, and the seasonal component that was taken off."""
     if adjusted == adjust.NONE:
         return sample, None

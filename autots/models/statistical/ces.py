@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from autots.models.hyperparameters import choice
-from autots.models.statistical.base import PerSeries, Sample, SeasonalParams
+from autots.models.statistical.base import PerSeries, PreparedSeries, SeasonalParams
 from autots.panel import Floats
 
 __all__ = ["AutoCES", "AutoCESParams"]
@@ -36,14 +36,14 @@ class AutoCES(PerSeries):
     hyperparameters = AutoCESParams
     params: AutoCESParams
 
-    def _learn(self, sample: Sample) -> Floats:
+    def _learn(self, sample: PreparedSeries) -> Floats:
         from statsforecast.ces import auto_ces
 
         fit = auto_ces(sample.y, sample.season, model=self.params.model)
         par = [fit["par"][name] for name in ("alpha_0", "alpha_1", "beta_0", "beta_1")]
         return np.array([_FORMS.index(fit["seasontype"]), *par, fit["sigma2"]])
 
-    def _continue(self, sample: Sample, values: Floats, horizon: int) -> tuple[Floats, Floats]:
+    def _continue(self, sample: PreparedSeries, values: Floats, horizon: int) -> tuple[Floats, Floats]:
         from statsforecast.ces import cesmodel, pegelsfcast_C
 
         form = _FORMS[int(values[0])]

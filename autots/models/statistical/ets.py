@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from autots.models.hyperparameters import choice
-from autots.models.statistical.base import PerSeries, Sample, SeasonalParams
+from autots.models.statistical.base import PerSeries, PreparedSeries, SeasonalParams
 from autots.panel import Floats
 
 __all__ = ["AutoETS", "AutoETSParams", "deviations"]
@@ -47,7 +47,7 @@ class AutoETS(PerSeries):
     params: AutoETSParams
     slow: ClassVar[bool] = True
 
-    def _learn(self, sample: Sample) -> Floats:
+    def _learn(self, sample: PreparedSeries) -> Floats:
         from statsforecast.ets import ets_f
 
         error, trend, season = tuple(self.params.model)
@@ -62,7 +62,7 @@ class AutoETS(PerSeries):
         head = [_FORMS.index(letter) for letter in form[:3]]
         return np.concatenate([head, [form[3] == "D"], fit["par"][:4], [fit["sigma2"]], fit["par"][4:]])
 
-    def _continue(self, sample: Sample, values: Floats, horizon: int) -> tuple[Floats, Floats]:
+    def _continue(self, sample: PreparedSeries, values: Floats, horizon: int) -> tuple[Floats, Floats]:
         from statsforecast.ets import etsforecast, initstate, pegelsresid_C, switch
 
         error, trend, season = (_FORMS[int(code)] for code in values[:3])
@@ -108,10 +108,10 @@ def deviations(
     class 3 takes the errors of level and season as independent, and was 6 % too small after two seasons.
 
     Args:
-        mean: (H,) forecasts.
+        mean: (H,) forecasts, on the original scale.
         variance: σ² of the one-step errors, relative ones when multiplicative.
         smoothing: α, β, γ, φ; 0 for a part that the form does not have, φ = 1 without damping.
-        season: m.
+        season: Rows m of a season, 1 for none.
         multiplicative: Whether the errors are.
         factors: (H,) seasonal factors of a multiplicative season, else None.
     """
@@ -128,5 +128,5 @@ def deviations(
     theta = np.empty(horizon)
     for h in range(horizon):
         theta[h] = level[h] ** 2 + variance * (squares[:h] @ theta[:h][::-1])
-    spread = np.sqrt(np.maximum((1 + variance) * theta - level**2, 0.0))
-    return np.asarray(spread if factors is None else spread * np.abs(factors))
+    std = np.sqrt(np.maximum((1 + variance) * theta - level**2, 0.0))
+    return np.asarray(std if factors is None else std * np.abs(factors))

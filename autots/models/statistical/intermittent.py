@@ -32,7 +32,7 @@ class _Intermittent(Baseline):
     """
 
     libraries: ClassVar[tuple[str, ...]] = ("statsforecast.models",)
-    levelled: ClassVar[bool] = False
+    shift_equivariant: ClassVar[bool] = False
 
     @abstractmethod
     def _rate(self, y: Floats) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from autots.models.hyperparameters import NumberRange, choice, several
-from autots.models.statistical.base import PerSeries, PerSeriesParams, Sample
+from autots.models.statistical.base import PerSeries, PerSeriesParams, PreparedSeries
 from autots.models.statistical.ets import AutoETS
 from autots.models.statistical.theta import AutoTheta
 from autots.panel import Floats
@@ -49,7 +49,7 @@ class MSTL(PerSeries):
         # A multiplicative error on top costs half as much again and gains nothing (M4 monthly, MASE .827 against .840).
         return AutoTheta() if self.params.trend == "theta" else AutoETS(model="AZN")
 
-    def _learn(self, sample: Sample) -> Floats:
+    def _learn(self, sample: PreparedSeries) -> Floats:
         assert self._task is not None
         wanted = self.params.seasons or self._task.seasons
         seasons = sorted({s for s in wanted if s >= 2 and 2 * s < len(sample.y)})
@@ -57,9 +57,9 @@ class MSTL(PerSeries):
         head = [len(seasons), *seasons]
         if self.params.trend == "naive":
             return np.array([*head, np.sqrt(np.mean(np.diff(rest) ** 2))])
-        return np.concatenate([head, self._model._learn(Sample(rest, 1))])
+        return np.concatenate([head, self._model._learn(PreparedSeries(rest, 1))])
 
-    def _continue(self, sample: Sample, values: Floats, horizon: int) -> tuple[Floats, Floats]:
+    def _continue(self, sample: PreparedSeries, values: Floats, horizon: int) -> tuple[Floats, Floats]:
         count = int(values[0])
         seasons = [int(s) for s in values[1 : 1 + count] if 2 * s < len(sample.y)]
         rest, parts = _split(sample.y, seasons)
@@ -68,7 +68,7 @@ class MSTL(PerSeries):
             mean = np.full(horizon, rest[-1])
             sigma = learned[0] * np.sqrt(np.arange(1, horizon + 1))
         else:
-            mean, sigma = self._model._continue(Sample(rest, 1, sample.offset), learned, horizon)
+            mean, sigma = self._model._continue(PreparedSeries(rest, 1, sample.offset), learned, horizon)
         for season, part in zip(seasons, parts, strict=True):
             mean = mean + part[-season:][np.arange(horizon) % season]
         return mean, sigma

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from autots.models.hyperparameters import optional_whole, whole
-from autots.models.statistical.base import PerSeries, Sample, SeasonalParams
+from autots.models.statistical.base import PerSeries, PreparedSeries, SeasonalParams
 from autots.panel import Floats
 
 __all__ = ["SARIMAX", "SARIMAXParams"]
@@ -48,7 +48,7 @@ class SARIMAX(PerSeries):
     libraries: ClassVar[tuple[str, ...]] = ("statsmodels.tsa.statespace.sarimax",)
     longest_season: ClassVar[int] = 10**9  # Fourier terms take any
 
-    def _learn(self, sample: Sample) -> Floats:
+    def _learn(self, sample: PreparedSeries) -> Floats:
         known = sample.known
         n_known = 0 if known is None else known.shape[1]
         centre = np.zeros(n_known) if known is None else np.nan_to_num(np.nanmean(known, axis=0))
@@ -64,19 +64,19 @@ class SARIMAX(PerSeries):
         fit = model.fit(method="lbfgs", maxiter=50, disp=0, low_memory=True, cov_type="none")
         return np.concatenate([head, [fit.scale], fit.params])
 
-    def _continue(self, sample: Sample, values: Floats, horizon: int) -> tuple[Floats, Floats]:
+    def _continue(self, sample: PreparedSeries, values: Floats, horizon: int) -> tuple[Floats, Floats]:
         n_known, level, size = int(values[0]), values[1], values[2]
         n = len(sample.y)
         used = _HEAD + 2 * n_known
         regressors = self._regressors(sample, values, n + horizon)
         model = self._model(sample, (sample.y - level) / size, None if regressors is None else regressors[:n])
         fit = model.filter(values[used + 1 :], cov_type="none")
-        made = fit.get_forecast(horizon, exog=None if regressors is None else regressors[n:])
+        forecast = fit.get_forecast(horizon, exog=None if regressors is None else regressors[n:])
         # The scale is concentrated out, so that of this history was used: the learned one is put in its place.
-        deviation = made.se_mean * np.sqrt(values[used] / fit.scale)
-        return level + size * np.asarray(made.predicted_mean), size * np.asarray(deviation)
+        deviation = forecast.se_mean * np.sqrt(values[used] / fit.scale)
+        return level + size * np.asarray(forecast.predicted_mean), size * np.asarray(deviation)
 
-    def _model(self, sample: Sample, y: Floats, regressors: Floats | None, *, differenced: bool = False) -> Any:
+    def _model(self, sample: PreparedSeries, y: Floats, regressors: Floats | None, *, differenced: bool = False) -> Any:
         from statsmodels.tsa.statespace.sarimax import SARIMAX as Model
 
         p, seasonal = self.params, 1 < sample.season <= _SEASONAL_ORDER
@@ -90,7 +90,7 @@ class SARIMAX(PerSeries):
             simple_differencing=differenced,
         )
 
-    def _regressors(self, sample: Sample, head: Floats, rows: int) -> Floats | None:
+    def _regressors(self, sample: PreparedSeries, head: Floats, rows: int) -> Floats | None:
         """Return (rows, K) regressors from the first row of the sample on, None when there is none."""
         n_known = int(head[0])
         columns = []

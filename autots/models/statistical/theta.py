@@ -9,7 +9,7 @@ import numpy as np
 
 from autots.models.hyperparameters import choice
 from autots.models.statistical import adjust
-from autots.models.statistical.base import PerSeries, Sample, SeasonalParams
+from autots.models.statistical.base import PerSeries, PreparedSeries, SeasonalParams
 from autots.panel import Floats
 
 __all__ = ["AutoTheta", "AutoThetaParams"]
@@ -50,7 +50,7 @@ class AutoTheta(PerSeries):
     def _adjustment(self, y: Floats, season: int) -> int:
         return adjust.choose(y, season, multiplicative=self.params.decomposition == "multiplicative")
 
-    def _learn(self, sample: Sample) -> Floats:
+    def _learn(self, sample: PreparedSeries) -> Floats:
         from statsforecast.theta import auto_theta
 
         method = self.params.method
@@ -60,7 +60,7 @@ class AutoTheta(PerSeries):
         sigma = float(np.std(errors, ddof=1))
         return np.array([_METHODS.index(fit["modeltype"]), par["initial_smoothed"], par["alpha"], par["theta"], sigma])
 
-    def _continue(self, sample: Sample, values: Floats, horizon: int) -> tuple[Floats, Floats]:
+    def _continue(self, sample: PreparedSeries, values: Floats, horizon: int) -> tuple[Floats, Floats]:
         # What statsforecast.theta calls, without that module: its imports for fitting (scipy.stats, statsmodels) took
         # two of the five processor seconds that a replica needs to start.
         from statsforecast._lib import theta as compiled

@@ -13,7 +13,7 @@ from autots.models.hyperparameters import flag, whole
 from autots.models.linear import DirectLinear
 from autots.models.origins import ForecastOrigins, final_origins, sample_origins
 from autots.models.pooled import Pooled, halflife_field, weighted_field
-from autots.models.residuals import spread_of, with_spread
+from autots.models.residual_quantiles import quantiles_around, residual_quantiles
 from autots.models.tabular.trees import BoostingParams, Trees, train_trees
 from autots.models.windows import (
     WindowSpec,
@@ -70,7 +70,7 @@ class DirectTrees(Pooled):
         lags = min(p.lags or int(np.clip(task.horizon, 6, 16)), max(usual // 3, 1))
         return WindowSpec(lags, seasonal, tuple(sorted(spans)), p.calendar, self._norm, window)
 
-    def most_rows(self, horizon: int) -> float:
+    def max_training_rows(self, horizon: int) -> float:
         """See Forecaster."""
         return float(self.params.max_rows) / min(horizon, _STEPS)
 
@@ -102,10 +102,10 @@ class DirectTrees(Pooled):
             points = (self._linear.points_of_rows(panel, rows, steps) - level) / scale
             x, names, target = _with_column(x, points), [*names, "linear"], target - points
         weight = relative_weights(panel, task, rows, scale) if p.weighted else None
-        loss = p.loss(squared=task.squared)
+        loss = p.loss(squared_error=task.squared_error)
         self._trees, fitted = train_trees(x, target, weight, names, categorical, params=p, loss=loss, context=context)
         unit = scale / np.repeat(table.noise(at), many)
-        self._spread = spread_of((target - fitted) * unit, steps.astype(float), task.levels, task.horizon)
+        self._offsets = residual_quantiles((target - fitted) * unit, steps.astype(float), task.levels, task.horizon)
 
     def _linear_part(self) -> DirectLinear:
         p = self.params
@@ -128,7 +128,7 @@ class DirectTrees(Pooled):
         point = self._trees.predict(x).reshape(-1, h) * scale[:, None] + base
         low, high = bounds(history)
         point = np.clip(point, low[:, None], high[:, None])
-        quantiles = crossing_free(with_spread(point, table.noise(at), self._spread))
+        quantiles = crossing_free(quantiles_around(point, table.noise(at), self._offsets))
         return Forecast(point, quantiles)
 
     def _learned(self) -> State:
@@ -136,13 +136,13 @@ class DirectTrees(Pooled):
             "task": self._task.to_dict(),
             "window": self._window.to_dict(),
             "trees": self._trees.text,
-            "spread": self._spread,
+            "spread": self._offsets,
             "linear": None if self._linear is None else self._linear.state(),
         }
 
     def _take(self, state: State) -> None:
         self._task, self._window = Task.from_dict(state["task"]), WindowSpec.from_dict(state["window"])
-        self._trees, self._spread = Trees(state["trees"]), np.asarray(state["spread"])
+        self._trees, self._offsets = Trees(state["trees"]), np.asarray(state["spread"])
         self._linear = None if state["linear"] is None else self._linear_part().restore(state["linear"])
 
 

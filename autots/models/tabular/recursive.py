@@ -11,7 +11,7 @@ from autots.models.base import Context, Forecast, State, Task, crossing_free
 from autots.models.hyperparameters import real, whole
 from autots.models.origins import ForecastOrigins, sample_origins
 from autots.models.pooled import Pooled, norm_field
-from autots.models.residuals import spread_of, with_spread
+from autots.models.residual_quantiles import quantiles_around, residual_quantiles
 from autots.models.tabular.trees import BoostingParams, Trees, train_trees
 from autots.models.windows import WindowSpec, WindowTable, bounds, norm_window, reach, seasons_within, usual_rows
 from autots.panel import Floats, Future, Panel
@@ -52,7 +52,7 @@ class RecursiveTrees(Pooled):
         rolling = tuple(w for w in (base, 4 * base) if 1 < w <= usual // 2)
         return WindowSpec(lags, seasonal, rolling, p.calendar, self._norm, window)
 
-    def most_rows(self, horizon: int) -> float:
+    def max_training_rows(self, horizon: int) -> float:
         """See Forecaster."""
         return float(self.params.max_rows)
 
@@ -70,12 +70,12 @@ class RecursiveTrees(Pooled):
         level, scale = table.scale(at)
         x, names, categorical = table.features(at, steps, level, scale)
         target = (table.targets(at, steps) - level) / scale
-        loss = p.loss(squared=task.squared)
+        loss = p.loss(squared_error=task.squared_error)
         self._trees, fitted = train_trees(x, target, None, names, categorical, params=p, loss=loss, context=context)
-        self._spread = self._multi_step_spread(panel, task, (target - fitted) * scale / table.noise(at))
+        self._offsets = self._multi_step_offsets(panel, task, (target - fitted) * scale / table.noise(at))
 
-    def _multi_step_spread(self, panel: Panel, task: Task, one_step: Floats) -> Floats:
-        """Return the spread over the horizon from in-sample recursions; from one step where none fits."""
+    def _multi_step_offsets(self, panel: Panel, task: Task, one_step: Floats) -> Floats:
+        """Return the quantiles over the horizon from in-sample recursions; from one step where none fits."""
         behind = [task.horizon * (k + 1) for k in range(3) if (panel.lengths > task.horizon * (k + 1)).any()]
         residuals = []
         for n in behind:
@@ -86,10 +86,10 @@ class RecursiveTrees(Pooled):
             point, noise = self._recurse(history, future)
             residuals.append((actual - point) / noise[:, None])
         if not residuals:
-            return spread_of(one_step, np.ones(len(one_step)), task.levels, task.horizon)
+            return residual_quantiles(one_step, np.ones(len(one_step)), task.levels, task.horizon)
         stacked = np.concatenate(residuals)
         steps = np.tile(np.arange(1.0, task.horizon + 1), len(stacked))
-        return spread_of(stacked.ravel(), steps, task.levels, task.horizon)
+        return residual_quantiles(stacked.ravel(), steps, task.levels, task.horizon)
 
     def _recurse(self, history: Panel, future: Future) -> tuple[Floats, Floats]:
         """Return (S, H) points and the (S,) noise at the origin."""
@@ -117,19 +117,19 @@ class RecursiveTrees(Pooled):
 
     def _forecast(self, history: Panel, future: Future) -> Forecast:
         point, noise = self._recurse(history, future)
-        return Forecast(point, crossing_free(with_spread(point, noise, self._spread)))
+        return Forecast(point, crossing_free(quantiles_around(point, noise, self._offsets)))
 
     def _learned(self) -> State:
         return {
             "task": self._task.to_dict(),
             "window": self._window.to_dict(),
             "trees": self._trees.text,
-            "spread": self._spread,
+            "spread": self._offsets,
         }
 
     def _take(self, state: State) -> None:
         self._task, self._window = Task.from_dict(state["task"]), WindowSpec.from_dict(state["window"])
-        self._trees, self._spread = Trees(state["trees"]), np.asarray(state["spread"])
+        self._trees, self._offsets = Trees(state["trees"]), np.asarray(state["spread"])
 
 
 def _extended(history: Panel, future: Future, horizon: int) -> tuple[Panel, np.ndarray[tuple[int], np.dtype[np.int64]]]:

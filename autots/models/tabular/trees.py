@@ -18,6 +18,9 @@ from zoo.errors import BudgetError, ModelError
 
 __all__ = ["BoostingParams", "Trees", "train_trees"]
 
+# Bins that the values of a feature are sorted into: half of LightGBM's default.
+_BINS = 127
+
 
 @dataclass(frozen=True, kw_only=True)
 class BoostingParams(PooledParams):
@@ -41,16 +44,16 @@ class BoostingParams(PooledParams):
     calendar: bool = flag(True, "Whether parts of the target's date enter.")
     max_rows: int = whole(150_000, "Training rows that are drawn at most.")
 
-    def loss(self, *, squared: bool) -> str:
-        """Return LightGBM's objective for a task that rewards the mean (``squared``) or the median."""
-        return ("l2" if squared else "l1") if self.objective == "auto" else self.objective
+    def loss(self, *, squared_error: bool) -> str:
+        """Return LightGBM's objective for a task that rewards the mean (``squared_error``) or the median."""
+        return ("l2" if squared_error else "l1") if self.objective == "auto" else self.objective
 
 
 class Trees:
     """A trained booster.
 
     Args:
-        text: LightGBM's model text.
+        text: The model as LightGBM writes it to a file.
     """
 
     def __init__(self, text: str) -> None:
@@ -88,10 +91,10 @@ def train_trees(
     """Train a booster on the rows whose target is known.
 
     Args:
-        x: (R, F) features.
+        x: (R, F) features, NaN where a value is missing.
         target: (R,) targets; NaN rows are left out.
         weight: (R,) weights or None.
-        names: F column names.
+        names: Names of the F columns, in their order.
         categorical: The names that are codes.
         params: Rounds, learning rate and sizes of the trees.
         loss: LightGBM's objective, of ``BoostingParams.loss``.
@@ -111,23 +114,7 @@ def train_trees(
         known &= np.isfinite(weight) & (weight > 0)
     if not known.any():
         raise ModelError("trees need rows with a target and a positive weight, but got none")
-    rows = int(known.sum())
-    settings = {
-        "objective": loss,
-        "learning_rate": params.learning_rate,
-        "num_leaves": params.leaves,
-        # Small tables would otherwise never be split.
-        "min_data_in_leaf": max(1, min(params.min_leaf, rows // 20)),
-        "feature_fraction": params.feature_fraction,
-        "bagging_fraction": 0.7 if rows > 200 else 1.0,
-        "bagging_freq": 1,
-        "max_bin": 127,
-        "verbosity": -1,
-        "num_threads": context.threads,
-        "seed": context.seed,
-        "deterministic": True,
-        "force_row_wise": True,
-    }
+    settings = _settings(params, loss, int(known.sum()), context)
 
     def on_time(env: Any) -> None:
         if context.deadline is not None and context.deadline.remaining <= 0:
@@ -139,9 +126,29 @@ def train_trees(
         weight=None if weight is None else weight[known],
         feature_name=[f"f{i}_{''.join(c if c.isalnum() else '_' for c in n)}" for i, n in enumerate(names)],
         categorical_feature=[list(names).index(n) for n in categorical] or "auto",
-        params={"max_bin": 127, "verbosity": -1},
+        params={"max_bin": _BINS, "verbosity": -1},
     )
     booster = lightgbm.train(settings, data, params.rounds, callbacks=[on_time])
     fitted = np.full(len(target), np.nan)
     fitted[known] = booster.predict(x[known], num_threads=context.threads)
     return Trees(booster.model_to_string()), fitted
+
+
+def _settings(params: BoostingParams, loss: str, rows: int, context: Context) -> dict[str, Any]:
+    """Return LightGBM's own parameters for a table of so many rows."""
+    return {
+        "objective": loss,
+        "learning_rate": params.learning_rate,
+        "num_leaves": params.leaves,
+        # Small tables would otherwise never be split.
+        "min_data_in_leaf": max(1, min(params.min_leaf, rows // 20)),
+        "feature_fraction": params.feature_fraction,
+        "bagging_fraction": 0.7 if rows > 200 else 1.0,
+        "bagging_freq": 1,
+        "max_bin": _BINS,
+        "verbosity": -1,
+        "num_threads": context.threads,
+        "seed": context.seed,
+        "deterministic": True,
+        "force_row_wise": True,
+    }

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from autots.intervals import Conformal, fit_conformal
 from autots.intervals.conformal import WIDTHS
-from autots.models.state import dump, load
+from autots.models.state_files import dump, load
 
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 

@@ -79,7 +79,7 @@ def test_the_loss_follows_what_the_task_rewards(family, squared):
     """Of a skewed target the mean lies above the median."""
     rng = np.random.default_rng(0)
     panel = panel_of([rng.exponential(size=200) + 1 for _ in range(10)])
-    task = Task(horizon=3, levels=(0.1, 0.5, 0.9), squared=squared)
+    task = Task(horizon=3, levels=(0.1, 0.5, 0.9), squared_error=squared)
     made = create(family).fit(panel, task, Context()).predict(panel, Future()).mean.mean()
     assert made == pytest.approx(2.0 if squared else 1.69, abs=0.17)
 

@@ -9,7 +9,7 @@ import torch
 from autots.models.base import Context, Task
 from autots.models.catalog import create
 from autots.models.neural import training
-from autots.models.neural.inputs import Encoding
+from autots.models.neural.inputs import ColumnScaler
 from autots.models.neural.network import Shape, forward, initial
 from autots.models.neural.training import Examples, Schedule, train
 from autots.models.origins import ForecastOrigins
@@ -31,7 +31,7 @@ def examples(rng, windows=400):
 
 
 @dataclasses.dataclass
-class Source:
+class ExampleSource:
     data: Examples
 
     def __len__(self):
@@ -54,7 +54,7 @@ def test_numpy_forecasts_what_torch_would():
 def test_training_learns_quantiles_that_cover_their_share():
     rng = np.random.default_rng(1)
     data = examples(rng, 3000)
-    arrays = train(SHAPE, Source(data), LEVELS, Schedule(600, 64, 5e-3), context=Context(1), squared=False)
+    arrays = train(SHAPE, ExampleSource(data), LEVELS, Schedule(600, 64, 5e-3), context=Context(1), squared_error=False)
     fresh = examples(rng, 2000)
     made = forward(SHAPE, arrays, fresh.x.astype(float), fresh.known.astype(float))
     for i, level in enumerate(LEVELS):
@@ -70,7 +70,9 @@ def test_the_mean_has_a_channel_where_squared_errors_count():
     skewed = Examples(
         data.x, data.known, data.target + rng.exponential(3.0, data.target.shape).astype("f4"), data.weight
     )
-    arrays = train(shape, Source(skewed), LEVELS, Schedule(500, 64, 5e-3), context=Context(1), squared=True)
+    arrays = train(
+        shape, ExampleSource(skewed), LEVELS, Schedule(500, 64, 5e-3), context=Context(1), squared_error=True
+    )
     made = forward(shape, arrays, data.x.astype(float), data.known.astype(float))
     assert (made[..., 3] - made[..., 1]).mean() == pytest.approx(3.0 - 3.0 * np.log(2), abs=0.35)
 
@@ -81,10 +83,14 @@ def test_training_leaves_torchs_own_chance_and_threads_alone():
     expected = torch.rand(3)
     torch.manual_seed(5)
     data = examples(np.random.default_rng(0), 50)
-    first = train(SHAPE, Source(data), LEVELS, Schedule(20, 16, 1e-3, dropout=0.5), context=Context(3), squared=False)
+    first = train(
+        SHAPE, ExampleSource(data), LEVELS, Schedule(20, 16, 1e-3, dropout=0.5), context=Context(3), squared_error=False
+    )
     torch.testing.assert_close(torch.rand(3), expected)
     assert torch.get_num_threads() == threads
-    again = train(SHAPE, Source(data), LEVELS, Schedule(20, 16, 1e-3, dropout=0.5), context=Context(3), squared=False)
+    again = train(
+        SHAPE, ExampleSource(data), LEVELS, Schedule(20, 16, 1e-3, dropout=0.5), context=Context(3), squared_error=False
+    )
     assert all(np.array_equal(first[k], again[k]) for k in first)
 
 
@@ -92,12 +98,14 @@ def test_missing_targets_and_weightless_windows_teach_nothing():
     rng = np.random.default_rng(4)
     data = examples(rng, 200)
     spoiled = Examples(data.x, data.known, np.where(rng.random((200, 3)) < 0.3, np.nan, data.target), data.weight)
-    arrays = train(SHAPE, Source(spoiled), LEVELS, Schedule(50, 32, 1e-3), context=Context(), squared=False)
+    arrays = train(
+        SHAPE, ExampleSource(spoiled), LEVELS, Schedule(50, 32, 1e-3), context=Context(), squared_error=False
+    )
     assert all(np.isfinite(v).all() for v in arrays.values())
     halves = Examples(data.x, data.known, data.target, np.r_[np.ones(100), np.zeros(100)].astype("f4"))
     wild = Examples(data.x, data.known, np.r_[data.target[:100], data.target[100:] + 1e3].astype("f4"), halves.weight)
     a, b = (
-        train(SHAPE, Source(d), LEVELS, Schedule(50, 32, 1e-3), context=Context(), squared=False)
+        train(SHAPE, ExampleSource(d), LEVELS, Schedule(50, 32, 1e-3), context=Context(), squared_error=False)
         for d in (halves, wild)
     )
     assert all(np.array_equal(a[k], b[k]) for k in a)
@@ -108,16 +116,16 @@ def test_training_ends_soon_after_its_deadline():
     deadline = Deadline.after(1.0, clock)
     clock.advance(2.0)
     with pytest.raises(BudgetError, match="after 0 of 50 steps"):
-        train(SHAPE, Source(examples(np.random.default_rng(0))), LEVELS, Schedule(50, 16, 1e-3),
-              context=Context(0, deadline), squared=False)  # fmt: skip
+        train(SHAPE, ExampleSource(examples(np.random.default_rng(0))), LEVELS, Schedule(50, 16, 1e-3),
+              context=Context(0, deadline), squared_error=False)  # fmt: skip
 
 
 def test_an_encoding_standardises_and_fills_with_the_mean():
     columns = np.array([[1.0, 5.0], [3.0, 5.0], [np.nan, 5.0]])
-    encoding = Encoding.of(columns)
+    encoding = ColumnScaler.of(columns)
     np.testing.assert_allclose(encoding(columns), [[-1, 0], [1, 0], [0, 0]])
     np.testing.assert_allclose(encoding.without(1)(columns)[:2], [[1, 0], [3, 0]])
-    assert Encoding.of(np.zeros((4, 3, 0)))(np.zeros((4, 3, 0))).shape == (4, 3, 0)
+    assert ColumnScaler.of(np.zeros((4, 3, 0)))(np.zeros((4, 3, 0))).shape == (4, 3, 0)
 
 
 def test_dates_go_round():

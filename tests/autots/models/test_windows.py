@@ -12,7 +12,7 @@ from autots.metrics import season_scale
 from autots.models import windows
 from autots.models.base import Task
 from autots.models.origins import ForecastOrigins, final_origins, sample_origins
-from autots.models.residuals import spread_of, with_spread
+from autots.models.residual_quantiles import quantiles_around, residual_quantiles
 from autots.models.scaling import NORMS, Normaliser, Running
 from autots.models.windows import WindowSpec, WindowTable, bounds, reach, relative_weights, seasons_within
 from autots.panel import Frequency, Future, Panel
@@ -300,15 +300,17 @@ def test_spreads_are_centred_quantiles_of_each_group_of_steps():
     steps = np.repeat(np.arange(1.0, 5.0), 5000)
     residuals = 7 + rng.normal(size=len(steps)) * steps
     residuals[::50] = np.nan
-    spread = spread_of(residuals, steps, (0.1, 0.5, 0.9), 4)
+    spread = residual_quantiles(residuals, steps, (0.1, 0.5, 0.9), 4)
     assert spread.shape == (4, 3)
     np.testing.assert_array_equal(spread[:, 1], 0.0)
     np.testing.assert_allclose(spread[:, 2], 1.2816 * np.arange(1, 5), rtol=0.08)
     point, scale = np.ones((2, 4)), np.array([1.0, 3.0])
-    made = with_spread(point, scale, spread)
+    made = quantiles_around(point, scale, spread)
     np.testing.assert_allclose(made[1], 1 + 3 * spread)
 
 
 @pytest.mark.parametrize("residuals", [np.full(4, np.nan), np.empty(0)])
 def test_without_residuals_there_is_no_spread(residuals):
-    np.testing.assert_array_equal(spread_of(residuals, np.ones(len(residuals)), (0.1, 0.5, 0.9), 3), np.zeros((3, 3)))
+    np.testing.assert_array_equal(
+        residual_quantiles(residuals, np.ones(len(residuals)), (0.1, 0.5, 0.9), 3), np.zeros((3, 3))
+    )

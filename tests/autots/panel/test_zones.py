@@ -9,7 +9,7 @@ import pytest
 
 from autots.models.base import Context, Task
 from autots.models.catalog import create
-from autots.models.local import fit_local, predict_local
+from autots.models.wall_clock import fit_local, predict_local
 from autots.panel import Frequency, Future
 from autots.panel.local import local_panel
 from autots.reading import Schema, read_panel

@@ -20,7 +20,7 @@ from autots.evaluate import Backtest, BacktestPlan, Objective, plan_cutoffs, tar
 from autots.metrics import METRICS
 from autots.models.base import Task
 from autots.recipes import Configuration, Portfolio, search_space
-from autots.report.terminal import Silent
+from autots.report.terminal import SilentProgress
 from autots.search.budget import BudgetPolicy, MeasuredSpeed
 from autots.search.engine import Search
 from autots.search.leaderboard import Candidate, Leaderboard
@@ -419,7 +419,9 @@ def virtual_search(
     deadline = Deadline.after(budget, clock)
     kept: list[float] = []
     with Study.open(folder / "study.journal", search_space(), seed=0) as study:
-        search = Search(PANEL, leaderboard, portfolio, study, folder / "oof", deadline, 0, Silent(), max_trials=24)
+        search = Search(
+            PANEL, leaderboard, portfolio, study, folder / "oof", deadline, 0, SilentProgress(), max_trials=24
+        )
 
         def reserve(count: int) -> float:
             kept.append(search.reserve(count))

@@ -24,7 +24,7 @@ from zoo.search import (
     Trial,
 )
 from zoo.search.replay import replay, space_of
-from zoo.search.suggest import Draft
+from zoo.search.suggestion import Draft
 
 SPACE = Space(
     kind=Categorical("tree", "linear", weights=[0.7, 0.3]),

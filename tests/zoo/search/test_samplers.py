@@ -6,10 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from zoo.errors import ConfigError
 from zoo.search import Categorical, FailureKind, Float, Int, Metric, Normal, Ordinal, Space, Study
 from zoo.search.samplers import GPOptions, GPSampler, Sampler, TPEOptions, TPESampler, make_sampler
+from zoo.search.samplers.base import _fits
 from zoo.search.samplers.encoding import Encoding
 from zoo.search.samplers.gaussian import Data, GaussianProcess, Kernel
 from zoo.search.stoppers import Rungs
@@ -197,7 +201,7 @@ def test_an_improvement_is_divided_by_what_it_costs() -> None:
             study.tell(trial.number, trial.params["y"], seconds=10.0 ** (2 * trial.params["x"]))
         optunas = study.plan()
         assert optunas is not None
-        sampler.history.update(study._course.storage.trials, study._course.storage.study.directions)
+        sampler.history.update(study._ledger.storage.trials, study._ledger.storage.study.directions)
         assert sampler._model(np.random.default_rng(0), 1)
         worth.append(sampler.worth(points, sampler.encoding.features(points)))
     seconds = samplers[1].seconds(samplers[1].encoding.features(points))
@@ -262,3 +266,20 @@ def test_names_and_options_are_checked() -> None:
         with pytest.raises(ConfigError) as caught:
             make()
         assert caught.value.hint
+
+
+@given(st.one_of(st.floats(-3, 3), st.integers(-3, 3), st.sampled_from(["a", "b", None])))
+def test_values_fit_a_distribution_as_optuna_itself_says(value: Any) -> None:
+    for distribution in (
+        FloatDistribution(-1.0, 2.0),
+        FloatDistribution(0.0, 2.0, step=0.5),
+        FloatDistribution(0.1, 2.0, log=True),
+        IntDistribution(-1, 2),
+        IntDistribution(0, 3, step=3),
+        CategoricalDistribution(["a", 1, None]),
+    ):
+        try:
+            theirs = bool(distribution._contains(distribution.to_internal_repr(value)))
+        except (TypeError, ValueError):
+            theirs = False
+        assert _fits(distribution, value) == theirs

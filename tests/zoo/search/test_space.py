@@ -11,7 +11,7 @@ import pytest
 from zoo.errors import ConfigError
 from zoo.search import Beta, Categorical, Float, Histogram, Int, LogNormal, Normal, Ordinal, Space
 from zoo.search.constraints import Constraint
-from zoo.search.priors import Scale
+from zoo.search.priors import ParameterScale
 
 
 class RandomSuggester:
@@ -198,14 +198,14 @@ def test_a_thin_allowed_region_is_found() -> None:
 
 
 def test_a_prior_is_read_on_the_search_scale() -> None:
-    decades = Scale(1e-5, 1e-1, log=True)
+    decades = ParameterScale(1e-5, 1e-1, log=True)
     assert decades.unit(1e-3) == pytest.approx(0.5)
     assert decades.value(0.25) == pytest.approx(1e-4)
     near = Normal(1e-3, 0.5)
     assert near.log_density(1e-3, decades) - near.log_density(10**-2.5, decades) == pytest.approx(0.5)
     # On a log parameter a log-normal is a normal of the decades; on a linear one its mode lies below the median.
     assert LogNormal(1e-3, 0.5).log_density(2e-3, decades) == near.log_density(2e-3, decades)
-    plain = Scale(0, 10)
+    plain = ParameterScale(0, 10)
     assert LogNormal(2, 0.5).log_density(1.0, plain) > LogNormal(2, 0.5).log_density(2.0, plain)
     bins = Histogram((1e-5, 1e-4, 1e-1), (1, 3))
     assert bins.log_density(1e-5, decades) == pytest.approx(bins.log_density(1e-2, decades))

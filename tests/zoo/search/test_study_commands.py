@@ -20,7 +20,7 @@ from zoo.cluster import Session
 from zoo.errors import ConfigError
 from zoo.search import Categorical, Float, Int, Metric, Normal, Ordinal, Space, Study
 from zoo.search.budget import Budget
-from zoo.search.commands.spec import read_spec
+from zoo.search.commands.study_file import read_spec
 from zoo.spec.lines import read_yaml
 
 _TRAINING = """

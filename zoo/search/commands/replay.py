@@ -13,6 +13,7 @@ from zoo.search.insight.view import View
 
 __all__ = ["replay_study"]
 
+# Differences that are shown one by one.
 _LISTED = 5
 
 

@@ -11,7 +11,7 @@ from zoo.commands import Outcome
 from zoo.errors import ConfigError, StudyError
 from zoo.places import local_path
 from zoo.search.commands.show import state_data, state_text
-from zoo.search.commands.spec import Plan, read_spec, spec_of
+from zoo.search.commands.study_file import StudyPlan, read_spec, spec_of
 from zoo.search.insight.view import View
 from zoo.search.run import RUNNERS, run
 from zoo.search.study import Study
@@ -71,7 +71,7 @@ def _changes(given: dict[str, Any]) -> dict[str, Any]:
     return changed
 
 
-def _go(plan: Plan, journal: Path) -> Outcome:
+def _go(plan: StudyPlan, journal: Path) -> Outcome:
     spec = plan.spec
     with Study.open(
         journal,

@@ -13,10 +13,10 @@ from zoo.page.wording import number
 from zoo.places import local_path
 from zoo.search.metrics import Limit, Metric, Metrics
 from zoo.search.pareto import front
-from zoo.search.record import Records
+from zoo.search.records import Records
 from zoo.search.space import Space
+from zoo.search.study_time import StudyTime
 from zoo.search.trial import State, TrialRecord
-from zoo.search.watch import StudyTime
 
 if TYPE_CHECKING:
     from zoo.search.storage import StudyStorage
@@ -60,19 +60,19 @@ class View:
         Raises:
             StudyError: There is no study, or it was not made by ``zoo.search``.
         """
-        from zoo.search.opening import read_storage
+        from zoo.search.open_storage import read_storage
         from zoo.search.replay import space_of
 
         path = local_path(path, "a study")
         if path.is_dir():
             raise StudyError(f"a study must be a file, but {path} is a folder", "name the journal in it")
         storage = read_storage(path)
-        identity = storage.study.user_attrs.get("identity", {})
+        identity = storage.attributes.identity
         if "space" not in identity:
             raise StudyError(
                 f"a study must say what its space is, but {path} does not", "look at Optuna's own with optuna-dashboard"
             )
-        elapsed = StudyTime.of(trial.user_attrs for trial in storage.trials)
+        elapsed = StudyTime.of(storage.trials)
         return cls.over(path, storage, space_of(identity["space"]), elapsed)
 
     @classmethod
@@ -85,9 +85,8 @@ class View:
         since: Mapping[int, float] | None = None,
     ) -> View:
         """Return a view of a storage's trials as they are now."""
-        attrs = storage.study.user_attrs
-        identity = attrs.get("identity", {})
-        limits = {key: Limit(**bounds) for key, bounds in attrs.get("limits", {}).items()}
+        attrs = storage.attributes
+        identity, limits = attrs.identity, attrs.limits
         metrics = Metrics([_metric(name, way, limits.get(name, Limit())) for name, way, _ in identity["metrics"]])
         return cls(
             name="study" if path is None else path.name,
@@ -95,8 +94,8 @@ class View:
             metrics=metrics,
             records=tuple(Records().of(storage.trials)),
             elapsed=elapsed,
-            settings=_words(identity, attrs.get("sampling", {})),
-            notes={key.removeprefix("note:"): value for key, value in attrs.items() if key.startswith("note:")},
+            settings=_words(identity, attrs.sampling),
+            notes=attrs.notes,
             since=since or {},
             path=path,
         )
@@ -145,7 +144,7 @@ class View:
     @property
     def pareto(self) -> list[TrialRecord]:
         """The feasible complete trials that no other one surpasses."""
-        return front([r for r in self.records if r.state == "complete" and r.feasible], self.metrics.objectives)
+        return front(self.records, self.metrics.objectives)
 
     @property
     def cost(self) -> float:

@@ -70,7 +70,7 @@ class Fleet:
         train: The function; it travels to each worker once.
         resources: What each worker reserves.
         workers: How many; None: as many as the cluster has room for, at each moment.
-        most: Never more than this.
+        max_workers: Never more workers than this; None for no bound.
         store: Folder of checkpoints and the mark in it, see ``Trainer``.
 
     Raises:
@@ -83,14 +83,14 @@ class Fleet:
         resources: Resources,
         *,
         workers: int | None,
-        most: int | None,
+        max_workers: int | None,
         store: tuple[str, str] | None,
     ) -> None:
         import ray
 
         self._ray = ray
         self._resources = resources
-        self._workers, self._most, self._store = workers, most, store
+        self._workers, self._max_workers, self._store = workers, max_workers, store
         self.slots: list[Slot] = []
         self._next_look = 0.0
         self._alive = time.monotonic()
@@ -129,8 +129,8 @@ class Fleet:
                 self.slots.remove(slot)
             return
         wanted = self._workers if self._workers is not None else max(self._room(), 1)
-        if self._most is not None:
-            wanted = min(wanted, self._most)
+        if self._max_workers is not None:
+            wanted = min(wanted, self._max_workers)
         while len(self.slots) < wanted:
             self.slots.append(self._start(1.0))
         # Never one that works; those that wait for a place first.

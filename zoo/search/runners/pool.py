@@ -22,7 +22,7 @@ from zoo.search.trial import FailureKind, Trial
 
 if TYPE_CHECKING:
     from zoo.search.run import Ending, RunOptions
-    from zoo.search.suggest import Draft, Drawn
+    from zoo.search.suggestion import Draft, Suggestion
 
 __all__ = ["FolderMark", "drive"]
 
@@ -39,9 +39,11 @@ def drive(study: Study, train: Train, options: RunOptions) -> Ending:
     session = options.session or connect()
     try:
         with FolderMark(study.checkpoints) as marked:
-            most = study.settings.parallel
+            parallel = study.settings.parallel
             with (
-                Fleet(train, options.resources, workers=options.workers, most=most, store=marked.store) as fleet,
+                Fleet(
+                    train, options.resources, workers=options.workers, max_workers=parallel, store=marked.store
+                ) as fleet,
                 _Asker(study) as asker,
                 Interrupt().arm() as interrupts,
                 StudyProgress(study, quiet=options.quiet) as progress,
@@ -92,7 +94,7 @@ class _Asker:
     def __init__(self, study: Study) -> None:
         self._study = study
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="suggestions")
-        self._future: Future[Drawn | None] | None = None
+        self._future: Future[Suggestion | None] | None = None
         self._took = 0.0
 
     def __enter__(self) -> _Asker:
@@ -120,7 +122,7 @@ class _Asker:
             return None
         return self._study.commit(self._draw(planned))
 
-    def _draw(self, draft: Draft) -> Drawn | None:
+    def _draw(self, draft: Draft) -> Suggestion | None:
         start = time.perf_counter()
         try:
             return draft.draw()

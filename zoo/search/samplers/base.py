@@ -15,6 +15,7 @@ An implementer guarantees:
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial
 
@@ -30,11 +31,14 @@ from zoo.search.samplers.encoding import Array, Encoding
 from zoo.search.samplers.history import Violations
 from zoo.search.samplers.untried import Tried, tells_noise
 from zoo.search.space import Params, Space
+from zoo.search.trial_attributes import TrialAttributes
 
 __all__ = ["Request", "Sampler"]
 
 #: Tries per point to satisfy the constraints, before it is moved towards an allowed one.
 _TRIES = 50
+#: So near, in steps, a value lies on a grid.
+_ON_GRID = 1e-8
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,8 @@ class Sampler(optuna.samplers.BaseSampler):  # type: ignore[misc]  # optuna is n
         self.encoding = Encoding(space)
         self._drawn: Params | None = None
         self._others: Any = None
-        self._tried = Tried(self.encoding)
+        #: What the study has tried, up to date when ``propose`` is called.
+        self.tried = Tried(self.encoding)
 
     @abstractmethod
     def propose(self, request: Request) -> Params:
@@ -111,7 +116,7 @@ class Sampler(optuna.samplers.BaseSampler):  # type: ignore[misc]  # optuna is n
 
         Args:
             study: Its storage and directions; read only.
-            trial: The new one.
+            trial: The new trial as far as it is drawn.
         """
         return None
 
@@ -149,20 +154,20 @@ class Sampler(optuna.samplers.BaseSampler):  # type: ignore[misc]  # optuna is n
         return self._others.sample_independent(study, trial, param_name, param_distribution)
 
     def _draw(self, study: Study, trial: FrozenTrial) -> Params:
-        trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
-        fixed = dict(trial.system_attrs.get("fixed_params", {}))
+        trials = study.get_trials(deepcopy=False)
+        fixed = dict(TrialAttributes(trial).fixed)
         rng = np.random.default_rng(np.random.SeedSequence([self.seed, max(trial.number, 0)]))
         return self._untried(Request(study, trials, trial.number, fixed, rng))
 
     def _untried(self, request: Request) -> Params:
         """Return what is proposed, or something near that the study does not know."""
+        if self.repeats or len(self.encoding) == 0:
+            return self.propose(request)
+        self.tried.update(request.trials, skip=request.number)
         params = self.propose(request)
-        if self.repeats or len(self.encoding) == 0 or tells_noise(request.trials):
+        if tells_noise(request.trials) or params not in self.tried:
             return params
-        self._tried.update(request.trials, skip=request.number)
-        if params not in self._tried:
-            return params
-        others = self._tried.near(params, request.fixed, request.rng)
+        others = self.tried.near(params, request.fixed, request.rng)
         if not len(others):
             return params
         worth = self.rate(others, request)
@@ -211,6 +216,14 @@ class Sampler(optuna.samplers.BaseSampler):  # type: ignore[misc]  # optuna is n
 def _fits(distribution: BaseDistribution, value: Any) -> bool:
     """Whether a parameter of Optuna's that is called like one of the space is the same one."""
     try:
-        return bool(distribution._contains(distribution.to_internal_repr(value)))
+        inside = distribution.to_internal_repr(value)
     except (TypeError, ValueError):
         return False
+    if isinstance(distribution, CategoricalDistribution):
+        return True  # one that is not among the choices has raised
+    if not distribution.low <= inside <= distribution.high:
+        return False
+    if isinstance(distribution, IntDistribution):
+        return bool((inside - distribution.low) % distribution.step == 0)
+    steps = (inside - distribution.low) / (distribution.step or math.inf)
+    return bool(abs(steps - round(steps)) < _ON_GRID)

@@ -36,7 +36,7 @@ def make_sampler(
         name: "freeze_thaw", "gp", "tpe", "random", "population", or "auto": freeze_thaw where a stopper pauses trials,
             else tpe. A sampler stands for itself.
         space: What may be chosen.
-        seed: Of the study.
+        seed: The study's; with the history it determines every suggestion.
         violations: Returns how far a trial misses each threshold; by default what the trial carries.
         max_step: Of a whole training, where that is known.
         pauses: Whether the study's stopper leaves it to the sampler who goes on.

@@ -39,18 +39,19 @@ class FreezeThawSampler(GPSampler):
     def propose(self, request: Request) -> Params:
         """Return the params of the best candidate."""
         if self._ready is not None:
-            storage, number, params = self._ready
+            asking, number, params = self._ready
             self._ready = None
-            if storage is request.study._storage and number == request.number and not request.fixed:
+            if asking is request.study and number == request.number and not request.fixed:
                 return params  # found while it was compared with the paused ones
         return super().propose(request)
 
     def resume(self, study: Study, *, last: bool = False) -> int | None:
         """Return the paused trial that promises most per second, or None if a new one promises more."""
-        trials: list[FrozenTrial] = study._storage.get_all_trials(study._study_id, deepcopy=False)
+        trials: list[FrozenTrial] = study.get_trials(deepcopy=False)
         number = max((trial.number for trial in trials), default=-1) + 1
         self._ready = None
         self._look(study, trials)
+        self.tried.update(trials, skip=number)
         rows = self._paused()
         rng = np.random.default_rng(np.random.SeedSequence([self.seed, number, len(trials), len(rows)]))
         if len(rows) == 0 or not self._model(rng, len(study.directions)):
@@ -67,7 +68,7 @@ class FreezeThawSampler(GPSampler):
         if mine.max() >= theirs.max():
             return int(self.history.numbers[rows[int(np.argmax(mine))]])
         point = self._best_of(candidates, theirs, request)
-        self._ready = (study._storage, number, self.encoding.params(point))
+        self._ready = (study, number, self.encoding.params(point))
         return None
 
     def _paused(self) -> Array:
@@ -96,11 +97,11 @@ class FreezeThawSampler(GPSampler):
         """Return the paused trial to finish though no new one begins, if one may still become the best."""
         process = self._objective.process
         assert process is not None
-        mean, spread = process.predict(self.encoding.features(self.history.points[rows]), np.ones(len(rows)))
+        mean, std = process.predict(self.encoding.features(self.history.points[rows]), np.ones(len(rows)))
         best = self._incumbent()
         if best is None or not self._any_whole():
             return int(self.history.numbers[rows[int(np.argmin(mean))]])
-        hope = (best - mean) / spread
+        hope = (best - mean) / std
         index = int(np.argmax(hope))
         return int(self.history.numbers[rows[index]]) if hope[index] >= _HOPE else None
 

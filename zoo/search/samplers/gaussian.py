@@ -19,7 +19,9 @@ from zoo.search.samplers.encoding import Array
 __all__ = ["Data", "GaussianProcess", "Kernel"]
 
 _ROOT5 = np.sqrt(5.0)
+#: Variance that keeps a covariance of equal points invertible, on the scale of standardised values.
 _JITTER = 1e-8
+#: Of L-BFGS for the lengths: they are fitted often, and later ones change little.
 _ITERATIONS = 12
 
 
@@ -30,7 +32,7 @@ class Data:
     Args:
         x: Features, one row each.
         z: Fidelity in [0, 1].
-        y: Values, standardised.
+        y: Values with mean 0 and standard deviation 1.
         noise: Variances of the values that are known, beside the one that is fitted; 0 for none.
     """
 
@@ -48,7 +50,7 @@ class Kernel:
 
     Args:
         owners: Per feature the index of its length.
-        fidelity: Whether z matters.
+        fidelity: Whether the covariance depends on the fidelity z.
     """
 
     def __init__(self, owners: Array, *, fidelity: bool) -> None:
@@ -58,7 +60,7 @@ class Kernel:
         count = self.lengths
         # Means and standard deviations of log: lengths, length of z, logit of w, scale, noise.
         self.centre = np.concatenate([np.full(count, np.log(0.5)), [np.log(0.6), 0.0, 0.0, np.log(1e-3)]])
-        self.spread = np.concatenate([np.full(count, 0.8), [0.7, 1.5, 1.0, 1.5]])
+        self.prior_std = np.concatenate([np.full(count, 0.8), [0.7, 1.5, 1.0, 1.5]])
         low = np.concatenate([np.full(count, np.log(0.05)), [np.log(0.1), -5.0, np.log(0.05), np.log(1e-6)]])
         high = np.concatenate([np.full(count, np.log(20.0)), [np.log(10.0), 5.0, np.log(20.0), np.log(0.5)]])
         self.bounds = list(zip(low.tolist(), high.tolist(), strict=True))
@@ -117,8 +119,8 @@ class Kernel:
         slopes[-3] = (outer * scale * near * (1.0 - near_z)).sum() * weight * (1.0 - weight)
         slopes[-2] = (outer * covariance).sum()
         slopes[-1] = np.trace(outer) * noise
-        off = (theta - self.centre) / self.spread
-        return value + 0.5 * float(off @ off), slopes + off / self.spread
+        off = (theta - self.centre) / self.prior_std
+        return value + 0.5 * float(off @ off), slopes + off / self.prior_std
 
     def fit(self, data: Data) -> Array:
         """Return the most probable parameters given ``data``: a function of the data alone."""
@@ -138,9 +140,9 @@ class GaussianProcess:
     """The posterior given observations.
 
     Args:
-        kernel: The covariance.
-        theta: Its parameters.
-        data: Observations.
+        kernel: The covariance between two points.
+        theta: Logarithms of the kernel's parameters.
+        data: What was observed, and how precisely.
     """
 
     def __init__(self, kernel: Kernel, theta: Array, data: Data) -> None:
@@ -165,8 +167,8 @@ class GaussianProcess:
 
     def mean(self, x: Array, z: Array) -> Array:
         """Return the means at (x, z)."""
-        made = self._kernel(self._theta, (x, z), (self.data.x, self.data.z)) @ self._solved
-        return np.asarray(made)
+        mean = self._kernel(self._theta, (x, z), (self.data.x, self.data.z)) @ self._solved
+        return np.asarray(mean)
 
     def predict(self, x: Array, z: Array) -> tuple[Array, Array]:
         """Return means and standard deviations at (x, z), without noise."""

@@ -15,7 +15,7 @@ from zoo.errors import ConfigError
 from zoo.search.samplers.base import Request, Sampler
 from zoo.search.samplers.encoding import Array
 from zoo.search.samplers.history import History, Standing, Violations
-from zoo.search.samplers.surrogate import Objective, Surrogate
+from zoo.search.samplers.surrogate import Observations, Surrogate
 from zoo.search.space import Params, Space
 
 __all__ = ["GPOptions", "GPSampler"]
@@ -83,7 +83,7 @@ class GPSampler(Sampler):
         self.options = options or GPOptions()
         self.history = History(self.encoding, violations, max_step=max_step)
         self._objective = Surrogate(self.encoding, fidelity=True, ranked=True)
-        self._cost = Surrogate(self.encoding, fidelity=False, ranked=False, most=_OBSERVED)
+        self._cost = Surrogate(self.encoding, fidelity=False, ranked=False, max_observations=_OBSERVED)
         self._failure = Surrogate(self.encoding, fidelity=False, ranked=False)
         self._limits: list[Surrogate] = []
 
@@ -132,7 +132,7 @@ class GPSampler(Sampler):
             self._believe()
         return True
 
-    def _observations(self, rng: np.random.Generator, objectives: int) -> Objective:
+    def _observations(self, rng: np.random.Generator, objectives: int) -> Observations:
         """Return what is known of the objective, at all fidelities."""
         history = self.history
         if objectives > 1:
@@ -150,15 +150,15 @@ class GPSampler(Sampler):
             rows, rungs = np.concatenate([rows, failed]), np.concatenate([rungs, np.full(len(failed), last)])
             z, moments = np.concatenate([z, np.ones(len(failed))]), np.concatenate([moments, ends])
             y, errors = np.concatenate([y, worst]), np.concatenate([errors, np.zeros(len(failed))])
-        return Objective(rows, rungs, z, y, moments, errors)
+        return Observations(rows, rungs, z, y, moments, errors)
 
-    def _weighted(self, rng: np.random.Generator) -> Objective:
+    def _weighted(self, rng: np.random.Generator) -> Observations:
         """Return one number per whole training: a random weighting of the objectives' ranks."""
         history = self.history
         rows = np.flatnonzero(history.standing == Standing.COMPLETE)
         if len(rows) == 0:
             nothing = np.zeros(0)
-            return Objective(nothing, nothing, nothing, nothing, nothing)
+            return Observations(nothing, nothing, nothing, nothing, nothing)
         finals = np.array([history.finals[row] for row in rows])
         low, high = finals.min(0), np.quantile(finals, 0.9, axis=0)
         scaled = (finals - low) / np.where(high > low, high - low, 1.0)
@@ -166,7 +166,7 @@ class GPSampler(Sampler):
         y = (weights * scaled).max(1) + 0.05 * scaled @ weights
         last = history.values.shape[1] - 1
         moments = history.moments[rows, last]
-        return Objective(rows, np.full(len(rows), last), np.ones(len(rows)), y, moments)
+        return Observations(rows, np.full(len(rows), last), np.ones(len(rows)), y, moments)
 
     def _update_cost(self, rng: np.random.Generator) -> None:
         """Model the logarithm of the seconds per step."""
@@ -249,20 +249,20 @@ class GPSampler(Sampler):
         """Return the logarithm of the expected improvement per second, or of how likely a point is allowed at all.
 
         Args:
-            points: Snapped.
-            x: Their features.
-            seconds: What it costs to finish them; by default a whole training.
+            points: (N, D) points of the unit cube, snapped to values that exist.
+            x: (N, F) features of the points.
+            seconds: (N,) seconds that it takes to finish them; by default those of whole trainings.
             believed: Whether the priors count.
         """
         process = self._objective.process
         assert process is not None
         z = np.ones(len(points))
-        mean, spread = process.predict(x, z)
+        mean, std = process.predict(x, z)
         allowed = self._log_allowed(x, z)
         best = self._incumbent()
         score: Array = allowed
         if best is not None:
-            score = score + log_improvement(mean, spread, best)
+            score = score + log_improvement(mean, std, best)
         cost = self.seconds(x) if seconds is None else seconds
         score = score - self.options.cost_power * np.log(cost)
         if believed:
@@ -316,27 +316,24 @@ class GPSampler(Sampler):
         out = np.zeros(len(x))
         limited = np.zeros(len(x))
         if self._failure.process is not None:
-            mean, spread = self._failure.process.predict(x, z)
+            mean, std = self._failure.process.predict(x, z)
             # Half-way between fine and failed.
             middle = self._failure.zero + 0.5 * (1.0 / self._failure.width)
-            out += log_ndtr((middle - mean) / np.maximum(spread, 0.1))
+            out += log_ndtr((middle - mean) / np.maximum(std, 0.1))
         for limit in self._limits:
             if limit.process is not None:
-                mean, spread = limit.process.predict(x, z)
-                limited += log_ndtr((limit.zero - mean) / spread)
+                mean, std = limit.process.predict(x, z)
+                limited += log_ndtr((limit.zero - mean) / std)
         # At the border of what is allowed the best gain is half a chance: most users want fewer misses than that.
         return out + limited - _CAUTION * np.maximum(_SURE - limited, 0.0)
 
     def _best_of(self, points: Array, worth: Array, request: Request) -> Array:
         """Return the best point that is allowed and was not tried yet."""
-        history = self.history
-        begun = (history.standing != Standing.SILENT) & (history.numbers >= 0)
-        tried = {row.tobytes() for row in self.encoding.canonical(history.points[begun])}
-        keys = [row.tobytes() for row in self.encoding.canonical(points)]
+        known = self.tried.known(self.encoding.canonical(points))
         order = np.argsort(-worth)
         for index in order:
             point = points[index]
-            if keys[index] not in tried and self.space.allows(self.encoding.params(point)):
+            if not known[index] and self.space.allows(self.encoding.params(point)):
                 return cast(Array, point)
         # All tried, or none allowed: a small space, or a thin one.
         for index in order:
@@ -345,17 +342,17 @@ class GPSampler(Sampler):
         return self.walk(points[order[0]], request)
 
 
-def log_improvement(mean: Array, spread: Array, best: float) -> Array:
+def log_improvement(mean: Array, std: Array, best: float) -> Array:
     """Return the logarithm of the expected improvement below ``best``; also far from it a number that has a slope."""
-    z = (best - mean) / spread
+    z = (best - mean) / std
     density = np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
     near = np.log(np.maximum(z * ndtr(z) + density, 1e-300))
     # h(z) ~ phi(z) / z^2 far out in the tail.
     far = -0.5 * z * z - 0.5 * np.log(2 * np.pi) - 2 * np.log(np.maximum(-z, 1.0))
-    return cast(Array, np.where(z > -6, near, far) + np.log(spread))
+    return cast(Array, np.where(z > -6, near, far) + np.log(std))
 
 
-def _flat(rows: Array, y: Array) -> Objective:
+def _flat(rows: Array, y: Array) -> Observations:
     """Return observations without fidelities, in the order of their rows."""
     zeros = np.zeros(len(rows))
-    return Objective(rows, zeros, zeros, y, np.arange(len(rows), dtype=float))
+    return Observations(rows, zeros, zeros, y, np.arange(len(rows), dtype=float))

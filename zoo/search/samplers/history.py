@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from optuna.study import StudyDirection
@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from zoo.search.samplers.encoding import Encoding
 from zoo.search.stoppers.rungs import ladder
+from zoo.search.trial_attributes import TrialAttributes
 
 __all__ = ["History", "Standing", "Violations", "standing_of"]
 
@@ -42,10 +43,10 @@ def standing_of(trial: FrozenTrial) -> Standing:
     if trial.state == TrialState.COMPLETE:
         return Standing.COMPLETE
     if trial.state == TrialState.RUNNING:
-        paused = trial.user_attrs.get("paused") and trial.intermediate_values
+        paused = TrialAttributes(trial).paused and trial.intermediate_values
         return Standing.PAUSED if paused else Standing.PENDING
     if trial.state == TrialState.PRUNED:
-        failed = trial.user_attrs.get("result", {}).get("failure") or not trial.intermediate_values
+        failed = TrialAttributes(trial).failed or not trial.intermediate_values
         return Standing.FAILED if failed else Standing.STOPPED
     return Standing.SILENT
 
@@ -54,7 +55,7 @@ class History:
     """The trials of a study as arrays, one row per trial; a trial that did not change is not read again.
 
     Args:
-        encoding: Of the space.
+        encoding: Between the space and the unit cube.
         violations: Thresholds; by default those that Optuna's trials carry.
         max_step: Of a whole training; by default the last step of the longest one that was seen.
     """
@@ -140,25 +141,23 @@ class History:
             self.violations.append(())
 
     def _read(self, row: int, trial: FrozenTrial) -> None:
-        attrs = trial.user_attrs
+        attrs = TrialAttributes(trial)
         standing = standing_of(trial)
         self._trials[row] = trial
         self.numbers[row] = trial.number
         self.standing[row] = standing
-        self.points[row] = self._encoding.point(attrs.get("params") or trial.params)
+        self.points[row] = self._encoding.point(attrs.params or trial.params)
         complete = standing == Standing.COMPLETE
-        ended = float(attrs.get("ended", 0.0))
         self.finals[row] = tuple(s * v for s, v in zip(self._signs, trial.values, strict=True)) if complete else ()
         self.violations[row] = tuple(self._violations(trial)) if complete else ()
         self.errors[row] = _error(trial) if complete else 0.0
-        clock: Mapping[int, float] = attrs.get("clock", {})
+        clock, took = attrs.clock, attrs.result.seconds
         steps = sorted(step for step, value in trial.intermediate_values.items() if math.isfinite(value))
-        took: Any = attrs.get("result", {}).get("seconds")
         last = steps[-1] if steps else 0
         self.last_step[row] = self.max_step if complete else last
         self.seconds[row] = np.nan if took is None and last not in clock else float(clock.get(last, took or 0.0))
         self._read_curve(row, trial, steps, clock)
-        self.moments[row, -1] = ended
+        self.moments[row, -1] = attrs.ended
         if complete:
             self.values[row, -1], self.fidelity[row, -1] = self.finals[row][0], 1.0
             if took is not None:
@@ -169,7 +168,7 @@ class History:
         self.values[row] = np.nan
         if self.max_step < 1:
             return
-        begun = float(trial.user_attrs.get("started", 0.0))
+        begun = TrialAttributes(trial).started or 0.0
         before = -1
         for column, rung in enumerate(ladder(self.max_step)):
             step = max((step for step in steps if before < step <= rung), default=None)
@@ -199,8 +198,8 @@ def _longest(trials: Sequence[FrozenTrial]) -> int:
 
 def _error(trial: FrozenTrial) -> float:
     """Return the standard error of the first objective, which the journal knows by its name."""
-    result = trial.user_attrs.get("result", {})
-    told, metrics = result.get("stderr") or {}, result.get("metrics") or {}
+    result = TrialAttributes(trial).result
+    told, metrics = result.stderr, result.metrics or {}
     first = [error for name, error in told.items() if len(told) == 1 or metrics.get(name) == trial.values[0]]
     return abs(float(first[0])) if first and math.isfinite(first[0]) else 0.0
 

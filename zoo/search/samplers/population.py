@@ -20,6 +20,7 @@ from zoo.errors import ConfigError
 from zoo.search.samplers.base import Request, Sampler
 from zoo.search.samplers.history import Standing, Violations, standing_of
 from zoo.search.space import Categorical, Ordinal, Params, Space
+from zoo.search.trial_attributes import TrialAttributes
 
 __all__ = ["PopulationOptions", "PopulationSampler"]
 
@@ -65,7 +66,7 @@ class PopulationSampler(Sampler):
 
     def origin(self, study: Study, trial: FrozenTrial) -> int | None:
         """Return the parent of a trial."""
-        trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
+        trials = study.get_trials(deepcopy=False)
         return self._parent(trials, trial.number, list(study.directions))
 
     def _parent(self, trials: Sequence[FrozenTrial], number: int, directions: list[StudyDirection]) -> int | None:
@@ -73,13 +74,14 @@ class PopulationSampler(Sampler):
         complete = [trial for trial in own if trial.state == TrialState.COMPLETE and trial.intermediate_values]
         whole = self.max_step or max((max(trial.intermediate_values) for trial in complete), default=math.inf)
         stopped = sum(standing_of(trial) == Standing.STOPPED for trial in own)
-        children = sum("origin" in trial.user_attrs for trial in own)
+        children = sum(TrialAttributes(trial).origin is not None for trial in own)
         alive = [
             trial
             for trial in own
             if standing_of(trial) in _ALIVE
             and trial.intermediate_values
-            and trial.user_attrs.get("checkpoint", {}).get("step", whole) < whole
+            and (place := TrialAttributes(trial).checkpoint) is not None
+            and place.step < whole
         ]
         if stopped <= children or not alive:
             return None
@@ -96,7 +98,7 @@ class PopulationSampler(Sampler):
         if parent is None:
             return self.encoding.params(random)
         found = next(trial for trial in request.trials if trial.number == parent)
-        params = dict(found.user_attrs.get("params") or found.params)
+        params = dict(TrialAttributes(found).params or found.params)
         point = self.encoding.point({name: self._changed(name, value, request) for name, value in params.items()})
         anew = request.rng.random(len(point)) < self.options.anew
         missing = np.array([name not in params for name in self.encoding.names])

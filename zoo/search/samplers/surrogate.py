@@ -16,27 +16,28 @@ from zoo.search.samplers.encoding import Array, Encoding
 from zoo.search.samplers.gaussian import Data, GaussianProcess, Kernel
 from zoo.search.samplers.history import History
 
-__all__ = ["Objective", "Surrogate"]
+__all__ = ["Observations", "Surrogate"]
 
-#: Observations that a prediction uses, and those that lengths are fitted to.
-_MOST = 200
+#: Observations that a prediction uses.
+_MAX_OBSERVATIONS = 200
+#: Observations that lengths are fitted to.
 _FITTED = 120
 #: Lengths are fitted anew when there are so many times more observations.
 _GROWTH = 1.3
 #: A model needs so many observations.
-_LEAST = 3
+_MIN_OBSERVATIONS = 3
 
 
 @dataclass(frozen=True)
-class Objective:
+class Observations:
     """Observations of one number to be minimised, in time order.
 
     Args:
-        rows: Of the history.
+        rows: Rows of the history that they come from.
         rung: Index of the fidelity.
-        z: Fidelity.
-        y: Values.
-        moments: When they were made.
+        z: Fidelity in [0, 1] at which they were taken.
+        y: The values, oriented: less is better.
+        moments: Study time in seconds at which they were taken.
         errors: Standard errors of the values; 0 for none.
     """
 
@@ -50,15 +51,15 @@ class Objective:
     def __len__(self) -> int:
         return len(self.y)
 
-    def take(self, chosen: Array) -> Objective:
+    def take(self, chosen: Array) -> Observations:
         """Return some of them."""
         errors = np.broadcast_to(self.errors, len(self))[chosen]
         rows, rung, z, y, moments = (a[chosen] for a in (self.rows, self.rung, self.z, self.y, self.moments))
-        return Objective(rows, rung, z, y, moments, errors)
+        return Observations(rows, rung, z, y, moments, errors)
 
 
 @dataclass
-class _Fit:
+class _FittedLengths:
     """Lengths, and what they were fitted to."""
 
     key: bytes
@@ -69,27 +70,29 @@ class Surrogate:
     """A model of one number over the space, made anew for each suggestion from few remembered lengths.
 
     Args:
-        encoding: Of the space.
+        encoding: Between the space and the unit cube.
         fidelity: Whether values at several fidelities come together.
         ranked: Whether values are replaced by the normal scores of their ranks: no outlier matters then, and the
             resolution is where the values are. Else they are only standardised.
-        most: Observations that a prediction uses.
+        max_observations: Observations that a prediction uses.
     """
 
-    def __init__(self, encoding: Encoding, *, fidelity: bool, ranked: bool, most: int = _MOST) -> None:
+    def __init__(
+        self, encoding: Encoding, *, fidelity: bool, ranked: bool, max_observations: int = _MAX_OBSERVATIONS
+    ) -> None:
         self._encoding = encoding
-        self._ranked, self._most = ranked, most
+        self._ranked, self._max_observations = ranked, max_observations
         self._kernel = Kernel(encoding.owners, fidelity=fidelity)
-        self._fit: _Fit | None = None
+        self._fit: _FittedLengths | None = None
         self.process: GaussianProcess | None = None
         #: Best final value so far on the model's scale, or None.
         self.best: float | None = None
         #: Where zero lies on the model's scale, and how wide that scale is, where values are not ranked.
         self.zero, self.width = 0.0, 1.0
 
-    def update(self, history: History, data: Objective, rng: np.random.Generator) -> bool:
+    def update(self, history: History, data: Observations, rng: np.random.Generator) -> bool:
         """Model the observations; False if there are too few."""
-        if len(data) < _LEAST:
+        if len(data) < _MIN_OBSERVATIONS:
             self.process = None
             return False
         theta = self._theta(history, data)
@@ -102,7 +105,7 @@ class Surrogate:
         self.process = GaussianProcess(self._kernel, theta, Data(x, data.z[chosen], scaled[chosen], noise))
         return True
 
-    def _scale(self, data: Objective) -> Array:
+    def _scale(self, data: Observations) -> Array:
         """Return the values as the model sees them: scored, without the trend over fidelities, standardised."""
         y = _scores(data.y) if self._ranked else data.y
         y = y - _trend(data, y)
@@ -110,7 +113,7 @@ class Surrogate:
         self.zero, self.width = -centre / width, width
         return (y - centre) / width
 
-    def _noise(self, data: Objective) -> Array:
+    def _noise(self, data: Observations) -> Array:
         """Return the variances that the standard errors amount to on the model's scale: after ``_scale``."""
         errors = np.broadcast_to(data.errors, len(data))
         if not np.any(errors):
@@ -122,21 +125,21 @@ class Surrogate:
         high, low = (np.interp(data.y + side * errors, data.y[order], scores) for side in (1.0, -1.0))
         return np.asarray(((high - low) / 2 / self.width) ** 2)
 
-    def _choose(self, data: Objective, scaled: Array, rng: np.random.Generator) -> Array:
+    def _choose(self, data: Observations, scaled: Array, rng: np.random.Generator) -> Array:
         """Return indices of the observations to use: the good and the whole ones, and some of the others."""
-        if len(data) <= self._most:
+        if len(data) <= self._max_observations:
             return np.arange(len(data))
         if not self._ranked:
-            return np.sort(rng.choice(len(data), self._most, replace=False))
+            return np.sort(rng.choice(len(data), self._max_observations, replace=False))
         worth = -scaled + (data.z >= 1.0) + 0.5 * rng.random(len(data))
         order = np.argsort(-worth)
-        most = self._most * 3 // 4
-        rest = rng.choice(order[most:], self._most - most, replace=False)
-        return np.sort(np.concatenate([order[:most], rest]))
+        kept = self._max_observations * 3 // 4
+        rest = rng.choice(order[kept:], self._max_observations - kept, replace=False)
+        return np.sort(np.concatenate([order[:kept], rest]))
 
-    def _theta(self, history: History, data: Objective) -> Array:
+    def _theta(self, history: History, data: Observations) -> Array:
         """Return lengths fitted to the first observations."""
-        count = _LEAST
+        count = _MIN_OBSERVATIONS
         while count * _GROWTH + 2 <= len(data):
             count = int(count * _GROWTH + 2)
         first = np.argsort(data.moments, kind="stable")[:count]
@@ -150,7 +153,7 @@ class Surrogate:
                 chosen = np.sort(np.random.default_rng(count).choice(count, _FITTED, replace=False))
             x = self._encoding.features(points[chosen])
             noise = self._noise(early)[chosen]
-            self._fit = _Fit(key, self._kernel.fit(Data(x, early.z[chosen], scaled[chosen], noise)))
+            self._fit = _FittedLengths(key, self._kernel.fit(Data(x, early.z[chosen], scaled[chosen], noise)))
         return self._fit.theta
 
 
@@ -161,7 +164,7 @@ def _scores(values: Array) -> Array:
     return cast(Array, ndtri(np.clip(middle, 0.5 / len(values), 1 - 0.5 / len(values))))
 
 
-def _trend(data: Objective, y: Array) -> Array:
+def _trend(data: Observations, y: Array) -> Array:
     """Return what a training gains from one fidelity to the next: the median over trainings that have both.
 
     Without it a model would take every unfinished training for a bad one.
@@ -174,5 +177,5 @@ def _trend(data: Objective, y: Array) -> Array:
     for index in range(1, len(steps)):
         gains = (y[after] - y[before])[level[after] == index]
         # Few pairs say little: the median of one is no trend yet.
-        steps[index] = np.median(gains) if len(gains) >= _LEAST else gains.sum() / _LEAST
+        steps[index] = np.median(gains) if len(gains) >= _MIN_OBSERVATIONS else gains.sum() / _MIN_OBSERVATIONS
     return cast(Array, np.cumsum(steps)[level])

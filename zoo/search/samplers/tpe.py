@@ -7,18 +7,15 @@ out by ``group=True``, comparing all trials at each ask, the space knows).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from optuna.samplers._tpe.sampler import _split_complete_trials_multi_objective, default_gamma_multiobjective
-from optuna.study import Study
-from optuna.trial import FrozenTrial
 
 from zoo.errors import ConfigError
 from zoo.search.samplers.base import Request, Sampler
 from zoo.search.samplers.encoding import Array
+from zoo.search.samplers.fronts import good_rows
 from zoo.search.samplers.history import History, Standing, Violations
 from zoo.search.samplers.parzen import Parzen
 from zoo.search.space import Categorical, Params, Space
@@ -47,10 +44,11 @@ class TPEOptions:
             raise ConfigError(f"options must not be negative, but got {self}", "leave them out for the defaults")
 
 
-#: Good trials: a tenth, at most so many.
-_GOOD = 25
+#: Share of good trials; of one objective at most so many.
+_SHARE, _GOOD = 0.1, 25
 #: With constraints, so many times more candidates are drawn, and so many times anew.
 _MORE = 4
+#: Draws of a whole point until the constraints allow it.
 _TRIES = 5
 #: Share of suggestions and candidates that ignore the priors.
 _EVEN = 0.9
@@ -85,7 +83,7 @@ class TPESampler(Sampler):
         if finished < self.options.startup:
             believed = request.rng.random() < (1 - _EVEN) * self._trust()
             return self.encoding.params(self.allowed(request, 1, believed=believed)[0])
-        good, bad = self._split(request.study, request.trials, finished)
+        good, bad = self._split(finished, len(request.directions))
         present = self.encoding.present(self.encoding.snap(self.history.points))
         point = np.full(len(self.encoding), 0.5)
         for _ in range(_TRIES if self.space.constraints else 1):
@@ -100,7 +98,7 @@ class TPESampler(Sampler):
         finished = int(np.count_nonzero(standing >= Standing.PAUSED))
         if finished < self.options.startup:
             return None
-        good, bad = self._split(request.study, request.trials, finished)
+        good, bad = self._split(finished, len(request.directions))
         known, there = self.encoding.present(self.encoding.snap(self.history.points)), self.encoding.present(points)
         worth = np.zeros(len(points))
         for group in self._groups:
@@ -114,7 +112,7 @@ class TPESampler(Sampler):
 
     # which trials are good
 
-    def _split(self, study: Study, trials: Sequence[FrozenTrial], finished: int) -> tuple[Array, Array]:
+    def _split(self, finished: int, objectives: int) -> tuple[Array, Array]:
         """Return the rows of the good and of the bad trials, each in the order of their numbers."""
         history = self.history
         whole = np.flatnonzero(history.standing == Standing.COMPLETE)
@@ -122,11 +120,13 @@ class TPESampler(Sampler):
         fine, beyond = whole[excess <= 0], whole[excess > 0]
         part = np.flatnonzero(np.isin(history.standing, (Standing.PAUSED, Standing.STOPPED)))
         failed = np.flatnonzero(history.standing == Standing.FAILED)
-        if len(study.directions) > 1:
-            count = default_gamma_multiobjective(finished)
-            fine = self._by_rank(study, trials, fine, count)
+        count = math.ceil(_SHARE * finished)
+        if objectives > 1:
+            values = np.array([history.finals[row] for row in fine]).reshape(len(fine), objectives)
+            good = good_rows(values, min(count, len(fine)))
+            fine = np.concatenate([fine[good], fine[~good]])
         else:
-            count = min(math.ceil(0.1 * finished), _GOOD)
+            count = min(count, _GOOD)
             fine = fine[np.argsort([history.finals[row][0] for row in fine], kind="stable")]
         # Trials that came further are more to be trusted than what fewer steps promise.
         part = part[np.lexsort((self._last(part), -history.last_step[part]))]
@@ -144,14 +144,6 @@ class TPESampler(Sampler):
         columns = np.where(np.isfinite(values), np.arange(values.shape[1]), -1).max(1, initial=-1)
         picked = values[np.arange(len(rows)), columns]
         return np.where(columns >= 0, picked, np.inf)
-
-    def _by_rank(self, study: Study, trials: Sequence[FrozenTrial], rows: Array, count: int) -> Array:
-        """Return the rows of several objectives' trials, the front first."""
-        by_number = {trial.number: trial for trial in trials}
-        complete = [by_number[int(self.history.numbers[row])] for row in rows]
-        best, others = _split_complete_trials_multi_objective(complete, study, min(count, len(complete)))
-        row_of = {int(self.history.numbers[row]): row for row in rows}
-        return np.array([row_of[trial.number] for trial in [*best, *others]], dtype=int)
 
     # the draw
 

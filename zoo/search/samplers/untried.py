@@ -15,11 +15,13 @@ from optuna.trial import FrozenTrial
 from zoo.search.samplers.encoding import Array, Encoding
 from zoo.search.samplers.history import Standing, standing_of
 from zoo.search.space import Params
+from zoo.search.trial_attributes import TrialAttributes
 
 __all__ = ["Tried", "tells_noise"]
 
-#: Neighbours drawn at once, and how often, before a finite space is listed.
+#: Neighbours drawn at once, before a finite space is listed.
 _NEIGHBOURS = 64
+#: Draws of neighbours, each with one more changed parameter.
 _ROUNDS = 4
 #: Of those drawn, so many lie anywhere: all neighbours may be known.
 _ANYWHERE = 16
@@ -27,19 +29,14 @@ _ANYWHERE = 16
 
 def tells_noise(trials: Sequence[FrozenTrial]) -> bool:
     """Return whether some trial of the study has told a standard error above zero."""
-    return any(
-        error > 0
-        for trial in trials
-        if trial.number >= 0
-        for error in (trial.user_attrs.get("result", {}).get("stderr") or {}).values()
-    )
+    return any(error > 0 for trial in trials if trial.number >= 0 for error in TrialAttributes(trial).stderr.values())
 
 
 class Tried:
     """The configurations that ran, run or wait paused, kept up to date at the cost of what is new.
 
     Args:
-        encoding: Of the space.
+        encoding: Between the space and the unit cube.
     """
 
     def __init__(self, encoding: Encoding) -> None:
@@ -57,7 +54,7 @@ class Tried:
         for trial in trials:
             if trial.number < 0 or trial.number == skip or standing_of(trial) is Standing.SILENT:
                 continue
-            params = trial.user_attrs.get("params") or trial.params
+            params = TrialAttributes(trial).params or trial.params
             seen = self._seen.get(trial.number)
             if seen is None or (seen[0] is not params and seen[0] != params):
                 seen = params, self._key(params)
@@ -69,6 +66,10 @@ class Tried:
 
     def __contains__(self, params: Mapping[str, Any]) -> bool:
         return self._key(params) in self._known
+
+    def known(self, points: Array) -> Array:
+        """Return (N,) which of (N, D) canonical points are known."""
+        return np.array([point.tobytes() in self._known for point in points], dtype=bool)
 
     def fresh(self, points: Array) -> Array:
         """Return those canonical points that are not known and that the constraints allow, each once."""
@@ -87,7 +88,7 @@ class Tried:
         """Return points that are not known: neighbours of ``params`` and some from anywhere, or what a list has left.
 
         Args:
-            params: Known ones.
+            params: Parameters that are known already.
             fixed: Values that must stay.
             rng: The chance of this trial.
 

@@ -22,7 +22,7 @@ class ASHA(Stopper):
     Args:
         pause: Whether trials wait rather than end.
         eta: One in so many goes on.
-        min_step: The first rung.
+        min_step: Step of the first rung.
         max_step: Of a whole training; no rung lies at or beyond it. None: rungs without end.
     """
 

@@ -25,7 +25,7 @@ class Curve:
     """What one trial has reported.
 
     Args:
-        number: The trial's.
+        number: The number of the trial.
         values: Step -> value of the first objective, oriented: less is better.
         state: Where the trial stands.
     """

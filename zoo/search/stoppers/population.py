@@ -16,7 +16,7 @@ from zoo.search.stoppers.base import Curve, Decision, Stopper
 __all__ = ["Population"]
 
 #: Others that must have been seen before anybody is judged.
-_LEAST = 3
+_MIN_SIZE = 3
 
 
 class Population(Stopper):
@@ -26,16 +26,16 @@ class Population(Stopper):
 
     Args:
         size: Trainings that are alive: running or paused.
-        interval: Steps between comparisons.
+        interval: Steps from one comparison to the next.
         share: So many of the population are the worst, and stop.
         max_step: Of a whole training; who has come so far is left alone, and nobody goes on from there. None: as far as
             the longest one came.
     """
 
     def __init__(self, *, size: int = 8, interval: int = 3, share: float = 0.25, max_step: int | None = None) -> None:
-        if size <= _LEAST or interval < 1 or not 0 < share < 1:
+        if size <= _MIN_SIZE or interval < 1 or not 0 < share < 1:
             raise ConfigError(
-                f"`size > {_LEAST}`, `interval >= 1` and `0 < share < 1` must hold, but got size={size}, "
+                f"`size > {_MIN_SIZE}`, `interval >= 1` and `0 < share < 1` must hold, but got size={size}, "
                 f"interval={interval}, share={share}",
                 "for example Population(size=8, interval=3, share=0.25)",
             )
@@ -61,7 +61,7 @@ class Population(Stopper):
             return False
         others = [curve.values[max(at)] for curve in alive if (at := [s for s in curve.values if s <= step])]
         better = sum(value < mine.values[step] for value in others)
-        return len(others) >= _LEAST and better >= math.ceil((1 - self.share) * (len(others) + 1))
+        return len(others) >= _MIN_SIZE and better >= math.ceil((1 - self.share) * (len(others) + 1))
 
     def promote(self, curves: Sequence[Curve]) -> int | None:
         """Return the paused trial that is furthest behind, once the population is complete."""

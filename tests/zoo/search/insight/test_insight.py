@@ -247,7 +247,7 @@ def count(page: _Page, tag: str, kind: str) -> int:
 
 def test_the_page_is_one_file_that_shows_all_of_the_study(filled: Path, tmp_path: Path) -> None:
     with Study.open(filled, SPACE, metrics=METRICS, options=StudyOptions(max_losses=1)) as study:
-        out = study.report(tmp_path / "deep" / "study.html")
+        out = study.write_page(tmp_path / "deep" / "study.html")
         view = study.view()
     text = out.read_text(encoding="utf-8")
     page = _Page(text)

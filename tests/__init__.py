@@ -1,0 +1,1 @@
+"""The tests; a package of their own, because some library (mlforecast) installs one of the same name."""
