@@ -83,15 +83,23 @@ def imported(node: ast.AST, module: str) -> list[str]:
         parts = package.split(".")
         base = ".".join([*parts[: len(parts) - node.level + 1], *([node.module] if node.module else [])])
     names = [f"{base}.{alias.name}" for alias in node.names]
-    return [name if package_of(base) in PACKAGES and path_of(name).is_file() else base for name in names]
+    return [name if package_of(base) in PACKAGES and is_module(name) else base for name in names]
 
 
+@cache
+def is_module(name: str) -> bool:
+    return path_of(name).is_file()
+
+
+@cache
 def all_imports(module: str) -> list[str]:
     return [name for node in ast.walk(tree_of(module)) for name in imported(node, module)]
 
 
-def at_import(module: str) -> Iterator[ast.AST]:
-    """Yield the nodes that run when a module is imported: not functions, nor what only the type checker sees."""
+@cache
+def at_import(module: str) -> list[ast.AST]:
+    """Return the nodes that run when a module is imported: not functions, nor what only the type checker sees."""
+    found: list[ast.AST] = []
     todo: list[ast.AST] = list(tree_of(module).body)
     while todo:
         node = todo.pop()
@@ -100,10 +108,12 @@ def at_import(module: str) -> Iterator[ast.AST]:
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             todo += node.orelse
             continue
-        yield node
+        found.append(node)
         todo += ast.iter_child_nodes(node)
+    return found
 
 
+@cache
 def top_imports(module: str) -> list[str]:
     """Return what is imported when the module is."""
     return [name for node in at_import(module) for name in imported(node, module)]

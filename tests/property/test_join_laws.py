@@ -120,3 +120,22 @@ def test_a_table_that_cannot_be_joined_is_refused_with_what_is_wrong(other: pd.D
 def test_a_column_that_is_there_already_must_be_renamed() -> None:
     with pytest.raises(ConfigError, match="'y' is there already"):
         joined(table([("a", 1)], till="t", y=1.0), table([("a", 0)], y=1.0))
+
+
+def test_numeric_keys_are_compared_as_numbers_and_a_missing_one_joins_nothing() -> None:
+    mine, theirs = table([(1.0, 1), (np.nan, 1), (2.0, 1)], till=["t", "u", "v"], y=1.0), table([(1, 0)], price=5.0)
+    got = joined(mine, theirs).set_index("till")["price"]
+    assert got["t"] == 5.0 and got[["u", "v"]].isna().all()
+
+
+def test_a_key_without_any_value_is_of_the_other_tables_type() -> None:
+    mine = table([(np.nan, 1), (np.nan, 2)], till=["t", "u"], y=1.0)
+    assert joined(mine, table([("a", 0)], price=5.0))["price"].isna().all()
+    assert joined(mine, table([(1, 0)], price=5.0))["price"].isna().all()
+
+
+@pytest.mark.parametrize("tolerance", ["soon", "-1h", "0s"])
+def test_a_tolerance_must_be_a_length_of_time(tolerance: str) -> None:
+    # Already when the step is described: no table is read for it.
+    with pytest.raises(ConfigError, match="tolerance"):
+        Pipeline([{"join": {"table": "no_such.csv", "tolerance": tolerance, "asof": "ts"}}], time="ts", target="y")
