@@ -25,6 +25,7 @@ __all__ = [
     "exchange",
     "fingerprint",
     "json_digest",
+    "keyed_hash",
     "put_back",
     "read_manifest",
     "remove_leftovers",
@@ -71,6 +72,17 @@ def fingerprint(parts: Iterable[Any]) -> str:
     for part in parts:
         found.update(part)
     return found.hexdigest()
+
+
+def keyed_hash(data: bytes, *, size: int, key: bytes = b"") -> bytes:
+    """Return ``size`` bytes (at most 64) that data and key decide, in a microsecond; nobody guesses them without both.
+
+    Args:
+        data: What is hashed.
+        size: How many bytes are returned.
+        key: At most 64 bytes; other keys give other bytes for the same data.
+    """
+    return hashlib.blake2b(data, digest_size=size, key=key).digest()
 
 
 # Files

@@ -180,7 +180,7 @@ def _fit(
     # All that went wrong went so where there was no width to measure it by: what is left would teach to have none.
     if not (np.abs(residual[seen]) > _TELLING).any() and (missed.any() or not seen.any()):
         return _unlearned(levels, horizon, non_negative=non_negative)
-    weight = _ages(seen)
+    weight = _recency(seen)
     n = int(seen.sum())
     groups = int(np.clip(n // (4 * _MIN_CELL), 1, min(horizon, 12)))
     step_edges = tuple(int(e) for e in np.unique(np.linspace(0, horizon, groups + 1).astype(int))[1:])
@@ -203,11 +203,11 @@ def _fit(
         if use.any():
             floor = -np.maximum(centre[use], 0.0) / base[use] if non_negative else None
             prior = (1 - trust) * np.median(own[use], axis=0)
-            table[c] = _offsets(residual[use], by_row[use], floor, levels, factor=trust * wider, prior=prior)
+            table[c] = _table_row(residual[use], by_row[use], floor, levels, factor=trust * wider, prior=prior)
     return Conformal(levels, width, step_edges, size_edges, table, non_negative)
 
 
-def _ages(seen: npt.NDArray[np.bool_]) -> Floats:
+def _recency(seen: npt.NDArray[np.bool_]) -> Floats:
     """Return (K,) weights of the windows, 1 for the newest that has a target, 0 for those without."""
     has = np.asarray(seen.any(axis=(1, 2)))
     k = int(has.sum())
@@ -240,7 +240,7 @@ def _design_effect(size: Floats, seen: npt.NDArray[np.bool_]) -> float:
     return worst
 
 
-def _offsets(
+def _table_row(
     residual: Floats,
     weight: Floats,
     floor: Floats | None,

@@ -39,6 +39,7 @@ __all__ = ["DEFAULT_LEVELS", "Context", "Forecast", "Forecaster", "State", "Task
 
 State: TypeAlias = dict[str, Any]
 
+#: Quantile levels of a forecast where the user asks for none.
 DEFAULT_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 

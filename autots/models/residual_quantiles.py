@@ -10,6 +10,7 @@ from autots.panel import Floats
 
 __all__ = ["quantiles_around", "residual_quantiles"]
 
+# Groups of neighbouring steps at most, whose residuals are pooled.
 _GROUPS = 12
 
 

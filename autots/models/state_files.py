@@ -20,6 +20,7 @@ from zoo.errors import ArtifactError
 
 __all__ = ["dump", "load"]
 
+# Version of the files; one that is read must have it.
 _FORMAT = 1
 _KINDS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BOOL": "?"} | {
     f"{k}{8 * n}": f"<{k.lower()}{n}" for k in "IU" for n in (1, 2, 4, 8)

@@ -38,7 +38,7 @@ def serve(
     unchecked: Annotated[bool, typer.Option("--unchecked", help="Serve without the admission checks.")] = False,
 ) -> Outcome:
     """Serve until Ctrl-C, or detached; replace what runs under the name already."""
-    from serve.deployments.deploy import admitted, insist
+    from serve.deployments.configuration import admitted, insist
 
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) is None:
         raise ConfigError(f"a name must be letters, digits, dots and dashes, but got {name!r}", "for example sales")
@@ -63,7 +63,7 @@ def serve(
 
 def _serving(run: str | None, config: Path | None, name: str, state: Path | None) -> tuple[Any, dict[str, Any]]:
     """Return the serving configuration, and how replicas run."""
-    from serve.deployments.deploy import configured
+    from serve.deployments.configuration import configured
 
     if (run is None) == (config is None):
         raise ConfigError("a run or --config must be given, and not both", "for example zoo serve RUN")
@@ -136,7 +136,7 @@ def _gate(address: str) -> Callable[[str], AbstractContextManager[Any]]:
 
 def _reload(endpoint: Any, latest: processes.EndpointRecord) -> None:
     """Serve what the record says now; a failure is told to whoever asked, and is no reason to end."""
-    from serve.deployments.deploy import configured
+    from serve.deployments.configuration import configured
 
     try:
         endpoint.reload(configured(latest.config))

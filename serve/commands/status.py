@@ -64,11 +64,13 @@ def _joined(name: str | None, known: set[tuple[str, str]]) -> tuple[list[Applica
 
 
 def _lines(models: dict[str, Any]) -> list[str]:
+    from zoo.page.wording import moment
+
     lines = []
     for one in models.get("models", []):
         state = "loaded" if one["loaded"] else "on disk"
         mark = "*" if one["default"] else " "
-        lines.append(f"  {mark} {one['name']}@{one['version']}  {state}  up to {one.get('last_time', '?')}")
+        lines.append(f"  {mark} {one['name']}@{one['version']}  {state}  up to {moment(one.get('last_time', '?'))}")
     if "unreachable" in models:
         lines.append(f"    does not answer: {models['unreachable']}")
     return lines + [f"    refused {what}: {why}" for what, why in models.get("refused", {}).items()]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,23 +15,22 @@ from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
-
 from autots.api import Pipeline
 from serve.admission import ensure
+from serve.deployments.configuration import admitted, configured, foreign_models, insist
 from serve.deployments.copies import kept, pinned, swept
 from serve.deployments.environment import prepare, proxy
 from serve.deployments.ports import insist_free, release
 from serve.deployments.readiness import asked, await_application
 from serve.identity import Identity, instance
 from serve.runtime.config import ServingConfig
-from serve.runtime.foreign import declared, require
+from serve.runtime.foreign import require
 from serve.runtime.model import Served
 from serve.safety import issue, read_tokens
 from zoo.cluster import Session, connect, is_connected
 from zoo.errors import ClusterError, ConfigError, ZooError
 
-__all__ = ["Endpoint", "admitted", "configured", "deploy", "insist"]
+__all__ = ["Endpoint", "deploy"]
 
 _log = logging.getLogger(__name__)
 
@@ -78,7 +76,7 @@ class Endpoint:
             ConfigError: A replica refused it.
             ClusterError: The replicas do not come back.
         """
-        foreign = _foreign(config)
+        foreign = foreign_models(config)
         if foreign:
             require(foreign.values())
             ensure(foreign, config.folder())
@@ -160,64 +158,6 @@ class Endpoint:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-def configured(
-    what: Pipeline | str | Path | Mapping[str, Any] | ServingConfig, *, model: str = "default", state: str | None = None
-) -> ServingConfig:
-    """Return the configuration for whatever is to be served.
-
-    Args:
-        what: A pipeline, the path of a run directory or saved pipeline, or a configuration.
-        model: The name of a single model.
-        state: Folder for actuals; beside the model if left out.
-
-    Raises:
-        ConfigError: It is no configuration.
-    """
-    if isinstance(what, ServingConfig):
-        return what
-    if isinstance(what, Pipeline):
-        # Replicas read it as everything else is read: from checksummed files, not from a pickle.
-        what = what.save(Path(tempfile.mkdtemp(prefix="zoo-serve-")) / "pipeline")
-    try:
-        if isinstance(what, Mapping):
-            return ServingConfig.model_validate(dict(what))
-        return ServingConfig.model_validate({"models": [{"name": model, "path": str(what)}], "state": state})
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ConfigError(
-            f"a serving configuration must fit, but {place}: {first['msg']}", "see configs/serving"
-        ) from None
-
-
-def admitted(config: ServingConfig) -> None:
-    """Check every model that was not admitted before, each in a process of its own; see ``serve.admission``.
-
-    Raises:
-        AdmissionError: A model may not go live; the message names the check.
-        ArtifactError: There is nothing to check at a path.
-    """
-    require(_foreign(config).values())
-    names = {f"{m.name}@{m.version}" if m.version else f"{m.name} ({m.path})": m.path for m in config.models}
-    ensure(names, config.folder())
-
-
-def insist(config: ServingConfig) -> None:
-    """Raise if there are models that may not go live without the admission checks: foreign ones.
-
-    Raises:
-        ConfigError: There are some; the message has their names.
-    """
-    found = sorted(_foreign(config))
-    if found:
-        raise ConfigError(f"foreign models must be checked, but {found} are to go live without", "leave the checks on")
-
-
-def _foreign(config: ServingConfig) -> dict[str, str]:
-    """Return a name for messages -> folder of each foreign model; one model may have several versions."""
-    return {f"{m.name} ({m.path})": m.path for m in config.models if declared(m.path) is not None}
 
 
 def deploy(
@@ -320,7 +260,7 @@ def _check(config: ServingConfig, replicas: int | Literal["auto"], *, checked: b
     """Raise for what the user must mend, before seconds are spent on a cluster."""
     if not checked:
         insist(config)
-    if len(config.models) == 1 and not _foreign(config):
+    if len(config.models) == 1 and not foreign_models(config):
         Served.load(config.models[0].name, config.models[0].path)
     for one in config.models:
         if not Path(one.path).is_dir():

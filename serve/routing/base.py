@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import blake2b
 from struct import unpack
 from typing import Protocol, Self, runtime_checkable
 
 from zoo.errors import ConfigError
+from zoo.files import keyed_hash
 
 __all__ = ["Router", "RoutingChoice", "RoutingOutcome", "RoutingRequest", "check_share", "check_weights", "uniforms"]
 
@@ -100,7 +100,7 @@ class Router(Protocol):
 
 @lru_cache(maxsize=256)
 def _prefix(seed: int, purpose: str) -> bytes:
-    return blake2b(f"{seed}\x1f{purpose}".encode(), digest_size=16).digest()
+    return keyed_hash(f"{seed}\x1f{purpose}".encode(), size=16)
 
 
 def uniforms(seed: int, purpose: str, text: str) -> tuple[float, ...]:
@@ -111,7 +111,7 @@ def uniforms(seed: int, purpose: str, text: str) -> tuple[float, ...]:
     >>> uniforms(0, "split", "H1") == uniforms(0, "split", "H1")
     True
     """
-    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=64, key=_prefix(seed, purpose)).digest()
+    digest = keyed_hash(text.encode("utf-8", "surrogatepass"), size=64, key=_prefix(seed, purpose))
     return tuple(part / _TWO_64 for part in unpack("<8Q", digest))
 
 

@@ -23,7 +23,7 @@ from zoo.tables.texts import coded, same_text
 __all__ = [
     "Array",
     "Batch",
-    "ColumnRoles",
+    "FeatureRoles",
     "TimeAxis",
     "batch_of",
     "clock_of",
@@ -37,7 +37,7 @@ Array: TypeAlias = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class ColumnRoles:
+class FeatureRoles:
     """What the table calls its parts.
 
     Args:
@@ -84,7 +84,7 @@ class Batch:
     offsets: Offsets
     times: Ints
     columns: Mapping[str, Array]
-    names: ColumnRoles
+    names: FeatureRoles
     axis: TimeAxis = TimeAxis()
     notes: tuple[str, ...] = field(default=(), compare=False)
 
@@ -119,7 +119,7 @@ class Batch:
         return replace(self, ids=ids, offsets=offsets, times=self.times[rows], columns=columns)
 
 
-def batch_of(frame: pd.DataFrame, names: ColumnRoles, *, zone: str | None = None) -> Batch:
+def batch_of(frame: pd.DataFrame, names: FeatureRoles, *, zone: str | None = None) -> Batch:
     """Return a frame's series, sorted.
 
     Args:
@@ -241,7 +241,7 @@ def _some(names: Any) -> str:
     return f"{listed[:12]}{' and more' if len(listed) > 12 else ''}"
 
 
-def _first_text(frame: pd.DataFrame, names: ColumnRoles) -> Any:
+def _first_text(frame: pd.DataFrame, names: FeatureRoles) -> Any:
     return next((v for v in frame[names.target] if isinstance(v, str)), None)
 
 

@@ -21,7 +21,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from zoo.errors import ConfigError
-from zoo.features.batch import ColumnRoles
+from zoo.features.batch import FeatureRoles
 from zoo.features.steps import STEPS, Join, Step
 from zoo.files import json_digest
 from zoo.spec import Lines, first_mistake, read_yaml
@@ -78,9 +78,9 @@ class FeatureSource(_SpecPart):
         return self
 
     @property
-    def names(self) -> ColumnRoles:
+    def names(self) -> FeatureRoles:
         """The columns' roles."""
-        return ColumnRoles(self.id, self.time, self.target)
+        return FeatureRoles(self.id, self.time, self.target)
 
 
 class Sink(_SpecPart):

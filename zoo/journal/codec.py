@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from zoo.errors import ArtifactError, ZooError
-from zoo.locks import lock
+from zoo.locks import is_named, lock
 
 __all__ = ["UNREADABLE", "Codec", "Damage", "Line", "damage_of", "json_line", "refusal"]
 
@@ -132,12 +132,15 @@ class Codec(ABC, Generic[Entry]):
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        lock(fd)
-        yield
-    finally:
-        os.close(fd)
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            lock(fd)
+            if is_named(fd, path):
+                yield
+                return
+        finally:
+            os.close(fd)  # a writer has begun the file anew: once more, with the new one
 
 
 def json_line(value: object) -> bytes:

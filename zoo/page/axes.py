@@ -215,7 +215,7 @@ def seconds_marks(axis: Axis, most: int = 6) -> list[Mark]:
     """
     span = axis.high - axis.low
     steps = (*_SECONDS, *(86400 * days for days in _DAYS))
-    fitting = next((Fraction(step) for step in steps if span / step < most), None) if span >= 1 else None
+    fitting = next((Fraction(step) for step in steps if span / step < most), None) if span >= most else None
     found = None if fitting is None else _multiples(axis.low, axis.high, fitting, most)
     found = ticks(axis, most) if found is None else found
     texts = [_seconds_text(value) for value in found]

@@ -30,6 +30,7 @@ from zoo.errors import ModelError
 
 __all__ = ["MLP", "MLPParams"]
 
+# Windows of a gradient step, and of a fit, at most.
 _BATCH = 128
 _MAX_WINDOWS = 60_000
 _FLOPS = 1.2e11  # of a fit with effort 1: six seconds of a core

@@ -69,6 +69,32 @@ def make_leaderboard() -> pd.DataFrame:
     return frame
 
 
+def make_data() -> dict[str, Any]:
+    """Return what a report of a table says after two repairs."""
+    finding = {"kind": "gaps", "count": 31, "series": ("H3", "H7"), "message": "31 steps have no row"}
+    return {
+        "findings": (
+            finding | {"action": "added, with a missing target"},
+            {
+                "kind": "duplicates",
+                "count": 2,
+                "series": ("H9",),
+                "message": "2 rows repeat the time of another row of their series",
+                "action": "merged: numbers by their mean",
+            },
+        ),
+        "series": 12,
+        "rows": 11231,
+        "freq": "h",
+        "start": "2024-02-01T00:00:00",
+        "end": "2024-03-11T23:00:00",
+        "seasons": (24, 168),
+        "missing": 0.0028,
+        "zero": 0.0,
+        "lengths": (702, 944.0, 960),
+    }
+
+
 def make_facts(**changes: Any) -> Facts:
     """Return the facts of an ordinary fit of twelve hourly series; ``changes`` replace parts of it."""
     rng = np.random.default_rng(1)
@@ -83,7 +109,6 @@ def make_facts(**changes: Any) -> Facts:
             "length": rng.integers(700, 961, 12),
         }
     )
-    finding = {"kind": "gaps", "count": 31, "series": ("H3", "H7"), "message": "31 steps have no row"}
     values: dict[str, Any] = {
         "title": "electricity.csv",
         "settings": {
@@ -98,27 +123,7 @@ def make_facts(**changes: Any) -> Facts:
             "windows": 5,
         },
         "seconds": {"start": 4.1, "search": 221.0, "ensemble": 6.3, "refit": 48.2, "total": 279.6},
-        "data": {
-            "findings": (
-                finding | {"action": "added, with a missing target"},
-                {
-                    "kind": "duplicates",
-                    "count": 2,
-                    "series": ("H9",),
-                    "message": "2 rows repeat the time of another row of their series",
-                    "action": "merged: numbers by their mean",
-                },
-            ),
-            "series": 12,
-            "rows": 11231,
-            "freq": "h",
-            "start": "2024-02-01T00:00:00",
-            "end": "2024-03-11T23:00:00",
-            "seasons": (24, 168),
-            "missing": 0.0028,
-            "zero": 0.0,
-            "lengths": (702, 944.0, 960),
-        },
+        "data": make_data(),
         "leaderboard": make_leaderboard(),
         "final": {
             "ensemble": {"mase": 0.7412, "wql": 0.0412, "smape": 0.0733, "rmse": 4.812},

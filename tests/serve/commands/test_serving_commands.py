@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import psutil
@@ -22,7 +23,7 @@ from zoo.errors import ArtifactError, ConfigError
 
 
 def test_requests_of_a_queue_get_the_answers_of_the_endpoint(call: Caller, table: pd.DataFrame, pipeline):
-    requests = [
+    requests: list[dict[str, Any]] = [
         {"model": "hours", "series": [{"id": "H0"}]},
         {"model": "hours", "series": [{"id": "H1"}], "horizon": 3},
         {"model": "nobody", "series": [{"id": "H1"}]},
@@ -31,7 +32,7 @@ def test_requests_of_a_queue_get_the_answers_of_the_endpoint(call: Caller, table
     keeper = open_queue("memory:")
     names = InputQueue(keeper).enqueue_many(requests)
     assert QueueWorker(keeper, QueueForecaster(call.app)).step() == 4
-    good, short, unknown, typo = (OutputQueue(keeper).query(name) for name in names)
+    good, short, unknown, typo = (OutputQueue(keeper).query(name) or {} for name in names)
     assert same(good["forecasts"][0], pipeline.predict())
     assert len(short["forecasts"][0]["mean"]) == 3
     assert "nobody" in unknown["error"] and unknown["hint"] and unknown["where"] == "model"

@@ -7,7 +7,7 @@ costs and the loop by what it would have slept. What the model is asked is writt
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future as Job
 from types import SimpleNamespace
 from typing import Any
@@ -190,7 +190,8 @@ class Machine(RuleBasedStateMachine):
         if tasks:
             everything = asyncio.gather(*tasks, return_exceptions=True)
             self.loop.run_until_complete(asyncio.wait_for(everything, 1000.0))
-        self.loop.turns(5)
+        # Who has gone is forgotten with the next batch, which may be waiting for company.
+        self.loop.run_until_complete(asyncio.sleep(1.0))
         assert self.batcher.waiting == 0
         assert all(task.done() for task in tasks)
         assert all(task.cancelled() <= (i in self.gone) for i, task in enumerate(tasks))
@@ -210,3 +211,89 @@ def test_any_interleaving(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room._log, "disabled", True)
     how = settings(max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Machine, settings=how)
+
+
+@pytest.fixture
+def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[VirtualLoop]:
+    loop = VirtualThread.loop = VirtualLoop()
+    monkeypatch.setattr(room, "ThreadPoolExecutor", VirtualThread)
+    monkeypatch.setattr(room, "time", SimpleNamespace(perf_counter=loop.time))
+    monkeypatch.setattr(room._log, "disabled", True)
+    yield loop
+    loop.close()
+
+
+def model(loop: VirtualLoop, base: float, each: float = 0.0) -> Callable[[Panel, Future], ForecastBlock]:
+    def forecast(given: Panel, future: Future) -> ForecastBlock:
+        values = given.y[1::2]
+        loop.now += base + each * len(values)
+        return ForecastBlock(values[:, None], values[:, None, None], (0.5,))
+
+    return forecast
+
+
+@pytest.mark.parametrize("base", [0.01, 0.06], ids=["in the loop", "in the thread"])
+def test_clients_that_ask_again_are_forecast_together_and_cheap_models_wait_for_nobody(loop: VirtualLoop, base: float):
+    for cost, together in ((base, True), (0.0005, False)):
+        sizes: list[int] = []
+        batcher = Batcher(model(loop, cost), observed=lambda requests, series, seconds, to=sizes: to.append(requests))
+
+        async def client(number: int, batcher: Batcher = batcher) -> None:
+            for _ in range(20):
+                await batcher.submit(panel([float(number + 1)]), Future())
+                await asyncio.sleep(0.0003 * (number + 1))
+
+        async def clients() -> None:
+            await asyncio.gather(*(client(number) for number in range(4)))
+
+        loop.run_until_complete(clients())
+        assert sum(sizes) == 80
+        assert (set(sizes[5:-3]) == {4}) is together, sizes
+
+
+def test_work_that_takes_long_leaves_the_loop_once_that_is_known(loop: VirtualLoop):
+    jobs: list[float] = []
+    batcher = Batcher(model(loop, 0.0, each=0.01))
+
+    async def ask() -> None:
+        for count in (1, 4, 4, 1, 1, 1, 1, 1, 1, 1, 1):
+            before = loop.now
+            await batcher.submit(panel([1.0] * count), Future())
+            jobs.append(round(loop.now - before - 0.01 * count, 6))
+
+    loop.run_until_complete(ask())
+    late = 0.05  # what the thread of these tests takes to begin
+    assert max(jobs[:2]) < late, "nobody knows it yet"
+    assert jobs[2] >= late
+    assert jobs[-1] < late, "one series is quick"
+
+
+def test_a_request_that_fails_as_a_whole_is_not_tried_for_ever(loop: VirtualLoop):
+    calls = [0]
+
+    def forecast(given: Panel, future: Future) -> ForecastBlock:
+        calls[0] += 1
+        raise ModelError("never")
+
+    batcher = Batcher(forecast, max_series=10_000)
+    with pytest.raises(ModelError, match="never"):
+        loop.run_until_complete(batcher.submit(panel([float(i + 1) for i in range(2000)]), Future()))
+    assert room._MAX_FAILURES <= calls[0] <= 2 * room._MAX_FAILURES
+
+
+def test_where_a_wait_pays_again_the_next_one_in_vain_is_forgiven():
+    waits = room._ArrivalWait()
+
+    def waits_for(arriving: int) -> bool:
+        """Whether a batch of one, where two are expected, waits; then so many go."""
+        waits.expect(2)
+        waited = waits.wait(1, 0.02, arrived=0.0, now=0.0) > 0
+        waits.left(arriving if waited else 1)
+        return waited
+
+    for _ in range(40):
+        waits_for(1)
+    while not waits_for(2):
+        pass
+    assert waits_for(1), "it paid the last time"
+    assert [waits_for(1) for _ in range(3)] == [False, True, False], "one batch is skipped, then two"

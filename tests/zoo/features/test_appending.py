@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from zoo.errors import DataError
 from zoo.features import Pipeline
-from zoo.features.batch import ColumnRoles, batch_of
+from zoo.features.batch import FeatureRoles, batch_of
 from zoo.features.digest import added, changed, digest
 from zoo.features.run import run
 
@@ -117,7 +117,7 @@ _ROWS = st.lists(
 def test_digests_are_equal_for_equal_rows_in_any_order_and_add_up(one: Any, two: Any, chance: Any) -> None:
     def said(items: Any) -> dict[str, str]:
         frame = pd.DataFrame(items, columns=["id", "ts", "y", "note"])
-        return digest(batch_of(frame, ColumnRoles("id", "ts", "y")))
+        return digest(batch_of(frame, FeatureRoles("id", "ts", "y")))
 
     assert said(chance.sample(one, len(one))) == said(one)
     assert added([said(one), said(two)]) == said([*one, *two])

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from zoo.features import Pipeline
-from zoo.features.batch import ColumnRoles, batch_of
+from zoo.features.batch import FeatureRoles, batch_of
 from zoo.features.steps.join import Known
 
 quick = settings(max_examples=120, deadline=None)
@@ -36,7 +36,7 @@ def latest(known, key, minute, tolerance):
 @example([("a", 0, 0.0), ("b", 0, 1.0)], [("b", 0), ("a", 0)] * 50, None)  # few long runs become many: another way
 def test_each_row_finds_the_latest_row_that_was_known(known, asked, tolerance):
     frame = pd.DataFrame(known, columns=["key", "minute", "value"])
-    side = Known(batch_of(frame, ColumnRoles("key", "minute", "value")))
+    side = Known(batch_of(frame, FeatureRoles("key", "minute", "value")))
     keys = np.array([key for key, _ in asked], dtype=object)
     times = np.array([minute for _, minute in asked], dtype=np.int64)
     at = side.rows(keys, times, tolerance)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from zoo.errors import ConfigError, DataError
 from zoo.features import Pipeline
-from zoo.features.batch import ColumnRoles, batch_of
+from zoo.features.batch import FeatureRoles, batch_of
 from zoo.features.digest import digest
 from zoo.features.run import run
 from zoo.features.sink import Folder
@@ -83,7 +83,7 @@ def test_the_digest_of_raw_rows_is_the_same_on_both(spark_session, tmp_path, id)
     )
     run(made, engine="spark", session=spark_session)
     rows = read(str(tmp_path / "t.parquet"))
-    assert Folder(tmp_path / "out").manifest["info"]["rows"] == digest(batch_of(rows, ColumnRoles(id, "ts", "kwh")))
+    assert Folder(tmp_path / "out").manifest["info"]["rows"] == digest(batch_of(rows, FeatureRoles(id, "ts", "kwh")))
     assert "no new rows" in run(made, appending=True).why
 
 

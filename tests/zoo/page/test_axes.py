@@ -96,7 +96,7 @@ def test_a_range_of_no_width_has_its_one_value_in_the_middle(value: float) -> No
 @pytest.mark.parametrize(("low", "high"), [(math.nan, 1.0), (0.0, math.nan), (-math.inf, 0.0), (0.0, math.inf)])
 def test_a_range_that_is_not_finite_has_no_ticks(low: float, high: float) -> None:
     axis = Axis(low, high, 0, 1)
-    assert ticks(axis) == marks(axis) == seconds_marks(axis) == []
+    assert not ticks(axis) and not marks(axis) and not seconds_marks(axis)
 
 
 @law
@@ -158,6 +158,15 @@ def test_durations_along_an_axis_are_inside_and_told_apart(low: float, span: flo
     assert len(found) <= 6 and all(low <= value <= low + span for value, _ in found)
     assert len({label for _, label in found}) == len(found)
     assert all((label == "0") == (value == 0) for value, label in found)
+
+
+@law
+@given(st.floats(1e-6, 3e7))
+@example(1.0)
+@example(5.999)
+def test_a_time_axis_from_the_start_has_two_ticks_at_least(span: float) -> None:
+    found = seconds_marks(Axis(0.0, span, 0, 1))
+    assert len(found) >= 2 and found[0] == (0.0, "0") and found[-1][0] > span / 3
 
 
 @pytest.mark.parametrize(

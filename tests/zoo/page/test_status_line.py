@@ -41,16 +41,19 @@ def test_a_line_is_drawn_on_demand_but_not_too_often_and_leaves_the_cursor() -> 
         return f"drawn {drawn}"
 
     line = StatusLine(draw, console)
+    shown = [line.shown]
     line.start()
     line.start()
-    assert line.shown and out.getvalue().count(HIDE) == 1
+    shown.append(line.shown)
+    assert out.getvalue().count(HIDE) == 1
     before = drawn
     for _ in range(100):
         line.refresh()
     assert before < drawn <= before + 3, "a hundred calls in a moment are one drawing"
     line.stop()
     line.stop()
-    assert not line.shown and out.getvalue().rindex(SHOW) > out.getvalue().rindex(HIDE)
+    assert [*shown, line.shown] == [False, True, False]
+    assert out.getvalue().rindex(SHOW) > out.getvalue().rindex(HIDE)
     assert f"drawn {drawn}" in out.getvalue(), "the last state stays until the line goes"
 
 

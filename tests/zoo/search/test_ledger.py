@@ -1,4 +1,4 @@
-"""What becomes of a trial: reports, pauses, losses, failures, budgets, checkpoints."""
+"""What becomes of a trial: metrics, reports, pauses, losses, failures, checkpoints."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from zoo.clock import ManualClock
 from zoo.errors import ConfigError, StudyError
-from zoo.search import Budget, FailureKind, Float, Int, Metric, Result, Space, Study, StudyOptions, Trial
+from zoo.search import FailureKind, Float, Int, Metric, Result, Space, Study, StudyOptions, Trial
 from zoo.search.stoppers import Curve, Decision, Stopper
 
 SPACE = Space(x=Float(0.0, 1.0), n=Int(1, 5))
@@ -324,148 +324,6 @@ def test_exhausted_memory_is_tried_once_more_with_larger_resources(journal: Path
         study.fail(0, FailureKind.MEMORY, "still too much")
         assert study.trials[0].failure is FailureKind.MEMORY
         assert ask(study).number == 1
-
-
-# budgets
-
-
-def test_a_budget_of_trials_counts_what_taught_something(path: Path | None) -> None:
-    with Study.open(path, SPACE, budget=3, parallel=2) as study:
-        study.fail(ask(study).number, FailureKind.EXCEPTION, "")
-        study.fail(ask(study).number, FailureKind.BUDGET, "")  # does not count
-        assert ask(study) and ask(study)
-        assert study.ask() is None and not study.done
-        study.tell(2, 1.0)
-        study.tell(3, 1.0)
-        assert study.ask() is None and study.done
-
-
-def test_parallel_bounds_what_is_out(path: Path | None) -> None:
-    with Study.open(path, SPACE, parallel=2) as study:
-        ask(study), ask(study)
-        assert study.ask() is None
-        study.tell(0, 1.0)
-        assert study.ask() is not None
-
-
-def test_a_budget_of_cost_ends_new_trials_only(path: Path | None) -> None:
-    with Study.open(path, SPACE, budget=Budget(cost=5.0)) as study:
-        ask(study), ask(study)
-        study.tell(0, Result(1.0, cost=5.0))
-        assert study.ask() is None and not study.done
-        study.lose(1, "gone")
-        assert ask(study).number == 1
-        study.tell(1, 1.0, cost=2.0)
-        assert study.done and study.cost == 7.0
-
-
-def test_a_budget_of_time_pauses_and_survives_reopening(journal: Path) -> None:
-    clock = ManualClock(50.0)
-    with Study.open(journal, SPACE, budget="10s", clock=clock) as study:
-        trial = ask(study)
-        clock.advance(6.0)
-        study.tell(trial.number, 1.0)
-    clock = ManualClock(0.0)
-    with Study.open(journal, SPACE, budget="10s", clock=clock) as study:
-        trial = ask(study)
-        clock.advance(3.0)
-        assert study.report(trial, 1, 1.0) == "continue"
-        clock.advance(2.0)
-        assert study.report(trial, 2, 1.0) == "pause"
-        assert study.ask() is None and study.done
-        assert [record.state for record in study.trials] == ["complete", "paused"]
-
-
-def test_time_that_a_killed_driver_used_is_not_forgotten(journal: Path) -> None:
-    clock = ManualClock()
-    study = Study.open(journal, SPACE, budget="10s", clock=clock)
-    clock.advance(1.0)
-    trial = ask(study)
-    clock.advance(8.0)
-    study.report(trial, 1, 1.0)
-    study.close()  # as a kill would leave it: the trial runs
-    with Study.open(journal, SPACE, budget="10s", clock=ManualClock()) as study:
-        assert study.elapsed == 9.0 and study.time_left == 1.0
-
-
-@pytest.mark.parametrize("metrics", [[Metric("a", "maximize")], [Metric("a", "maximize"), Metric("b", "minimize")]])
-def test_a_study_that_stagnates_ends_where_that_is_wanted(path: Path | None, metrics: list[Metric]) -> None:
-    for converge in (False, True):
-        options = StudyOptions(converge=converge)
-        with Study.open(None, SPACE, metrics=metrics, options=options) as study:
-            for number in range(25):
-                assert not study.converged or number > 14
-                trial = study.ask()
-                if trial is None:
-                    break
-                # Better and better until the tenth, then worse than five before.
-                good = float(number if number < 10 else 0)
-                study.tell(trial.number, {m.name: good if m.name == "a" else -good for m in metrics})
-            assert study.converged
-            assert study.done is converge and len(study.trials) == (20 if converge else 25)
-
-
-# earlier studies
-
-
-def far(study: Study, count: int) -> None:
-    for _ in range(count):
-        trial = ask(study)
-        study.tell(trial.number, abs(trial.params["x"] - 0.9) * 100, seconds=1.0)
-
-
-def test_a_warm_start_helps_at_first_and_is_part_of_the_journal(journal: Path, tmp_path: Path) -> None:
-    other_space = Space(x=Float(0.0, 1.0), colour=Int(1, 3))  # overlaps in x alone
-    with Study.open(journal, other_space) as other:
-        far(other, 40)
-    drawn = []
-    for warm in (False, True):
-        with Study.open(tmp_path / f"{warm}.journal", SPACE) as study:
-            if warm:
-                assert study.warm_start(journal, first=2) == 40
-                assert study.warm_start(journal, first=2) == 40  # again: nothing
-                assert [record.tag for record in study.trials] == ["warm start"] * 2
-            far(study, 2)
-        with Study.open(tmp_path / f"{warm}.journal", SPACE) as study:  # the evidence is read back
-            far(study, 5)
-            drawn.append([abs(record.params["x"] - 0.9) for record in study.trials])
-            assert study.best is not None and study.best.number < 7
-    assert drawn[1][0] < 0.1, "the best-known configuration was not tried first"
-    assert sum(drawn[1][2:]) < sum(drawn[0][2:])
-
-
-def test_earlier_evidence_fades(journal: Path) -> None:
-    with Study.open(None, SPACE) as other:
-        far(other, 30)
-        with Study.open(None, SPACE) as study:
-            study.warm_start(other, first=0)
-            counts = []
-            for _ in range(4):
-                counts.append(len(study._ledger.earlier[0].visible(study._ledger.storage.trials)))
-                far(study, 10)
-    assert counts == [30, 15, 10, 8]
-
-
-def test_earlier_values_are_moved_to_the_own_scale() -> None:
-    with Study.open(None, SPACE) as other, Study.open(None, SPACE) as study:
-        far(other, 30)
-        for _ in range(10):
-            trial = ask(study)
-            study.tell(trial.number, 5.0 + trial.params["x"] / 1000)
-        study.warm_start(other, first=0)
-        seen = study._ledger.earlier[0].visible(study._ledger.storage.trials)
-        assert all(5.0 <= trial.values[0] <= 5.001 for trial in seen)
-        assert [t.values for t in seen] == sorted(t.values for t in seen)
-
-
-def test_a_warm_start_needs_the_same_objectives(journal: Path) -> None:
-    with Study.open(None, SPACE) as study, Study.open(None, SPACE, metrics=THREE) as other:
-        with pytest.raises(ConfigError, match="'value' is not among"):
-            study.warm_start(other)
-        with Study.open(None, SPACE, direction="maximize") as third, pytest.raises(ConfigError, match="directions"):
-            study.warm_start(third)
-        with pytest.raises(ConfigError, match="weight"):
-            study.warm_start(other, weight=0.0)
 
 
 # what the journal is to others

@@ -104,8 +104,8 @@ def slow(x, how, size, shift, needed, level):
         elif how == "quantile":
             out.append(float(np.quantile(window, level)))
         else:
-            total = {"sum": math.fsum, "mean": lambda w: math.fsum(w) / len(w), "min": min, "max": max}[how](window)
-            out.append(total)
+            total = math.fsum(window)
+            out.append({"sum": total, "mean": total / len(window), "min": min(window), "max": max(window)}[how])
     return np.array(out)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from zoo.errors import DataError
-from zoo.features.batch import Array, Batch, ColumnRoles, batch_of
+from zoo.features.batch import Array, Batch, FeatureRoles, batch_of
 from zoo.features.compute import compute, fitted_of, learn, scaled
 from zoo.features.plan import FeaturePlan, make_plan
 from zoo.features.steps import FittedSteps, Scope, Step
@@ -46,7 +46,7 @@ def scope_of(batch: Batch) -> Scope:
 def prepare(
     frame: pd.DataFrame,
     steps: tuple[Step, ...],
-    names: ColumnRoles,
+    names: FeatureRoles,
     *,
     zone: str | None,
     plans: dict[Scope, FeaturePlan] | None = None,

@@ -17,7 +17,7 @@ import pandas as pd
 
 from zoo.errors import DataError
 from zoo.features.arrow import arrow_of
-from zoo.features.batch import Array, Batch, ColumnRoles, TimeAxis
+from zoo.features.batch import Array, Batch, FeatureRoles, TimeAxis
 from zoo.features.compute import compute, fitted_of, learn, scaled
 from zoo.features.digest import Digest, added, digest_of_rows
 from zoo.features.engines.columns import moments, quoted, values
@@ -80,7 +80,7 @@ class Distributed:
 
     frame: DataFrame
     plan: FeaturePlan
-    names: ColumnRoles
+    names: FeatureRoles
     axis: TimeAxis
     raw: int
     until: int
@@ -90,7 +90,12 @@ class Distributed:
 
 
 def prepare(
-    frame: DataFrame, steps: tuple[Step, ...], names: ColumnRoles, *, zone: str | None = None, nanoseconds: bool = False
+    frame: DataFrame,
+    steps: tuple[Step, ...],
+    names: FeatureRoles,
+    *,
+    zone: str | None = None,
+    nanoseconds: bool = False,
 ) -> Distributed:
     """Return a Spark table after the row steps; nothing is computed but what tells whether it can be used.
 
@@ -120,7 +125,7 @@ def prepare(
 
 
 def _canonical(
-    frame: DataFrame, names: ColumnRoles, zone: str | None, nanoseconds: bool
+    frame: DataFrame, names: FeatureRoles, zone: str | None, nanoseconds: bool
 ) -> tuple[DataFrame, Scope, TimeAxis, bool]:
     """Return id, microseconds, doubles without NaN and texts; and what they are."""
     from pyspark.sql import functions as F
@@ -148,7 +153,7 @@ def _canonical(
     )
 
 
-def _check(frame: DataFrame, clean: DataFrame, names: ColumnRoles, plan: FeaturePlan) -> tuple[int, int]:
+def _check(frame: DataFrame, clean: DataFrame, names: FeatureRoles, plan: FeaturePlan) -> tuple[int, int]:
     """Read the table once for what would otherwise fail late and in Java's words."""
     from pyspark.sql import functions as F
 
@@ -253,7 +258,7 @@ def collected(frame: DataFrame) -> Iterator[Any]:
         yield pa.Table.from_batches([batch])
 
 
-def digest(table: Distributed, raw: ColumnRoles) -> Digest:
+def digest(table: Distributed, raw: FeatureRoles) -> Digest:
     """Return what the rows were before any step: one more pass.
 
     Args:
@@ -321,7 +326,7 @@ def _sorted(table: Distributed) -> DataFrame:
 class _Layout:
     """How the Arrow batches of a partition become series; travels to the workers."""
 
-    names: ColumnRoles
+    names: FeatureRoles
     axis: TimeAxis
     numbers: tuple[str, ...]
     texts: tuple[str, ...]

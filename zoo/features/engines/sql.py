@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import DataError
-from zoo.features.batch import ColumnRoles, TimeAxis
+from zoo.features.batch import FeatureRoles, TimeAxis
 from zoo.features.engines.columns import quoted
 from zoo.features.engines.joining import other_rows
 from zoo.features.expression import Condition
@@ -35,7 +35,7 @@ class State:
     """
 
     frame: DataFrame
-    names: ColumnRoles
+    names: FeatureRoles
     axis: TimeAxis
     numbers: tuple[str, ...]
     texts: tuple[str, ...]
@@ -47,7 +47,7 @@ class State:
         return str(self.names.id)
 
 
-def after(frame: DataFrame, plan: FeaturePlan, names: ColumnRoles, axis: TimeAxis, text_ids: bool) -> State:
+def after(frame: DataFrame, plan: FeaturePlan, names: FeatureRoles, axis: TimeAxis, text_ids: bool) -> State:
     """Return the table after all row steps of a plan."""
     state = State(frame, names, axis, plan.before.numbers, plan.before.texts, text_ids)
     for step in plan.rows:

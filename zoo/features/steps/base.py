@@ -25,7 +25,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from zoo.errors import ConfigError
-from zoo.features.batch import Array, Batch, ColumnRoles
+from zoo.features.batch import Array, Batch, FeatureRoles
 from zoo.series.offsets import Floats
 
 __all__ = ["ColumnStep", "FittedSteps", "RowStep", "Scales", "Scope", "Step", "microseconds"]
@@ -43,7 +43,7 @@ class Scope:
         regular: Whether the rows lie on a grid.
     """
 
-    names: ColumnRoles
+    names: FeatureRoles
     numbers: tuple[str, ...]
     texts: tuple[str, ...] = ()
     looking_back: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import ConfigDict, PrivateAttr, field_validator
 
 from zoo.errors import ConfigError, DataError
-from zoo.features.batch import Array, Batch, ColumnRoles, TimeAxis, batch_of
+from zoo.features.batch import Array, Batch, FeatureRoles, TimeAxis, batch_of
 from zoo.features.steps.base import RowStep, Scope, microseconds
 from zoo.places import local_path
 from zoo.series.offsets import Ints
@@ -174,7 +174,7 @@ class Join(RowStep):
         if not len(frame):
             raise DataError(f"a table must hold rows, but {said} has none", "check how it was written")
         numeric = [c for c in frame.columns if c not in (self.on, self.asof)]
-        roles = ColumnRoles(self.on, self.asof, next((c for c in numeric if frame[c].dtype != object), numeric[0]))
+        roles = FeatureRoles(self.on, self.asof, next((c for c in numeric if frame[c].dtype != object), numeric[0]))
         if frame[roles.target].dtype == object:
             # Only texts are brought: a number stands in for the target that a batch must have.
             frame = frame.assign(**{"": 0.0})

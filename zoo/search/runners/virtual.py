@@ -14,15 +14,14 @@ import heapq
 import queue
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from zoo.clock import ManualClock
-from zoo.errors import ConfigError
 from zoo.interrupt import Interrupt
 from zoo.search.metrics import Value
 from zoo.search.progress import StudyProgress
-from zoo.search.runners.outcome import Train, TrainingOutcome, call, settle
+from zoo.search.runners.outcome import Train, TrainingOutcome, TrainingReport, call, decide, settle
 from zoo.search.stoppers.base import Decision
 from zoo.search.study import Study
 from zoo.search.trial import FailureKind, Stopped, Trial
@@ -33,17 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["drive"]
 
 
-@dataclass(frozen=True)
-class _VirtualReport:
-    """A training's word on its way."""
-
-    step: int
-    value: Value
-    seconds: float
-    checkpoint: str | None
-
-
-_Message: TypeAlias = _VirtualReport | TrainingOutcome
+#: What a training says: its next report, or its end.
+_Message: TypeAlias = TrainingReport | TrainingOutcome
 _Answer: TypeAlias = "Decision | Trial | None"
 
 
@@ -103,7 +93,7 @@ class _Stage:
 
     def _expect(self, actor: _Actor, message: _Message) -> None:
         """Note when what was just said will be heard."""
-        seconds = message.seconds if isinstance(message, _VirtualReport) else actor.idle_seconds
+        seconds = actor.idle_seconds if isinstance(message, TrainingOutcome) else message.seconds or 0.0
         if self._limit is not None and actor.worked + seconds > self._limit:
             seconds, actor.overdue = max(self._limit - actor.worked, 0.0), True
         actor.worked += seconds
@@ -117,29 +107,19 @@ class _Stage:
         if actor.overdue:
             late = TrainingOutcome("failed", kind=FailureKind.TIME_LIMIT, message=f"more than {self._limit:g} s")
             settle(self._study, number, late)
-            if isinstance(message, _VirtualReport):
+            if isinstance(message, TrainingReport):
                 self._end(actor)
             self._free(actor)
         elif isinstance(message, TrainingOutcome):
             settle(self._study, number, message)
             self._free(actor)
         else:
-            decision = self._report(number, message)
+            decision = decide(self._study, number, message)
             if decision == "continue":
                 self._expect(actor, actor.talk(decision))
             else:
                 self._end(actor, decision)
                 self._free(actor)
-
-    def _report(self, number: int, said: _VirtualReport) -> Decision:
-        try:
-            return self._study.report(number, said.step, said.value, seconds=said.seconds, checkpoint=said.checkpoint)
-        except ConfigError as error:
-            failed = TrainingOutcome("failed", kind=FailureKind.EXCEPTION, message=error.message)
-            settle(self._study, number, failed)
-            if not any(record.state == "complete" for record in self._study.trials):
-                raise  # every training will do the same
-            return "stop"
 
     def _end(self, actor: _Actor, decision: Decision = "stop") -> None:
         """Let a training that was stopped or paused come to its end, in no time."""
@@ -181,7 +161,7 @@ class _Actor:
         self._since = time.perf_counter()
         self._answers.put(answer)
         said = self._said.get()
-        self.training = isinstance(said, _VirtualReport)
+        self.training = isinstance(said, TrainingReport)
         return said
 
     def _work(self) -> None:
@@ -204,7 +184,7 @@ class _Actor:
             raise Stopped(f"trial {number} reports although it was told to end")
         took = time.perf_counter() - self._since if seconds is None else float(seconds)
         self._reported = True
-        self._said.put(_VirtualReport(step, value, max(took, 0.0), checkpoint))
+        self._said.put(TrainingReport(step, value, max(took, 0.0), checkpoint))
         decision = self._answers.get()
         assert isinstance(decision, str)
         self._stopped = decision != "continue"

@@ -18,6 +18,7 @@ from zoo.search.insight.frame import frame, record_data
 from zoo.search.insight.page import render
 from zoo.search.insight.timeline import timeline
 from zoo.search.insight.view import STATES, View, metric_text
+from zoo.search.metrics import Metrics
 from zoo.search.trial import TrialRecord
 
 law = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -35,7 +36,7 @@ def view_of(runs: list[tuple[float, float]]) -> View:
     return View("s", Space(x=Float(0, 1)), _metrics(), records, 1e5)
 
 
-def _metrics() -> object:
+def _metrics() -> Metrics:
     with Study.open(None, Space(x=Float(0, 1)), metrics=[Metric("loss", "minimize")]) as study:
         return study.metrics
 

@@ -17,7 +17,8 @@ from serve.admission.child import play
 from serve.admission.foreign import checks
 from serve.app import ServingApp
 from serve.commands.serve import serve as command
-from serve.deployments.deploy import Endpoint, admitted, configured
+from serve.deployments.configuration import admitted, configured
+from serve.deployments.deploy import Endpoint
 from serve.runtime.config import ServingConfig
 from serve.runtime.foreign import declared, foreign_pipeline, pack
 from serve.runtime.manifest import Declaration

@@ -307,7 +307,7 @@ def test_a_killed_server_loses_nothing_and_a_torn_line_is_dropped(tmp_path: Path
         "from pathlib import Path\nfrom test_routing import lived\n"
         "lived(Path(sys.argv[2])); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     ended = subprocess.run([sys.executable, "-c", code, root, path, Path(__file__).parent], env={**os.environ})
     assert ended.returncode == -signal.SIGKILL
     with path.open("ab") as file:

@@ -7,6 +7,8 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from autots.panel import Frequency, Future, Panel
 from serve.runtime import batcher as room
@@ -110,6 +112,18 @@ def test_the_cost_of_a_batch_is_a_line_through_those_measured() -> None:
     for _ in range(100):  # equal batches say nothing of the slope
         cost.learn(8, 0.0192)
     assert cost(8) == pytest.approx(0.0192, rel=0.02) and cost(1) == pytest.approx(0.0164, rel=0.1)
+
+
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.tuples(st.integers(1, 10_000), st.floats(0.0, 10.0)), min_size=1, max_size=30))
+def test_whatever_was_measured_a_larger_batch_costs_no_less_and_none_costs_less_than_nothing(
+    measured: list[tuple[int, float]],
+) -> None:
+    cost = room._CostLine()
+    for series, seconds in measured:
+        cost.learn(series, seconds)
+    assert -1e-9 <= cost(1) <= cost(2) <= cost(10_000)
+    assert cost.each >= 0.0 and cost.base >= -1e-9
 
 
 def test_a_large_request_does_not_hold_the_loop_up() -> None:

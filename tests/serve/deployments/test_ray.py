@@ -23,7 +23,8 @@ import yaml
 import serve
 from benchmarks.serve.load import measure, start
 from serve.commands import processes
-from serve.deployments.deploy import Endpoint, configured
+from serve.deployments.configuration import configured
+from serve.deployments.deploy import Endpoint
 from serve.deployments.ingress import Ingress
 from serve.identity import HEADER
 from serve.rpc.messages import SERVICE, message
@@ -31,7 +32,7 @@ from serve.testing.caller import same
 from serve.testing.pipelines import fitted, hourly
 from zoo.errors import ArtifactError, ConfigError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def free_port() -> int:
