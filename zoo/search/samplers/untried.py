@@ -41,7 +41,8 @@ class Tried:
 
     def __init__(self, encoding: Encoding) -> None:
         self._encoding = encoding
-        self._seen: dict[int, tuple[Mapping[str, Any], bytes]] = {}
+        #: Number -> the trial, and its point as a key; None if it teaches nothing.
+        self._seen: dict[int, tuple[FrozenTrial, bytes | None]] = {}
         self._known: set[bytes] = set()
         self._listed: tuple[list[Params], Array] | None = None
 
@@ -52,14 +53,15 @@ class Tried:
         """
         self._known = set()
         for trial in trials:
-            if trial.number < 0 or trial.number == skip or standing_of(trial) is Standing.SILENT:
+            if trial.number < 0 or trial.number == skip:
                 continue
-            params = TrialAttributes(trial).params or trial.params
             seen = self._seen.get(trial.number)
-            if seen is None or (seen[0] is not params and seen[0] != params):
-                seen = params, self._key(params)
+            if seen is None or seen[0] is not trial:  # a trial is replaced, never changed
+                silent = standing_of(trial) is Standing.SILENT
+                seen = trial, None if silent else self._key(TrialAttributes(trial).params or trial.params)
                 self._seen[trial.number] = seen
-            self._known.add(seen[1])
+            if seen[1] is not None:
+                self._known.add(seen[1])
 
     def _key(self, params: Mapping[str, Any]) -> bytes:
         return self._encoding.canonical(self._encoding.point(params)[None]).tobytes()
