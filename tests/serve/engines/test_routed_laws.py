@@ -222,7 +222,7 @@ class Machine(RuleBasedStateMachine):
     def change(self, series: int, kind: str) -> None:
         """A correction settles nothing: what was learned stays."""
         value = {"y": 9.0} if kind == "correct" else {}
-        one = ObservationBody(id=f"H{series}", time=self.inner.now + 1, **{kind: True}, **value)
+        one = ObservationBody.model_validate({"id": f"H{series}", "time": self.inner.now + 1, kind: True, **value})
         self.run(self.engine.observe(ObserveBody(observations=[one], model="demand")))
 
     @rule(steps=st.integers(1, 2))

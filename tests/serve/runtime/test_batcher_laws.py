@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future as Job
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,7 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from autots.panel import Frequency, Future, Panel
 from serve.protocol.errors import RequestError
 from serve.runtime import batcher as room
-from serve.runtime.batcher import Batcher
+from serve.runtime.batcher import Batcher, BatchForecaster
 from serve.runtime.model import ForecastBlock
 from zoo.errors import ModelError
 
@@ -81,10 +82,12 @@ def panel(values: list[float]) -> Panel:
 class Machine(RuleBasedStateMachine):
     """One batcher and its requests."""
 
+    patch: pytest.MonkeyPatch
+
     def __init__(self) -> None:
         super().__init__()
         self.loop = VirtualThread.loop = VirtualLoop()
-        room.time = SimpleNamespace(perf_counter=self.loop.time)  # type: ignore[assignment]
+        self.patch.setattr(room, "time", SimpleNamespace(perf_counter=self.loop.time))
         self.cost = (0.0, 0.0)  # seconds of a batch, and of each series of it
         self.error: type[Exception] = ModelError
         self.asked: list[tuple[float, list[float]]] = []  # when, and the series of each call of the model
@@ -102,8 +105,8 @@ class Machine(RuleBasedStateMachine):
         finally:
             self.loop.close()
 
-    def forecast(self, given: Panel, future: Future) -> ForecastBlock:
-        values = given.y[1::2]
+    def forecast(self, panel: Panel, future: Future) -> ForecastBlock:
+        values = panel.y[1::2]
         self.loop.now += self.cost[0] + self.cost[1] * len(values)
         self.asked.append((self.loop.now, values.tolist()))
         if (values < 0).any():
@@ -207,7 +210,7 @@ class Machine(RuleBasedStateMachine):
 
 def test_any_interleaving(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "ThreadPoolExecutor", VirtualThread)
-    monkeypatch.setattr(room, "time", room.time)  # set back after the machine has set its own
+    monkeypatch.setattr(Machine, "patch", monkeypatch, raising=False)
     monkeypatch.setattr(room._log, "disabled", True)
     how = settings(max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Machine, settings=how)
@@ -223,9 +226,13 @@ def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[VirtualLoop]:
     loop.close()
 
 
-def model(loop: VirtualLoop, base: float, each: float = 0.0) -> Callable[[Panel, Future], ForecastBlock]:
-    def forecast(given: Panel, future: Future) -> ForecastBlock:
-        values = given.y[1::2]
+def noted(sizes: list[int], requests: int, series: int, seconds: float) -> None:
+    sizes.append(requests)
+
+
+def model(loop: VirtualLoop, base: float, each: float = 0.0) -> BatchForecaster:
+    def forecast(panel: Panel, future: Future) -> ForecastBlock:
+        values = panel.y[1::2]
         loop.now += base + each * len(values)
         return ForecastBlock(values[:, None], values[:, None, None], (0.5,))
 
@@ -236,7 +243,7 @@ def model(loop: VirtualLoop, base: float, each: float = 0.0) -> Callable[[Panel,
 def test_clients_that_ask_again_are_forecast_together_and_cheap_models_wait_for_nobody(loop: VirtualLoop, base: float):
     for cost, together in ((base, True), (0.0005, False)):
         sizes: list[int] = []
-        batcher = Batcher(model(loop, cost), observed=lambda requests, series, seconds, to=sizes: to.append(requests))
+        batcher = Batcher(model(loop, cost), observed=partial(noted, sizes))
 
         async def client(number: int, batcher: Batcher = batcher) -> None:
             for _ in range(20):
@@ -271,7 +278,7 @@ def test_work_that_takes_long_leaves_the_loop_once_that_is_known(loop: VirtualLo
 def test_a_request_that_fails_as_a_whole_is_not_tried_for_ever(loop: VirtualLoop):
     calls = [0]
 
-    def forecast(given: Panel, future: Future) -> ForecastBlock:
+    def forecast(panel: Panel, future: Future) -> ForecastBlock:
         calls[0] += 1
         raise ModelError("never")
 
