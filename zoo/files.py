@@ -78,7 +78,7 @@ def keyed_hash(data: bytes, *, size: int, key: bytes = b"") -> bytes:
     """Return ``size`` bytes (at most 64) that data and key decide, in a microsecond; nobody guesses them without both.
 
     Args:
-        data: What is hashed.
+        data: The bytes that are hashed.
         size: How many bytes are returned.
         key: At most 64 bytes; other keys give other bytes for the same data.
     """
