@@ -192,15 +192,8 @@ def measure(
         meta = {k: v for k, v in meta.items() if k != "published"}
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        auto = AutoTS(
-            horizon,
-            budget=budget,
-            metric=case.metric,
-            season=case.season,
-            known=known,
-            seed=seed,
-            out=Path(folder) / "run",
-        )
+        options: dict[str, Any] = {"metric": case.metric, "season": case.season, "known": known, "seed": seed}
+        auto = AutoTS(horizon, budget=budget, out=Path(folder) / "run", **options)
         pipeline = auto.fit(train[keep], title=name)
         wall = time.perf_counter() - started
         if name == "nyc_taxi":
