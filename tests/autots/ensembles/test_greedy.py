@@ -225,3 +225,13 @@ def test_where_no_score_is_a_number_one_candidate_has_all_the_weight():
     made = [Backtest(np.zeros((3, 6, 4), np.float32), np.zeros((3, 6, 4, 3), np.float32), 0.0, 0.0) for _ in range(3)]
     weights = ensemble_weights(objective, made)
     assert sorted(weights) == [0.0, 0.0, 1.0]
+
+
+@quick
+@given(candidates(), st.integers(0, 2**32 - 1))
+def test_the_order_of_the_candidates_does_not_matter(made, seed):
+    objective, backtests = made
+    order = np.random.default_rng(seed).permutation(len(backtests))
+    plain = ensemble_weights(objective, backtests)
+    turned = ensemble_weights(objective, [backtests[i] for i in order])
+    np.testing.assert_allclose(turned, plain[order])
