@@ -29,6 +29,7 @@ __all__ = ["CONTENT_TYPE", "ServerMetrics"]
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 2, 4, 8, 16)
+# Upper bounds of the buckets, in requests or series of a batch.
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 10_000, 100_000)
 
 

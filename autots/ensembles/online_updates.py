@@ -15,7 +15,7 @@ from autots.panel import Floats, Ints
 
 __all__ = ["OnlineUpdates", "shifted"]
 
-_LARGEST = 1e100
+_LARGEST = 1e100  # errors beyond it are no errors of a forecast, and their squares would overflow
 
 
 def shifted(values: Floats, more: Floats, floor: float) -> Floats:

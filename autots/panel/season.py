@@ -9,6 +9,7 @@ from autots.panel.panel import Floats, Ints, Panel
 
 __all__ = ["detect_seasons", "usual_length"]
 
+# Season lengths, in rows, that clocks of people have.
 _USUAL = (4, 5, 6, 7, 8, 10, 12, 13, 14, 24, 26, 30, 48, 52, 60, 72, 96, 144, 168, 288, 336, 365, 672, 720, 1008)
 _SERIES = 60  # series that are looked at
 _ROWS = 2048  # last rows of each

@@ -10,7 +10,7 @@ from zoo.errors import DataError
 
 __all__ = ["find_target"]
 
-_SETTLED = 2
+_SETTLED = 2  # first of the usual names, which win over all others
 
 
 def find_target(roles: Roles, free: list[Any], numbers: list[Any], *, long: bool) -> Any:

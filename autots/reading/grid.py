@@ -23,7 +23,7 @@ JITTER = 0.1
 #: More rows than this share between the steps, and the clock is irregular.
 OFF_GRID_SHARE = 0.05
 
-_DAY = 86_400_000_000_000
+_DAY = 86_400_000_000_000  # nanoseconds
 _SAMPLE = 400_000  # rows that vote on the frequency
 _FULL = 0.9  # a plain clock that has fewer of its rows is compared with opening hours and the like
 _AGREE = 0.9  # share of a series' rows that must share a property (first of the month, a weekday)

@@ -18,7 +18,7 @@ __all__ = ["Keys", "few", "key_of", "phrase"]
 
 _LEAST_ROWS = 3  # rows of a series on average, or a column describes rows rather than series
 _MOST_TRIED = 10  # columns that may be part of a key
-_LARGEST = 3
+_LARGEST = 3  # columns of a key that is looked for
 _LOOKED_AT = 300_000  # rows
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -87,18 +87,32 @@ def read_panel(
         clock, told = local_clock(panel, LocalClock(flat.clock.zone, written=flat.clock.offsets))
         panel = replace(panel, freq=replace(panel.freq, local=clock))
         report = replace(report, findings=(*report.findings, *told))
+    rows = None if static is None or of_columns else read(static, text=id_columns(layout.columns.ids))
+    return _ingested(panel, report, flat, layout, fills, rows, decisions(table))
+
+
+def _ingested(
+    panel: Panel,
+    report: DataReport,
+    flat: FlatTable,
+    layout: Layout,
+    fills: Mapping[str, float],
+    static: Table | None,
+    source: tuple[tuple[str, str], ...],
+) -> Ingested:
+    """Return the panel with its static table, the schema that reads later tables, and the whole report."""
     names = layout.columns
     covariates = (*names.known, *names.past, *names.static)
     kinds: dict[str, tuple[str, ...] | None] = {name: flat.categories.get(name) for name in covariates}
     of_table: tuple[str, ...] = ()
     numbers = dict(flat.numbers)
-    if static is not None and not of_columns:
-        rows = read_static(read(static, text=id_columns(names.ids)), layout, panel.ids)
+    if static is not None:
+        rows = read_static(static, layout, panel.ids)
         panel, report = _with_static(panel, report, rows)
         of_table = tuple(rows.values)
         kinds.update({name: rows.categories.get(name) for name in rows.values})
         numbers.update(rows.numbers)
-    schema = Schema(layout, flat.ids, flat.clock, panel.freq, kinds, of_table, fills, numbers, decisions(table))
+    schema = Schema(layout, flat.ids, flat.clock, panel.freq, kinds, of_table, fills, numbers, source)
     (series, how), *others = schema.describe()
     several = f"{how}, {panel.n_series} series" if layout.kind != "series" else how
     return Ingested(panel, schema, replace(report, reading=((series, several), *others)))

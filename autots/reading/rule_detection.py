@@ -14,7 +14,7 @@ from zoo.series.rules import ClockRule, Cycle, MonthDays, NthWeekday, week_of
 __all__ = ["filled", "find"]
 
 Ints = npt.NDArray[np.int64]
-_DAY = 86_400 * 10**9
+_DAY = 86_400 * 10**9  # nanoseconds
 _WEEK = 7 * _DAY
 _MONDAY = 4 * _DAY
 _OUTAGES = 0.02  # share of the gaps, the longest, that may be outages and do not tell against a step

@@ -50,7 +50,7 @@ _MONTHS = {
 }
 _SAME = 0.9  # share of rows: folders may be named in another zone than the times
 _TAIL = 10  # last rows that may be a footer
-_LEAST_ACROSS = 3
+_MIN_ACROSS = 3  # columns named by times before a table is turned by itself
 
 
 @dataclass(frozen=True)
@@ -312,7 +312,7 @@ def turned(
     if not across or not table.columns.is_unique:
         return None
     # A later table of a kind that is known may bring a single new time.
-    if columns is None and (len(across) < _LEAST_ACROSS or len(across) < len(rest)):
+    if columns is None and (len(across) < _MIN_ACROSS or len(across) < len(rest)):
         return None
     if any(is_moment(table[c], named=str(c).lower() in TIME_NAMES) for c in rest):
         return None

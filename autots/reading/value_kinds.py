@@ -16,7 +16,7 @@ __all__ = ["is_moment", "is_number", "some"]
 
 _HOUR = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*([ap]\.?m\.?)?")
 _LOOK = 50  # values of a column that are looked at for moments
-_LOOK_NUMBERS = 500
+_LOOK_NUMBERS = 500  # values of a column that are looked at for numbers
 _MOST = 0.9  # share of text that must look like dates: tables end with "Total" and begin with units
 
 

@@ -22,7 +22,7 @@ from zoo.errors import ConfigError
 
 __all__ = ["checks"]
 
-_CALLS = 15
+_CALLS = 15  # forecasts of which the median is timed
 _LOOKBACK = 256  # of a model whose lookback is free
 
 

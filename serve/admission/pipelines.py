@@ -17,7 +17,7 @@ from serve.runtime.verify import verify, warm_up
 
 __all__ = ["checks"]
 
-_CALLS = 15
+_CALLS = 15  # forecasts of which the median is timed
 
 
 def checks(path: Path, policy: Policy, golden: Any) -> Iterator[Check]:

@@ -15,7 +15,7 @@ from zoo.errors import ClusterError
 
 __all__ = ["asked", "await_application"]
 
-_PATIENCE = 120.0
+_PATIENCE = 120.0  # seconds until an endpoint must answer
 
 
 def await_application(name: str, url: str = "", own: Identity | None = None, *, alone: bool = False) -> None:

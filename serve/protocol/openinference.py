@@ -31,7 +31,7 @@ Covariates: TypeAlias = Mapping[str, Collection[str]]
 SERVER = {"name": "zoo-autots", "version": "1", "extensions": ["binary_tensor_data"]}
 _INPUTS = ("y", "sizes", "ids", "start", "quantiles", "horizon")
 _ROLES = ("known", "past", "static")
-_LONGEST_ID = 500
+_LONGEST_ID = 500  # characters
 _OUTPUTS = ("mean", "quantiles", "levels", "ids", "time")
 
 

@@ -130,7 +130,7 @@ class ForecastRequest:
     weights: Mapping[str, float] | None = None
 
 
-_LONGEST_ID = 500
+_LONGEST_ID = 500  # characters
 _DIGITS = re.compile("[0-9]{1,18}")
 #: What may stand beside the series.
 OPTIONS = ("horizon", "quantiles", "model", "models", "combine")

@@ -19,7 +19,7 @@ _TYPES = {
     "FP64": "<f8", "FP32": "<f4", "FP16": "<f2", "INT64": "<i8", "INT32": "<i4", "INT16": "<i2", "INT8": "<i1",
     "UINT64": "<u8", "UINT32": "<u4", "UINT16": "<u2", "UINT8": "<u1",
 }  # fmt: skip
-_MOST = 2**31
+_MOST = 2**31  # elements of one tensor
 
 
 class Tensor(BaseModel):

@@ -23,7 +23,7 @@ from zoo.files import keyed_hash
 
 __all__ = ["Router", "RoutingChoice", "RoutingOutcome", "RoutingRequest", "check_share", "check_weights", "uniforms"]
 
-_TWO_64 = 2.0**64
+_TWO_64 = 2.0**64  # of 8 bytes of a digest to [0, 1)
 
 
 @dataclass(frozen=True, slots=True)

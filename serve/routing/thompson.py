@@ -15,7 +15,7 @@ from zoo.errors import ConfigError
 __all__ = ["Thompson"]
 
 _RAILS = (Guardrail("failures", worse_by=0.0), Guardrail("latency_ms", worse_by=2.0, least=100))
-_MOST_ARMS = 8
+_MAX_ARMS = 8  # models that one router chooses between
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class Thompson:
     kind: Literal["thompson"] = "thompson"
 
     def __post_init__(self) -> None:
-        if not 2 <= len(set(self.arms)) == len(self.arms) <= _MOST_ARMS:
+        if not 2 <= len(set(self.arms)) == len(self.arms) <= _MAX_ARMS:
             raise ConfigError(
-                f"arms must be 2 to {_MOST_ARMS} different models, but got {list(self.arms)}",
+                f"arms must be 2 to {_MAX_ARMS} different models, but got {list(self.arms)}",
                 "the first one is the control",
             )
         if not 0.0 < self.keep <= 1.0:

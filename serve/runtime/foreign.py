@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 _MANIFEST, _EXAMPLE = "manifest.json", "example"
-_MOST_MANIFEST = 100_000
+_MAX_MANIFEST_BYTES = 100_000  # bytes
 _INSTALL = "pip install 'zoo-autots[onnx]'"
 
 
@@ -94,7 +94,7 @@ def declared(path: str | Path) -> Declaration | TorchDeclaration | None:
     if (Path(path) / "pipeline" / _MANIFEST).is_file():
         return None  # a run directory: its version and its admission are those of the pipeline in it
     try:
-        if not file.is_file() or file.stat().st_size > _MOST_MANIFEST:
+        if not file.is_file() or file.stat().st_size > _MAX_MANIFEST_BYTES:
             return None
         values = json.loads(file.read_text(encoding="utf-8"))
         kind = _KINDS.get(str(values.get("kind"))) if isinstance(values, dict) else None

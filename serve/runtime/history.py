@@ -22,7 +22,7 @@ from zoo.journal import Journal
 __all__ = ["Counts", "SeriesHistory", "Stored"]
 
 _log = logging.getLogger(__name__)
-_REMEMBERED = 100_000
+_REMEMBERED = 100_000  # observation ids by which a repeated request is known
 #: Steps that any series may miss before its next actual, however short it is.
 _LEAST_GAP = 100
 

@@ -17,7 +17,7 @@ from zoo.errors import ModelError
 __all__ = ["verify", "warm_up"]
 
 _SERIES = 3
-_MOST = 1000
+_MOST = 1000  # series that golden windows are kept of
 
 
 def _examples(served: Served) -> Panel:

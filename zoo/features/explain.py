@@ -16,7 +16,7 @@ from zoo.tables.source import read
 
 __all__ = ["explain"]
 
-_SHOWN = 6
+_SHOWN = 6  # columns that a line of the plan names
 
 
 def explain(pipeline: FeaturePipeline) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from zoo.features.batch import missing_of
 __all__ = ["ArrayDialect", "Condition", "Dialect"]
 
 _HINT = 'use columns, numbers, texts, + - * /, comparisons, in, is None, and, or, not: kwh >= 0 and kind != "test"'
-_MAX_TEXT = 1000
+_MAX_TEXT = 1000  # characters of a condition: longer ones are no conditions
 _ARITHMETIC = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
 _COMPARISONS = {ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge"}
 

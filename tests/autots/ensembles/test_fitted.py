@@ -8,7 +8,7 @@ from autots.models.base import Context, Task
 from autots.models.catalog import create
 from autots.models.statistical.arima import AutoARIMA
 from autots.panel import Future
-from autots.testing.forecasters import panel_of
+from autots.testing.example_panels import panel_of
 
 TASK = Task(horizon=4, seasons=(1,), levels=(0.1, 0.5, 0.9))
 PANEL = panel_of([20 + np.random.default_rng(i).normal(size=n) for i, n in enumerate((50, 40, 45, 12, 4))])

@@ -13,7 +13,7 @@ from autots.metrics import METRICS, season_scale
 from autots.models.base import Context, Forecast, Task
 from autots.models.baseline import Naive
 from autots.models.catalog import create
-from autots.testing.forecasters import example_panel, panel_of
+from autots.testing.example_panels import example_panel, panel_of
 from zoo.clock import Deadline, ManualClock
 from zoo.errors import BudgetError, ModelError
 

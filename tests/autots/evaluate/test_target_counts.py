@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autots.evaluate import TargetCounts, plan_cutoffs, targets_of
-from autots.testing.forecasters import panel_of
+from autots.testing.example_panels import panel_of
 from zoo.errors import DataError
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from autots.models.base import Task
 from autots.models.constant_series import ConstantSeries, NewlyVarying
-from autots.testing.forecasters import panel_of
+from autots.testing.example_panels import panel_of
 
 LEVELS = (0.1, 0.5, 0.9)
 

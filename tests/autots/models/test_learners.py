@@ -10,7 +10,7 @@ from autots.models.catalog import create
 from autots.models.origins import ForecastOrigins
 from autots.models.windows import WindowTable, bounds
 from autots.panel import Future
-from autots.testing.forecasters import example_future, example_panel, panel_of
+from autots.testing.example_panels import example_future, example_panel, panel_of
 from zoo.errors import ModelError
 
 TASK = Task(horizon=5, seasons=(4,), levels=(0.1, 0.5, 0.9))

@@ -11,7 +11,8 @@ from autots.models.catalog import create
 from autots.models.level_removal import high, levels_of
 from autots.models.state_files import dump, load
 from autots.panel import Future
-from autots.testing.forecasters import law_named, panel_of
+from autots.testing.example_panels import panel_of
+from autots.testing.forecasters import law_named
 
 SMALL = {"mlp": {"hidden": 16, "blocks": 1}, "rvfl": {"units": 64}, "auto_arima": {"max_order": 1}}
 LEARNERS = ("linear_direct", "trees_direct", "trees_recursive", "mlp", "rvfl")

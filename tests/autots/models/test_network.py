@@ -15,7 +15,7 @@ from autots.models.neural.training import Examples, Schedule, train
 from autots.models.origins import ForecastOrigins
 from autots.models.windows import WindowSpec, WindowTable
 from autots.panel import Frequency, Future, Panel
-from autots.testing.forecasters import panel_of
+from autots.testing.example_panels import panel_of
 from zoo.clock import Deadline, ManualClock
 from zoo.errors import BudgetError
 

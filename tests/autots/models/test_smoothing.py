@@ -9,7 +9,7 @@ from autots.models.base import Context, Task
 from autots.models.catalog import create
 from autots.models.statistical import smoothing
 from autots.panel import Future
-from autots.testing.forecasters import panel_of
+from autots.testing.example_panels import panel_of
 from zoo.clock import Deadline
 from zoo.errors import BudgetError, ConfigError, ModelError
 

@@ -16,7 +16,7 @@ from autots.models.residual_quantiles import quantiles_around, residual_quantile
 from autots.models.scaling import NORMS, Normaliser, Running
 from autots.models.windows import WindowSpec, WindowTable, bounds, reach, relative_weights, seasons_within
 from autots.panel import Frequency, Future, Panel
-from autots.testing.forecasters import example_panel, panel_of
+from autots.testing.example_panels import example_panel, panel_of
 
 TASK = Task(horizon=6, seasons=(4, 12), levels=(0.1, 0.5, 0.9))
 SPEC = WindowSpec(lags=5, seasonal_lags=(3, 2), rolling=(4, 9), calendar=True, norm="standard", norm_window=8)

@@ -10,7 +10,7 @@ from autots.models.base import Task
 from autots.models.catalog import create, families, family
 from autots.recipes import baselines, portfolio, search_space
 from autots.recipes.space import from_point, searched, to_point
-from autots.testing.forecasters import example_panel, panel_of
+from autots.testing.example_panels import example_panel, panel_of
 from zoo.search.space import Categorical, Int
 
 rng = np.random.default_rng(0)

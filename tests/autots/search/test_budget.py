@@ -26,7 +26,7 @@ from autots.search.engine import Search
 from autots.search.leaderboard import Candidate, Leaderboard
 from autots.search.member_costs import MemberCost, members_to_refit, parallel_seconds, quick_members, reserve_seconds
 from autots.search.trial import WorkRequest
-from autots.testing.forecasters import example_panel
+from autots.testing.example_panels import example_panel
 from zoo.clock import Deadline, ManualClock
 from zoo.errors import ConfigError
 from zoo.search import Study

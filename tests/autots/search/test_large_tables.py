@@ -28,7 +28,7 @@ from autots.search.member_costs import costs_of, members_to_refit
 from autots.search.settings import FitSettings, RunContext
 from autots.search.trivial_forecasters import backtest_trivial, first_leaderboard
 from autots.search.workers import start_workers
-from autots.testing.forecasters import panel_of
+from autots.testing.example_panels import panel_of
 from zoo.clock import Deadline, ManualClock
 from zoo.errors import ClusterError
 from zoo.interrupt import Interrupt

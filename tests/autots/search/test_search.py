@@ -21,7 +21,7 @@ from autots.search.member_costs import refit_seconds
 from autots.search.out_of_fold import drop_states, read_backtest, write_backtest
 from autots.search.report_facts import facts_of
 from autots.search.trivial_forecasters import backtest_trivial
-from autots.testing.forecasters import example_panel, panel_of
+from autots.testing.example_panels import example_panel, panel_of
 from zoo.clock import Deadline, ManualClock
 from zoo.errors import ArtifactError
 from zoo.search import FailureKind, Study

@@ -15,7 +15,7 @@ from zoo.series.offsets import Floats, Offsets
 
 __all__ = ["decayed_mean", "memory", "newest_decayed_mean"]
 
-_HALVINGS = 16
+_HALVINGS = 16  # half-lives after which a row counts 2**-16 and is left out
 
 
 def memory(halflife: float) -> int:
