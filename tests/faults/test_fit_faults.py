@@ -203,7 +203,7 @@ def test_a_killed_worker_costs_nothing(session: Session, air_passengers: Path, t
         """Kill the first worker that answers a request of this session."""
         while not stop.wait(0.02) and len(killed) < 1:
             for process in psutil.Process().children(recursive=True):
-                if process.name().startswith("ray::Worker.run") and list((tmp_path / "oof").glob("*.npz")):
+                if process.name().startswith("ray::RequestWorker") and list((tmp_path / "oof").glob("*.npz")):
                     process.kill()
                     killed.append(process.pid)
                     break

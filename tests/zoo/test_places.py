@@ -42,7 +42,7 @@ PLACES: dict[str, Callable[[str], Any]] = {
     "study as a path": lambda url: Study.open(Path(url), SPACE),
     "view": View.read,
     "replay": replay,
-    "page": lambda url: Study.open(None, SPACE).report(url),
+    "page": lambda url: Study.open(None, SPACE).write_page(url),
     "source": read,
     "run's source": lambda url: run(Pipeline([{"lags": [1]}], time="ts", target="y", source=url)),
     "sink": _sink,

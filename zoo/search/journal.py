@@ -19,6 +19,8 @@ from typing import Any, TypeAlias
 from zoo.errors import ConfigError, StudyError
 from zoo.journal import UNREADABLE, Codec, Journal, Line, json_line, read
 from zoo.search.locks import StudyLock, Turn
+from zoo.search.study_attributes import StudyAttributes
+from zoo.search.trial_attributes import TrialAttributes
 
 __all__ = ["WRITER", "StudyCodec", "StudyJournal", "StudyLine", "json_of", "read_journal"]
 
@@ -128,8 +130,7 @@ class _Mending:
             elif not self._applied(line.entry):
                 why = "it does not fit what was told before it, such as a trial whose beginning is damaged"
                 self.found[place] = (json_line(self._note(place, why)), why)
-        attrs = {} if self._storage.empty else self._storage.study.user_attrs
-        if self.found and not {"identity", "limits"} <= set(attrs):
+        if self.found and (self._storage.empty or not StudyAttributes(self._storage.study).begun):
             raise StudyError(
                 "a study must have a beginning that says what is searched, but that is damaged in line "
                 f"{min(self.found) + 1}",
@@ -185,11 +186,11 @@ class _Mending:
         return {"op_code": _STUDY_ATTR, "worker_id": WRITER, "study_id": 0, "user_attr": said}
 
     def _trial(self, place: int) -> StudyLine:
-        failure = {"kind": "foreign", "message": f"its beginning in line {place + 1} is damaged and was set aside"}
+        lost = TrialAttributes.of_lost_beginning(f"its beginning in line {place + 1} is damaged and was set aside")
         return {
             "op_code": _CREATE_TRIAL, "worker_id": WRITER, "study_id": 0, "datetime_start": None, "state": _FAILED,
             "value": None, "values": None, "params": {}, "distributions": {}, "system_attrs": {},
-            "user_attrs": {"params": {}, "result": {"failure": failure, "cost": 0.0}}, "intermediate_values": {},
+            "user_attrs": lost, "intermediate_values": {},
         }  # fmt: skip
 
 

@@ -176,8 +176,8 @@ class Study(StudyEdits):
     def report(
         self,
         trial: Trial | int,
-        step: int,
-        value: Value,
+        step: int | None = None,
+        value: Value | None = None,
         *,
         seconds: float | None = None,
         checkpoint: str | Path | None = None,
@@ -205,9 +205,9 @@ class Study(StudyEdits):
                 "write the page with study.write_page(path)",
             )
         number = trial if isinstance(trial, int) else trial.number
-        if isinstance(step, bool) or not hasattr(step, "__index__") or step < 0:
+        if step is None or isinstance(step, bool) or not hasattr(step, "__index__") or step < 0:
             raise ConfigError(f"a step must be a whole number >= 0, but got {step!r}", "count epochs or iterations")
-        step, values = int(step), self.metrics.report(value)
+        step, values = int(step), self.metrics.report(value)  # type: ignore[arg-type]  # None is refused there
         with self._lock:
             timer = self._ledger.out(number, Move.REPORT)
             fault = self._rules.fault(values)

@@ -30,6 +30,11 @@ class StudyAttributes:
         self._kept: Mapping[str, Any] = study.user_attrs
 
     @property
+    def begun(self) -> bool:
+        """Whether it says what is searched, and within what limits: what every trial means."""
+        return {"identity", "limits"} <= set(self._kept)
+
+    @property
     def identity(self) -> Mapping[str, Any]:
         """What must be the same when the study is opened again; empty in studies of Optuna's own."""
         found: Mapping[str, Any] = self._kept.get("identity", {})

@@ -268,6 +268,14 @@ class TrialAttributes:
         return {**reported, **result.written(), "runs": runs, "ended": now}
 
     @staticmethod
+    def of_lost_beginning(message: str) -> dict[str, Any]:
+        """Return those of a trial of which the journal has lost the beginning: it keeps its number, and has failed."""
+        return {
+            "params": {},
+            "result": {"failure": {"kind": FailureKind.FOREIGN.value, "message": message}, "cost": 0.0},
+        }
+
+    @staticmethod
     def of_foreign(kept: Mapping[str, Any], who: object) -> dict[str, Any]:
         """Return the attributes of a trial that another program runs itself: it counts for nothing."""
         return {**kept, "params": {}, **TrialAttributes.of_foreign_end(who)}

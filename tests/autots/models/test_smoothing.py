@@ -66,7 +66,7 @@ def test_a_forecast_does_not_depend_on_who_else_is_there(monkeypatch):
     series = [10 + rng.normal(size=n).cumsum() + 3 * SEASON[np.arange(n) % 4] for n in (60, 33, 12, 48, 20, 60)]
     series[3] = np.exp(series[3] / 10)
     together = forecast(series)
-    monkeypatch.setattr(smoothing, "_TOGETHER", 1)
+    monkeypatch.setattr(smoothing, "_PATHS_AT_ONCE", 1)
     for i, one in enumerate(series):
         alone = forecast([one])
         assert (alone.mean[0] == together.mean[i]).all()
