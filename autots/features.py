@@ -17,7 +17,7 @@ from zoo.features.artifact import load, save
 from zoo.features.batch import clock_of
 from zoo.features.pipeline import FeaturePipeline
 from zoo.features.run import located
-from zoo.features.steps import Calendar, Fourier, Resample
+from zoo.features.steps import ColumnStep, Resample
 from zoo.files import checksums, verify
 from zoo.tables.source import read
 
@@ -67,8 +67,8 @@ class Features:
                 "name other columns: scale: {columns: [...]}",
             )
         table = pipeline.fit_transform(raw)
-        clock = [p for p in plan.columns if isinstance(p.step, Calendar | Fourier)]
-        others = scaled | {n for p in plan.columns if not isinstance(p.step, Calendar | Fourier) for n in p.writes}
+        clock = [p for p in plan.columns if p.step.clock_only]
+        others = scaled | {n for p in plan.columns if not p.step.clock_only for n in p.writes}
         known = tuple(name for p in clock for name in p.writes if name not in others)
         # Not a view of the caller's table, nor its index.
         kept = tail(pipeline, raw).reset_index(drop=True)
@@ -128,7 +128,7 @@ class Features:
             {} if self.id is None else {self.id: schema.ids.columns(np.repeat(panel.ids, horizon))[0]}
         )
         rows |= {source.time: schema.clock.write(times.ravel()), source.target: np.nan}
-        steps = [step for step in self.pipeline.steps if isinstance(step, Calendar | Fourier)]
+        steps = [step for step in self.pipeline.steps if isinstance(step, ColumnStep) and step.clock_only]
         grid = [step for step in self.pipeline.steps if isinstance(step, Resample)][-1:]
         on_grid = [{"resample": {"every": step.every}} for step in grid]
         clock = FeaturePipeline(

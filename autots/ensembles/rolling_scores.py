@@ -13,7 +13,7 @@ from autots.panel import Floats
 
 __all__ = ["rolling_scores"]
 
-_REPORTED = ("smape", "mase", "rmse", "mse", "mae", "wql", "wape", "sql")
+_REPORTED = tuple(name for name, one in METRICS.items() if not one.relative)
 
 
 def rolling_scores(

@@ -120,7 +120,7 @@ class Objective:
     @cached_property
     def needs_quantiles(self) -> bool:
         """Whether the metric looks at the quantiles."""
-        return self.metric.name in ("wql", "sql")
+        return self.metric.probabilistic
 
     def stack(
         self, backtests: list[Backtest], part: Part, enough: int

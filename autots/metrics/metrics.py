@@ -46,11 +46,17 @@ class ForecastMetric(ABC):
     Attributes:
         squared: Whether the mean minimises it (else the median does).
         root: Whether the reported score is the square root of the mean.
+        probabilistic: Whether it scores quantiles: a search then keeps them for every average that it weighs.
+        scaled: Whether it divides by the ``scale`` of a series, so that series without one do not count.
+        relative: Whether it means something only beside a reference forecaster's scores, so that tables leave it out.
     """
 
     name: str
     squared: bool = False
     root: bool = False
+    probabilistic: bool = False
+    scaled: bool = False
+    relative: bool = False
 
     @abstractmethod
     def sums(self, actual: Floats, point: Floats, quantiles: Floats, levels: tuple[float, ...], scale: Floats) -> Sums:
@@ -69,7 +75,10 @@ def _per_series(errors: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
 
 
 class _Mean(ForecastMetric):
-    """The mean of an elementwise error over all rows."""
+    """The mean of an elementwise error over all rows: MAE, MSE, RMSE, in the target's units or their square.
+
+    Misleads over series of different sizes, of which the largest decides.
+    """
 
     def __init__(self, name: str, *, squared: bool, root: bool = False) -> None:
         self.name, self.squared, self.root = name, squared, root
@@ -100,10 +109,12 @@ class Smape(ForecastMetric):
 class Mase(ForecastMetric):
     """Mean absolute scaled error: MAE over the in-sample MAE of seasonal naive, averaged over series.
 
-    Series whose scale is zero or undefined do not count. Hyndman & Koehler (2006).
+    Series whose scale is zero or undefined do not count. Misleads where history was smooth and the future is not: one
+    such series outweighs many. Hyndman & Koehler (2006).
     """
 
     name = "mase"
+    scaled = True
 
     def sums(self, actual: Floats, point: Floats, quantiles: Floats, levels: tuple[float, ...], scale: Floats) -> Sums:
         """See ForecastMetric."""
@@ -113,7 +124,7 @@ class Mase(ForecastMetric):
 
 
 class Wape(ForecastMetric):
-    """Sum of absolute errors over the sum of absolute targets."""
+    """Sum of absolute errors over the sum of absolute targets; that of large series decides, as in MAE."""
 
     name = "wape"
 
@@ -141,6 +152,7 @@ class Wql(ForecastMetric):
     """
 
     name = "wql"
+    probabilistic = True
 
     def sums(self, actual: Floats, point: Floats, quantiles: Floats, levels: tuple[float, ...], scale: Floats) -> Sums:
         """See ForecastMetric."""
@@ -150,9 +162,14 @@ class Wql(ForecastMetric):
 
 
 class Sql(ForecastMetric):
-    """Scaled quantile loss: 2 x pinball, averaged over levels, in units of MASE's scale; averaged over series."""
+    """Scaled quantile loss: 2 x pinball, averaged over levels, in units of MASE's scale; averaged over series.
+
+    Misleads where MASE does. The score of fev under the same name.
+    """
 
     name = "sql"
+    probabilistic = True
+    scaled = True
 
     def sums(self, actual: Floats, point: Floats, quantiles: Floats, levels: tuple[float, ...], scale: Floats) -> Sums:
         """See ForecastMetric."""
@@ -169,6 +186,8 @@ class Owa(ForecastMetric):
     """
 
     name = "owa"
+    scaled = True
+    relative = True
 
     def __init__(self, smape: float = 1.0, mase: float = 1.0) -> None:
         self._reference = (smape, mase)

@@ -79,9 +79,7 @@ def read_panel(
     said = [f"{what}: {how}" for what, how in decisions(table)]
     flat = _rows(tidy_table, layout, date_format, said)
     flat = counted(flat) if freq == COUNT else flat
-    if zone is not None:
-        flat = in_zone(flat, zone)
-    flat = laid(flat, parsed)
+    flat = laid(flat if zone is None else in_zone(flat, zone), parsed)
     panel, report, fills = repair(flat, freq=parsed, horizon=horizon)
     if flat.clock.zone is not None and not flat.clock.wall:
         clock, told = local_clock(panel, LocalClock(flat.clock.zone, written=flat.clock.offsets))

@@ -20,8 +20,6 @@ __all__ = ["facts_of", "trivial_facts"]
 
 _TYPICAL, _WORST = 4, 4
 _SCORED_SERIES = 2000
-# Metrics in units of a series' own changes.
-_SCALED = ("mase", "sql", "owa")
 
 
 def facts_of(
@@ -50,7 +48,7 @@ def facts_of(
         final["seasonal_naive"][name] = objective.score(objective.metric, base.mean[at], base.quantiles[at], part)
     if not np.isfinite(final["ensemble"][name]):
         messages = (*messages, f"{name} is not defined on the windows that no choice saw, so nothing is said of it")
-    if name in _SCALED and (without := _without_scale(objective)):
+    if objective.metric.scaled and (without := _without_scale(objective)):
         messages = (
             *messages,
             f"{without} of {panel.n_series} series do not count in {name}: constant, or too short",

@@ -21,10 +21,11 @@ from zoo.errors import ConfigError
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["AnyRouter", "RoutingTable", "design", "router_from_dict"]
+__all__ = ["KINDS", "AnyRouter", "RoutingTable", "design", "router_from_dict"]
 
 AnyRouter: TypeAlias = Pin | Split | Canary | Shadow | Thompson
-_KINDS: Mapping[str, type[AnyRouter]] = {
+#: What a router calls its kind -> its class.
+KINDS: Mapping[str, type[AnyRouter]] = {
     "pin": Pin,
     "split": Split,
     "canary": Canary,
@@ -110,9 +111,9 @@ def router_from_dict(values: Mapping[str, Any]) -> AnyRouter:
     Split(weights={'demand@1': 90.0, 'demand@2': 10.0}, salt='', kind='split')
     """
     kind = values.get("kind")
-    if not isinstance(kind, str) or kind not in _KINDS:
-        raise ConfigError(f"a router's kind must be one of {', '.join(_KINDS)}, but got {kind!r}", "choose one")
-    names = [each.name for each in fields(_KINDS[kind])]
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ConfigError(f"a router's kind must be one of {', '.join(KINDS)}, but got {kind!r}", "choose one")
+    names = [each.name for each in fields(KINDS[kind])]
     unknown = sorted(set(values) - set(names))
     if unknown:
         raise ConfigError(

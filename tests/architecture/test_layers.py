@@ -1,4 +1,4 @@
-"""The dependency direction of DESIGN.md ("The house"), held by reading the source; there is no list of exceptions."""
+"""The dependency direction of docs/architecture.md, held by reading the source; there is no list of exceptions."""
 
 import ast
 import subprocess

@@ -13,7 +13,8 @@ from optuna.testing.pytest_samplers import (
 
 from zoo.search import Space
 from zoo.search.samplers import FreezeThawSampler, GPSampler, PopulationSampler, RandomSampler, Sampler, TPESampler
-from zoo.testing.samplers import SamplerConformance, optuna_sampler
+from zoo.search.samplers.choice import SAMPLERS
+from zoo.testing.samplers import SamplerConformance, optuna_sampler, rich_space
 
 KINDS = [FreezeThawSampler, GPSampler, PopulationSampler, RandomSampler, TPESampler]
 
@@ -48,3 +49,9 @@ class TestOptunasLaws(BasicSamplerTestCase, MultiObjectiveSamplerTestCase):
     @pytest.fixture
     def sampler(self, kind: type[Sampler]) -> Callable[[], optuna.samplers.BaseSampler]:
         return lambda: optuna_sampler(kind)
+
+
+def test_every_registered_sampler_is_tested():
+    mine = [kind for kind in SamplerConformance.__subclasses__() if kind.__module__ == __name__]
+    tested = {type(kind().make(rich_space())) for kind in mine}
+    assert tested >= set(SAMPLERS.values())

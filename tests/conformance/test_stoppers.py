@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zoo.search.stoppers import ASHA, Median, Plateau, Population, Rungs, Stopper
+from zoo.search.stoppers.choice import STOPPERS
 from zoo.testing.stoppers import StopperConformance
 
 
@@ -34,3 +35,8 @@ class TestPopulation(StopperConformance):
 class TestRungs(StopperConformance):
     def make(self) -> Stopper:
         return Rungs(27)
+
+
+def test_every_registered_stopper_is_tested():
+    tested = {type(kind().make()) for kind in StopperConformance.__subclasses__() if kind.__module__ == __name__}
+    assert tested >= {type(make(27)) for make in STOPPERS.values()}

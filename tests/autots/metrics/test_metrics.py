@@ -242,3 +242,18 @@ def test_coverage_counts_targets_inside_each_central_interval():
     assert coverage(actual, quantiles, LEVELS) == {"0.8": 0.5}
     assert coverage(np.full((1, 5), np.nan), quantiles, LEVELS) == {}
     assert coverage(actual, quantiles, (0.1, 0.5, 0.8)) == {}  # no level faces another
+
+
+@pytest.mark.parametrize("name", sorted(METRICS))
+def test_a_metric_says_what_it_looks_at(name):
+    """Who keeps quantiles for it, or counts series without a scale, goes by that alone."""
+    rng = np.random.default_rng(5)
+    actual, scale = rng.normal(size=(4, 6)), np.array([0.5, 1.0, 2.0, 4.0])
+    quantiles = np.sort(rng.normal(size=(4, 6, len(LEVELS))), axis=-1)
+    one = METRICS[name]
+
+    def score(wide=0.0, scales=1.0):
+        return one.sums(actual, actual + 1, quantiles + wide, LEVELS, scales * scale).value
+
+    assert (score() != score(wide=1.0)) == one.probabilistic
+    assert (score() != score(scales=3.0)) == one.scaled

@@ -35,6 +35,7 @@ from serve.routing import (
     router_from_dict,
     time_key,
 )
+from serve.routing.table import KINDS
 from serve.routing.tally import radius
 from serve.testing.routers import RouterConformance, requests, within_binomial
 from zoo.errors import ArtifactError, ConfigError
@@ -63,6 +64,11 @@ class TestShadow(RouterConformance):
 class TestThompson(RouterConformance):
     def make(self) -> AnyRouter:
         return Thompson(("demand@1", "demand@2", "demand@3"))
+
+
+def test_every_registered_router_is_tested():
+    tested = {type(kind().make()) for kind in RouterConformance.__subclasses__() if kind.__module__ == __name__}
+    assert tested >= set(KINDS.values())
 
 
 @settings(max_examples=15, deadline=None)

@@ -9,7 +9,7 @@ What an implementer must guarantee, and ``zoo.testing.features`` checks:
 - a row depends on no later row;
 - a row depends on no more than ``lookback`` rows before it, and with exactly these it has the same bits;
 - the order of rows and the names of columns carry nothing; series do not see each other (but for ``aggregate``);
-- a step has no state of its own: what is fitted (``scale``) is kept in a ``Fitted`` and passed in.
+- a step has no state of its own: what is fitted (``scale``) is kept in a ``FittedSteps`` and passed in.
 """
 
 from __future__ import annotations
@@ -152,6 +152,8 @@ class ColumnStep(Step):
 
     #: Whether what it writes is made of earlier rows.
     looks_back: ClassVar[bool] = False
+    #: Whether what it writes follows from the clock alone, so that it is known over any horizon.
+    clock_only: ClassVar[bool] = False
 
     @property
     @abstractmethod

@@ -25,6 +25,7 @@ class Calendar(ColumnStep):
     """
 
     kind: ClassVar[str] = "calendar"
+    clock_only: ClassVar[bool] = True
     short: ClassVar[str | None] = "parts"
     parts: list[str] = Field(min_length=1)
 
@@ -67,6 +68,7 @@ class Fourier(ColumnStep):
     """
 
     kind: ClassVar[str] = "fourier"
+    clock_only: ClassVar[bool] = True
     period: int = Field(ge=2)
     order: int = Field(ge=1)
 

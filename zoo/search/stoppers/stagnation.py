@@ -1,4 +1,4 @@
-"""When a whole study has converged: SigOpt's rule."""
+"""When a whole study has converged: SigOpt's rule. Not a ``Stopper``: it ends the study, and no trial."""
 
 from __future__ import annotations
 
