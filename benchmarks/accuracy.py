@@ -8,9 +8,12 @@ table as a user gets it.
 from __future__ import annotations
 
 import json
+import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from autots.metrics import METRICS, coverage, season_scale
+from benchmarks.machine import half_busy, million_additions_per_second, useful_share
 from autots.panel import Frequency, Panel
 from zoo.errors import DataError
 
@@ -46,6 +50,17 @@ class Case:
     metric: str = "mase"
     must: Mapping[str, float | Mapping[int, float]] = field(default_factory=dict)
     peers: Mapping[str, str] = field(default_factory=dict)
+
+
+def _monash(folder: str, mase: tuple[float, float, float]) -> Case:
+    """Return the case of a set of the zero-shot benchmark of Chronos.
+
+    Args:
+        folder: Name of the set's folder.
+        mase: What AutoTheta, AutoETS and seasonal naive reach there; the best one of them, and one percent, is the bound.
+    """
+    named = zip(("AutoTheta", "AutoETS", "seasonal naive"), mase, strict=True)
+    return Case(folder, must={"mase": round(1.01 * min(mase), 4)}, peers={name: f"MASE {v:.3f}" for name, v in named})
 
 
 SETS: Mapping[str, Case] = {
@@ -114,11 +129,30 @@ SETS: Mapping[str, Case] = {
         must={"mase": 1.0651},
         peers={"seasonal naive (168)": "MASE 1.4202"},
     ),
+    "m1_monthly": _monash("m1_monthly", (1.0917, 1.0890, 1.3145)),
+    "m1_quarterly": _monash("m1_quarterly", (1.6671, 1.6609, 2.0775)),
+    "m3_quarterly": _monash("m3_quarterly", (1.1186, 1.1436, 1.4253)),
+    "m3_yearly": _monash("m3_yearly", (2.6099, 2.6953, 3.1717)),
+    "tourism_yearly": _monash("tourism_yearly", (2.9916, 3.1832, 3.5520)),
+    "tourism_regions": Case("australia_tourism_regions"),
+    "m5_sample": Case("m5_sample"),
+    "exchange_rate": Case("exchange_rate"),
+    "ett_h1": Case("ett_h1"),
+    "gefcom_load": Case("gefcom2012_load"),
+    "vic_electricity": Case("vic_electricity"),
 }
 
 
 def run(
-    data: Path, names: Sequence[str], *, budget: int | None, seed: int, bare: bool, windows: int = 0
+    data: Path,
+    names: Sequence[str],
+    *,
+    budget: int | None,
+    seed: int,
+    bare: bool,
+    windows: int = 0,
+    seeds: int = 1,
+    slow: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Yield one record per set and budget, or one per set and window and one for each set's windows together.
 
@@ -129,7 +163,12 @@ def run(
         seed: The seed that every fit is given.
         bare: Whether sets with covariates are measured without them, too.
         windows: How many windows before each test window are forecast instead, each by a fit of what was known then.
+        seeds: How many fits of each set are made, with seeds from ``seed`` on; more than one add a record of their mean.
+        slow: Whether every core is kept busy by a process beside it, so that the machine is half as fast.
     """
+    speed = million_additions_per_second()
+    print(f"this machine: {speed:.1f} million additions a second", file=sys.stderr)
+    everything = []
     for name in names:
         case = SETS[name]
         for seconds in (budget,) if budget is not None else case.budgets:
@@ -142,7 +181,38 @@ def run(
                 continue
             with_known = (True, False) if case.known and bare else (True,)
             for known in with_known:
-                yield measure(data, name, seconds, seed=seed, with_known=known)
+                of_seeds = []
+                for one in range(seed, seed + seeds):
+                    of_seeds.append(measure(data, name, seconds, seed=one, with_known=known, slow=slow))
+                    yield of_seeds[-1]
+                if seeds > 1:
+                    yield {"set": of_seeds[0]["set"], "budget": seconds, "seeds": seeds, **_spread(of_seeds)}
+                everything += of_seeds
+    if len(everything) > 1:
+        yield _summary(everything, speed)
+
+
+_SCORES = ("smape", "mase", "owa", "mse", "wql", "coverage", "relative", "useful", "wall")
+
+
+def _spread(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the mean of each score over the seeds of one set, and how far apart the least and the largest are."""
+    values = {key: [float(r[key]) for r in records] for key in _SCORES if key in records[0]}
+    means: dict[str, Any] = {key: round(float(np.mean(v)), 4) for key, v in values.items()}
+    return {**means, "spread": {key: round(max(v) - min(v), 4) for key, v in values.items()}}
+
+
+def _summary(records: Sequence[Mapping[str, Any]], speed: float) -> dict[str, Any]:
+    """Return what all records say together."""
+    relative = float(np.exp(np.mean(np.log([r["relative"] for r in records]))))
+    return {
+        "set": "all",
+        "fits": len(records),
+        "relative": round(relative, 4),
+        "useful": round(float(np.median([r["useful"] for r in records])), 3),
+        "coverage": round(float(np.mean([r["coverage"] for r in records])), 3),
+        "million_additions_per_second": round(speed, 1),
+    }
 
 
 def _reach(data: Path, name: str) -> int:
@@ -165,7 +235,14 @@ def _together(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
 
 def measure(
-    data: Path, name: str, budget: int, *, seed: int = 0, with_known: bool = True, window: int = 0
+    data: Path,
+    name: str,
+    budget: int,
+    *,
+    seed: int = 0,
+    with_known: bool = True,
+    window: int = 0,
+    slow: bool = False,
 ) -> dict[str, Any]:
     """Fit one set and score its forecasts.
 
@@ -176,6 +253,7 @@ def measure(
         seed: The seed that the fit is given.
         with_known: Whether the set's covariates are used.
         window: 0 for the test window; k for the k-th before it, with nothing known of what came after its begin.
+        slow: Whether every core is kept busy by a process beside it.
 
     Raises:
         DataError: The set's folder is missing.
@@ -191,24 +269,30 @@ def measure(
         train, test = _earlier(train, _window(name, test, meta), window)
         meta = {k: v for k, v in meta.items() if k != "published"}
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+    with half_busy() if slow else nullcontext(), tempfile.TemporaryDirectory(prefix="bench-") as folder:
         options: dict[str, Any] = {"metric": case.metric, "season": case.season, "known": known, "seed": seed}
         auto = AutoTS(horizon, budget=budget, out=Path(folder) / "run", **options)
         pipeline = auto.fit(train[keep], title=name)
         wall = time.perf_counter() - started
+        useful = useful_share(Path(folder) / "run", budget, len(os.sched_getaffinity(0)))
         if name == "nyc_taxi":
             found = pipeline.evaluate(test[keep])
             scores = {k: found[k] for k in ("smape", "mase", "mse", "wql")} | {"coverage": found["coverage"]["0.8"]}
+            # Seasonal naive of one step is what the scale of MASE is made of.
+            scores["relative"] = scores["mase"]
         else:
             forecast = pipeline.predict(test[["unique_id", "ds", *known]] if known else None)
             scores = _scores(train, test, forecast, horizon, int(meta.get("mase_seasonality") or 1), meta)
     must = {k: (v if isinstance(v, int | float) else v.get(budget)) for k, v in case.must.items()}
     record = {
         "set": name if with_known else f"{name} without covariates",
+        "seed": seed,
+        **({"slow": True} if slow else {}),
         **({"window": -window} if window else {}),
         "budget": budget,
         "wall": round(wall, 1),
         **{k: round(v, 4) for k, v in scores.items()},
+        "useful": round(useful, 3),
         "members": len(pipeline.members),
         "trials": len(pipeline.leaderboard()) - 1,
     }
@@ -269,6 +353,12 @@ def _scores(
         n: METRICS[n].report(METRICS[n].sums(actual, point, quantiles, levels, scale))
         for n in ("smape", "mase", "mse", "wql")
     }
+    rows = panel.indptr[1:, None] - max(season, 1) + np.arange(horizon) % max(season, 1)
+    naive = panel.y[np.maximum(rows, panel.indptr[:-1, None])][:, : actual.shape[1]]
+    trivial = METRICS["mase"].report(
+        METRICS["mase"].sums(actual, naive, np.repeat(naive[..., None], len(levels), axis=-1), levels, scale)
+    )
+    out["relative"] = out["mase"] / trivial
     out["coverage"] = coverage(actual, quantiles, levels)["0.8"]
     published = (meta.get("published") or {}).get("on_these_series (recomputed from the official forecast files)", {})
     if "Naive2" in published:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,10 +25,13 @@ def bench(
     windows: Annotated[
         int, typer.Option(min=0, help="Forecast so many windows before each test window instead (accuracy).")
     ] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="Fits of each set, with seeds from --seed on (accuracy).")] = 1,
+    slow: Annotated[bool, typer.Option(help="Keep every core busy beside the fits (accuracy).")] = False,
 ) -> Outcome:
     """Print one JSON line per figure as it is measured."""
     records = []
-    for record in _records(suite, data, [n for n in only.split(",") if n], budget, seed, windows):
+    fits = {"seed": seed, "windows": windows, "seeds": seeds, "slow": slow}
+    for record in _records(suite, data, [n for n in only.split(",") if n], budget, fits):
         print(json.dumps(record), flush=True)
         records.append(record)
     return Outcome({"records": records})
@@ -46,7 +49,7 @@ def bench_eligibility(data: Annotated[Path, typer.Option(help="Folder with a fol
 
 
 def _records(
-    suite: str, data: Path | None, only: list[str], budget: int | None, seed: int, windows: int
+    suite: str, data: Path | None, only: list[str], budget: int | None, fits: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
     if suite in ("accuracy", "online"):
         from benchmarks import accuracy, online
@@ -59,9 +62,9 @@ def _records(
             raise ConfigError(f"a set must be one of {list(sets)}, but got {sorted(unknown)}", "see --only")
         print("forecasts of", ", ".join(only or sets), file=sys.stderr)
         if suite == "accuracy":
-            yield from accuracy.run(data, only or list(sets), budget=budget, seed=seed, bare=True, windows=windows)
+            yield from accuracy.run(data, only or list(sets), budget=budget, bare=True, **fits)
         else:
-            yield from online.run(data, only or list(sets), budget=budget or 60, seed=seed)
+            yield from online.run(data, only or list(sets), budget=budget or 60, seed=fits["seed"])
     elif suite == "speed":
         from benchmarks import speed
 
