@@ -18,6 +18,7 @@ from autots.reading.read import read_panel
 from autots.reading.schema import Ingested, id_columns
 from autots.report.terminal import FitProgress, SilentProgress, TerminalProgress
 from autots.search.budget import BudgetPolicy, MeasuredSpeed
+from autots.search.cluster_start import ClusterStart
 from autots.search.fit import fit
 from autots.search.folder import PIPELINE, check_writable, write_run
 from autots.search.settings import FitSettings, RunContext
@@ -170,6 +171,12 @@ class AutoTS:
         progress = self._progress if self._progress is not None else _display()
         progress.started(self.budget)
         machine = _MachineLoad(policy)
+        # Feature pipelines may start a cluster of their own, for Spark.
+        early = (
+            ClusterStart()
+            if self.features is not None
+            else ClusterStart.beside_reading(self.settings, policy, deadline)
+        )
         try:
             read, features = self._read(data, progress, strict=self.strict if strict is None else strict)
             named = title or (Path(data).stem if isinstance(data, str | Path) else "forecast")
@@ -178,7 +185,7 @@ class AutoTS:
             writing = policy.writing(self.budget, rows, series, MeasuredSpeed(slowdown))
             deadline = replace(deadline, budget=deadline.budget - writing)
             with _RunFolder(self.out) as folder, Interrupt() as interrupt:
-                run = RunContext(folder, deadline, progress, named, self.resume, interrupt, policy, slowdown)
+                run = RunContext(folder, deadline, progress, named, self.resume, interrupt, policy, slowdown, early)
                 pipeline = fit(read, self.settings, run)
                 pipeline.features = features
                 if self.out is not None:
@@ -186,6 +193,7 @@ class AutoTS:
                     write_run(pipeline, folder)
                 return pipeline
         finally:
+            early.close()
             progress.finished()
 
     def _read(self, data: Any, progress: FitProgress, *, strict: bool) -> tuple[Ingested, Any]:

@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 
 from autots.metrics import METRICS, coverage, season_scale
-from benchmarks.machine import half_busy, million_additions_per_second, useful_share
 from autots.panel import Frequency, Panel
+from benchmarks.machine import half_busy, million_additions_per_second, useful_share
 from zoo.errors import DataError
 
 __all__ = ["SETS", "Case", "measure", "run"]
@@ -57,7 +57,7 @@ def _monash(folder: str, mase: tuple[float, float, float]) -> Case:
 
     Args:
         folder: Name of the set's folder.
-        mase: What AutoTheta, AutoETS and seasonal naive reach there; the best one of them, and one percent, is the bound.
+        mase: What AutoTheta, AutoETS and seasonal naive reach there; the bound is a percent above the best of them.
     """
     named = zip(("AutoTheta", "AutoETS", "seasonal naive"), mase, strict=True)
     return Case(folder, must={"mase": round(1.01 * min(mase), 4)}, peers={name: f"MASE {v:.3f}" for name, v in named})
@@ -163,7 +163,7 @@ def run(
         seed: The seed that every fit is given.
         bare: Whether sets with covariates are measured without them, too.
         windows: How many windows before each test window are forecast instead, each by a fit of what was known then.
-        seeds: How many fits of each set are made, with seeds from ``seed`` on; more than one add a record of their mean.
+        seeds: How many fits of each set are made, with seeds from ``seed`` on; several add a record of their mean.
         slow: Whether every core is kept busy by a process beside it, so that the machine is half as fast.
     """
     speed = million_additions_per_second()

@@ -54,5 +54,6 @@ def useful_share(run: Path, budget: float, workers: int) -> float:
     if not journal.exists():
         return 0.0
     records = View.read(journal).records
-    seconds = sum(record.seconds or 0.0 for record in records if record.state == "complete" or record.reports)
+    useful = (record for record in records if record.state == "complete" or record.reports)
+    seconds = sum(record.seconds or max(record.clock.values(), default=0.0) for record in useful)
     return seconds / (budget * workers)

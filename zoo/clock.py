@@ -35,12 +35,19 @@ class SystemClock:
 
 @dataclass
 class ManualClock:
-    """A clock that moves only when told: for tests and virtual time."""
+    """A clock that moves only when told: for tests and virtual time.
+
+    Args:
+        seconds: What it shows first; 0 by default.
+        tick: Seconds that it moves each time that it is read; 0 by default.
+    """
 
     seconds: float = 0.0
+    tick: float = 0.0
 
     def now(self) -> float:
         """Return the seconds set so far."""
+        self.seconds += self.tick
         return self.seconds
 
     def advance(self, seconds: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +18,12 @@ from autots.models.wall_clock import fit_local, predict_local
 from autots.panel import Floats, Future, Ints, Panel
 from zoo.errors import BudgetError, ModelError
 
-__all__ = ["Backtest", "Targets", "backtest", "targets_of"]
+__all__ = ["Backtest", "Targets", "backtest", "backtest_series", "targets_of"]
 
 # Rows of history that are forecast from at once.
 _BATCH_ROWS = 2_000_000
-# Windows from which on a local model forecasts the first of them alone.
-_MANY_WINDOWS = 10
+# Series of the first block of a model of single series, and the part of the time left that a block is planned for.
+_FIRST_BLOCK, _BLOCK_HEADROOM = 4, 0.8
 
 Float32s = npt.NDArray[np.float32]
 
@@ -39,6 +39,9 @@ class Backtest:
         predict_seconds: All windows together; processor time where that is less, as a busy machine makes others wait.
         state: What the last fit learned, if it was asked for.
         fits: How often it was fitted.
+        progress: Share of the planned work that was done, in (0, 1]: below 1 where the time ended it. A model of single
+            series then has forecasts of some series, another one has learned less than it could have.
+        rows: The series that were reached, by position; None for all.
     """
 
     mean: Float32s
@@ -47,10 +50,54 @@ class Backtest:
     predict_seconds: float
     state: State | None = None
     fits: int = 1
+    progress: float = 1.0
+    rows: Ints | None = None
 
     def of_series(self, rows: Ints) -> Backtest:
         """Return the forecasts of some series by their positions, without the state."""
         return Backtest(self.mean[:, rows], self.quantiles[:, rows], self.fit_seconds, self.predict_seconds)
+
+    def completed_by(self, other: Backtest) -> Backtest:
+        """Return the same with another one's forecasts of the series that were not reached."""
+        if self.rows is None:
+            return self
+        mean, quantiles = other.mean.copy(), other.quantiles.copy()
+        mean[:, self.rows], quantiles[:, self.rows] = self.mean[:, self.rows], self.quantiles[:, self.rows]
+        return replace(self, mean=mean, quantiles=quantiles)
+
+    def with_part(self, part: Backtest, rows: Ints) -> Backtest:
+        """Return this one and what another one reached of some series, which are among all by the positions ``rows``.
+
+        Args:
+            part: A backtest of ``len(rows)`` series, of which some may not have been reached.
+            rows: Positions of its series among those of this one.
+        """
+        done = rows if part.rows is None else rows[part.rows]
+        at = slice(None) if part.rows is None else part.rows
+        mean, quantiles = self.mean.copy(), self.quantiles.copy()
+        mean[:, done], quantiles[:, done] = part.mean[:, at], part.quantiles[:, at]
+        every = self.mean.shape[1]
+        before = np.arange(0) if self.rows is None else self.rows
+        reached = np.union1d(before, done).astype(np.int64)
+        whole = len(reached) == every
+        return Backtest(
+            mean,
+            quantiles,
+            self.fit_seconds + part.fit_seconds,
+            self.predict_seconds + part.predict_seconds,
+            part.state,
+            part.fits,
+            1.0 if whole else len(reached) / every,
+            None if whole else reached,
+        )
+
+    @classmethod
+    def nothing(cls, plan: BacktestPlan, n_series: int, n_levels: int) -> Backtest:
+        """Return a backtest that has reached no series yet."""
+        shape = (len(plan.cutoffs), n_series, plan.horizon)
+        mean = np.full(shape, np.nan, dtype=np.float32)
+        quantiles = np.full((*shape, n_levels), np.nan, dtype=np.float32)
+        return cls(mean, quantiles, 0.0, 0.0, rows=np.arange(0))
 
 
 @dataclass(frozen=True)
@@ -102,9 +149,11 @@ def backtest(
     *,
     progress: Callable[[int], None] | None = None,
     keep_state: bool = False,
-    overrun_ratio: float = float("inf"),
+    predict_share: float = 0.25,
 ) -> Backtest:
     """Fit and forecast a candidate on every window of the plan.
+
+    Each fit is given its part of the time left, and fits what it learns to it.
 
     Args:
         create: Makes a fresh, unfitted forecaster.
@@ -114,36 +163,35 @@ def backtest(
         context: Chance, time and cores.
         progress: Called with the number of windows done.
         keep_state: Whether the result has the state of the last fit.
-        overrun_ratio: Times the time left at which a local model is given up after its first window of many; never by
-            default.
+        predict_share: Part of the time left that is kept for the forecasts, from 0 to 1.
 
     Raises:
         ModelError: A forecast is not finite or has the wrong shape.
-        BudgetError: The deadline passed.
+        BudgetError: The deadline passed before all windows were forecast.
     """
     shape = (len(plan.cutoffs), panel.n_series, plan.horizon)
     mean = np.full(shape, np.nan, dtype=np.float32)
     quantiles = np.full((*shape, len(task.levels)), np.nan, dtype=np.float32)
     offset, middle = offsets_of(panel, plan.cutoffs), task.levels.index(0.5)
     fit_seconds = predict_seconds = 0.0
+    shares: list[float] = []
     done = 0
     for fit_at, windows in plan.groups:
         history, _, _ = panel.cutoff(fit_at, plan.horizon)
         started = time.perf_counter()
-        model = fit_local(create(), history, task, context)
+        part = context.part((1.0 - predict_share) / (len(plan.groups) - len(shares)))
+        model = fit_local(create(), history, task, part)
         fit_seconds += time.perf_counter() - started
-        for batch in _batches(panel, windows, first=1 if model.local and len(windows) > _MANY_WINDOWS else None):
-            _check_time(context)
+        shares.append(model.progress)
+        for batch in _batches(panel, windows):
+            if context.deadline is not None and context.deadline.remaining <= 0:
+                raise BudgetError("the trial's time is over")
             rows, at, known, future = _histories(panel, batch, plan.horizon)
             started, used = time.perf_counter(), time.process_time()
             forecast = predict_local(model, known, future, plan.horizon)
             took = time.perf_counter() - started
             # On a busy machine a forecast waits for its core: that must not make a good member look slow.
             predict_seconds += min(took, time.process_time() - used)
-            if model.local:
-                # Series by series, the first window tells what all of them will cost.
-                expected = took / len(batch) * (len(plan.cutoffs) - done - len(batch))
-                _check_time(context, expected, overrun_ratio)
             where = np.searchsorted(-np.asarray(plan.cutoffs), -np.asarray(batch))[at]
             made = ConstantSeries.of(known, task).apply(*checked(forecast, len(rows), task), middle)
             above = offset[where, rows][:, None]
@@ -152,25 +200,83 @@ def backtest(
             if progress is not None:
                 progress(done)
     state = model.state() if keep_state else None
-    return Backtest(mean, quantiles, fit_seconds, predict_seconds, state, len(plan.fits))
+    progress_made = float(np.mean(shares))
+    return Backtest(mean, quantiles, fit_seconds, predict_seconds, state, len(plan.fits), progress_made)
 
 
-def _check_time(context: Context, expected: float = 0.0, overrun_ratio: float = 1.0) -> None:
-    """Raise a BudgetError where the time is over, or ``expected`` seconds more are too many times what is left."""
-    if context.deadline is None:
-        return
-    remaining = context.deadline.remaining
-    if expected > 0 and expected > overrun_ratio * remaining:
-        raise BudgetError(f"its forecasts of all windows would take about {expected:.0f} s")
-    if expected == 0 and remaining <= 0:
-        raise BudgetError("the trial's time is over")
+def backtest_series(
+    create: Callable[[], Forecaster],
+    panel: Panel,
+    plan: BacktestPlan,
+    task: Task,
+    context: Context,
+    *,
+    keep_state: bool = False,
+) -> Backtest:
+    """Backtest a model of single series, block after block of them, until the time is over.
+
+    The series come in an order that is spread over the panel, so that what was reached is a sample of it. Blocks grow
+    with what the former ones took, so that a block is never long and their number stays small.
+
+    Args:
+        create: Makes a fresh, unfitted forecaster.
+        panel: All rows of the series that are wanted.
+        plan: The cutoffs that all candidates share.
+        task: Horizon, seasons and levels.
+        context: Chance, time and cores.
+        keep_state: Whether the result has the state of the last fit of the series that were reached.
+
+    Returns:
+        Forecasts that are NaN for series that were not reached; the seconds are those of the series that were.
+
+    Raises:
+        ModelError: A forecast is not finite or has the wrong shape.
+        BudgetError: The deadline passed before a single block was done.
+    """
+    count, order = panel.n_series, _spread_order(panel.n_series)
+    shape = (len(plan.cutoffs), count, plan.horizon)
+    mean = np.full(shape, np.nan, dtype=np.float32)
+    quantiles = np.full((*shape, len(task.levels)), np.nan, dtype=np.float32)
+    blocks: list[Backtest] = []
+    reached: list[Ints] = []
+    done, size = 0, count if context.deadline is None else min(_FIRST_BLOCK, count)
+    while done < count and size > 0:
+        rows = np.sort(order[done : done + size])
+        started = time.perf_counter()
+        try:
+            one = backtest(create, panel.select(rows), plan, task, context, keep_state=keep_state)
+        except BudgetError:
+            if not blocks:
+                raise
+            break
+        took = time.perf_counter() - started
+        mean[:, rows], quantiles[:, rows] = one.mean, one.quantiles
+        blocks.append(one)
+        reached.append(rows)
+        done += size
+        if context.deadline is not None:
+            affordable = int(_BLOCK_HEADROOM * context.deadline.remaining / max(took / size, 1e-9))
+            size = min(2 * size, affordable)
+    state = type(create()).joined([b.state or {} for b in blocks]) if keep_state else None
+    fit, predict = sum(b.fit_seconds for b in blocks), sum(b.predict_seconds for b in blocks)
+    rows_done = None if done == count else np.sort(np.concatenate(reached))
+    return Backtest(mean, quantiles, fit, predict, state, len(plan.fits), done / count, rows_done)
 
 
-def _batches(panel: Panel, windows: Sequence[int], *, first: int | None = None) -> list[tuple[int, ...]]:
+def _spread_order(count: int) -> Ints:
+    """Return 0..count-1 in an order whose every beginning is spread over all of them (van der Corput's sequence)."""
+    bits = max(int(count - 1).bit_length(), 1)
+    places = np.arange(2**bits)
+    turned = np.zeros_like(places)
+    for bit in range(bits):
+        turned |= ((places >> bit) & 1) << (bits - 1 - bit)
+    return turned[turned < count]
+
+
+def _batches(panel: Panel, windows: Sequence[int]) -> list[tuple[int, ...]]:
     """Return the cutoffs in batches that are forecast at once: many short windows would pay for each call."""
     size = max(1, _BATCH_ROWS // max(panel.n_rows, 1))
-    head = min(first or size, size)
-    return [tuple(windows[:head]), *(tuple(windows[i : i + size]) for i in range(head, len(windows), size))]
+    return [tuple(windows[i : i + size]) for i in range(0, len(windows), size)]
 
 
 def _histories(

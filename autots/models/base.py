@@ -16,7 +16,9 @@ An implementer guarantees:
 6. Randomness comes from ``context.seed``; the same seed on the same panel gives the same forecasts.
 7. What a model learns does not drown in a high level: 1e9 +- 1 is forecast as 1e6 +- 1 is, 1e9 higher, unless the class
    says that it has no use for levels (``shift_equivariant``).
-8. ``fit`` looks at ``context.deadline`` between units of work and raises ``BudgetError`` soon after it has passed.
+8. ``fit`` looks at ``context.deadline`` between units of work, fits its schedule to the time that is left, and ends
+   soon after it has passed with what it has: ``progress`` says how much of the planned work that is. It raises
+   ``BudgetError`` where it has nothing.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ from __future__ import annotations
 import importlib
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
@@ -34,6 +36,7 @@ import numpy.typing as npt
 from autots.models.hyperparameters import Hyperparameters
 from autots.panel import Floats, Future, Panel
 from zoo.clock import Deadline
+from zoo.errors import ModelError
 
 __all__ = ["DEFAULT_LEVELS", "Context", "Forecast", "Forecaster", "State", "Task", "crossing_free"]
 
@@ -90,6 +93,13 @@ class Context:
     deadline: Deadline | None = None
     threads: int = 1
 
+    def part(self, share: float) -> Context:
+        """Return a context whose deadline is so much of the time that is left, from 0 to 1."""
+        if self.deadline is None:
+            return self
+        left = max(self.deadline.remaining, 0.0)
+        return replace(self, deadline=Deadline.after(share * left, self.deadline.clock))
+
 
 @dataclass(frozen=True)
 class Forecast:
@@ -135,6 +145,8 @@ class Forecaster(ABC):
     covariates: ClassVar[frozenset[str]] = frozenset()
     #: Modules that take long to import and are imported on first use: what a timed fit should not pay for.
     libraries: ClassVar[tuple[str, ...]] = ()
+    #: Share of the planned work that the last fit did, in (0, 1]: below 1 where its deadline ended it.
+    progress: float = 1.0
 
     def __init__(self, **given: Any) -> None:
         self.params = self.hyperparameters.of(self.name, given)
@@ -175,6 +187,20 @@ class Forecaster(ABC):
     @abstractmethod
     def restore(self, state: State) -> Self:
         """Take over what another instance with the same ``params`` learned."""
+
+    @classmethod
+    def joined(cls, states: Sequence[State]) -> State:
+        """Return what one fit of all series would have learned, from fits of some of them each.
+
+        Args:
+            states: Of fits of different series with the same hyper-parameters, at least one.
+
+        Raises:
+            ModelError: The family learns over all series together.
+        """
+        if len(states) == 1:
+            return states[0]
+        raise ModelError(f"{cls.name} learns over all series together, so fits of some of them cannot be joined")
 
 
 def crossing_free(quantiles: Floats) -> Floats:

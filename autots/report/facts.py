@@ -53,7 +53,7 @@ class Facts:
         leaderboard: One row per candidate and one for the ensemble (first), best first: columns ``model`` (short name),
             ``family``, ``score`` (selection windows), ``skill`` (1 - score / seasonal naive's), ``final_score`` (the
             windows that no choice saw), ``weight``, ``fit_seconds``, ``predict_seconds``, ``status`` ("complete",
-            "sample", "failed", "pruned"), ``note`` (failure message or ""), ``params`` (JSON text).
+            "partial", "sample", "failed", "pruned"), ``note`` (failure message or ""), ``params`` (JSON text).
         final: The ensemble's scores on the windows that no choice saw: metric name -> value, and the same for
             "seasonal_naive".
         coverage: Nominal -> observed coverage on those windows.

@@ -44,7 +44,7 @@ class BudgetPolicy:
     """The constants by which a fit keeps its budget. The end of a name is its unit; shares are of the whole budget.
 
     >>> BudgetPolicy().trial_seconds(left=100.0, budget=60.0)
-    27.0
+    15.0
 
     Args:
         shutdown_seconds: Kept at the end for writing the run and for Ray's end, which takes up to two seconds.
@@ -87,10 +87,12 @@ class BudgetPolicy:
         margin_share: By so much a trial's deadline precedes the end of the search, as the reserve may yet grow.
         drain_seconds: Time that running trials have to notice that theirs is over: a killed worker takes seconds to
             come back.
-        retry_seconds: Time that must be left to look for a cheaper trial after one that was too dear.
-        overrun_ratio: Times the time left at which a local model's forecasts are given up after their first window.
+        race_share: Of the budget, for the first part of every family that the portfolio begins with.
+        race_min_seconds: Least that such a part is given, which a sample of a few series needs.
+        part_share: What a further part of a model of single series takes.
+        first_share: What the first part of a model of all series together may take.
+        whole_share: Share of its work from which a trial counts as whole.
         refit_share: What a local model's backtest may take to be fitted anew before each window.
-        promotion_ratio: Part of the time left that a local model may take for all series after a sample of them.
         rival_ratio: Times the best score on the sample beyond which it does not go on to all series.
         sample_divisor: A sample has one in so many series,
         sample_max_series: but no more than this,
@@ -169,10 +171,12 @@ class BudgetPolicy:
     trial_kill_seconds: float = 3.0
     margin_share: float = 0.02
     drain_seconds: float = 2.0
-    retry_seconds: float = 1.0
-    overrun_ratio: float = 1.5
+    race_share: float = 0.2
+    race_min_seconds: float = 1.0
+    part_share: float = 0.05
+    first_share: float = 0.25
+    whole_share: float = 0.9
     refit_share: float = 0.2
-    promotion_ratio: float = 0.5
     rival_ratio: float = 1.5
     sample_divisor: int = 4
     sample_max_series: int = 24
@@ -301,9 +305,23 @@ class BudgetPolicy:
         """Return the seconds that trials may still take, ``reserve`` of those remaining being kept for the end."""
         return remaining - reserve - self.margin_share * budget
 
-    def trial_seconds(self, left: float, budget: float) -> float:
-        """Return the seconds that a trial is given, of those ``left`` for all trials."""
-        return max(min(left, self.trial_share * budget), self.trial_min_seconds)
+    def trial_seconds(self, left: float, budget: float, *, again: bool = False) -> float:
+        """Return the seconds that a trial of all series is given, of those ``left`` for all trials.
+
+        Args:
+            left: Seconds that trials may still take.
+            budget: Seconds of the whole fit.
+            again: Whether it was given its first part already, which did not suffice.
+        """
+        return max(min(left, (self.trial_share if again else self.first_share) * budget), self.trial_min_seconds)
+
+    def race_seconds(self, families: int, budget: float) -> float:
+        """Return the seconds that the first part of a model of single series is given, of so many families."""
+        return max(self.race_share * budget / max(families, 1), self.race_min_seconds)
+
+    def part_seconds(self, budget: float) -> float:
+        """Return the seconds that a further part of a model of single series is given."""
+        return max(self.part_share * budget, self.race_min_seconds)
 
     def sample_size(self, n_series: int) -> int | None:
         """Return of how many series a local model is tried first; None where all of them are paid for at once."""
@@ -323,10 +341,6 @@ class BudgetPolicy:
             budget: Seconds of the whole fit.
         """
         return next((n for n in range(most, 1, -1) if n * fit + predict <= self.refit_share * budget), 1)
-
-    def can_promote(self, expected: float, remaining: float) -> bool:
-        """Return whether a local model that was tried on a sample may take ``expected`` seconds for all series."""
-        return expected <= self.promotion_ratio * remaining
 
     # The end ---------------------------------------------------------------------------------------------------------
 

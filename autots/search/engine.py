@@ -17,18 +17,18 @@ import numpy as np
 import numpy.typing as npt
 
 from autots.evaluate import MAX_FITS, Backtest, Objective
-from autots.models.base import Forecaster
+from autots.models.base import Forecaster, State
 from autots.models.catalog import create
 from autots.models.catalog import family as family_class
-from autots.panel import Panel
-from autots.recipes import Portfolio
+from autots.panel import Ints, Panel
 from autots.recipes.space import from_point, to_point
 from autots.report.terminal import FitProgress
 from autots.search.budget import BudgetPolicy, MeasuredSpeed
-from autots.search.interim_ensemble import InterimEnsemble, choose_family
+from autots.search.interim_ensemble import InterimEnsemble
 from autots.search.leaderboard import Candidate, Leaderboard, Status
 from autots.search.member_costs import reserve_seconds
 from autots.search.out_of_fold import read_backtest, read_state, write_backtest
+from autots.search.prospects import PausedCandidate, Prospects
 from autots.search.trial import WorkRequest
 from zoo.clock import Deadline
 from zoo.errors import ArtifactError
@@ -45,23 +45,25 @@ _MIN_WAIT, _MAX_WAIT = 0.05, 0.5
 
 @dataclass(frozen=True)
 class TrialAssignment:
-    """A trial as it is given to a worker.
+    """A trial as it is given to a worker: its next part.
 
     Args:
         number: Its number in the study.
         family: The name of its class in the catalog of models.
         params: All hyper-parameters that it is created with.
-        rows: The series of a sample, or None for all of them.
+        seconds: What the part may take.
+        rows: The series that are still to be reached, by position; None for a model of all series together.
         fits: How often its backtest fits; None for what the plan says.
-        expected: Seconds that it will take, as its sample tells; 0 where nothing is known.
+        earlier: What its former parts reached; None where this is the first.
     """
 
     number: int
     family: str
     params: dict[str, Any]
-    rows: tuple[int, ...] | None = None
+    seconds: float = 0.0
+    rows: Ints | None = None
     fits: int | None = None
-    expected: float = 0.0
+    earlier: Backtest | None = None
 
 
 @dataclass
@@ -71,7 +73,7 @@ class Search:
     Args:
         panel: The series, with all rows that the fit looks at.
         leaderboard: Where the candidates go; the trivial forecasters are there already.
-        portfolio: The configurations to begin with, and the families to go on with.
+        prospects: What could be done next; the study's sampler asks them.
         study: The durable record of the trials.
         folder: Where out-of-fold forecasts are kept.
         deadline: When the whole fit must be done.
@@ -84,13 +86,12 @@ class Search:
 
     Attributes:
         interrupted: Whether the user did.
-        ensemble: What the candidates so far would make.
         messages: What is said in the report, by this search and before it.
     """
 
     panel: Panel
     leaderboard: Leaderboard
-    portfolio: Portfolio
+    prospects: Prospects
     study: Study
     folder: Path
     deadline: Deadline
@@ -103,10 +104,15 @@ class Search:
     interrupted: bool = False
     messages: list[str] = field(default_factory=list)
     _running: dict[str, TrialAssignment] = field(default_factory=dict)
-    _waiting: list[TrialAssignment] = field(default_factory=list)
+    #: What the parts of a trial reached so far, and how often it is fitted, by number.
+    _reached: dict[int, Backtest] = field(default_factory=dict)
+    _fits: dict[int, int] = field(default_factory=dict)
+    _seconds: dict[int, float] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.ensemble = InterimEnsemble(self.policy)
+    @property
+    def ensemble(self) -> InterimEnsemble:
+        """What the candidates so far would make."""
+        return self.prospects.ensemble
 
     def run(self, pool: Workers, *, reserve: Callable[[int], float] | None = None) -> None:
         """Try candidates until the reserve is all that is left, the patience ends, or the user interrupts.
@@ -117,11 +123,10 @@ class Search:
         """
         keep = reserve or self.reserve
         self._resume()
-        for configuration in self.portfolio.configurations:
-            self.study.enqueue(to_point(configuration.family, configuration.params), tag="portfolio")
         try:
             while not self._over(keep(pool.workers)):
                 left = self.policy.search_left(self.deadline.remaining, keep(pool.workers), self.deadline.budget)
+                self.prospects.left = left
                 while pool.idle > 0 and self._submit(pool, left):
                     pass
                 if not pool.running:
@@ -181,29 +186,26 @@ class Search:
                 self._take(event)
 
     def _give_up(self, pool: Workers) -> None:
-        """Cancel what still runs, and record that nothing came of it for want of time."""
+        """Cancel what still runs: what it reached before is kept, and of what reached nothing that is recorded."""
         for key, job in list(self._running.items()):
             pool.cancel(key)
-            self._fail(job, FailureKind.BUDGET, "the budget ended before it did", 0.0)
-        for job in self._waiting:
-            # Asked and never started: promoted from a sample, or taken over from a killed process.
-            self._fail(job, FailureKind.BUDGET, "the budget ended before it began", 0.0)
-        self._waiting.clear()
+            if job.earlier is None:
+                self._fail(job, FailureKind.BUDGET, "the budget ended before it did", 0.0)
+            else:
+                del self._running[key]
+                self.study.pause(job.number)
 
     # What is tried next ----------------------------------------------------------------------------------------------
 
     def _resume(self) -> None:
+        """Take in what a former process found."""
+        points = [to_point(c.family, c.params) for c in self.prospects.portfolio.configurations]
         for record in self.study.trials:
             family, params = self._resolve(record.params) if record.params else ("", {})
-            if record.state == "complete":
-                try:
-                    backtest = read_backtest(self._file(record.number), self._objective.targets)
-                except ArtifactError as error:
-                    self.messages.append(
-                        f"trial {record.number} could not be read back and does not count: {error.message}"
-                    )
-                    continue
-                self.leaderboard.add(Candidate.of(record.number, family, params, backtest))
+            if record.params in points:
+                self.prospects.begun.add(points.index(dict(record.params)))
+            if record.state == "complete" or record.reports:
+                self._take_in(record.number, family, params, paused=record.state == "paused")
             elif record.failure is FailureKind.BUDGET:
                 # It was given up for want of time, and now there is time again.
                 self.study.enqueue(record.params, tag=f"again {record.number}")
@@ -211,24 +213,50 @@ class Search:
                 status: Status = "sample" if record.attrs.get("status") == "sample" else "failed"
                 score = float("nan") if (told := record.attrs.get("score")) is None else float(told)
                 self.leaderboard.add(Candidate(record.number, family, params, status, score, note=record.message))
-        for record in self.study.resume():
-            self._waiting.append(self._assignment(record.number, *self._resolve(record.params)))
+        if self.leaderboard.has_trials:
+            self.ensemble.weigh(self.leaderboard)
+
+    def _take_in(self, number: int, family: str, params: dict[str, Any], *, paused: bool) -> None:
+        """Take in what a former process reached of one trial."""
+        try:
+            backtest = read_backtest(self._file(number), self._objective.targets)
+        except ArtifactError as error:
+            self.messages.append(f"trial {number} could not be read back and does not count: {error.message}")
+            return
+        self.leaderboard.add(Candidate.of(number, family, params, backtest))
+        if backtest.progress < 1.0:
+            self._reached[number], self._fits[number] = backtest, backtest.fits
+            if paused:
+                self.prospects.paused[number] = self._rest(number, family, backtest)
 
     def _resolve(self, point: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         family, params = from_point(point)
-        return family, {**self.portfolio.fixed.get(family, {}), **params}
+        return family, {**self.prospects.portfolio.fixed.get(family, {}), **params}
 
     def _file(self, number: int) -> Path:
         return self.folder / f"{number}.npz"
 
-    def _assignment(self, number: int, family: str, params: dict[str, Any]) -> TrialAssignment:
+    def _assignment(self, number: int, family: str, params: dict[str, Any], left: float) -> TrialAssignment:
+        """Return the next part of a trial, of those ``left`` seconds that all trials still have."""
+        earlier, budget = self._reached.get(number), self.deadline.budget
         if not family_class(family).local:
-            return TrialAssignment(number, family, params)
-        count, rows = self.policy.sample_size(self.panel.n_series), None
-        if count is not None:
-            useful = self._series_with_targets
-            rows = tuple(useful[np.linspace(0, len(useful) - 1, min(count, len(useful))).astype(int)].tolist())
-        return TrialAssignment(number, family, params, rows, MAX_FITS)
+            seconds = self.policy.trial_seconds(left, budget, again=earlier is not None)
+            return TrialAssignment(number, family, params, seconds, earlier=earlier)
+        if earlier is None:
+            racing = self.policy.race_seconds(len({c.family for c in self.prospects.portfolio.configurations}), budget)
+            return TrialAssignment(number, family, params, min(racing, left), self._sample(), MAX_FITS)
+        reached = np.arange(0) if earlier.rows is None else earlier.rows
+        rows = np.setdiff1d(np.arange(self.panel.n_series), reached)
+        seconds = max(min(self.policy.part_seconds(budget), left), self.policy.trial_min_seconds)
+        return TrialAssignment(number, family, params, seconds, rows, self._fits.get(number, MAX_FITS), earlier)
+
+    def _sample(self) -> Ints:
+        """Return the series that a model of single series is tried on first."""
+        count = self.policy.sample_size(self.panel.n_series)
+        if count is None:
+            return np.arange(self.panel.n_series)
+        useful = self._series_with_targets
+        return np.asarray(useful[np.linspace(0, len(useful) - 1, min(count, len(useful))).astype(int)])
 
     @cached_property
     def _series_with_targets(self) -> npt.NDArray[np.intp]:
@@ -239,42 +267,30 @@ class Search:
 
     def _submit(self, pool: Workers, left: float) -> bool:
         """Give a worker something to do; False where nothing is worth starting."""
-        if self._has_enough:
+        if self._has_enough or left <= 0:
             return False
-        job = self._waiting.pop(0) if self._waiting else self._next()
-        if job is None:
+        self.prospects.running = [job.family for job in self._running.values()]
+        if not self._waiting and self.prospects.best() is None:
             return False
-        if job.rows is None and self._expected(job) > left:
-            self._fail(job, FailureKind.BUDGET, "it would have taken longer than the time left", 0.0)
-            # A cheaper one may still fit; what is left is soon too little for all.
-            enough = left > self.policy.retry_seconds and len(self._running) < pool.workers
-            return enough and self._cheapest() < left
+        trial = self.study.ask()
+        if trial is None:
+            return False
+        self.prospects.paused.pop(trial.number, None)
+        job = self._assignment(trial.number, *self._resolve(trial.params), left)
         seed = int(np.random.SeedSequence([self.seed, job.number]).generate_state(1)[0] % 2**31)
-        seconds = self.policy.trial_seconds(left, self.deadline.budget)
-        overrun = self.policy.overrun_ratio
-        request = WorkRequest("backtest", job.family, job.params, seed, seconds, job.rows, job.fits, overrun)
+        rows = None if job.rows is None or len(job.rows) == self.panel.n_series else tuple(job.rows.tolist())
+        partial = job.rows is not None
+        share = self.leaderboard.predict_share(job.family)
+        request = WorkRequest("backtest", job.family, job.params, seed, job.seconds, rows, job.fits, partial, share)
         self._running[str(job.number)] = job
-        pool.submit(str(job.number), request, timeout=seconds + self.policy.trial_kill_seconds)
+        pool.submit(str(job.number), request, timeout=job.seconds + self.policy.trial_kill_seconds)
         return True
 
-    def _next(self) -> TrialAssignment | None:
-        if not any(record.state == "queued" for record in self.study.trials):
-            if not self.portfolio.searched:
-                return None
-            count = len(self.study.trials)
-            rng = np.random.default_rng([self.seed, count])
-            family = choose_family(self.portfolio.searched, self.leaderboard, self.ensemble.weights, rng)
-            self.study.enqueue({"family": family}, tag=f"search {count}")
-        trial = self.study.ask()
-        return None if trial is None else self._assignment(trial.number, *self._resolve(trial.params))
-
-    def _cheapest(self) -> float:
-        seconds = [self.leaderboard.family_seconds(family) for family in self.portfolio.searched]
-        return min((float(np.mean(took)) if took else 0.0 for took in seconds), default=np.inf)
-
-    def _expected(self, job: TrialAssignment) -> float:
-        """Return the seconds that a trial will take: what its sample says, or the quickest one of its family."""
-        return job.expected or min(self.leaderboard.family_seconds(job.family), default=0.0)
+    @property
+    def _waiting(self) -> bool:
+        """Whether the study has trials that go before all others: given up for want of time, or lost with a process."""
+        out = {job.number for job in self._running.values()}
+        return any(r.state == "queued" or (r.state == "running" and r.number not in out) for r in self.study.trials)
 
     # What is kept ----------------------------------------------------------------------------------------------------
 
@@ -283,46 +299,101 @@ class Search:
         if event.status != "done":
             budget = event.error.startswith("BudgetError")
             kind = FailureKind.BUDGET if budget else _FAILURES.get(event.status, FailureKind.EXCEPTION)
-            self._fail(job, kind, event.error, event.seconds)
+            if kind is FailureKind.BUDGET and job.earlier is not None:
+                # It reached nothing more this time.
+                self.study.pause(job.number)
+            else:
+                self._fail(job, kind, event.error, event.seconds)
             return
         backtest: Backtest = event.result
+        state = backtest.state
         if job.rows is not None:
-            self._promote(job, backtest, event.seconds)
+            before = job.earlier or Backtest.nothing(
+                self._objective.plan, self.panel.n_series, len(self._objective.task.levels)
+            )
+            state = self._joined_state(job, backtest)
+            backtest = before.with_part(backtest, job.rows)
+        self._keep(job, replace(backtest, state=state), event.seconds)
+
+    def _joined_state(self, job: TrialAssignment, part: Backtest) -> State | None:
+        """Return what was learned of all series that were reached so far."""
+        former = None if job.earlier is None else read_state(self._file(job.number))
+        if part.state is None or (job.earlier is not None and former is None):
+            return None
+        return part.state if former is None else family_class(job.family).joined([former, part.state])
+
+    def _keep(self, job: TrialAssignment, backtest: Backtest, seconds: float) -> None:
+        """Keep what a trial reached, tell the study, and weigh the ensemble anew."""
+        whole = backtest.progress >= self.policy.whole_share
+        if whole:
+            backtest = replace(backtest, progress=1.0)
+        candidate = Candidate.of(job.number, job.family, job.params, replace(backtest, state=None))
+        self._seconds[job.number] = total = self._seconds.get(job.number, 0.0) + seconds
+        if backtest.rows is not None and job.earlier is None and (note := self._behind(backtest)):
+            self._sampled(candidate, note, total)
             return
-        candidate = Candidate.of(job.number, job.family, job.params, backtest)
+        # Before it is added: what the others make without it.
+        gain = None if backtest.rows is None else self.prospects.measured_gain(backtest)
         self.leaderboard.add(candidate)
         if candidate.status == "failed":
-            self.study.fail(job.number, FailureKind.NAN, candidate.note, seconds=event.seconds)
+            self.study.fail(job.number, FailureKind.NAN, candidate.note, seconds=seconds)
             return
         write_backtest(self._file(job.number), backtest, self._objective.targets)
-        candidate.backtest = replace(backtest, state=None)  # on disk it costs no memory
-        self.study.tell(job.number, candidate.score, seconds=event.seconds, attrs={"status": "complete"})
+        backtest = replace(backtest, state=None)  # on disk it costs no memory
+        if whole:
+            self._reached.pop(job.number, None)
+            self.study.tell(job.number, candidate.score, seconds=total, attrs={"status": "complete"})
+        else:
+            self._reached[job.number] = backtest
+            self._fits.setdefault(job.number, self._affordable_fits(backtest))
+            self.study.report(job.number, self._step(job.number, backtest.progress), candidate.score, seconds=seconds)
+            self.prospects.paused[job.number] = self._rest(job.number, job.family, backtest, gain)
         self.ensemble.weigh(self.leaderboard)
 
-    def _promote(self, job: TrialAssignment, backtest: Backtest, seconds: float) -> None:
-        """Go on to all series with a local model that did well on some, if the time allows it."""
-        rows = np.asarray(job.rows, dtype=np.intp)
-        score, best = self._objective.value(backtest, rows=rows), self.leaderboard.best
-        rival = np.inf if best is None else self._objective.value(best.forecasts.of_series(rows), rows=rows)
-        more = self.panel.n_series / len(rows)
-        fit, predict = backtest.fit_seconds / backtest.fits * more, backtest.predict_seconds * more
-        fits = self.policy.backtest_fits(fit, predict, backtest.fits, self.deadline.budget)
-        expected = fits * fit + predict
-        note = ""
+    def _step(self, number: int, progress: float) -> int:
+        """Return the step of a report: percent of the work, and more than that of the last report."""
+        reports = self.study.trials[number].reports
+        return max(round(100 * progress), max(reports, default=0) + 1)
+
+    def _rest(self, number: int, family: str, backtest: Backtest, gain: float | None = None) -> PausedCandidate:
+        """Return what is left to do of a trial, and what it promises."""
+        share = max(backtest.progress, 1e-3)
+        if backtest.rows is None:
+            return PausedCandidate(family, share, (backtest.fit_seconds + backtest.predict_seconds) / share)
+        fits = self._fits.get(number, backtest.fits)
+        rest = (backtest.fit_seconds / backtest.fits * fits + backtest.predict_seconds) / share * (1.0 - share)
+        gain = self.prospects.measured_gain(backtest) if gain is None else gain
+        return PausedCandidate(family, share, rest, gain)
+
+    def _affordable_fits(self, sample: Backtest) -> int:
+        """Return how often a model of single series is fitted in its backtest, as its sample tells."""
+        if sample.rows is None:
+            return sample.fits
+        more = 1.0 / max(sample.progress, 1e-9)
+        fit, predict = sample.fit_seconds / sample.fits * more, sample.predict_seconds * more
+        return self.policy.backtest_fits(fit, predict, sample.fits, self.deadline.budget)
+
+    def _behind(self, backtest: Backtest) -> str:
+        """Return why a model of single series does not go on after its first part; "" where it may."""
+        assert backtest.rows is not None
+        best = self.leaderboard.best
+        score = self._objective.value(backtest.of_series(backtest.rows), rows=backtest.rows)
+        rival = np.inf
+        if best is not None:
+            rival = self._objective.value(best.forecasts.of_series(backtest.rows), rows=backtest.rows)
         if not np.isfinite(score):
-            note = "its score on a sample is not a number"
-        elif score > self.policy.rival_ratio * rival:
-            note = f"on {len(rows)} series it was far behind the best"
-        elif not self.policy.can_promote(expected, self.deadline.remaining):
-            note = f"all {self.panel.n_series} series would take about {expected:.0f} s"
-        if not note:
-            # Known to be worth its time: it goes before new candidates.
-            self._waiting.insert(0, replace(job, rows=None, fits=fits, expected=expected))
-            return
-        tried = replace(Candidate.of(job.number, job.family, job.params, backtest), backtest=None)
-        self.leaderboard.add(replace(tried, status="sample", score=score, note=note))
+            return "its score on a sample is not a number"
+        far = score > self.policy.rival_ratio * rival
+        return f"on {len(backtest.rows)} series it was far behind the best" if far else ""
+
+    def _sampled(self, candidate: Candidate, note: str, seconds: float) -> None:
+        """Record that a trial ends after its sample."""
+        rows = candidate.forecasts.rows
+        assert rows is not None
+        score = self._objective.value(candidate.forecasts.of_series(rows), rows=rows)
+        self.leaderboard.add(replace(candidate, status="sample", score=score, note=note, backtest=None))
         attrs = {"status": "sample", "score": score if np.isfinite(score) else None}
-        self.study.stop(job.number, note, seconds=seconds, attrs=attrs)
+        self.study.stop(candidate.number, note, seconds=seconds, attrs=attrs)
 
     def _fail(self, job: TrialAssignment, kind: FailureKind, message: str, seconds: float) -> None:
         self._running.pop(str(job.number), None)

@@ -13,15 +13,17 @@ from autots.models.base import Task
 from autots.models.catalog import fit_here
 from autots.pipeline import Pipeline
 from autots.reading.schema import Ingested
-from autots.recipes import portfolio, search_space
+from autots.recipes import portfolio
 from autots.report import Facts
 from autots.search import messages as said
 from autots.search.assemble import Assembly, assemble
 from autots.search.claim import JOURNAL, claim
 from autots.search.engine import Search
 from autots.search.history_limit import MORE_TIME, comes_too_late, recent_rows
+from autots.search.interim_ensemble import InterimEnsemble
 from autots.search.leaderboard import Leaderboard
 from autots.search.out_of_fold import OUT_OF_FOLD, drop_states
+from autots.search.prospects import Prospects
 from autots.search.report_facts import facts_of, trivial_facts
 from autots.search.settings import FitSettings, RunContext
 from autots.search.trivial_forecasters import first_leaderboard
@@ -123,15 +125,20 @@ class _Fit:
 
     def _search(self, stack: ExitStack, leaderboard: Leaderboard) -> Search:
         """Return what fills the leaderboard until the time is needed for the final fit, with its study open."""
-        from zoo.search import Study
+        from autots.search.sampler import open_study
 
         panel, run, settings = self.read.panel, self.run, self.settings
-        journal = run.folder / JOURNAL
-        study = Study.open(journal, search_space(), seed=settings.seed, fingerprint=self.fingerprint)
+        prospects = Prospects(
+            leaderboard,
+            InterimEnsemble(run.policy),
+            portfolio(panel, self.task, seconds=settings.budget),
+            run.policy,
+        )
+        study = open_study(run.folder / JOURNAL, prospects, seed=settings.seed, fingerprint=self.fingerprint)
         return Search(
             panel,
             leaderboard,
-            portfolio(panel, self.task, seconds=settings.budget),
+            prospects,
             stack.enter_context(study),
             run.folder / OUT_OF_FOLD,
             run.deadline,

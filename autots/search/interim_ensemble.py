@@ -12,12 +12,7 @@ from autots.panel import Floats
 from autots.search.budget import BudgetPolicy
 from autots.search.leaderboard import Candidate, Leaderboard
 
-__all__ = ["InterimEnsemble", "choose_family"]
-
-# Weight in the draw of a family whose members have none in the ensemble: every family has a chance.
-_CHANCE = 0.15
-# Seconds below which a trial's cost makes no family more attractive.
-_MIN_COST = 0.05
+__all__ = ["InterimEnsemble"]
 
 
 class InterimEnsemble:
@@ -66,26 +61,3 @@ class InterimEnsemble:
 
 def _positive(candidates: Sequence[Candidate], weights: Floats) -> dict[int, float]:
     return {c.number: float(w) for c, w in zip(candidates, weights, strict=True) if w > 0}
-
-
-def choose_family(
-    families: Sequence[str], leaderboard: Leaderboard, weights: Mapping[int, float], rng: np.random.Generator
-) -> str:
-    """Draw the family of the next trial: by its weight in the ensemble, by what a trial of it costs, a chance for all.
-
-    Args:
-        families: Those that can be searched.
-        leaderboard: What was tried so far.
-        weights: The ensemble's weights by the number of the candidate.
-        rng: Source of chance, so that equal searches choose equally.
-    """
-    weight = np.full(len(families), _CHANCE)
-    for candidate in leaderboard.candidates:
-        if candidate.family in families:
-            weight[families.index(candidate.family)] += weights.get(candidate.number, 0.0)
-    seconds = [leaderboard.family_seconds(family) for family in families]
-    cost = np.array([max(float(np.mean(took)) if took else 0.0, _MIN_COST) for took in seconds])
-    # What was tried often has less left to give.
-    tried = np.array([1 + sum(c.family == f and c.number >= 0 for c in leaderboard.candidates) for f in families])
-    share = weight / np.sqrt(cost / np.median(cost)) / np.sqrt(tried)
-    return str(families[int(rng.choice(len(families), p=share / share.sum()))])

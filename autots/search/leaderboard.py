@@ -14,7 +14,10 @@ from autots.evaluate import Backtest, Objective
 __all__ = ["SEASONAL_NAIVE", "Candidate", "Leaderboard", "Status"]
 
 #: What became of a candidate.
-Status = Literal["complete", "sample", "failed", "pruned"]
+Status = Literal["complete", "partial", "sample", "failed", "pruned"]
+
+# Those that have forecasts of all series.
+_SCORED = ("complete", "partial")
 
 #: The number of the candidate that skill is measured against, whichever trivial forecaster has to stand in for it.
 SEASONAL_NAIVE = -1
@@ -34,11 +37,13 @@ class Candidate:
         number: Its trial in the study; negative for the trivial forecasters, which are made in this process.
         family: The name of its class in the catalog of models.
         params: All hyper-parameters that it was created with.
-        status: ``complete``: all series and windows; ``sample``: some series only; ``failed``; ``pruned``.
+        status: ``complete``: all series and windows; ``partial``: those series that there was time for, and the best
+            other candidate's forecasts of the rest; ``sample``: a few series, after which it was given up; ``failed``;
+            ``pruned``.
         score: Metric on the selection windows, lower is better; NaN where there is none.
-        backtest: Its out-of-fold forecasts, if complete.
-        fit_seconds: Seconds that all fits of the backtest took together.
-        predict_seconds: Seconds that all forecasts of the backtest took together.
+        backtest: Its out-of-fold forecasts of all series, if complete or partial.
+        fit_seconds: Seconds that all fits of the backtest took together, or would take for all series.
+        predict_seconds: Seconds that all forecasts of the backtest took together, or would take for all series.
         note: Why it failed, or what was cut; empty by default.
     """
 
@@ -55,8 +60,17 @@ class Candidate:
     @classmethod
     def of(cls, number: int, family: str, params: Mapping[str, Any], backtest: Backtest) -> Self:
         """Return the candidate of a backtest that ended, without a score: ``Leaderboard.add`` gives it one."""
-        fit, predict = backtest.fit_seconds, backtest.predict_seconds
-        return cls(number, family, params, backtest=backtest, fit_seconds=fit, predict_seconds=predict)
+        share = 1.0 if backtest.rows is None else max(backtest.progress, 1e-9)
+        fit, predict = backtest.fit_seconds / share, backtest.predict_seconds / share
+        one = cls(number, family, params, backtest=backtest, fit_seconds=fit, predict_seconds=predict)
+        if backtest.rows is not None:
+            one.status = "partial"
+            one.note = (
+                f"{len(backtest.rows)} of {backtest.mean.shape[1]} series; the rest as the best other model has it"
+            )
+        elif backtest.progress < 1.0:
+            one.note = f"learned {backtest.progress:.0%} of what was planned, as its time was over"
+        return one
 
     @property
     def seconds(self) -> float:
@@ -107,8 +121,18 @@ class Leaderboard:
     scoring_seconds: float = 0.0
 
     def add(self, candidate: Candidate) -> Self:
-        """Score a complete candidate and keep it; a score that is not a number makes it a failure."""
-        if candidate.status == "complete" and candidate.backtest is not None:
+        """Score a candidate and keep it, instead of the same one when it had done less.
+
+        A score that is not a number makes it a failure. The series that a partial one has not reached are filled with
+        the forecasts of the best candidate that has reached all.
+        """
+        self.candidates = [c for c in self.candidates if c.number != candidate.number]
+        if candidate.status == "partial" and candidate.backtest is not None:
+            if (filler := self._filler) is None:
+                candidate.status, candidate.backtest = "sample", None
+            else:
+                candidate.backtest = candidate.backtest.completed_by(filler)
+        if candidate.status in _SCORED and candidate.backtest is not None:
             begin = time.perf_counter()
             candidate.score = self.objective.value(candidate.backtest)
             self.scoring_seconds = time.perf_counter() - begin
@@ -132,7 +156,7 @@ class Leaderboard:
     @property
     def complete(self) -> list[Candidate]:
         """Candidates with a score on all series, best first; equal scores in the order of their numbers."""
-        done = [c for c in self.candidates if c.status == "complete" and c.backtest is not None]
+        done = [c for c in self.candidates if c.status in _SCORED and c.backtest is not None]
         return sorted(done, key=lambda c: (c.score, c.number))
 
     @property
@@ -158,12 +182,22 @@ class Leaderboard:
 
     @property
     def has_trials(self) -> bool:
-        """Whether any trial of the search is complete, and not the trivial forecasters alone."""
-        return any(c.number >= 0 and c.status == "complete" for c in self.candidates)
+        """Whether any trial of the search has forecasts, and not the trivial forecasters alone."""
+        return any(c.number >= 0 and c.status in _SCORED for c in self.candidates)
+
+    @property
+    def _filler(self) -> Backtest | None:
+        """What stands in for series that a candidate has not reached: the best candidate that has reached all."""
+        return next((c.forecasts for c in self.complete if c.status == "complete"), None)
 
     def family_seconds(self, family: str) -> list[float]:
         """Return what each complete backtest of a family took, in the order in which they ended."""
         return [c.seconds for c in self.candidates if c.family == family and c.backtest is not None]
+
+    def predict_share(self, family: str) -> float:
+        """Return the part of a backtest's time that a family's forecasts take, and more; a quarter where unknown."""
+        share = [c.predict_seconds / c.seconds for c in self.candidates if c.family == family and c.seconds > 0]
+        return min(max(1.3 * max(share), 0.05), 0.8) if share else 0.25
 
     def skill(self, score: float) -> float:
         """Return 1 - score / seasonal naive's; NaN where that is zero or not there."""

@@ -41,6 +41,8 @@ def write_backtest(path: Path, backtest: Backtest, targets: Targets | None = Non
             seconds=seconds,
             fits=backtest.fits,
             offset=offset,
+            progress=backtest.progress,
+            rows=np.arange(backtest.mean.shape[1]) if backtest.rows is None else backtest.rows,
         )
 
 
@@ -71,9 +73,19 @@ def read_backtest(path: Path, targets: Targets | None = None) -> Backtest:
         ArtifactError: The file is missing, damaged, or of other windows.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             fit, predict = (float(v) for v in file["seconds"])
-            backtest = Backtest(file["mean"], file["quantiles"], fit, predict, fits=int(file["fits"]))
+            progress = float(file["progress"]) if "progress" in file else 1.0
+            rows = file["rows"] if "rows" in file else None
+            backtest = Backtest(
+                file["mean"],
+                file["quantiles"],
+                fit,
+                predict,
+                fits=int(file["fits"]),
+                progress=progress,
+                rows=None if rows is None or len(rows) == file["mean"].shape[1] else rows,
+            )
             offset = np.asarray(file["offset"]) if "offset" in file else np.empty(0)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ArtifactError(

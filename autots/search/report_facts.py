@@ -139,7 +139,7 @@ def _table(leaderboard: Leaderboard, assembly: Assembly, final: Mapping[str, Map
                 "model": candidate.model,
                 "family": candidate.family,
                 "score": candidate.score,
-                "skill": leaderboard.skill(candidate.score) if candidate.status == "complete" else np.nan,
+                "skill": leaderboard.skill(candidate.score) if candidate.status in ("complete", "partial") else np.nan,
                 "final_score": objective.value(candidate.forecasts, "final") if seen else np.nan,
                 "weight": assembly.weights.get(candidate.number, (0.0, 0.0))[0],
                 "fit_seconds": candidate.fit_seconds,

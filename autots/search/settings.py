@@ -13,6 +13,7 @@ from autots.panel import Panel
 from autots.panel.season import detect_seasons
 from autots.report.terminal import FitProgress
 from autots.search.budget import BudgetPolicy
+from autots.search.cluster_start import ClusterStart
 from zoo.clock import Deadline
 from zoo.interrupt import Interrupt
 
@@ -82,6 +83,7 @@ class RunContext:
         interrupt: Ctrl-C, which is armed as soon as there is something to return.
         policy: How the budget is spent.
         slowdown: Seconds that work takes for each second of processor time; 1 by default.
+        cluster: Ray, where it was started beside the reading; by default it is not.
     """
 
     folder: Path
@@ -92,6 +94,7 @@ class RunContext:
     interrupt: Interrupt
     policy: BudgetPolicy = field(default_factory=BudgetPolicy)
     slowdown: float = 1.0
+    cluster: ClusterStart = field(default_factory=ClusterStart)
 
     def said(self, message: str) -> list[str]:
         """Return a message for the report, if there is one, and show it now: it is long until the end of the fit."""

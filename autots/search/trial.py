@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from autots.evaluate import Backtest, BacktestPlan, backtest
+from autots.evaluate import Backtest, BacktestPlan, backtest, backtest_series
 from autots.models.base import Context, Forecaster, State, Task
 from autots.models.catalog import create, family
 from autots.models.wall_clock import fit_local
@@ -28,10 +28,11 @@ class WorkRequest:
         family: The name of its class in the catalog of models.
         params: All hyper-parameters that it is created with.
         seed: Source of chance of the fits.
-        seconds: Time left for it; the work stops by itself soon after.
-        rows: Series of a sample, or None for all.
+        seconds: Time left for it; the work is fitted to it, and stops by itself soon after.
+        rows: Positions of the series that it is about, or None for all.
         fits: How often a backtest fits; None for what the plan says.
-        overrun_ratio: Times the time left at which a local model is given up, see ``backtest``; never by default.
+        partial: Whether a model of single series returns those that it reached in time.
+        predict_share: Part of the time that a backtest keeps for its forecasts.
     """
 
     kind: Literal["backtest", "fit"]
@@ -41,7 +42,8 @@ class WorkRequest:
     seconds: float
     rows: tuple[int, ...] | None = None
     fits: int | None = None
-    overrun_ratio: float = float("inf")
+    partial: bool = False
+    predict_share: float = 0.25
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ def answer(
     chosen = panel if request.rows is None else panel.select(np.asarray(request.rows, dtype=np.intp))
     if request.fits is not None:
         plan = plan.refitted(request.fits)
-    return backtest(
-        fresh, chosen, plan, task, context, keep_state=request.rows is None, overrun_ratio=request.overrun_ratio
-    )
+    if request.partial:
+        return backtest_series(fresh, chosen, plan, task, context, keep_state=True)
+    kept = request.predict_share
+    return backtest(fresh, chosen, plan, task, context, keep_state=request.rows is None, predict_share=kept)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from autots.evaluate import BacktestPlan
 from autots.models.base import Task
 from autots.panel import Panel
+from autots.search.cluster_start import has_cluster
 from autots.search.settings import FitSettings, RunContext
 from zoo.errors import ClusterError
 from zoo.workers import Workers
@@ -46,20 +46,21 @@ def start_workers(
     Raises:
         ClusterError: A cluster that was asked for cannot be reached.
     """
-    from zoo.cluster import connect, is_connected
+    from zoo.cluster import is_connected
 
     policy, deadline = run.policy, run.deadline
     payload = {"panel": panel, "plan": plan, "task": task, "threads": 1}
-    elsewhere = settings.address or os.environ.get("RAY_ADDRESS") or is_connected()
+    started = run.cluster.started
+    elsewhere = not started and has_cluster(settings.address)
     if not (settings.workers or elsewhere) and policy.searches_inline(settings.budget, panel.n_rows):
         return _inline(stack, payload, run)
-    if not policy.can_start_pool(deadline.remaining, connected=is_connected()):
+    if not policy.can_start_pool(deadline.remaining, connected=started or is_connected()):
         return None
     from zoo.workers import Pool
 
     patience = policy.pool_patience(deadline.remaining)
     try:
-        session = stack.enter_context(connect(workers=settings.workers, address=settings.address, patience=patience))
+        session = stack.enter_context(run.cluster.take(settings, patience))
     except ClusterError as error:
         if elsewhere:
             raise

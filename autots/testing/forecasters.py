@@ -297,6 +297,47 @@ def a_passed_deadline_is_a_budget_error_or_the_whole_fit(build: Factory) -> None
     )
 
 
+def a_deadline_that_suffices_changes_nothing(build: Factory) -> None:
+    """Check that a fit which has the time learns what one without a deadline does, to the last bit."""
+    panel = example_panel()
+    future = example_future(panel)
+    model = _fitted(build, panel, replace(_CONTEXT, deadline=Deadline.after(1e6, ManualClock())))
+    assert model.progress == 1.0, f"progress is {model.progress}, not 1"
+    _same(model.predict(panel, future), _fitted(build, panel).predict(panel, future), why="with time to spare")
+
+
+def a_fit_that_its_time_ends_forecasts_and_says_so(build: Factory) -> None:
+    """Check that a fit leaves a whole model when its time is over half-way, or raises a BudgetError."""
+    panel, looks = example_panel(), 0
+
+    class CountingClock(ManualClock):
+        def now(self) -> float:
+            nonlocal looks
+            looks += 1
+            return super().now()
+
+    _fitted(build, panel, replace(_CONTEXT, deadline=Deadline.after(1e6, CountingClock())))
+    for share in (0.25, 0.5, 0.75):
+        # Every look at the clock takes a second, so the time is over after a share of the looks of a whole fit.
+        deadline = Deadline.after(share * looks, ManualClock(tick=1.0))
+        model = build()
+        try:
+            model.fit(panel, _TASK, replace(_CONTEXT, deadline=deadline))
+        except BudgetError:
+            continue
+        assert 0 < model.progress <= 1, f"progress is {model.progress}"
+        _sound(model.predict(panel, example_future(panel)), panel.n_series, why=f"after {share:g} of the time")
+
+
+def fits_of_some_series_can_be_joined(build: Factory) -> None:
+    """Check that fits of parts of a panel, joined, forecast what one fit of all of it does."""
+    panel = example_panel()
+    future = example_future(panel)
+    parts = [_fitted(build, panel.select(rows)).state() for rows in ([0, 2], [1], [3])]
+    joined = build().restore(type(build()).joined(parts))
+    _same(joined.predict(panel, future), _fitted(build, panel).predict(panel, future), why="joined")
+
+
 def a_high_level_costs_no_precision(build: Factory) -> None:
     """Check that series on a level of 1e9, or of -1e9, are forecast as on one of 1e6, but for the level."""
     panel = example_panel()
@@ -358,6 +399,9 @@ LAWS: tuple[Law, ...] = (
     _law(repeated_ids_are_forecast_one_by_one),
     _law(ids_never_seen_are_forecast),
     _law(a_passed_deadline_is_a_budget_error_or_the_whole_fit),
+    _law(a_deadline_that_suffices_changes_nothing),
+    _law(a_fit_that_its_time_ends_forecasts_and_says_so),
+    _law(fits_of_some_series_can_be_joined, lambda forecaster: forecaster.local),
     _law(a_high_level_costs_no_precision, lambda forecaster: forecaster.shift_equivariant),
     _law(known_covariates_move_the_forecast, lambda forecaster: "known" in forecaster.covariates),
     _law(undeclared_covariates_do_not_matter, lambda forecaster: "known" not in forecaster.covariates),

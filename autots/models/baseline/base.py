@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Self
 
@@ -68,6 +69,11 @@ class Baseline(Forecaster):
         """Take over the task."""
         self._task = Task.from_dict(state["task"])
         return self
+
+    @classmethod
+    def joined(cls, states: Sequence[State]) -> State:
+        """Return one of the states: a formula learns nothing of single series."""
+        return states[0]
 
 
 def error_quantiles(

@@ -29,6 +29,8 @@ __all__ = ["DirectLinear", "DirectLinearParams"]
 
 # What a fit may cost: operations on Gram matrices, and rows (windows x steps) of features; some seconds of a core.
 _FLOPS, _ROWS = 1e10, 250_000
+# Part of the time left that the windows are thinned to where it does not suffice for all, and windows that are kept.
+_HEADROOM, _FEW_WINDOWS = 0.8, 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,14 +89,37 @@ class DirectLinear(Pooled):
         if len(at) == 0:
             raise ModelError("a linear model needs a series longer than the horizon, but none is")
         table = WindowTable(panel, task, self._window)
+        self.progress = self._learn_steps(panel, table, at, context)
+        if self.progress < 1.0:
+            # Drawn at random: every k-th one might always be the same hour.
+            some = np.random.default_rng(context.seed).choice(len(at), int(self.progress * len(at)), replace=False)
+            some.sort()
+            fewer = ForecastOrigins(at.series[some], at.row[some])
+            self._learn_steps(panel, table, fewer, context, enough=True)
+
+    def _learn_steps(
+        self, panel: Panel, table: WindowTable, at: ForecastOrigins, context: Context, *, enough: bool = False
+    ) -> float:
+        """Learn the coefficients of every step from windows; return 1.
+
+        Where the first step shows that the time does not suffice (unless it is ``enough``), nothing is learned, and the
+        share of the windows that it suffices for is returned.
+        """
+        task = self._task
         level, scale = table.scale(at)
         unit = scale / table.noise(at)
         weight = self._weights(panel, task, at, scale)
         coefficients: list[Floats] = []
         residuals: list[Floats] = []
+        begin = 0.0 if context.deadline is None else context.deadline.elapsed
         for step in range(1, task.horizon + 1):
             if context.deadline is not None and context.deadline.remaining <= 0:
                 raise BudgetError(f"the trial's time is over after {step - 1} of {task.horizon} steps")
+            if not enough and step == 2 and context.deadline is not None:
+                needed = (context.deadline.elapsed - begin) * task.horizon
+                affordable = _HEADROOM * context.deadline.remaining / max(needed, 1e-9)
+                if affordable < 1.0 and len(at) > _FEW_WINDOWS:
+                    return max(affordable, _FEW_WINDOWS / len(at))
             steps = np.full(len(at), step)
             x = _design(table, at, steps, level, scale)
             if step == 1:
@@ -116,6 +141,7 @@ class DirectLinear(Pooled):
         self._coefficients = np.stack(coefficients)
         where = np.repeat(np.arange(1.0, task.horizon + 1), len(at))
         self._offsets = residual_quantiles(np.concatenate(residuals), where, task.levels, task.horizon)
+        return 1.0
 
     def _most_windows(self, task: Task) -> int:
         """Return the windows whose Gram matrices (one per step and round) stay within some seconds of one core."""

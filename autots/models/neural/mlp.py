@@ -97,7 +97,8 @@ class MLP(Pooled):
         work = 6 * batch * self._shape.multiplications
         steps = min(self.params.epochs * len(at) / batch, self.params.effort * _FLOPS / work)
         schedule = Schedule(max(int(steps), _MIN_STEPS), batch, self.params.rate, self.params.dropout)
-        self._arrays: Arrays = train(
+        self._arrays: Arrays
+        self._arrays, self.progress = train(
             self._shape, source, task.levels, schedule, context=context, squared_error=task.squared_error
         )
 

@@ -47,6 +47,8 @@ _MIN_UNITS = 16
 #: Most columns of the steps' own covariates that enter.
 _MAX_KNOWN = 400
 _CHUNK = 4_096
+#: Part of the time left that is planned for where it does not suffice for all windows.
+_HEADROOM = 0.7
 #: Share of targets on each side that count as if they were the next ones inside.
 _TAIL = 0.001
 
@@ -111,6 +113,8 @@ class RVFL(Pooled):
         self._of_window, self._of_step = source.of_window, source.of_step
         self._of_panel = sum(self._classes.get(name) or 1 for name in panel.known)
         self._draw(source, units, rng)
+        self._rows = self._affordable(source, context, rounds)
+        self.progress = len(self._rows) / len(source)
         self._output = self._solve(source, context)
         for _ in range(rounds - 1):
             self._output = self._solve(source, context, robust=True)
@@ -151,9 +155,31 @@ class RVFL(Pooled):
         random = np.maximum(inputs @ self._weights + self._bias, np.float32(0.0))
         return np.concatenate([random, inputs, np.ones((len(inputs), 1), dtype=np.float32)], axis=1)
 
+    def _affordable(self, source: Windows, context: Context, rounds: int) -> npt.NDArray[np.int64]:
+        """Return the windows that the time left suffices for: all of them, or some drawn at random.
+
+        Raises:
+            BudgetError: The time is over.
+        """
+        everything = np.arange(len(source))
+        if context.deadline is None:
+            return everything
+        if context.deadline.remaining <= 0:
+            raise BudgetError("the trial's time is over before the windows were seen", "allow more time")
+        begin = context.deadline.elapsed
+        some = everything[: _CHUNK // 4]
+        features = self._features(self._inputs(*_parts(source(some))))
+        gram = features.T @ features  # what a round makes of every chunk
+        seconds = (context.deadline.elapsed - begin) * len(source) / len(some) * (rounds + 1.0)
+        least = min(_WINDOWS_PER_UNIT * len(gram), len(source))
+        most = int(max(_HEADROOM * context.deadline.remaining / max(seconds, 1e-9) * len(source), least))
+        if most >= len(source):
+            return everything
+        return np.sort(np.random.default_rng(context.seed).choice(len(source), most, replace=False))
+
     def _chunks(self, source: Windows) -> Iterator[tuple[Examples, Columns]]:
-        for begin in range(0, len(source), _CHUNK):
-            rows = np.arange(begin, min(begin + _CHUNK, len(source)))
+        for begin in range(0, len(self._rows), _CHUNK):
+            rows = self._rows[begin : begin + _CHUNK]
             examples = source(rows)
             yield examples, self._features(self._inputs(*_parts(examples)))
 
@@ -166,8 +192,6 @@ class RVFL(Pooled):
         gram, moment = np.zeros((count, count)), np.zeros((count, self._task.horizon))
         floor = self._floor_of_errors(source) if robust else 0.0
         for examples, features in self._chunks(source):
-            if context.deadline is not None and context.deadline.remaining <= 0:
-                raise BudgetError("the trial's time is over before the windows were seen")
             # A window that lacks a target would need a matrix of its own.
             weight = examples.weight * np.isfinite(examples.target).all(axis=1)
             target = np.clip(np.nan_to_num(examples.target), low, high)
@@ -208,7 +232,7 @@ class RVFL(Pooled):
             shift[seen] = np.nanmedian(errors[:, seen], axis=0)
             self._output[-1] += shift  # of the constant
             errors = errors - shift
-        unit = table.scale(at)[1] / table.noise(at)
+        unit = (table.scale(at)[1] / table.noise(at))[self._rows]
         where = np.tile(steps, len(errors))
         self._offsets = residual_quantiles(
             (errors * unit[:, None]).ravel(), where, self._task.levels, self._task.horizon

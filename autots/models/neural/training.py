@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from autots.models.base import Context
 from autots.models.neural.network import Arrays, Shape, initial
-from zoo.errors import BudgetError
+from autots.models.pace import Pace
 
 __all__ = ["ExampleSource", "Examples", "Schedule", "train"]
 
@@ -49,7 +49,8 @@ class Schedule:
     Args:
         steps: Gradient steps that are made in all.
         batch: Windows that each step sees.
-        rate: Highest learning rate; it rises over the first tenth and falls along a cosine to zero.
+        rate: Highest learning rate; it rises over the first tenth and falls along a cosine to zero, over the steps or
+            over the time that there is, whichever is less.
         dropout: Share of a block's hidden units that a step leaves out.
     """
 
@@ -79,8 +80,10 @@ def train(
     *,
     context: Context,
     squared_error: bool,
-) -> Arrays:
-    """Return the learned arrays: AdamW (Loshchilov & Hutter 2019) on the pinball loss of all levels.
+) -> tuple[Arrays, float]:
+    """Return the learned arrays, and the share of the steps that were made.
+
+    AdamW (Loshchilov & Hutter 2019) on the pinball loss of all levels.
 
     Args:
         shape: Of the network; its channels are the levels, and one more for the mean if ``squared_error``.
@@ -91,7 +94,7 @@ def train(
         squared_error: Whether a last channel learns the mean by squared error.
 
     Raises:
-        BudgetError: The deadline passed.
+        BudgetError: The deadline passed before the first step.
     """
     import torch
 
@@ -101,11 +104,13 @@ def train(
         arrays = {k: torch.from_numpy(v).requires_grad_() for k, v in initial(shape, rng).items()}
         optimizer = torch.optim.AdamW(list(arrays.values()), lr=schedule.rate, weight_decay=_DECAY, fused=True)
         tau = torch.tensor(levels, dtype=torch.float32)
+        pace = Pace(context.deadline, schedule.steps)
         for step, rows in enumerate(_batches(len(source), schedule, rng)):
-            if context.deadline is not None and context.deadline.remaining <= 0:
-                raise BudgetError(f"the trial's time is over after {step} of {schedule.steps} steps")
+            done = pace.share(step)
+            if done >= 1.0:
+                break
             for group in optimizer.param_groups:
-                group["lr"] = schedule.rate * _rate_share(step / schedule.steps)
+                group["lr"] = schedule.rate * _rate_share(done)
             data = source(rows)
             target = torch.from_numpy(np.nan_to_num(data.target))
             weight = torch.from_numpy(np.isfinite(data.target) * data.weight[:, None])
@@ -119,7 +124,9 @@ def train(
             (loss * weight).mean().backward()  # type: ignore[no-untyped-call]  # torch's
             torch.nn.utils.clip_grad_norm_(list(arrays.values()), _MAX_GRADIENT)
             optimizer.step()
-        return {k: v.detach().numpy().copy() for k, v in arrays.items()}
+        # The loop asks before each step, so a whole schedule ends without its last answer.
+        progress = 1.0 if done < 1.0 else pace.progress
+        return {k: v.detach().numpy().copy() for k, v in arrays.items()}, progress
 
 
 def _rate_share(done: float) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -126,7 +126,7 @@ class PerSeries(Forecaster):
         """Learn every series on its own; see the contract.
 
         Raises:
-            BudgetError: The deadline has passed.
+            BudgetError: The deadline has passed before the first series was learned.
         """
         used = panel if self.params.max_history is None else panel.tail(self.params.max_history)
         # The task must be there while learning, but a fit that fails leaves no half of a model behind.
@@ -137,12 +137,16 @@ class PerSeries(Forecaster):
         with _quiet(context.threads):
             for i in range(used.n_series):
                 if context.deadline is not None and context.deadline.remaining < 0:
-                    raise BudgetError(
-                        f"{self.name} must be fitted within its budget, but had {i} of {used.n_series} series",
-                        "allow more time, fewer series or a smaller max_history",
-                    )
+                    break
                 learned.append(self._learn_one(used, i, task))
-        self._packed = SeriesFits.of(used.ids, used.times[used.indptr[:-1]], learned)
+        if not learned:
+            raise BudgetError(
+                f"{self.name} must be fitted within its budget, but had none of {used.n_series} series",
+                "allow more time, fewer series or a smaller max_history",
+            )
+        self.progress = len(learned) / used.n_series
+        count = len(learned)
+        self._packed = SeriesFits.of(used.ids[:count], used.times[used.indptr[:count]], learned)
         return self
 
     def predict(self, history: Panel, future: Future) -> Forecast:
@@ -192,6 +196,14 @@ class PerSeries(Forecaster):
         self._task, self._packed = Task.from_dict(state["task"]), SeriesFits.from_state(state["learned"])
         self._names = tuple(state["known"])
         return self
+
+    @classmethod
+    def joined(cls, states: Sequence[State]) -> State:
+        """See Forecaster."""
+        return {
+            **states[0],
+            "learned": SeriesFits.joined([SeriesFits.from_state(s["learned"]) for s in states]).state(),
+        }
 
     def _learn_one(self, panel: Panel, i: int, task: Task) -> SeriesFit:
         at = slice(int(panel.indptr[i]), int(panel.indptr[i + 1]))

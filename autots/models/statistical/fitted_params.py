@@ -104,6 +104,13 @@ class SeriesFits:
         counts = np.bincount(self.reason, minlength=len(FALLBACKS) + 1)[1:]
         return {name: int(count) for name, count in zip(FALLBACKS, counts, strict=True) if count}
 
+    @classmethod
+    def joined(cls, parts: Sequence[SeriesFits]) -> SeriesFits:
+        """Return what was learned for the series of all parts, in their order."""
+        together = {name: np.concatenate([getattr(p, name) for p in parts]) for name in cls.__dataclass_fields__}
+        sizes = np.concatenate([np.diff(p.indptr) for p in parts])
+        return cls(**{**together, "indptr": np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)})
+
     def state(self) -> State:
         """Return the arrays."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}

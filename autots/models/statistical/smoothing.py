@@ -9,6 +9,7 @@ Axes: S series, P paths (a series with one point of the grid), H steps.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -71,9 +72,10 @@ class Smoothing(Forecaster):
         """Weigh the grid for every series; see the contract.
 
         Raises:
-            BudgetError: The deadline has passed.
+            BudgetError: The deadline has passed before the first series was weighed.
         """
         self._task = None
+        self.progress = 1.0
         series = AlignedSeries.of(panel, self.params.season or task.season, self.params.max_history)
         self._keep(panel.ids, *self._weighed(series, task.horizon, context), series.level)
         self._task = task
@@ -91,10 +93,14 @@ class Smoothing(Forecaster):
         size = max(1, _PATHS_AT_ONCE // len(grid))
         for begin in range(0, len(series.order), size):
             if context.deadline is not None and context.deadline.remaining < 0:
-                raise BudgetError(
-                    f"{self.name} must be fitted within its budget, but had {begin} of {len(series)} series",
-                    "allow more time, fewer series or a smaller max_history",
-                )
+                if begin == 0:
+                    raise BudgetError(
+                        f"{self.name} must be fitted within its budget, but had none of {len(series)} series",
+                        "allow more time, fewer series or a smaller max_history",
+                    )
+                # A series without weights is weighed when it is forecast.
+                self.progress = begin / len(series.order)
+                break
             rows = series.order[begin : begin + size]
             of, points = np.repeat(rows, len(grid)), grid.take(np.tile(np.arange(len(grid)), len(rows)))
             with np.errstate(all="ignore"):
@@ -174,6 +180,13 @@ class Smoothing(Forecaster):
         level = np.asarray(state.get("level", np.zeros(len(state["ids"]))))
         self._keep(state["ids"], points, np.asarray(state["weight"]), level)
         return self
+
+    @classmethod
+    def joined(cls, states: Sequence[State]) -> State:
+        """See Forecaster."""
+        points = {name: np.concatenate([s["points"][name] for s in states]) for name in GridPoints.__dataclass_fields__}
+        each = {name: np.concatenate([np.asarray(s[name]) for s in states]) for name in ("ids", "weight", "level")}
+        return {"task": states[0]["task"], "points": points, **each}
 
 
 def _flat(rows: Ints) -> Ints:

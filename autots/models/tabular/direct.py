@@ -31,6 +31,8 @@ __all__ = ["DirectTrees", "DirectTreesParams"]
 
 # Steps of the horizon that are drawn for each training origin.
 _STEPS = 12
+# Most of the time left that the linear part may take.
+_LINEAR_SHARE = 0.4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,12 +100,14 @@ class DirectTrees(Pooled):
         x, names, categorical = table.features(rows, steps, level, scale)
         self._linear = None
         if p.linear:
-            self._linear = self._linear_part().fit(panel, task, context)
+            self._linear = self._linear_part().fit(panel, task, context.part(_LINEAR_SHARE))
             points = (self._linear.points_of_rows(panel, rows, steps) - level) / scale
             x, names, target = _with_column(x, points), [*names, "linear"], target - points
         weight = relative_weights(panel, task, rows, scale) if p.weighted else None
         loss = p.loss(squared_error=task.squared_error)
-        self._trees, fitted = train_trees(x, target, weight, names, categorical, params=p, loss=loss, context=context)
+        self._trees, fitted, self.progress = train_trees(
+            x, target, weight, names, categorical, params=p, loss=loss, context=context
+        )
         unit = scale / np.repeat(table.noise(at), many)
         self._offsets = residual_quantiles((target - fitted) * unit, steps.astype(float), task.levels, task.horizon)
 

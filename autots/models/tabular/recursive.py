@@ -19,6 +19,9 @@ from zoo.errors import ModelError
 
 __all__ = ["RecursiveTrees", "RecursiveTreesParams"]
 
+# Part of the time left that boosting may take; the recursions over the horizon follow.
+_TREES_SHARE = 0.7
+
 
 @dataclass(frozen=True, kw_only=True)
 class RecursiveTreesParams(BoostingParams):
@@ -71,7 +74,9 @@ class RecursiveTrees(Pooled):
         x, names, categorical = table.features(at, steps, level, scale)
         target = (table.targets(at, steps) - level) / scale
         loss = p.loss(squared_error=task.squared_error)
-        self._trees, fitted = train_trees(x, target, None, names, categorical, params=p, loss=loss, context=context)
+        self._trees, fitted, self.progress = train_trees(
+            x, target, None, names, categorical, params=p, loss=loss, context=context.part(_TREES_SHARE)
+        )
         self._offsets = self._multi_step_offsets(panel, task, (target - fitted) * scale / table.noise(at))
 
     def _multi_step_offsets(self, panel: Panel, task: Task, one_step: Floats) -> Floats:

@@ -12,12 +12,17 @@ import numpy.typing as npt
 
 from autots.models.base import Context
 from autots.models.hyperparameters import choice, flag, real, whole
+from autots.models.pace import Pace
 from autots.models.pooled import PooledParams, log_field, norm_field, norm_periods_field
 from autots.panel import Floats
-from zoo.errors import BudgetError, ModelError
+from zoo.errors import ModelError
 
 __all__ = ["BoostingParams", "Trees", "train_trees"]
 
+# Seconds of what follows the last tree (their values on what was learned from), for each second of boosting.
+_REST_RATIO = 0.1
+# Times the learning rate at most where the time pays for fewer trees.
+_MAX_RATE_RATIO = 3.0
 # Bins that the values of a feature are sorted into: half of LightGBM's default.
 _BINS = 127
 
@@ -87,8 +92,10 @@ def train_trees(
     params: BoostingParams,
     loss: str,
     context: Context,
-) -> tuple[Trees, Floats]:
+) -> tuple[Trees, Floats, float]:
     """Train a booster on the rows whose target is known.
+
+    Where the time does not suffice there are fewer trees, each of which corrects more.
 
     Args:
         x: (R, F) features, NaN where a value is missing.
@@ -101,10 +108,10 @@ def train_trees(
         context: Seed, threads and deadline.
 
     Returns:
-        The trees, and their (R,) fitted values.
+        The trees, their (R,) fitted values, and the share of the rounds that were made.
 
     Raises:
-        BudgetError: The deadline passed while boosting.
+        BudgetError: The deadline passed before the first tree.
         ModelError: There is nothing to learn from.
     """
     import lightgbm
@@ -116,9 +123,15 @@ def train_trees(
         raise ModelError("trees need rows with a target and a positive weight, but got none")
     settings = _settings(params, loss, int(known.sum()), context)
 
+    pace = Pace(context.deadline, params.rounds, rest_ratio=_REST_RATIO)
+
     def on_time(env: Any) -> None:
-        if context.deadline is not None and context.deadline.remaining <= 0:
-            raise BudgetError(f"the trial's time is over after {env.iteration} of {params.rounds} rounds")
+        done = env.iteration + 1
+        if pace.share(done) >= 1.0 and done < params.rounds:
+            raise lightgbm.callback.EarlyStopException(env.iteration, [])
+        if pace.planned < params.rounds:
+            more = (params.rounds - done) / max(pace.planned - done, 1.0)
+            env.model.reset_parameter({"learning_rate": params.learning_rate * min(max(more, 1.0), _MAX_RATE_RATIO)})
 
     data = lightgbm.Dataset(
         x[known],
@@ -128,10 +141,11 @@ def train_trees(
         categorical_feature=[list(names).index(n) for n in categorical] or "auto",
         params={"max_bin": _BINS, "verbosity": -1},
     )
+    pace.share(0)
     booster = lightgbm.train(settings, data, params.rounds, callbacks=[on_time])
     fitted = np.full(len(target), np.nan)
     fitted[known] = booster.predict(x[known], num_threads=context.threads)
-    return Trees(booster.model_to_string()), fitted
+    return Trees(booster.model_to_string()), fitted, pace.progress
 
 
 def _settings(params: BoostingParams, loss: str, rows: int, context: Context) -> dict[str, Any]:

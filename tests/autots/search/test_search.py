@@ -10,21 +10,24 @@ from autots.evaluate import BacktestPlan, Objective, plan_cutoffs, targets_of
 from autots.metrics import METRICS
 from autots.models.base import Task
 from autots.reading.report import DataReport
-from autots.recipes import Configuration, Portfolio, baselines, search_space
+from autots.recipes import Configuration, Portfolio, baselines
 from autots.report.terminal import SilentProgress
 from autots.search import trial as work
 from autots.search.assemble import assemble
 from autots.search.budget import BudgetPolicy
 from autots.search.engine import Search
+from autots.search.interim_ensemble import InterimEnsemble
 from autots.search.leaderboard import Candidate, Leaderboard
 from autots.search.member_costs import refit_seconds
 from autots.search.out_of_fold import drop_states, read_backtest, write_backtest
+from autots.search.prospects import Prospects
 from autots.search.report_facts import facts_of
+from autots.search.sampler import open_study
 from autots.search.trivial_forecasters import backtest_trivial
 from autots.testing.example_panels import example_panel, panel_of
 from zoo.clock import Deadline, ManualClock
 from zoo.errors import ArtifactError
-from zoo.search import FailureKind, Study
+from zoo.search import FailureKind
 from zoo.workers import Inline
 
 TASK = Task(horizon=5, seasons=(4,), levels=(0.1, 0.5, 0.9))
@@ -82,10 +85,11 @@ def run(folder, *, portfolio=QUICK, panel=PANEL, max_trials=None, clock=None, bu
     board = board_of(panel)
     plan = board.objective.plan
     deadline = Deadline.after(budget, clock)
-    with Study.open(folder / "study.journal", search_space(), seed=0) as study:
+    prospects = Prospects(board, InterimEnsemble(BudgetPolicy()), portfolio, BudgetPolicy())
+    with open_study(folder / "study.journal", prospects, seed=0) as study:
         driver = Inline(SETUP, payload={"panel": panel, "plan": plan, "task": TASK, **payload})
         search = Search(
-            panel, board, portfolio, study, folder / "oof", deadline, 0, SilentProgress(), max_trials=max_trials
+            panel, board, prospects, study, folder / "oof", deadline, 0, SilentProgress(), max_trials=max_trials
         )
         search.run(driver, reserve=lambda workers: reserve)
         search.trials = study.trials
@@ -162,7 +166,8 @@ def test_a_resumed_search_reads_back_what_was_done_and_runs_none_of_it_again(tmp
 
 
 def test_a_trial_that_was_running_when_the_driver_died_is_run_again_under_its_number(tmp_path):
-    with Study.open(tmp_path / "study.journal", search_space(), seed=0) as study:
+    prospects = Prospects(board_of(), InterimEnsemble(BudgetPolicy()), QUICK, BudgetPolicy())
+    with open_study(tmp_path / "study.journal", prospects, seed=0) as study:
         study.enqueue({"family": "mean"}, tag="portfolio")
         number = study.ask().number
     search = run(tmp_path, portfolio=Portfolio((), (), {}))
@@ -224,7 +229,7 @@ def test_exhausted_memory_is_told_apart(tmp_path):
 def test_a_budget_that_is_over_starts_nothing(tmp_path):
     clock = ManualClock()
     search = run(tmp_path, clock=clock, budget=10.0, reserve=10.0)
-    assert {t.state for t in search.trials} == {"queued"}
+    assert not search.trials
     assert all(e.number < 0 for e in search.leaderboard.candidates)
 
 
@@ -280,10 +285,9 @@ def test_local_models_are_tried_on_some_series_before_all_are_paid_for(tmp_path)
     asked = []
     TROUBLE["auto_theta"] = lambda request: asked.append((request.rows, request.fits))
     search = run(tmp_path, panel=panel, portfolio=Portfolio((Configuration("auto_theta"),), (), {}))
-    assert len(asked[0][0]) == 15
     # It costs little, so it is fitted anew before each window: its parameters must not age.
-    assert [fits for _, fits in asked] == [3, 3]
-    assert asked[1][0] is None
+    assert [(len(rows), fits) for rows, fits in asked] == [(15, 3), (45, 3)]
+    assert not set(asked[0][0]) & set(asked[1][0])
     assert [e.status for e in search.leaderboard.candidates if e.number >= 0] == ["complete"]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from zoo.errors import ConfigError
 from zoo.search.stoppers.asha import ASHA
 from zoo.search.stoppers.base import Stopper
+from zoo.search.stoppers.every_report import EveryReport
 from zoo.search.stoppers.median import Median
 from zoo.search.stoppers.plateau import Plateau
 from zoo.search.stoppers.population import Population
@@ -17,6 +18,7 @@ __all__ = ["STOPPERS", "make_stopper"]
 STOPPERS: Mapping[str, Callable[[int | None], Stopper]] = {
     "auto": lambda max_step: Rungs(max_step),
     "rungs": lambda max_step: Rungs(max_step),
+    "every_report": lambda max_step: EveryReport(),
     "asha": lambda max_step: ASHA(max_step=max_step),
     "asha_pause": lambda max_step: ASHA(pause=True, max_step=max_step),
     "median": lambda max_step: Median(),
@@ -29,8 +31,9 @@ def make_stopper(stopper: str | Stopper | None, max_step: int | None = None) -> 
     """Return a stopper.
 
     Args:
-        stopper: "rungs" (pause at rungs, the sampler says who goes on; also "auto"), "asha", "asha_pause", "median",
-            "plateau", "population" (with the sampler of that name), or None for nobody. A stopper stands for itself.
+        stopper: "rungs" (pause at rungs, the sampler says who goes on; also "auto"), "every_report" (pause at each
+            report, likewise), "asha", "asha_pause", "median", "plateau", "population" (with the sampler of that name),
+            or None for nobody. A stopper stands for itself.
         max_step: Of a whole training, where that is known.
 
     Raises:
