@@ -22,8 +22,15 @@ __all__ = ["Backtest", "Targets", "backtest", "backtest_series", "targets_of"]
 
 # Rows of history that are forecast from at once.
 _BATCH_ROWS = 2_000_000
-# Series of the first block of a model of single series, and the part of the time left that a block is planned for.
-_FIRST_BLOCK, _BLOCK_HEADROOM = 4, 0.8
+# Windows from which on a local model forecasts the first of them alone.
+_MANY_WINDOWS = 10
+# Seconds behind its deadline at which a backtest is given up in its forecasts, and times the time left that they may be
+# expected to take.
+_GRACE, _OVERRUN_RATIO = 1.5, 1.5
+# Seconds more that the first series of a model of single series is given: it may have to compile what it runs.
+_COMPILING = 6.0
+# Part of the time left that a block of series is planned for.
+_BLOCK_HEADROOM = 0.8
 
 Float32s = npt.NDArray[np.float32]
 
@@ -167,7 +174,7 @@ def backtest(
 
     Raises:
         ModelError: A forecast is not finite or has the wrong shape.
-        BudgetError: The deadline passed before all windows were forecast.
+        BudgetError: The deadline passed long before all windows were forecast.
     """
     shape = (len(plan.cutoffs), panel.n_series, plan.horizon)
     mean = np.full(shape, np.nan, dtype=np.float32)
@@ -183,15 +190,17 @@ def backtest(
         model = fit_local(create(), history, task, part)
         fit_seconds += time.perf_counter() - started
         shares.append(model.progress)
-        for batch in _batches(panel, windows):
-            if context.deadline is not None and context.deadline.remaining <= 0:
-                raise BudgetError("the trial's time is over")
+        for batch in _batches(panel, windows, first=1 if model.local and len(windows) > _MANY_WINDOWS else None):
+            _check_time(context)
             rows, at, known, future = _histories(panel, batch, plan.horizon)
             started, used = time.perf_counter(), time.process_time()
             forecast = predict_local(model, known, future, plan.horizon)
             took = time.perf_counter() - started
             # On a busy machine a forecast waits for its core: that must not make a good member look slow.
             predict_seconds += min(took, time.process_time() - used)
+            if model.local:
+                # Series by series, the first window tells what all of them will cost.
+                _check_time(context, took / len(batch) * (len(plan.cutoffs) - done - len(batch)))
             where = np.searchsorted(-np.asarray(plan.cutoffs), -np.asarray(batch))[at]
             made = ConstantSeries.of(known, task).apply(*checked(forecast, len(rows), task), middle)
             above = offset[where, rows][:, None]
@@ -231,7 +240,7 @@ def backtest_series(
 
     Raises:
         ModelError: A forecast is not finite or has the wrong shape.
-        BudgetError: The deadline passed before a single block was done.
+        BudgetError: The deadline passed before the first series was done.
     """
     count, order = panel.n_series, _spread_order(panel.n_series)
     shape = (len(plan.cutoffs), count, plan.horizon)
@@ -239,28 +248,38 @@ def backtest_series(
     quantiles = np.full((*shape, len(task.levels)), np.nan, dtype=np.float32)
     blocks: list[Backtest] = []
     reached: list[Ints] = []
-    done, size = 0, count if context.deadline is None else min(_FIRST_BLOCK, count)
+    done, size = 0, count if context.deadline is None else 1
     while done < count and size > 0:
         rows = np.sort(order[done : done + size])
-        started = time.perf_counter()
+        started = 0.0 if context.deadline is None else context.deadline.elapsed
         try:
-            one = backtest(create, panel.select(rows), plan, task, context, keep_state=keep_state)
+            given = context if blocks else _longer(context, _COMPILING)
+            one = backtest(create, panel.select(rows), plan, task, given, keep_state=keep_state)
         except BudgetError:
             if not blocks:
                 raise
             break
-        took = time.perf_counter() - started
         mean[:, rows], quantiles[:, rows] = one.mean, one.quantiles
         blocks.append(one)
         reached.append(rows)
         done += size
         if context.deadline is not None:
+            took = context.deadline.elapsed - started
             affordable = int(_BLOCK_HEADROOM * context.deadline.remaining / max(took / size, 1e-9))
-            size = min(2 * size, affordable)
+            # The first one's time may be that of compiling: the second one is tried all the same.
+            size = min(2 * size, max(affordable, int(done == 1 and context.deadline.remaining > 0)))
     state = type(create()).joined([b.state or {} for b in blocks]) if keep_state else None
     fit, predict = sum(b.fit_seconds for b in blocks), sum(b.predict_seconds for b in blocks)
     rows_done = None if done == count else np.sort(np.concatenate(reached))
     return Backtest(mean, quantiles, fit, predict, state, len(plan.fits), done / count, rows_done)
+
+
+def _longer(context: Context, seconds: float) -> Context:
+    """Return a context with so many seconds more."""
+    deadline = context.deadline
+    return (
+        context if deadline is None else replace(context, deadline=replace(deadline, budget=deadline.budget + seconds))
+    )
 
 
 def _spread_order(count: int) -> Ints:
@@ -273,10 +292,23 @@ def _spread_order(count: int) -> Ints:
     return turned[turned < count]
 
 
-def _batches(panel: Panel, windows: Sequence[int]) -> list[tuple[int, ...]]:
+def _check_time(context: Context, expected: float = 0.0) -> None:
+    """Raise a BudgetError where the time is over, or ``expected`` seconds more are far more than what is left."""
+    if context.deadline is None:
+        return
+    # What was learned is worth a moment more: a fit that ended late would have been for nothing.
+    left = context.deadline.remaining + _GRACE
+    if expected > _OVERRUN_RATIO * max(left, 0.0) and expected > 0:
+        raise BudgetError(f"its forecasts of all windows would take about {expected:.0f} s")
+    if left <= 0:
+        raise BudgetError("the trial's time is over")
+
+
+def _batches(panel: Panel, windows: Sequence[int], *, first: int | None = None) -> list[tuple[int, ...]]:
     """Return the cutoffs in batches that are forecast at once: many short windows would pay for each call."""
     size = max(1, _BATCH_ROWS // max(panel.n_rows, 1))
-    return [tuple(windows[i : i + size]) for i in range(0, len(windows), size)]
+    head = min(first or size, size)
+    return [tuple(windows[:head]), *(tuple(windows[i : i + size]) for i in range(head, len(windows), size))]
 
 
 def _histories(

@@ -87,6 +87,7 @@ class BudgetPolicy:
         margin_share: By so much a trial's deadline precedes the end of the search, as the reserve may yet grow.
         drain_seconds: Time that running trials have to notice that theirs is over: a killed worker takes seconds to
             come back.
+        import_seconds: What importing and compiling may take a worker in the first trial of a family.
         race_share: Of the budget, for the first part of every family that the portfolio begins with.
         race_min_seconds: Least that such a part is given, which a sample of a few series needs.
         part_share: What a further part of a model of single series takes.
@@ -171,6 +172,7 @@ class BudgetPolicy:
     trial_kill_seconds: float = 3.0
     margin_share: float = 0.02
     drain_seconds: float = 2.0
+    import_seconds: float = 8.0
     race_share: float = 0.2
     race_min_seconds: float = 1.0
     part_share: float = 0.05
@@ -314,6 +316,17 @@ class BudgetPolicy:
             again: Whether it was given its first part already, which did not suffice.
         """
         return max(min(left, (self.trial_share if again else self.first_share) * budget), self.trial_min_seconds)
+
+    def kill_seconds(self, *, first: bool) -> float:
+        """Return the seconds after its own ones at which a trial is killed; the ``first`` one of a family imports."""
+        return self.trial_kill_seconds + (self.import_seconds if first else 0.0)
+
+    def fits_in(self, seconds: float, expected: float, fits: int) -> int:
+        """Return how often a backtest fits in so many seconds, where ``fits`` of them take ``expected``.
+
+        A few long fits learn more than several short ones.
+        """
+        return fits if expected <= seconds else max(int(fits * seconds / expected), 1)
 
     def race_seconds(self, families: int, budget: float) -> float:
         """Return the seconds that the first part of a model of single series is given, of so many families."""

@@ -241,7 +241,9 @@ class Search:
         earlier, budget = self._reached.get(number), self.deadline.budget
         if not family_class(family).local:
             seconds = self.policy.trial_seconds(left, budget, again=earlier is not None)
-            return TrialAssignment(number, family, params, seconds, earlier=earlier)
+            expected = max(self.leaderboard.family_seconds(family), default=0.0)
+            fits = self.policy.fits_in(seconds, expected, len(self._objective.plan.fits))
+            return TrialAssignment(number, family, params, seconds, fits=fits, earlier=earlier)
         if earlier is None:
             racing = self.policy.race_seconds(len({c.family for c in self.prospects.portfolio.configurations}), budget)
             return TrialAssignment(number, family, params, min(racing, left), self._sample(), MAX_FITS)
@@ -283,7 +285,8 @@ class Search:
         share = self.leaderboard.predict_share(job.family)
         request = WorkRequest("backtest", job.family, job.params, seed, job.seconds, rows, job.fits, partial, share)
         self._running[str(job.number)] = job
-        pool.submit(str(job.number), request, timeout=job.seconds + self.policy.trial_kill_seconds)
+        late = self.policy.kill_seconds(first=not self.leaderboard.family_seconds(job.family))
+        pool.submit(str(job.number), request, timeout=job.seconds + late)
         return True
 
     @property

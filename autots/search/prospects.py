@@ -28,6 +28,10 @@ _CHANCE = 0.15
 _UNTRIED = 100.0
 # Of a new configuration that is drawn, beside one of the portfolio; of the next one of the portfolio beside the former.
 _DRAWN, _LATER = 0.5, 0.97
+# How fast a family's configurations promise less, the more of them were tried: first ones teach most.
+_TRIED_POWER = 1.5
+# Of a model of single series whose sample shows no gain yet: a sample of few series is noise.
+_SAMPLED = 1.0
 # Of a pooled model that goes on, for the share that it has not learned.
 _LEARNING = 2.0
 # How much better the ensemble of the series that a candidate has reached must become to be worth one.
@@ -35,7 +39,7 @@ _UNIT = 0.01
 # Times the best score from which on a family promises a third.
 _BEHIND, _BEHIND_SHARE = 1.5, 0.3
 # Seconds below which a cost makes nothing more attractive, and how strongly costs count.
-_MIN_COST, _COST_POWER = 0.2, 0.8
+_MIN_COST, _COST_POWER = 1.0, 0.8
 # Part of its seconds that something must be given to be begun: its schedule is fitted to them.
 _ENOUGH = 0.45
 # Series of its sample on which a candidate's gain is measured at most.
@@ -166,7 +170,7 @@ class Prospects:
         out = []
         for number, one in self.paused.items():
             rest = 1.0 - one.progress
-            gain = _LEARNING * merit(one.family) if one.gain is None else max(one.gain, 0.0) / _UNIT + _CHANCE
+            gain = _LEARNING * merit(one.family) if one.gain is None else max(one.gain / _UNIT, _SAMPLED)
             reachable = min(self.left / max(one.seconds, 1e-9), 1.0)
             # What is reached by parts can be left at any time.
             seconds = one.seconds if one.gain is None else min(one.seconds, self.left)
@@ -176,12 +180,12 @@ class Prospects:
             if position in self.begun:
                 continue
             name = configuration.family
-            gain = merit(name) / (1 + tries[name]) if tries[name] else _UNTRIED
+            gain = merit(name) / (1 + tries[name]) ** _TRIED_POWER if tries[name] else _UNTRIED
             out.append(Prospect(name, gain * later, self._seconds(name), configuration=position))
             later *= _LATER
         for name in self.portfolio.searched:
             if tries[name]:
-                gain = _DRAWN * merit(name) / (1 + tries[name])
+                gain = _DRAWN * merit(name) / (1 + tries[name]) ** _TRIED_POWER
                 out.append(Prospect(name, gain, self._seconds(name)))
         return out
 

@@ -71,9 +71,10 @@ def answer(
     request: WorkRequest, panel: Panel, plan: BacktestPlan | None, task: Task, threads: int
 ) -> Backtest | FinalFit:
     """Do one piece of work."""
-    context = Context(request.seed, Deadline.after(request.seconds), threads)
-    # What all of them need takes five seconds to import: a tenth of a short budget before anything is tried.
+    # What all of them need takes five seconds to import: a tenth of a short budget before anything is tried. The first
+    # trial of a family in this process still has its whole time afterwards.
     family(request.family).import_libraries()
+    context = Context(request.seed, Deadline.after(request.seconds), threads)
 
     def fresh() -> Forecaster:
         return create(request.family, **request.params)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autots.evaluate import BacktestPlan, Objective, backtest, checked, targets_of
+from autots.evaluate import Backtest, BacktestPlan, Objective, backtest, backtest_series, checked, targets_of
 from autots.evaluate.rolling import rolling_windows
 from autots.metrics import METRICS, season_scale
 from autots.models.base import Context, Forecast, Task
@@ -138,7 +138,7 @@ def test_the_deadline_ends_a_backtest_between_batches(monkeypatch):
 
     class Slow(Naive):
         def predict(self, history, future):
-            clock.advance(0.4)
+            clock.advance(1.0)
             return super().predict(history, future)
 
     with pytest.raises(BudgetError):
@@ -151,7 +151,7 @@ def test_a_slow_local_model_is_given_up_after_its_first_window_of_many():
     class Slow(Naive):
         def predict(self, history, future):
             calls.append(history.n_series)
-            time.sleep(0.1 * history.n_series)
+            time.sleep(0.2 * history.n_series)
             return super().predict(history, future)
 
     plan = BacktestPlan(1, tuple(range(30, 0, -1)), 24, (30,))
@@ -162,9 +162,45 @@ def test_a_slow_local_model_is_given_up_after_its_first_window_of_many():
             plan,
             dataclasses.replace(TASK, horizon=1),
             Context(deadline=Deadline.after(1.0)),
-            overrun_ratio=1.5,
         )
     assert len(calls) == 1
+
+
+def test_series_are_backtested_until_the_time_is_over_and_spread_over_the_panel():
+    clock = ManualClock()
+    panel = panel_of([np.arange(30.0) + i for i in range(40)])
+
+    class Slow(Naive):
+        def fit(self, panel, task, context):
+            clock.advance(0.1 * panel.n_series)
+            return super().fit(panel, task, context)
+
+    plan = BacktestPlan(5, (15, 10, 5), 2, (15,))
+    part = backtest_series(Slow, panel, plan, TASK, Context(deadline=Deadline.after(2.0, clock)), keep_state=True)
+    assert clock.now() <= 2.0
+    assert part.rows is not None and 10 <= len(part.rows) < 40
+    assert part.progress == len(part.rows) / 40
+    assert np.diff(part.rows).max() <= 8
+    whole = backtest(Naive, panel, plan, TASK, Context())
+    np.testing.assert_array_equal(part.mean[:, part.rows], whole.mean[:, part.rows])
+    assert np.isnan(np.delete(part.mean, part.rows, axis=1)).all()
+    rest = np.setdiff1d(np.arange(40), part.rows)
+    other = backtest_series(Naive, panel.select(rest), plan, TASK, Context())
+    together = part.with_part(other, rest)
+    assert (together.rows, together.progress) == (None, 1.0)
+    np.testing.assert_array_equal(together.quantiles, whole.quantiles)
+
+
+def test_series_that_were_not_reached_are_filled_by_another_backtest():
+    panel = panel_of([np.arange(30.0) + i for i in range(6)])
+    plan = BacktestPlan(5, (15, 10, 5), 2, (15,))
+    some = np.array([1, 4])
+    whole = backtest(lambda: create("mean"), panel, plan, TASK, Context())
+    begun = Backtest.nothing(plan, 6, len(TASK.levels))
+    part = begun.with_part(backtest(Naive, panel.select(some), plan, TASK, Context()), some)
+    filled = part.completed_by(whole)
+    np.testing.assert_array_equal(filled.mean[:, [0, 2, 3, 5]], whole.mean[:, [0, 2, 3, 5]])
+    np.testing.assert_array_equal(filled.mean[:, some], part.mean[:, some])
 
 
 def test_waiting_for_a_core_does_not_make_a_forecast_look_slow():

@@ -54,7 +54,9 @@ def test_numpy_forecasts_what_torch_would():
 def test_training_learns_quantiles_that_cover_their_share():
     rng = np.random.default_rng(1)
     data = examples(rng, 3000)
-    arrays = train(SHAPE, ExampleSource(data), LEVELS, Schedule(600, 64, 5e-3), context=Context(1), squared_error=False)
+    arrays, _ = train(
+        SHAPE, ExampleSource(data), LEVELS, Schedule(600, 64, 5e-3), context=Context(1), squared_error=False
+    )
     fresh = examples(rng, 2000)
     made = forward(SHAPE, arrays, fresh.x.astype(float), fresh.known.astype(float))
     for i, level in enumerate(LEVELS):
@@ -70,7 +72,7 @@ def test_the_mean_has_a_channel_where_squared_errors_count():
     skewed = Examples(
         data.x, data.known, data.target + rng.exponential(3.0, data.target.shape).astype("f4"), data.weight
     )
-    arrays = train(
+    arrays, _ = train(
         shape, ExampleSource(skewed), LEVELS, Schedule(500, 64, 5e-3), context=Context(1), squared_error=True
     )
     made = forward(shape, arrays, data.x.astype(float), data.known.astype(float))
@@ -83,12 +85,12 @@ def test_training_leaves_torchs_own_chance_and_threads_alone():
     expected = torch.rand(3)
     torch.manual_seed(5)
     data = examples(np.random.default_rng(0), 50)
-    first = train(
+    first, _ = train(
         SHAPE, ExampleSource(data), LEVELS, Schedule(20, 16, 1e-3, dropout=0.5), context=Context(3), squared_error=False
     )
     torch.testing.assert_close(torch.rand(3), expected)
     assert torch.get_num_threads() == threads
-    again = train(
+    again, _ = train(
         SHAPE, ExampleSource(data), LEVELS, Schedule(20, 16, 1e-3, dropout=0.5), context=Context(3), squared_error=False
     )
     assert all(np.array_equal(first[k], again[k]) for k in first)
@@ -98,14 +100,14 @@ def test_missing_targets_and_weightless_windows_teach_nothing():
     rng = np.random.default_rng(4)
     data = examples(rng, 200)
     spoiled = Examples(data.x, data.known, np.where(rng.random((200, 3)) < 0.3, np.nan, data.target), data.weight)
-    arrays = train(
+    arrays, _ = train(
         SHAPE, ExampleSource(spoiled), LEVELS, Schedule(50, 32, 1e-3), context=Context(), squared_error=False
     )
     assert all(np.isfinite(v).all() for v in arrays.values())
     halves = Examples(data.x, data.known, data.target, np.r_[np.ones(100), np.zeros(100)].astype("f4"))
     wild = Examples(data.x, data.known, np.r_[data.target[:100], data.target[100:] + 1e3].astype("f4"), halves.weight)
     a, b = (
-        train(SHAPE, ExampleSource(d), LEVELS, Schedule(50, 32, 1e-3), context=Context(), squared_error=False)
+        train(SHAPE, ExampleSource(d), LEVELS, Schedule(50, 32, 1e-3), context=Context(), squared_error=False)[0]
         for d in (halves, wild)
     )
     assert all(np.array_equal(a[k], b[k]) for k in a)
@@ -115,9 +117,31 @@ def test_training_ends_soon_after_its_deadline():
     clock = ManualClock()
     deadline = Deadline.after(1.0, clock)
     clock.advance(2.0)
-    with pytest.raises(BudgetError, match="after 0 of 50 steps"):
+    with pytest.raises(BudgetError, match="before it began"):
         train(SHAPE, ExampleSource(examples(np.random.default_rng(0))), LEVELS, Schedule(50, 16, 1e-3),
               context=Context(0, deadline), squared_error=False)  # fmt: skip
+
+
+def test_a_schedule_is_fitted_to_the_time_and_its_rate_still_falls_to_zero(monkeypatch):
+    import torch
+
+    rates = []
+
+    class Recorded(torch.optim.AdamW):
+        def step(self, *args, **kwargs):
+            rates.append(self.param_groups[0]["lr"])
+            return super().step(*args, **kwargs)
+
+    monkeypatch.setattr(torch.optim, "AdamW", Recorded)
+    data = ExampleSource(examples(np.random.default_rng(0)))
+    deadline = Deadline.after(300.0, ManualClock(tick=1.0))
+    _, progress = train(
+        SHAPE, data, LEVELS, Schedule(1000, 16, 1e-3), context=Context(0, deadline), squared_error=False
+    )
+    assert 0.05 < progress < 0.5
+    assert progress == pytest.approx(len(rates) / 1000, abs=0.01)
+    assert max(rates) > 0.9e-3
+    assert rates[-1] < 0.1e-3
 
 
 def test_an_encoding_standardises_and_fills_with_the_mean():

@@ -1,5 +1,7 @@
 """The pace of a fit: its schedule ends where its time does, and is untouched where there is enough."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,7 +45,7 @@ def test_too_little_time_is_used_up_and_not_passed(units: int, seconds: float, p
     assert shares[-1] == 1.0
     assert budget - 2 * seconds <= took <= budget + 7 * seconds
     # A learning rate follows it: it never goes back.
-    assert all(a <= b + 1e-9 for a, b in zip(shares, shares[1:], strict=False))
+    assert all(a <= b + 1e-9 for a, b in itertools.pairwise(shares))
 
 
 def test_a_slow_first_unit_does_not_count_as_the_speed() -> None:

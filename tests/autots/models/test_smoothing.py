@@ -103,5 +103,5 @@ def test_mistakes_are_told():
         create("smoothing", penalty=-1)
     with pytest.raises(ModelError, match="fitted before it predicts"):
         create("smoothing").predict(panel_of([T]), Future())
-    with pytest.raises(BudgetError, match="had 0 of 1 series"):
+    with pytest.raises(BudgetError, match="had none of 1 series"):
         create("smoothing").fit(panel_of([SEASON]), TASK, Context(deadline=Deadline.after(-1.0)))

@@ -492,13 +492,13 @@ def test_nothing_that_ran_longer_than_two_seconds_is_thrown_away(tmp_path: Path,
 
 
 def test_every_family_is_tried_before_a_second_configuration_of_any(tmp_path: Path) -> None:
-    search, pool, _ = virtual_search(tmp_path, 60.0, slow=4.0)
+    _search, pool, _ = virtual_search(tmp_path, 60.0, slow=4.0)
     first = [r.family for r in pool.requests][: len(FAMILIES) + 1]
     assert set(first) == {*FAMILIES, "auto_theta"}
 
 
 def test_what_its_time_ended_goes_on_under_its_number(tmp_path: Path) -> None:
-    search, pool, _ = virtual_search(tmp_path, 200.0, slow=20.0)
+    search, _pool, _ = virtual_search(tmp_path, 200.0, slow=20.0)
     resumed = [t for t in search.study.trials if len(t.runs) > 1]
     assert resumed
     for trial in resumed:
