@@ -187,7 +187,7 @@ def backtest(
         history, _, _ = panel.cutoff(fit_at, plan.horizon)
         started = time.perf_counter()
         part = context.part((1.0 - predict_share) / (len(plan.groups) - len(shares)))
-        model = fit_local(create(), history, task, part)
+        model = fit_local(create(), history, task, replace(part, history=(fit_at, part.history)))
         fit_seconds += time.perf_counter() - started
         shares.append(model.progress)
         for batch in _batches(panel, windows, first=1 if model.local and len(windows) > _MANY_WINDOWS else None):

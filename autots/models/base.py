@@ -26,7 +26,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Self, TypeAlias
 
@@ -41,6 +41,9 @@ from zoo.errors import ModelError
 __all__ = ["DEFAULT_LEVELS", "Context", "Forecast", "Forecaster", "State", "Task", "crossing_free"]
 
 State: TypeAlias = dict[str, Any]
+
+# Results that fits of a process keep for each other, at most; the oldest ones go.
+_MOST_SHARED = 24
 
 #: Quantile levels of a forecast where the user asks for none.
 DEFAULT_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -87,11 +90,40 @@ class Task:
 
 @dataclass(frozen=True)
 class Context:
-    """What a fit may use: chance, time and cores."""
+    """What a fit may use: chance, time and cores, and what other fits on the same history have made.
+
+    Args:
+        seed: Source of all chance.
+        deadline: When the fit must end; None for no limit.
+        threads: Cores that it may use.
+        shared: What fits of this process keep for each other; None where there are no others.
+        history: What tells histories apart: fits that share it learn from the same panel.
+    """
 
     seed: int = 0
     deadline: Deadline | None = None
     threads: int = 1
+    shared: MutableMapping[Hashable, Any] | None = None
+    history: Hashable = None
+
+    def once(self, key: Hashable, make: Callable[[], tuple[Any, bool]]) -> Any:
+        """Return what ``make`` does, which is called once for all fits on this history that want the same.
+
+        Args:
+            key: All that the result depends on, beside the history.
+            make: Returns the result, and whether it is whole: one that its time cut short serves its own fit alone.
+        """
+        if self.shared is None:
+            return make()[0]
+        place = self.history, key
+        if place in self.shared:
+            return self.shared[place]
+        made, whole = make()
+        if whole:
+            while len(self.shared) >= _MOST_SHARED:
+                del self.shared[next(iter(self.shared))]
+            self.shared[place] = made
+        return made
 
     def part(self, share: float) -> Context:
         """Return a context whose deadline is so much of the time that is left, from 0 to 1."""

@@ -44,7 +44,7 @@ class BudgetPolicy:
     """The constants by which a fit keeps its budget. The end of a name is its unit; shares are of the whole budget.
 
     >>> BudgetPolicy().trial_seconds(left=100.0, budget=60.0)
-    15.0
+    27.0
 
     Args:
         shutdown_seconds: Kept at the end for writing the run and for Ray's end, which takes up to two seconds.
@@ -91,7 +91,6 @@ class BudgetPolicy:
         race_share: Of the budget, for the first part of every family that the portfolio begins with.
         race_min_seconds: Least that such a part is given, which a sample of a few series needs.
         part_share: What a further part of a model of single series takes.
-        first_share: What the first part of a model of all series together may take.
         whole_share: Share of its work from which a trial counts as whole.
         refit_share: What a local model's backtest may take to be fitted anew before each window.
         rival_ratio: Times the best score on the sample beyond which it does not go on to all series.
@@ -176,7 +175,6 @@ class BudgetPolicy:
     race_share: float = 0.2
     race_min_seconds: float = 1.0
     part_share: float = 0.05
-    first_share: float = 0.25
     whole_share: float = 0.9
     refit_share: float = 0.2
     rival_ratio: float = 1.5
@@ -307,15 +305,9 @@ class BudgetPolicy:
         """Return the seconds that trials may still take, ``reserve`` of those remaining being kept for the end."""
         return remaining - reserve - self.margin_share * budget
 
-    def trial_seconds(self, left: float, budget: float, *, again: bool = False) -> float:
-        """Return the seconds that a trial of all series is given, of those ``left`` for all trials.
-
-        Args:
-            left: Seconds that trials may still take.
-            budget: Seconds of the whole fit.
-            again: Whether it was given its first part already, which did not suffice.
-        """
-        return max(min(left, (self.trial_share if again else self.first_share) * budget), self.trial_min_seconds)
+    def trial_seconds(self, left: float, budget: float) -> float:
+        """Return the seconds that a trial of all series is given, of those ``left`` for all trials."""
+        return max(min(left, self.trial_share * budget), self.trial_min_seconds)
 
     def kill_seconds(self, *, first: bool) -> float:
         """Return the seconds after its own ones at which a trial is killed; the ``first`` one of a family imports."""

@@ -240,7 +240,7 @@ class Search:
         """Return the next part of a trial, of those ``left`` seconds that all trials still have."""
         earlier, budget = self._reached.get(number), self.deadline.budget
         if not family_class(family).local:
-            seconds = self.policy.trial_seconds(left, budget, again=earlier is not None)
+            seconds = self.policy.trial_seconds(left, budget)
             expected = max(self.leaderboard.family_seconds(family), default=0.0)
             fits = self.policy.fits_in(seconds, expected, len(self._objective.plan.fits))
             return TrialAssignment(number, family, params, seconds, fits=fits, earlier=earlier)
@@ -366,7 +366,7 @@ class Search:
         fits = self._fits.get(number, backtest.fits)
         rest = (backtest.fit_seconds / backtest.fits * fits + backtest.predict_seconds) / share * (1.0 - share)
         gain = self.prospects.measured_gain(backtest) if gain is None else gain
-        return PausedCandidate(family, share, rest, gain)
+        return PausedCandidate(family, share, rest, gain, self._ratio(backtest))
 
     def _affordable_fits(self, sample: Backtest) -> int:
         """Return how often a model of single series is fitted in its backtest, as its sample tells."""
@@ -379,15 +379,22 @@ class Search:
     def _behind(self, backtest: Backtest) -> str:
         """Return why a model of single series does not go on after its first part; "" where it may."""
         assert backtest.rows is not None
-        best = self.leaderboard.best
-        score = self._objective.value(backtest.of_series(backtest.rows), rows=backtest.rows)
-        rival = np.inf
-        if best is not None:
-            rival = self._objective.value(best.forecasts.of_series(backtest.rows), rows=backtest.rows)
-        if not np.isfinite(score):
+        ratio = self._ratio(backtest)
+        if not np.isfinite(ratio):
             return "its score on a sample is not a number"
-        far = score > self.policy.rival_ratio * rival
+        far = ratio > self.policy.rival_ratio
         return f"on {len(backtest.rows)} series it was far behind the best" if far else ""
+
+    def _ratio(self, backtest: Backtest) -> float:
+        """Return the score of the series that were reached, as a ratio of the best candidate's there."""
+        rows, best = backtest.rows, self.leaderboard.best
+        if rows is None or best is None:
+            return 1.0
+        score = self._objective.value(backtest.of_series(rows), rows=rows)
+        rival = self._objective.value(best.forecasts.of_series(rows), rows=rows)
+        if rival > 0:
+            return score / rival
+        return 1.0 if np.isfinite(score) else score
 
     def _sampled(self, candidate: Candidate, note: str, seconds: float) -> None:
         """Record that a trial ends after its sample."""

@@ -24,14 +24,15 @@ __all__ = ["PausedCandidate", "Prospect", "Prospects"]
 # Gains are counted in those of a new configuration of a family that holds the whole ensemble.
 # Of a family whose members have no weight: every family has a chance.
 _CHANCE = 0.15
-# Of a family that has not been tried at all: all of them are, before anything else.
-_UNTRIED = 100.0
+# Of a family that has not been tried: the portfolio begins with what is known to be good for such panels.
+_UNTRIED = 0.6
 # Of a new configuration that is drawn, beside one of the portfolio; of the next one of the portfolio beside the former.
-_DRAWN, _LATER = 0.5, 0.97
+_DRAWN, _LATER = 0.5, 0.93
 # How fast a family's configurations promise less, the more of them were tried: first ones teach most.
 _TRIED_POWER = 1.5
-# Of a model of single series whose sample shows no gain yet: a sample of few series is noise.
-_SAMPLED = 1.0
+# Of a model of single series whose series show no gain yet (few of them are noise), if it is no worse than the best;
+# from one ratio of their scores to the other it falls to a twentieth.
+_SAMPLED, _LEVEL, _LOST = 1.0, 1.05, 1.4
 # Of a pooled model that goes on, for the share that it has not learned.
 _LEARNING = 2.0
 # How much better the ensemble of the series that a candidate has reached must become to be worth one.
@@ -55,12 +56,21 @@ class PausedCandidate:
         progress: Share of its work that is done, in (0, 1).
         seconds: Seconds that the rest of it would take.
         gain: Relative gain of the ensemble's loss that the series show which it has reached; None for a pooled model.
+        behind: Its score on those series as a ratio of the best candidate's.
     """
 
     family: str
     progress: float
     seconds: float
     gain: float | None = None
+    behind: float = 1.0
+
+    @property
+    def promise(self) -> float:
+        """What a model of single series promises for those that it has not reached."""
+        assert self.gain is not None
+        floor = float(np.clip((_LOST - self.behind) / (_LOST - _LEVEL), 0.05, 1.0)) if self.behind > 0 else 1.0
+        return max(self.gain / _UNIT, _SAMPLED * floor)
 
 
 @dataclass(frozen=True)
@@ -170,7 +180,7 @@ class Prospects:
         out = []
         for number, one in self.paused.items():
             rest = 1.0 - one.progress
-            gain = _LEARNING * merit(one.family) if one.gain is None else max(one.gain / _UNIT, _SAMPLED)
+            gain = _LEARNING * merit(one.family) if one.gain is None else one.promise
             reachable = min(self.left / max(one.seconds, 1e-9), 1.0)
             # What is reached by parts can be left at any time.
             seconds = one.seconds if one.gain is None else min(one.seconds, self.left)
@@ -180,7 +190,7 @@ class Prospects:
             if position in self.begun:
                 continue
             name = configuration.family
-            gain = merit(name) / (1 + tries[name]) ** _TRIED_POWER if tries[name] else _UNTRIED
+            gain = (merit(name) if tries[name] else _UNTRIED) / (1 + tries[name]) ** _TRIED_POWER
             out.append(Prospect(name, gain * later, self._seconds(name), configuration=position))
             later *= _LATER
         for name in self.portfolio.searched:

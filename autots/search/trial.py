@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -61,20 +61,27 @@ def setup(payload: Mapping[str, Any]) -> Callable[[WorkRequest], Backtest | Fina
     """
     panel, plan, task, threads = payload["panel"], payload["plan"], payload["task"], payload["threads"]
 
+    shared: dict[Hashable, Any] = {}
+
     def work(request: WorkRequest) -> Backtest | FinalFit:
-        return answer(request, panel, plan, task, threads)
+        return answer(request, panel, plan, task, threads, shared)
 
     return work
 
 
 def answer(
-    request: WorkRequest, panel: Panel, plan: BacktestPlan | None, task: Task, threads: int
+    request: WorkRequest,
+    panel: Panel,
+    plan: BacktestPlan | None,
+    task: Task,
+    threads: int,
+    shared: MutableMapping[Hashable, Any] | None = None,
 ) -> Backtest | FinalFit:
-    """Do one piece of work."""
+    """Do one piece of work; ``shared`` is what the fits of this process keep for each other."""
     # What all of them need takes five seconds to import: a tenth of a short budget before anything is tried. The first
     # trial of a family in this process still has its whole time afterwards.
     family(request.family).import_libraries()
-    context = Context(request.seed, Deadline.after(request.seconds), threads)
+    context = Context(request.seed, Deadline.after(request.seconds), threads, shared, request.rows)
 
     def fresh() -> Forecaster:
         return create(request.family, **request.params)

@@ -166,12 +166,14 @@ class RVFL(Pooled):
             return everything
         if context.deadline.remaining <= 0:
             raise BudgetError("the trial's time is over before the windows were seen", "allow more time")
-        begin = context.deadline.elapsed
         some = everything[: _CHUNK // 4]
-        features = self._features(self._inputs(*_parts(source(some))))
-        gram = features.T @ features  # what a round makes of every chunk
+        begin = count = 0.0
+        for _ in range(2):  # the first one may warm up what it runs
+            begin = context.deadline.elapsed
+            features = self._features(self._inputs(*_parts(source(some))))
+            count = len(features.T @ features)  # what a round makes of every chunk
         seconds = (context.deadline.elapsed - begin) * len(source) / len(some) * (rounds + 1.0)
-        least = min(_WINDOWS_PER_UNIT * len(gram), len(source))
+        least = min(_WINDOWS_PER_UNIT * count, len(source))
         most = int(max(_HEADROOM * context.deadline.remaining / max(seconds, 1e-9) * len(source), least))
         if most >= len(source):
             return everything

@@ -23,6 +23,7 @@ Batch = npt.NDArray[np.float32]
 _MAX_GRADIENT = 1.0
 _WARM_UP = 0.1  # share of the steps over which the rate rises
 _DECAY = 1e-2  # weight decay
+_BETAS, _EPSILON = (0.9, 0.999), 1e-8  # of the running means of gradients and their squares
 
 
 @dataclass(frozen=True)
@@ -101,32 +102,62 @@ def train(
     rng = np.random.default_rng(context.seed)
     with _threads(context.threads), torch.random.fork_rng(devices=[]):
         torch.manual_seed(context.seed)  # of dropout
-        arrays = {k: torch.from_numpy(v).requires_grad_() for k, v in initial(shape, rng).items()}
-        optimizer = torch.optim.AdamW(list(arrays.values()), lr=schedule.rate, weight_decay=_DECAY, fused=True)
+        learned = _Flat(torch, initial(shape, rng))
         tau = torch.tensor(levels, dtype=torch.float32)
         pace = Pace(context.deadline, schedule.steps)
         for step, rows in enumerate(_batches(len(source), schedule, rng)):
             done = pace.share(step)
             if done >= 1.0:
                 break
-            for group in optimizer.param_groups:
-                group["lr"] = schedule.rate * _rate_share(done)
             data = source(rows)
             target = torch.from_numpy(np.nan_to_num(data.target))
             weight = torch.from_numpy(np.isfinite(data.target) * data.weight[:, None])
             x, known = torch.from_numpy(data.x), torch.from_numpy(data.known)
-            output = _network(torch, shape, arrays, x, known, dropout=schedule.dropout)
+            output = _network(torch, shape, learned.arrays(), x, known, dropout=schedule.dropout)
             error = target[..., None] - output[..., : len(levels)]
             loss = torch.maximum(tau * error, (tau - 1.0) * error).mean(dim=2)
             if squared_error:
                 loss = loss + 0.5 * (target - output[..., -1]) ** 2
-            optimizer.zero_grad()
             (loss * weight).mean().backward()  # type: ignore[no-untyped-call]  # torch's
-            torch.nn.utils.clip_grad_norm_(list(arrays.values()), _MAX_GRADIENT)
-            optimizer.step()
+            learned.step(schedule.rate * _rate_share(done))
         # The loop asks before each step, so a whole schedule ends without its last answer.
         progress = 1.0 if done < 1.0 else pace.progress
-        return {k: v.detach().numpy().copy() for k, v in arrays.items()}, progress
+        return {k: v.detach().numpy().copy() for k, v in learned.arrays().items()}, progress
+
+
+class _Flat:
+    """All arrays of a network as one vector, and AdamW on it (Loshchilov & Hutter 2019, algorithm 2).
+
+    ``torch.optim`` imports torch's compiler with its first optimizer: two seconds of a core, on a busy machine eight,
+    in every process that trains. On one vector the rule is a handful of operations, and a step a tenth quicker.
+    """
+
+    def __init__(self, torch: Any, arrays: Arrays) -> None:
+        self._torch = torch
+        self._shapes = {name: value.shape for name, value in arrays.items()}
+        self._sizes = [value.size for value in arrays.values()]
+        flat = np.concatenate([np.asarray(value, dtype=np.float32).ravel() for value in arrays.values()])
+        self._vector = torch.from_numpy(flat).requires_grad_()
+        self._first, self._second = torch.zeros_like(self._vector), torch.zeros_like(self._vector)
+        self._count = 0
+
+    def arrays(self) -> dict[str, Any]:
+        """Return the arrays by name: views of the vector, through which it learns."""
+        parts = self._torch.split(self._vector, self._sizes)
+        return {name: part.view(size) for (name, size), part in zip(self._shapes.items(), parts, strict=True)}
+
+    def step(self, rate: float) -> None:
+        """Move the vector against its gradient, which is shortened first, and forget the gradient."""
+        torch, (slow, slower) = self._torch, _BETAS
+        with torch.no_grad():
+            gradient = self._vector.grad
+            gradient = gradient * (_MAX_GRADIENT / (gradient.norm() + 1e-6)).clamp(max=1.0)
+            self._count += 1
+            self._first.mul_(slow).add_(gradient, alpha=1 - slow)
+            self._second.mul_(slower).addcmul_(gradient, gradient, value=1 - slower)
+            size = (self._second / (1 - slower**self._count)).sqrt_().add_(_EPSILON)
+            self._vector.mul_(1 - rate * _DECAY).addcdiv_(self._first, size, value=-rate / (1 - slow**self._count))
+            self._vector.grad = None
 
 
 def _rate_share(done: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -100,7 +100,7 @@ class DirectTrees(Pooled):
         x, names, categorical = table.features(rows, steps, level, scale)
         self._linear = None
         if p.linear:
-            self._linear = self._linear_part().fit(panel, task, context.part(_LINEAR_SHARE))
+            self._linear = self._learned_linear(panel, task, context)
             points = (self._linear.points_of_rows(panel, rows, steps) - level) / scale
             x, names, target = _with_column(x, points), [*names, "linear"], target - points
         weight = relative_weights(panel, task, rows, scale) if p.weighted else None
@@ -110,6 +110,18 @@ class DirectTrees(Pooled):
         )
         unit = scale / np.repeat(table.noise(at), many)
         self._offsets = residual_quantiles((target - fitted) * unit, steps.astype(float), task.levels, task.horizon)
+
+    def _learned_linear(self, panel: Panel, task: Task, context: Context) -> DirectLinear:
+        """Return the linear part, which all trees on the same history share: its chance is not theirs."""
+        part = self._linear_part()
+        alone = replace(context.part(_LINEAR_SHARE), seed=0)
+
+        def learned() -> tuple[State, bool]:
+            fitted = part.fit(panel, task, alone)
+            return fitted.state(), fitted.progress == 1.0
+
+        key = ("linear part", repr(part.params), self.params.log, self._norm, task)
+        return part.restore(context.once(key, learned))
 
     def _linear_part(self) -> DirectLinear:
         p = self.params

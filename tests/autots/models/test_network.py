@@ -123,25 +123,36 @@ def test_training_ends_soon_after_its_deadline():
 
 
 def test_a_schedule_is_fitted_to_the_time_and_its_rate_still_falls_to_zero(monkeypatch):
-    import torch
-
     rates = []
-
-    class Recorded(torch.optim.AdamW):
-        def step(self, *args, **kwargs):
-            rates.append(self.param_groups[0]["lr"])
-            return super().step(*args, **kwargs)
-
-    monkeypatch.setattr(torch.optim, "AdamW", Recorded)
+    step = training._Flat.step
+    monkeypatch.setattr(training._Flat, "step", lambda flat, rate: (rates.append(rate), step(flat, rate)))
     data = ExampleSource(examples(np.random.default_rng(0)))
     deadline = Deadline.after(300.0, ManualClock(tick=1.0))
-    _, progress = train(
-        SHAPE, data, LEVELS, Schedule(1000, 16, 1e-3), context=Context(0, deadline), squared_error=False
-    )
+    schedule, context = Schedule(1000, 16, 1e-3), Context(0, deadline)
+    _, progress = train(SHAPE, data, LEVELS, schedule, context=context, squared_error=False)
     assert 0.05 < progress < 0.5
     assert progress == pytest.approx(len(rates) / 1000, abs=0.01)
     assert max(rates) > 0.9e-3
     assert rates[-1] < 0.1e-3
+
+
+def test_a_step_is_that_of_torchs_own_optimizer():
+    import torch
+
+    rng = np.random.default_rng(0)
+    arrays = {"a": rng.normal(size=(3, 4)).astype("f4"), "b": rng.normal(size=5).astype("f4")}
+    ours = training._Flat(torch, arrays)
+    theirs = {k: torch.from_numpy(v.copy()).requires_grad_() for k, v in arrays.items()}
+    optimizer = torch.optim.AdamW(list(theirs.values()), lr=1e-2, weight_decay=1e-2)
+    for _ in range(20):
+        for found in (ours.arrays(), theirs):
+            ((found["a"] ** 2).sum() + torch.sin(found["b"]).sum()).backward()
+        ours.step(1e-2)
+        torch.nn.utils.clip_grad_norm_(list(theirs.values()), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+    for name, value in ours.arrays().items():
+        np.testing.assert_allclose(value.detach().numpy(), theirs[name].detach().numpy(), rtol=1e-5, atol=1e-7)
 
 
 def test_an_encoding_standardises_and_fills_with_the_mean():
