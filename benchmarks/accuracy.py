@@ -8,7 +8,6 @@ table as a user gets it.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 import time
@@ -23,7 +22,7 @@ import pandas as pd
 
 from autots.metrics import METRICS, coverage, season_scale
 from autots.panel import Frequency, Panel
-from benchmarks.machine import half_busy, million_additions_per_second, useful_share
+from benchmarks.machine import half_busy, million_additions_per_second
 from zoo.errors import DataError
 
 __all__ = ["SETS", "Case", "measure", "run"]
@@ -274,7 +273,6 @@ def measure(
         auto = AutoTS(horizon, budget=budget, out=Path(folder) / "run", **options)
         pipeline = auto.fit(train[keep], title=name)
         wall = time.perf_counter() - started
-        useful = useful_share(Path(folder) / "run", budget, len(os.sched_getaffinity(0)))
         if name == "nyc_taxi":
             found = pipeline.evaluate(test[keep])
             scores = {k: found[k] for k in ("smape", "mase", "mse", "wql")} | {"coverage": found["coverage"]["0.8"]}
@@ -292,8 +290,9 @@ def measure(
         "budget": budget,
         "wall": round(wall, 1),
         **{k: round(v, 4) for k, v in scores.items()},
-        "useful": round(useful, 3),
+        "useful": 0.0 if pipeline.facts is None else pipeline.facts.settings.get("useful_share", 0.0),
         "members": len(pipeline.members),
+        "messages": [] if pipeline.facts is None else list(pipeline.facts.messages),
         "trials": len(pipeline.leaderboard()) - 1,
     }
     if with_known and not window:

@@ -1,4 +1,4 @@
-"""What a figure needs to know of the machine: how fast it is, how to make it slower, and what became of its time."""
+"""What a figure needs to know of the machine: how fast it is, and how to make it slower."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-__all__ = ["half_busy", "million_additions_per_second", "useful_share"]
+__all__ = ["half_busy", "million_additions_per_second"]
 
 _ADDITIONS = 5_000_000
 _SPIN = "import os, sys\nos.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True: pass"
@@ -38,22 +37,3 @@ def half_busy() -> Iterator[None]:
         for process in spinning:
             process.kill()
             process.wait()
-
-
-def useful_share(run: Path, budget: float, workers: int) -> float:
-    """Return the share of all worker seconds of a budget that ended in forecasts which the ensemble could choose.
-
-    Args:
-        run: The run directory of a fit.
-        budget: Seconds that the fit was given.
-        workers: How many trials could run at the same time.
-    """
-    from zoo.search.insight.view import View
-
-    journal = run / "study.journal"
-    if not journal.exists():
-        return 0.0
-    records = View.read(journal).records
-    useful = (record for record in records if record.state == "complete" or record.reports)
-    seconds = sum(record.seconds or max(record.clock.values(), default=0.0) for record in useful)
-    return seconds / (budget * workers)

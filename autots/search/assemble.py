@@ -47,6 +47,7 @@ class Assembly:
         not_refitted: Names of members that are as their last backtest left them: a final fit did not fit into the time
             left.
         left_out: Names of members that are missing, as there was not even that.
+        useful_seconds: Worker seconds of the final fits that came back in time.
     """
 
     ensemble: Ensemble
@@ -56,6 +57,7 @@ class Assembly:
     unseen_weights: dict[int, Weight]
     not_refitted: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    useful_seconds: float = 0.0
 
 
 def assemble(
@@ -112,6 +114,7 @@ def assemble(
         first,
         not_refitted=tuple(by_number[n].model for n in old),
         left_out=tuple(by_number[n].model for n in second if n not in weights),
+        useful_seconds=fits.useful_seconds,
     )
 
 

@@ -86,6 +86,7 @@ class Search:
 
     Attributes:
         interrupted: Whether the user did.
+        useful_seconds: Worker seconds of all parts of trials that ended in forecasts.
         messages: What is said in the report, by this search and before it.
     """
 
@@ -102,6 +103,7 @@ class Search:
     policy: BudgetPolicy = field(default_factory=BudgetPolicy)
     slowdown: float = 1.0
     interrupted: bool = False
+    useful_seconds: float = 0.0
     messages: list[str] = field(default_factory=list)
     _running: dict[str, TrialAssignment] = field(default_factory=dict)
     #: What the parts of a trial reached so far, and how often it is fitted, by number.
@@ -341,6 +343,7 @@ class Search:
         if candidate.status == "failed":
             self.study.fail(job.number, FailureKind.NAN, candidate.note, seconds=seconds)
             return
+        self.useful_seconds += seconds
         write_backtest(self._file(job.number), backtest, self._objective.targets)
         backtest = replace(backtest, state=None)  # on disk it costs no memory
         if whole:
@@ -366,7 +369,7 @@ class Search:
         fits = self._fits.get(number, backtest.fits)
         rest = (backtest.fit_seconds / backtest.fits * fits + backtest.predict_seconds) / share * (1.0 - share)
         gain = self.prospects.measured_gain(backtest) if gain is None else gain
-        return PausedCandidate(family, share, rest, gain, self._ratio(backtest))
+        return PausedCandidate(family, share, rest, gain, self._ratio(backtest), len(backtest.rows))
 
     def _affordable_fits(self, sample: Backtest) -> int:
         """Return how often a model of single series is fitted in its backtest, as its sample tells."""

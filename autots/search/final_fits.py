@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from autots.ensembles import Member, Weight
 from autots.models.base import Forecaster
@@ -22,7 +22,7 @@ __all__ = ["FinalFits"]
 _MIN_WAIT, _MAX_WAIT = 0.1, 0.5
 
 
-@dataclass(frozen=True)
+@dataclass
 class FinalFits:
     """Fits members of the ensemble on all rows, as many as come back in time.
 
@@ -33,6 +33,9 @@ class FinalFits:
         deadline: When the whole fit must be done.
         seed: Source of chance of the fits.
         policy: When nobody waits any longer.
+
+    Attributes:
+        useful_seconds: Worker seconds of the fits that came back.
     """
 
     leaderboard: Leaderboard
@@ -41,6 +44,7 @@ class FinalFits:
     deadline: Deadline
     seed: int
     policy: BudgetPolicy
+    useful_seconds: float = field(default=0.0, init=False)
 
     def submit(self, number: int, seconds: float) -> None:
         """Give a searched member to the workers, with a deadline; the trivial ones are fitted here."""
@@ -69,6 +73,7 @@ class FinalFits:
                 break
             for event in pool.wait(min(max(deadline.remaining, _MIN_WAIT), _MAX_WAIT)):
                 if event.status == "done" and isinstance(event.result, FinalFit):
+                    self.useful_seconds += event.seconds
                     number = int(event.key.removeprefix("fit "))
                     candidate = self._by_number[number]
                     fitted[number] = create(candidate.family, **candidate.params).restore(event.result.state)

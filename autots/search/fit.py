@@ -173,6 +173,8 @@ class _Fit:
         )
         self.messages.extend(said.of_assembly(assembly))
         fitted = run.deadline.elapsed
+        useful = assembly.useful_seconds + (0.0 if search is None else search.useful_seconds)
+        workers = 1 if pool is None else max(pool.workers, 1)
         seconds = {"start": self.started, "search": searched - self.started, "final fit": fitted - searched}
         facts = facts_of(
             leaderboard,
@@ -180,7 +182,11 @@ class _Fit:
             panel,
             self.read.report,
             title=run.title,
-            settings={**self.settings.described(panel, self.task), "windows": list(plan.cutoffs[:20])},
+            settings={
+                **self.settings.described(panel, self.task),
+                "windows": list(plan.cutoffs[:20]),
+                "useful_share": round(useful / (workers * self.settings.budget), 3),
+            },
             seconds={**seconds, "total": fitted},
             messages=tuple(self.messages),
         )

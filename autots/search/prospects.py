@@ -33,6 +33,8 @@ _TRIED_POWER = 1.5
 # Of a model of single series whose series show no gain yet (few of them are noise), if it is no worse than the best;
 # from one ratio of their scores to the other it falls to a twentieth.
 _SAMPLED, _LEVEL, _LOST = 1.0, 1.05, 1.4
+# Series from which on the noise falls, as the root of their number.
+_FEW_SERIES = 24
 # Of a pooled model that goes on, for the share that it has not learned.
 _LEARNING = 2.0
 # How much better the ensemble of the series that a candidate has reached must become to be worth one.
@@ -57,6 +59,7 @@ class PausedCandidate:
         seconds: Seconds that the rest of it would take.
         gain: Relative gain of the ensemble's loss that the series show which it has reached; None for a pooled model.
         behind: Its score on those series as a ratio of the best candidate's.
+        reached: How many series those are.
     """
 
     family: str
@@ -64,13 +67,15 @@ class PausedCandidate:
     seconds: float
     gain: float | None = None
     behind: float = 1.0
+    reached: int = 1
 
     @property
     def promise(self) -> float:
         """What a model of single series promises for those that it has not reached."""
         assert self.gain is not None
         floor = float(np.clip((_LOST - self.behind) / (_LOST - _LEVEL), 0.05, 1.0)) if self.behind > 0 else 1.0
-        return max(self.gain / _UNIT, _SAMPLED * floor)
+        noise = min(np.sqrt(_FEW_SERIES / self.reached), 1.0)
+        return float(max(self.gain / _UNIT * (1.0 - 0.5 * noise), _SAMPLED * floor * noise))
 
 
 @dataclass(frozen=True)

@@ -62,13 +62,13 @@ class EnsembleSampler(TPESampler):
         chosen = self._prospects.best()
         return None if chosen is None else chosen.number
 
-    def propose(self, request: Request) -> Params:
-        """Return the configuration of the portfolio that promises most, or a new one of the family that does."""
+    def _untried(self, request: Request) -> Params:
+        """Return the configuration of the portfolio that promises most, or an untried one of the family that does."""
         chosen = self._prospects.best()
         if request.fixed or chosen is None or chosen.number is not None:
-            return super().propose(request)
+            return super()._untried(request)
         if chosen.configuration is not None:
             self._prospects.begun.add(chosen.configuration)
             one = self._prospects.configuration(chosen.configuration)
             return to_point(one.family, one.params)
-        return super().propose(replace(request, fixed={"family": chosen.family}))
+        return super()._untried(replace(request, fixed={"family": chosen.family}))
