@@ -34,12 +34,14 @@ def ensemble_weights(
     max_members: int = 12,
     enough: int = ENOUGH,
     kinds: Sequence[Hashable] | None = None,
+    families: Sequence[Hashable] | None = None,
 ) -> Floats:
     """Return (M,) weights that sum to one: never worse than the best single candidate on the given windows.
 
-    Half of the weight follows forward selection on the metric, half is even over the kinds whose best candidate comes
+    Half of the weight follows forward selection on the metric, half is even over the families of candidates that come
     within a fifth of the best of all; the even half is given up where it makes the combination worse than its best
-    member. Near copies of one candidate, as a search makes them, count once in the even half.
+    member. The best two of a family enter, and near copies of one candidate, as a search makes them, count once in the
+    even half: a family that was tried more often than another knows no more.
 
     Args:
         objective: What scores, with its windows and targets.
@@ -49,16 +51,19 @@ def ensemble_weights(
         max_members: Members that get a weight at most; 12 by default.
         enough: Targets on which the weights are found.
         kinds: (M,) what each candidate is a variant of; all different if None.
+        families: (M,) the family of each candidate; all different if None.
     """
+    kinds = list(range(len(backtests))) if kinds is None else kinds
+    families = list(range(len(backtests))) if families is None else families
     members, loss = objective.stack(list(backtests), part, enough)
     alone = np.array([loss(m) for m in members])
-    order = _diverse(alone, kinds if kinds is not None else list(range(len(backtests))))
+    order = _diverse(alone, kinds, families)
     if not np.isfinite(alone[order[0]]):
         # The metric says nothing here (targets without a scale), so the first candidate is as good as any.
         return np.asarray(np.eye(len(backtests))[order[0]])
     chosen = [members[i] for i in order]
     greedy = greedy_weights(chosen, loss, rounds=rounds)
-    near = _near(alone[order], [kinds[i] for i in order] if kinds is not None else list(range(len(order))))
+    near = _near(alone[order], [kinds[i] for i in order], [families[i] for i in order])
     best = float(alone[order[0]])
     even = near / near.sum()
     share = _EVEN_SHARE
@@ -74,26 +79,37 @@ def ensemble_weights(
     return out
 
 
-def _diverse(alone: Floats, kinds: Sequence[Hashable], *, max_members: int = 16, max_of_a_kind: int = 2) -> list[int]:
-    """Return the best candidates in order, at most ``max_of_a_kind`` of a kind."""
-    count: Counter[Hashable] = Counter()
+def _diverse(
+    alone: Floats,
+    kinds: Sequence[Hashable],
+    families: Sequence[Hashable],
+    *,
+    max_members: int = 16,
+    max_of_each: int = 2,
+) -> list[int]:
+    """Return the best candidates in order, at most ``max_of_each`` kind and family."""
+    of_kind: Counter[Hashable] = Counter()
+    of_family: Counter[Hashable] = Counter()
     out: list[int] = []
     for i in np.argsort(alone, kind="stable").tolist():
-        if count[kinds[i]] < max_of_a_kind and len(out) < max_members and np.isfinite(alone[i]):
-            count[kinds[i]] += 1
+        room = of_kind[kinds[i]] < max_of_each and of_family[families[i]] < max_of_each and len(out) < max_members
+        if room and np.isfinite(alone[i]):
+            of_kind[kinds[i]] += 1
+            of_family[families[i]] += 1
             out.append(i)
     return out or [int(np.argmin(alone))]
 
 
-def _near(alone: Floats, kinds: Sequence[Hashable]) -> Floats:
-    """Return 1 for the best of each kind that is nearly as good as the best of all."""
+def _near(alone: Floats, kinds: Sequence[Hashable], families: Sequence[Hashable]) -> Floats:
+    """Return a share of 1 of each family for the best of each kind that is nearly as good as the best of all."""
     seen: set[Hashable] = set()
     out = np.zeros(len(alone))
     for i, kind in enumerate(kinds):
         if kind not in seen and alone[i] <= _NEAR * alone[0]:
             out[i] = 1.0
         seen.add(kind)
-    return out
+    counts = Counter(family for family, share in zip(families, out, strict=True) if share > 0)
+    return np.array([share / max(counts[family], 1) for family, share in zip(families, out, strict=True)])
 
 
 def _pruned(weights: Floats, max_members: int) -> Floats:

@@ -152,14 +152,15 @@ def _weights(objective: Objective, done: list[Candidate], part: Part) -> dict[in
     They are the same, but where many targets are zero: the best point forecast there is often zero itself, and says
     nothing about the quantiles.
     """
-    backtests, kinds = [c.forecasts for c in done], [c.kind for c in done]
-    point = quantile = ensemble_weights(objective, backtests, part=part, kinds=kinds)
+    backtests, kinds, families = [c.forecasts for c in done], [c.kind for c in done], [c.family for c in done]
+    point = quantile = ensemble_weights(objective, backtests, part=part, kinds=kinds, families=families)
     if weighs_quantiles_apart(objective):
         quantile = ensemble_weights(
             replace(objective, metric=metric("sql")),
             backtests,
             part=part,
             kinds=kinds,
+            families=families,
             max_members=_QUANTILE_MEMBERS,
             enough=_QUANTILE_TARGETS,
         )

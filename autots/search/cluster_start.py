@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from autots.search.budget import BudgetPolicy
 from zoo.clock import Deadline
@@ -16,17 +17,23 @@ if TYPE_CHECKING:
 __all__ = ["ClusterStart", "has_cluster"]
 
 
+# A cluster that was started for a table which could not be used: the next fit of this process takes it.
+_left_over: list[tuple[int | None, Future[Session]]] = []
+
+
 class ClusterStart:
     """Ray, started beside the reading of the table where a fit will need it whatever the table is.
 
-    A cluster that nobody took ends with ``close``.
+    Args:
+        workers: CPUs of the cluster; the machine's where None.
+        starting: The start that is under way; None where there is none.
     """
 
-    def __init__(self) -> None:
-        self._starting: Future[Session] | None = None
+    def __init__(self, workers: int | None = None, starting: Future[Session] | None = None) -> None:
+        self._workers, self._starting = workers, starting
 
     @classmethod
-    def beside_reading(cls, settings: FitSettings, policy: BudgetPolicy, deadline: Deadline) -> Self:
+    def beside_reading(cls, settings: FitSettings, policy: BudgetPolicy, deadline: Deadline) -> ClusterStart:
         """Start Ray now, unless the table must be known first or somebody has a cluster already.
 
         Args:
@@ -34,45 +41,61 @@ class ClusterStart:
             policy: When a search needs workers.
             deadline: When the fit must be done.
         """
-        self, left = cls(), deadline.remaining
-        wanted = settings.workers is not None or not policy.searches_inline(settings.budget, 0)
-        if wanted and not has_cluster(settings.address) and policy.can_start_pool(left, connected=False):
-            starter = ThreadPoolExecutor(1, "ray-start")
-            self._starting = starter.submit(_connected, settings, policy.pool_patience(left))
-            starter.shutdown(wait=False)
-        return self
+        left, workers = deadline.remaining, settings.workers
+        while _left_over:
+            before, starting = _left_over.pop()
+            if before == workers and not (settings.address or os.environ.get("RAY_ADDRESS")):
+                return cls(workers, starting)
+            _close(starting)
+        wanted = workers is not None or not policy.searches_inline(settings.budget, 0)
+        if not wanted or has_cluster(settings.address) or not policy.can_start_pool(left, connected=False):
+            return cls()
+        starter = ThreadPoolExecutor(1, "ray-start")
+        starting = starter.submit(_connected, workers, None, policy.pool_patience(left))
+        starter.shutdown(wait=False)
+        return cls(workers, starting)
 
     @property
     def started(self) -> bool:
         """Whether it starts, or has, and nobody has taken it."""
         return self._starting is not None
 
-    def take(self, settings: FitSettings, patience: float) -> Session:
+    def take(self, workers: int | None, address: str | None, patience: float) -> Session:
         """Return the session, waiting for it; start it now where it was not started before.
+
+        Args:
+            workers: CPUs of an embedded cluster; the machine's by default.
+            address: Of a cluster that exists, see ``zoo.cluster.connect``.
+            patience: Seconds that an embedded cluster may take to start.
 
         Raises:
             ClusterError: It cannot be started or reached.
         """
         if self._starting is None:
-            return _connected(settings, patience)
+            return _connected(workers, address, patience)
         starting, self._starting = self._starting, None
         return starting.result()
 
     def close(self) -> None:
-        """End a cluster that nobody took, without waiting for it."""
+        """Leave a cluster that nobody took to the next fit of this process, or to its end; wait for nothing.
+
+        Whoever waits for an error message does not wait for Ray as well.
+        """
         if self._starting is not None:
-            # Whoever waits for an error message does not wait for Ray as well; the process does, at its end.
-            self._starting.add_done_callback(_close)
+            if not _left_over:
+                atexit.register(_close, self._starting)
+            _left_over.append((self._workers, self._starting))
             self._starting = None
 
 
-def _connected(settings: FitSettings, patience: float) -> Session:
+def _connected(workers: int | None, address: str | None, patience: float) -> Session:
     from zoo.cluster import connect
 
-    return connect(workers=settings.workers, address=settings.address, patience=patience)
+    return connect(workers=workers, address=address, patience=patience)
 
 
 def _close(started: Future[Session]) -> None:
+    """End a cluster, as soon as it is there; one that is closed already stays so."""
     if started.exception() is None:
         started.result().close()
 

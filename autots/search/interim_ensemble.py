@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -41,15 +42,16 @@ class InterimEnsemble:
         """Find the weights of all complete candidates anew, and remember whether the ensemble became better."""
         begin = time.perf_counter()
         objective, done = leaderboard.objective, leaderboard.complete
-        backtests, kinds = [c.forecasts for c in done], [c.kind for c in done]
+        backtests = [c.forecasts for c in done]
+        alike: dict[str, Any] = {"kinds": [c.kind for c in done], "families": [c.family for c in done]}
         rounds, enough = self._policy.interim_rounds, self._policy.interim_targets
-        weights = ensemble_weights(objective, backtests, rounds=rounds, enough=enough, kinds=kinds)
+        weights = ensemble_weights(objective, backtests, rounds=rounds, enough=enough, **alike)
         self.weights = _positive(done, weights)
         members, loss = objective.stack(backtests, "selection", enough)
         value = loss(np.sum([w * m for w, m in zip(weights, members, strict=True)], axis=0))
         self.final_weights = self.weights
         if objective.has_final:
-            every = ensemble_weights(objective, backtests, part="all", rounds=rounds, enough=enough, kinds=kinds)
+            every = ensemble_weights(objective, backtests, part="all", rounds=rounds, enough=enough, **alike)
             self.final_weights = _positive(done, every)
         targets = min(objective.targets.actual.size, enough)
         self.weighing_seconds = (time.perf_counter() - begin) / (rounds * max(targets, 1))

@@ -60,7 +60,7 @@ def start_workers(
 
     patience = policy.pool_patience(deadline.remaining)
     try:
-        session = stack.enter_context(run.cluster.take(settings, patience))
+        session = stack.enter_context(run.cluster.take(settings.workers, settings.address, patience))
     except ClusterError as error:
         if elsewhere:
             raise
