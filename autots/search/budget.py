@@ -32,11 +32,13 @@ class MeasuredSpeed:
         slowdown: Wall-clock seconds for each second of processor time (1 or more): other programs want the cores, too.
         scoring_seconds: Seconds that the last score of all targets took.
         weighing_seconds: Seconds that one round of weighing all complete candidates takes for each target.
+        calibrating_seconds: Seconds that calibrating the ensemble took when it was rehearsed; 0 where it was not.
     """
 
     slowdown: float = 1.0
     scoring_seconds: float = 0.0
     weighing_seconds: float = 0.0
+    calibrating_seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,7 @@ class BudgetPolicy:
     """The constants by which a fit keeps its budget. The end of a name is its unit; shares are of the whole budget.
 
     >>> BudgetPolicy().trial_seconds(left=100.0, budget=60.0)
-    27.0
+    15.0
 
     Args:
         shutdown_seconds: Kept at the end for writing the run and for Ray's end, which takes up to two seconds.
@@ -88,6 +90,7 @@ class BudgetPolicy:
         drain_seconds: Time that running trials have to notice that theirs is over: a killed worker takes seconds to
             come back.
         import_seconds: What importing and compiling may take a worker in the first trial of a family.
+        first_share: Longest first part of a trial of all series; what is not whole then may go on.
         race_share: Of the budget, for the first part of every family that the portfolio begins with.
         race_min_seconds: Least that such a part is given, which a sample of a few series needs.
         part_share: What a further part of a model of single series takes.
@@ -107,6 +110,9 @@ class BudgetPolicy:
         reserve_seconds_per_target: What each target of the windows adds to that.
         reserve_max_targets: Targets that add to it at most.
         reserve_scoring_passes: How many scores of all targets weights, calibration and facts take.
+        rehearsal_share: Of the budget, after which calibrating is rehearsed, so that the reserve is measured.
+        rehearsal_max_share: What it may be expected to take of the budget; else it is not rehearsed.
+        rehearsed_ratio: What is kept for calibrating, for each second of the rehearsal.
         reserve_min_share: The least that is kept in reserve.
         reserve_max_share: The most that is kept in reserve, and so taken from the search.
         calibration_targets: Targets that a calibration is learned from: its table has some hundred numbers, and
@@ -172,6 +178,7 @@ class BudgetPolicy:
     margin_share: float = 0.02
     drain_seconds: float = 2.0
     import_seconds: float = 8.0
+    first_share: float = 0.25
     race_share: float = 0.2
     race_min_seconds: float = 1.0
     part_share: float = 0.05
@@ -191,6 +198,9 @@ class BudgetPolicy:
     reserve_seconds_per_target: float = 8e-6
     reserve_max_targets: int = 1_000_000
     reserve_scoring_passes: int = 40
+    rehearsal_share: float = 0.35
+    rehearsal_max_share: float = 0.08
+    rehearsed_ratio: float = 1.5
     reserve_min_share: float = 0.05
     reserve_max_share: float = 0.6
     calibration_targets: int = 300_000
@@ -305,9 +315,20 @@ class BudgetPolicy:
         """Return the seconds that trials may still take, ``reserve`` of those remaining being kept for the end."""
         return remaining - reserve - self.margin_share * budget
 
-    def trial_seconds(self, left: float, budget: float) -> float:
-        """Return the seconds that a trial of all series is given, of those ``left`` for all trials."""
-        return max(min(left, self.trial_share * budget), self.trial_min_seconds)
+    def trial_seconds(self, left: float, budget: float, *, again: bool = False) -> float:
+        """Return the seconds that a trial of all series is given, of those ``left`` for all trials.
+
+        Args:
+            left: Seconds that trials may still take.
+            budget: Seconds of the whole fit.
+            again: Whether it was given its first part already, which did not suffice.
+        """
+        return max(min(left, (self.trial_share if again else self.first_share) * budget), self.trial_min_seconds)
+
+    def can_rehearse(self, elapsed: float, budget: float, n_rows: int, n_targets: int) -> bool:
+        """Return whether it is time, and costs little, to rehearse the calibration of so many targets."""
+        usual = self.assembly_seconds(n_rows, n_targets, MeasuredSpeed())
+        return elapsed >= self.rehearsal_share * budget and usual <= self.rehearsal_max_share * budget
 
     def kill_seconds(self, *, first: bool) -> float:
         """Return the seconds after its own ones at which a trial is killed; the ``first`` one of a family imports."""
@@ -352,8 +373,11 @@ class BudgetPolicy:
     def assembly_seconds(self, n_rows: int, n_targets: int, speed: MeasuredSpeed) -> float:
         """Return the seconds that weights, calibration and facts take, but for weighing and forecasts.
 
-        Two idle cores set the constants; busy ones show it by how work waits for them, or by a score of all targets.
+        Where calibrating was rehearsed that is what it takes. Else two idle cores set the constants; busy ones show it
+        by how work waits for them, or by a score of all targets.
         """
+        if speed.calibrating_seconds > 0:
+            return self.rehearsed_ratio * speed.calibrating_seconds + self.reserve_seconds
         usual = self.reserve_seconds + self.reserve_seconds_per_row * n_rows
         usual += self.reserve_seconds_per_target * min(n_targets, self.reserve_max_targets)
         scored = self.reserve_seconds + self.reserve_scoring_passes * speed.scoring_seconds

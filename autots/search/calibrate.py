@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,10 +10,11 @@ import numpy as np
 from autots.ensembles import Weight, fit_series_weights
 from autots.evaluate import Backtest, Objective, Part
 from autots.intervals import Conformal, fit_conformal
-from autots.panel import Floats, Ints
-from autots.search.leaderboard import Candidate
+from autots.panel import Floats, Ints, Panel
+from autots.search.budget import BudgetPolicy
+from autots.search.leaderboard import Candidate, Leaderboard
 
-__all__ = ["calibrated", "combined", "unseen_forecasts"]
+__all__ = ["calibrated", "combined", "rehearse", "unseen_forecasts"]
 
 
 def combined(
@@ -83,6 +85,24 @@ def unseen_forecasts(objective: Objective, together: Backtest, *, non_negative: 
     pairs = zip(objective.whole(together.quantiles[part], part), targets.scale[part], strict=True)
     found = np.stack([conformal.apply(q, s) for q, s in pairs]) - targets.above(part)[..., None]
     return Backtest(together.mean[part], found.astype(np.float32), together.fit_seconds, together.predict_seconds)
+
+
+def rehearse(leaderboard: Leaderboard, weights: Mapping[int, Weight], panel: Panel, policy: BudgetPolicy) -> float:
+    """Return the seconds that calibrating an ensemble takes on this machine as it is now.
+
+    Args:
+        leaderboard: The candidates, of which some have weights.
+        weights: Those of the ensemble as it would be now, by candidate number.
+        panel: The series, with all rows that the fit looks at.
+        policy: How many targets a calibration is learned from.
+    """
+    begin = time.perf_counter()
+    objective, by_number = leaderboard.objective, {c.number: c for c in leaderboard.complete}
+    non_negative, enough = bool(np.nanmin(panel.y) >= 0), policy.calibration_targets
+    together = combined(objective, by_number, weights, "selection")[1]
+    unseen_forecasts(objective, together, non_negative=non_negative, enough=enough)
+    calibrated(objective, by_number, weights, non_negative=non_negative, enough=enough)
+    return time.perf_counter() - begin
 
 
 def _thinned(actual: Floats, enough: int) -> Ints | None:

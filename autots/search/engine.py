@@ -24,9 +24,10 @@ from autots.panel import Ints, Panel
 from autots.recipes.space import from_point, to_point
 from autots.report.terminal import FitProgress
 from autots.search.budget import BudgetPolicy, MeasuredSpeed
+from autots.search.calibrate import rehearse
 from autots.search.interim_ensemble import InterimEnsemble
 from autots.search.leaderboard import Candidate, Leaderboard, Status
-from autots.search.member_costs import reserve_seconds
+from autots.search.member_costs import normalised, reserve_seconds
 from autots.search.out_of_fold import read_backtest, read_state, write_backtest
 from autots.search.prospects import PausedCandidate, Prospects
 from autots.search.trial import WorkRequest
@@ -87,6 +88,7 @@ class Search:
     Attributes:
         interrupted: Whether the user did.
         useful_seconds: Worker seconds of all parts of trials that ended in forecasts.
+        calibrating_seconds: What calibrating the ensemble took when it was rehearsed; 0 before.
         messages: What is said in the report, by this search and before it.
     """
 
@@ -104,6 +106,7 @@ class Search:
     slowdown: float = 1.0
     interrupted: bool = False
     useful_seconds: float = 0.0
+    calibrating_seconds: float = 0.0
     messages: list[str] = field(default_factory=list)
     _running: dict[str, TrialAssignment] = field(default_factory=dict)
     #: What the parts of a trial reached so far, and how often it is fitted, by number.
@@ -131,6 +134,7 @@ class Search:
                 self.prospects.left = left
                 while pool.idle > 0 and self._submit(pool, left):
                     pass
+                self._rehearse()
                 if not pool.running:
                     break
                 for event in pool.wait(min(_MAX_WAIT, max(left, _MIN_WAIT))):
@@ -151,11 +155,26 @@ class Search:
             self._objective,
             {c.number: c for c in self.leaderboard.complete},
             self.ensemble.final_weights,
-            MeasuredSpeed(self.slowdown, self.leaderboard.scoring_seconds, self.ensemble.weighing_seconds),
+            MeasuredSpeed(
+                self.slowdown,
+                self.leaderboard.scoring_seconds,
+                self.ensemble.weighing_seconds,
+                self.calibrating_seconds,
+            ),
             lengths=self.panel.lengths,
             workers=workers,
             budget=self.deadline.budget,
         )
+
+    def _rehearse(self) -> None:
+        """Calibrate the ensemble as it is now, once, while workers are busy: what that takes is kept for the end."""
+        targets = self._objective.targets.actual.size
+        elapsed, budget = self.deadline.elapsed, self.deadline.budget
+        if self.calibrating_seconds > 0 or not self.leaderboard.has_trials:
+            return
+        if self.policy.can_rehearse(elapsed, budget, self.panel.n_rows, targets):
+            weights = normalised({n: (w, w) for n, w in self.ensemble.final_weights.items()})
+            self.calibrating_seconds = rehearse(self.leaderboard, weights, self.panel, self.policy)
 
     def backtested(self, candidate: Candidate) -> Forecaster | None:
         """Return a candidate as its last backtest left it; None where that was not kept."""
@@ -242,7 +261,7 @@ class Search:
         """Return the next part of a trial, of those ``left`` seconds that all trials still have."""
         earlier, budget = self._reached.get(number), self.deadline.budget
         if not family_class(family).local:
-            seconds = self.policy.trial_seconds(left, budget)
+            seconds = self.policy.trial_seconds(left, budget, again=earlier is not None)
             expected = max(self.leaderboard.family_seconds(family), default=0.0)
             fits = self.policy.fits_in(seconds, expected, len(self._objective.plan.fits))
             return TrialAssignment(number, family, params, seconds, fits=fits, earlier=earlier)

@@ -113,8 +113,18 @@ class RVFL(Pooled):
         self._of_window, self._of_step = source.of_window, source.of_step
         self._of_panel = sum(self._classes.get(name) or 1 for name in panel.known)
         self._draw(source, units, rng)
-        self._rows = self._affordable(source, context, rounds)
-        self.progress = len(self._rows) / len(source)
+        share = self._affordable(source, context, rounds)
+        least = min(_WINDOWS_PER_UNIT * units / len(source), 1.0)
+        if share < least:
+            # Work grows with the windows and the square of the units: fewer of both, in proportion.
+            units = max(int(units * (share / least) ** (1 / 3)), _MIN_UNITS)
+            share = min(_WINDOWS_PER_UNIT * units / len(source), 1.0)
+            self._draw(source, units, np.random.default_rng(context.seed))
+        self._rows = np.arange(len(source))
+        if share < 1.0:
+            chosen = np.random.default_rng(context.seed).choice(len(source), int(share * len(source)), replace=False)
+            self._rows = np.sort(chosen)
+        self.progress = share
         self._output = self._solve(source, context)
         for _ in range(rounds - 1):
             self._output = self._solve(source, context, robust=True)
@@ -155,29 +165,24 @@ class RVFL(Pooled):
         random = np.maximum(inputs @ self._weights + self._bias, np.float32(0.0))
         return np.concatenate([random, inputs, np.ones((len(inputs), 1), dtype=np.float32)], axis=1)
 
-    def _affordable(self, source: Windows, context: Context, rounds: int) -> npt.NDArray[np.int64]:
-        """Return the windows that the time left suffices for: all of them, or some drawn at random.
+    def _affordable(self, source: Windows, context: Context, rounds: int) -> float:
+        """Return the share of the windows that the time left suffices for.
 
         Raises:
             BudgetError: The time is over.
         """
-        everything = np.arange(len(source))
         if context.deadline is None:
-            return everything
+            return 1.0
         if context.deadline.remaining <= 0:
             raise BudgetError("the trial's time is over before the windows were seen", "allow more time")
-        some = everything[: _CHUNK // 4]
-        begin = count = 0.0
+        some = np.arange(min(_CHUNK // 4, len(source)))
+        begin = 0.0
         for _ in range(2):  # the first one may warm up what it runs
             begin = context.deadline.elapsed
             features = self._features(self._inputs(*_parts(source(some))))
-            count = len(features.T @ features)  # what a round makes of every chunk
+            features.T @ features  # what a round makes of every chunk
         seconds = (context.deadline.elapsed - begin) * len(source) / len(some) * (rounds + 1.0)
-        least = min(_WINDOWS_PER_UNIT * count, len(source))
-        most = int(max(_HEADROOM * context.deadline.remaining / max(seconds, 1e-9) * len(source), least))
-        if most >= len(source):
-            return everything
-        return np.sort(np.random.default_rng(context.seed).choice(len(source), most, replace=False))
+        return float(min(_HEADROOM * max(context.deadline.remaining, 0.0) / max(seconds, 1e-9), 1.0))
 
     def _chunks(self, source: Windows) -> Iterator[tuple[Examples, Columns]]:
         for begin in range(0, len(self._rows), _CHUNK):

@@ -76,7 +76,7 @@ def test_no_field_may_be_negative(name: str) -> None:
 def test_a_minute_on_a_small_table_is_spent_as_it_always_was() -> None:
     """The figures by which the sets of the README were fitted: who changes them measures anew."""
     assert POLICY.shutdown(60.0) == 1.5
-    assert POLICY.trial_seconds(100.0, 60.0) == 27.0
+    assert (POLICY.trial_seconds(100.0, 60.0), POLICY.trial_seconds(100.0, 60.0, again=True)) == (15.0, 27.0)
     assert POLICY.search_left(50.0, 9.0, 60.0) == pytest.approx(39.8)
     assert POLICY.assembly_seconds(10_000, 1_000, MeasuredSpeed()) == pytest.approx(1.512)
     assert POLICY.final_fit_seconds(60.0) == 12.0
@@ -464,7 +464,8 @@ def test_a_search_ends_before_its_reserve_begins(tmp_path: Path, budget: float, 
 @pytest.mark.parametrize("slow", [1.0, 10.0])
 def test_models_that_ignore_their_deadline_do_not_break_the_budget(tmp_path: Path, slow: float) -> None:
     search, _, reserve = virtual_search(tmp_path, 20.0, slow=slow, deaf=True)
-    assert search.deadline.elapsed <= 20.0 - reserve + search.policy.drain_seconds + 1e-9
+    # A look at the clock every half second, as the reserve changes on the way.
+    assert search.deadline.elapsed <= 20.0 - reserve + search.policy.drain_seconds + 0.5
     assert all(t.state != "running" for t in search.study.trials)
 
 
