@@ -72,7 +72,7 @@ class Traits:
             "length": log(self.length / other.length),
             "series": log(self.series / other.series),
             "rows": log(self.rows / other.rows),
-            "season": log(self.season / other.season) / 2 + ((self.season > 1) != (other.season > 1)),
+            "season": abs(log(self.season / other.season)) / 2 + ((self.season > 1) != (other.season > 1)),
             "horizon": log(self.horizon / other.horizon),
             "zeros": self.zero_share - other.zero_share,
             "known": float((self.known > 0) != (other.known > 0)),

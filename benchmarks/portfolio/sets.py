@@ -1,4 +1,4 @@
-"""The panels that the portfolio is learned from: training tables of public sets, thinned to what a table can pay for."""
+"""The panels that the portfolio is learned from: training tables of public sets, thinned to what can be paid for."""
 
 from __future__ import annotations
 
