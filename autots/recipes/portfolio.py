@@ -12,7 +12,7 @@ from typing import Any
 from autots.evaluate import plan_cutoffs
 from autots.models.base import Task
 from autots.panel import Panel
-from autots.recipes.candidates import INTERMITTENT, LEARNERS, Recipe
+from autots.recipes.candidates import CANDIDATES, INTERMITTENT, LEARNERS, Recipe
 from autots.recipes.expected_cost import expected_units
 from autots.recipes.order import OrderPolicy, likeness, ordered
 from autots.recipes.sizes import fixed_sizes, tree_size
@@ -92,7 +92,10 @@ def portfolio(
     windows, fits = (1, 1) if plan is None else (len(plan.cutoffs), len(plan.fits))
     units = expected_units(table, members, weights, traits, windows=windows, fits=fits, seconds=seconds)
     chosen = ordered(table, members, weights, units, budget=seconds, policy=policy)
-    made = (_configuration(table.recipes[members[i] - 1], traits, seconds, float(units[i])) for i in chosen)
+    made = [_configuration(table.recipes[members[i] - 1], traits, seconds, float(units[i])) for i in chosen]
+    # What nobody has measured yet is tried, too, but last.
+    unmeasured = [recipe for recipe in CANDIDATES if recipe not in table.recipes and recipe.of_use(traits)]
+    made += [_configuration(recipe, traits, seconds, 0.0) for recipe in unmeasured]
     return Portfolio(tuple(made), LEARNERS if traits.learnable else (), fixed_sizes(task, seconds))
 
 
