@@ -59,7 +59,7 @@ def expected_units(
     """Return the expected cost of some members on a panel, in units; 0 where no set tells.
 
     Args:
-        table: What was measured.
+        table: What was measured on sets.
         members: Positions of members of the table, from 1 on.
         weights: (R,) how much each set of the table counts.
         traits: Of the panel that is asked about.

@@ -67,7 +67,7 @@ def ordered(
     """Return positions in ``members``, in the order in which they are tried.
 
     Args:
-        table: What was measured.
+        table: What was measured on sets.
         members: Positions of members of the table, from 1 on.
         weights: (R,) how much each set counts, see ``likeness``.
         units: Expected cost of each of the members; 0 where it is unknown.
@@ -97,7 +97,7 @@ class _Race:
     """The ensembles of all sets, as they grow together.
 
     Args:
-        table: What was measured.
+        table: What was measured on sets.
         members: Those that can be added.
         weights: (R,) how much each set counts.
         policy: How much a set that knows nothing of a member counts.

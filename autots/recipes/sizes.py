@@ -38,7 +38,7 @@ def tree_size(family: str, rows: int, seconds: float, *, large: bool = False) ->
     budget = log(seconds / _USUAL_SECONDS) / log(3)
 
     def grown(base: float, usual: float, more: float, least: float, most: float) -> float:
-        return base * times ** float(np.clip(usual + more * budget, least, most))
+        return float(base * times ** np.clip(usual + more * budget, least, most))
 
     rounds, leaves = grown(120, *_ROUNDS) * (1.5 if large else 1.0), grown(15, *_LEAVES) * (2 if large else 1)
     return {

@@ -254,7 +254,7 @@ def read(one: SetData, folder: Path) -> dict[str, dict[str, Measured]]:
         measurement = _read_measurement(file)
         forecasts = None
         if measurement.status == "complete":
-            with np.load(file.with_suffix(".npz")) as kept:
+            with np.load(file.with_suffix(".npz"), allow_pickle=False) as kept:
                 forecasts = Backtest(kept["mean"], kept["quantiles"], 0.0, 0.0)
         out.setdefault(measurement.recipe, {})[measurement.fidelity] = Measured(measurement, forecasts)
     return out

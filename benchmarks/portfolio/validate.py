@@ -1,7 +1,7 @@
 """What an order is worth on a set that it was not learned from: candidates in order until a budget is spent.
 
-The ensemble is weighed on the windows that choose, and scored on those that no choice saw, all of them before the test
-window. A candidate that does not fit into what is left is passed over, as the search does it.
+The ensemble is weighed on the windows that choose, and scored on those that no choice saw; then the other way round, so
+that every window is scored once, by weights that have not seen it. All are before the test window. A candidate that does not fit into what is left is passed over, as the search does it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from autots.ensembles import combine, ensemble_weights
-from autots.evaluate import Backtest
+from autots.evaluate import Backtest, Part
 from autots.recipes.candidates import CANDIDATES
 from autots.recipes.expected_cost import expected_units
 from autots.recipes.order import OrderPolicy, likeness, ordered
@@ -61,23 +61,32 @@ class Replay:
 
     def _ensemble(self, names: frozenset[str]) -> float:
         if names not in self._known:
-            objective, chosen = self.one.objective, sorted(names)
-            members: list[Backtest] = [self._forecasts[name] for name in chosen]
-            weights = ensemble_weights(
-                objective, members, rounds=_ROUNDS, enough=_ENOUGH, kinds=[tuple(n.split()) for n in chosen]
-            )
-            together = combine(members, [(w, w) for w in weights.tolist()], objective.middle)
-            part = "final" if objective.has_final else "all"
-            self._known[names] = objective.value(together, part)
+            last = len(self.one.objective.plan.cutoffs) - self.one.objective.plan.n_selection
+            if not last:
+                self._known[names] = self._scored(names, "all", "all")
+            else:
+                scores = [self._scored(names, "selection", "final"), self._scored(names, "final", "selection")]
+                self._known[names] = float(np.average(scores, weights=[last, self.one.objective.plan.n_selection]))
         return self._known[names]
+
+    def _scored(self, names: frozenset[str], weighed: Part, scored: Part) -> float:
+        """Return the loss on some windows of the ensemble that others weigh."""
+        chosen, middle = sorted(names), self.one.objective.middle
+        members: list[Backtest] = [self._forecasts[name] for name in chosen]
+        kinds = [tuple(name.split()) for name in chosen]
+        weights = ensemble_weights(
+            self.one.objective, members, part=weighed, rounds=_ROUNDS, enough=_ENOUGH, kinds=kinds
+        )
+        together = combine(members, [(w, w) for w in weights.tolist()], middle)
+        return self.one.objective.value(together, scored)
 
 
 def learned_order(table: PortfolioTable, traits: Traits, windows: int, budget: float, policy: OrderPolicy) -> list[str]:
     """Return the names of the candidates in the order that a table gives a panel.
 
     Args:
-        table: What was measured.
-        traits: Of the panel.
+        table: What was measured on sets.
+        traits: Of the panel that is asked about.
         windows: How many windows a backtest has.
         budget: Units that may be spent.
         policy: How the order is learned.
