@@ -35,6 +35,7 @@ class OrderPolicy:
         unknown: Weight of a gain of 0 that is added to what the sets say, so that few of them say little.
         dear_share: Part of the budget from which a candidate comes after all others.
         families_first: Whether every useful family comes once before any comes twice.
+        least_gain: Part by which a candidate must lower the loss; where none does, the next best portfolio begins.
         useful_ratio: Loss of a family's best candidate, of the best of all, up to which it is useful.
     """
 
@@ -44,6 +45,7 @@ class OrderPolicy:
     unknown: float = 0.2
     dear_share: float = 0.45
     families_first: bool = True
+    least_gain: float = 2e-4
     useful_ratio: float = 1.25
 
 
@@ -84,6 +86,10 @@ def ordered(
         fresh = [i for i in left if families[i] in useful and not dear[i]]
         cheap = fresh or [i for i in left if not dear[i]] or list(left)
         gains = race.gains()
+        if gains[cheap].max() < policy.least_gain:
+            # What the sets have is used up; what would be good without it is the next best.
+            race.forget()
+            gains = race.gains()
         # Sets are not sorted, and a tie must not be decided by that.
         best = min(cheap, key=lambda i: (-gains[i] / cost[i], cost[i], i))
         out.append(best)
@@ -109,7 +115,11 @@ class _Race:
         self._products = np.stack([row.products()[np.ix_(at, at)] for row in table.rows])
         self._known = np.isfinite(np.diagonal(self._products, axis1=1, axis2=2))[:, 1:]
         self._products = np.nan_to_num(self._products)
-        # (R,) squared loss of each set's ensemble, which begins with the trivial, and (R, C) its products with all.
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin again with the trivial forecaster alone."""
+        # (R,) squared loss of each set's ensemble, and (R, C) its products with all members.
         self._loss = self._products[:, 0, 0].copy()
         self._cross = self._products[:, 0].copy()
 

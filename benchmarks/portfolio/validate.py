@@ -1,7 +1,8 @@
 """What an order is worth on a set that it was not learned from: candidates in order until a budget is spent.
 
 The ensemble is weighed on the windows that choose, and scored on those that no choice saw; then the other way round, so
-that every window is scored once, by weights that have not seen it. All are before the test window. A candidate that does not fit into what is left is passed over, as the search does it.
+that every window is scored once, by weights that have not seen it. All are before the test window. A candidate that
+does not fit into what is left is passed over, as the search does it.
 """
 
 from __future__ import annotations
