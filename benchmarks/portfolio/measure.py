@@ -98,6 +98,7 @@ class SetData:
         task: Horizon, seasons and levels.
         objective: What scores, on windows before the test window.
         traits: By which the set is compared with other panels.
+        whole: The traits of all of its series and rows.
     """
 
     name: str
@@ -105,6 +106,7 @@ class SetData:
     task: Task
     objective: Objective
     traits: Traits
+    whole: Traits
 
     @classmethod
     def of(cls, data: Path, name: str) -> SetData:
@@ -113,7 +115,7 @@ class SetData:
         Raises:
             DataError: The set's folder is missing, or no window fits into its series.
         """
-        panel, task = load(data, name)
+        whole, panel, task = load(data, name)
         plan = plan_cutoffs(
             panel.lengths,
             task.horizon,
@@ -124,7 +126,7 @@ class SetData:
         if plan is None:
             raise DataError(f"a set must have a window before its test window, but {name} has none")
         objective = Objective(metric("mase"), plan, targets_of(panel, plan, task.season), task)
-        return cls(name, panel, task, objective, Traits.of(panel, task))
+        return cls(name, panel, task, objective, Traits.of(panel, task), Traits.of(whole, task))
 
     @property
     def sample(self) -> Ints | None:

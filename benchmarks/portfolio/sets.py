@@ -69,8 +69,8 @@ SETS: Mapping[str, PortfolioSet] = {
 }
 
 
-def load(data: Path, name: str) -> tuple[Panel, Task]:
-    """Return the panel of a set's training table and its task; the test table is not opened.
+def load(data: Path, name: str) -> tuple[Panel, Panel, Task]:
+    """Return the panel of a set's training table, what of it is looked at, and its task; the test table is not opened.
 
     Args:
         data: The folder with one folder per set.
@@ -91,8 +91,9 @@ def load(data: Path, name: str) -> tuple[Panel, Task]:
         table = table.sort_values("ds", kind="stable").iloc[: -one.held_back]
     horizon = one.horizon or int(meta["horizon"])
     keep = ["unique_id", "ds", "y", *one.known]
-    panel = _thinned(read_panel(table[keep], known=one.known, horizon=horizon).panel)
-    return panel, Task(horizon, (one.season,) if one.season else detect_seasons(panel))
+    whole = read_panel(table[keep], known=one.known, horizon=horizon).panel
+    panel = _thinned(whole)
+    return whole, panel, Task(horizon, (one.season,) if one.season else detect_seasons(panel))
 
 
 def _thinned(panel: Panel) -> Panel:

@@ -119,7 +119,7 @@ def left_out(
         for budget in budgets:
             orders = {
                 "learned": learned_order(others, one.traits, row.windows, budget, policy),
-                "written": [recipe.name for recipe in written_order(one.traits)],
+                "written": [recipe.name for recipe in written_order(one.whole)],
                 "global": learned_order(others, one.traits, row.windows, budget, replace(policy, shared=1e9)),
                 "own": learned_order(alone, one.traits, row.windows, budget, policy),
             }

@@ -34,7 +34,8 @@ def set_data(name: str, seed: int) -> SetData:
     plan = plan_cutoffs(panel.lengths, HORIZON, season=1)
     assert plan is not None
     objective = Objective(metric("mase"), plan, targets_of(panel, plan, 1), task)
-    return SetData(name, panel, task, objective, Traits.of(panel, task))
+    traits = Traits.of(panel, task)
+    return SetData(name, panel, task, objective, traits, traits)
 
 
 def forecasts(one: SetData, error: float, seed: int) -> Backtest:
