@@ -28,6 +28,12 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "Measure the ways from Spark to Ray, and whether auto takes a good one.",
         "One JSON line per way. Starts Ray and Spark; needs about 4 GB.",
     ),
+    "bench portfolio": (
+        "benchmarks.portfolio.command:bench_portfolio",
+        "Measure which configurations a search should begin with, and what that is worth on sets left out.",
+        "One JSON line per set: the learned order, the written one and the best at equal budgets. Only windows before "
+        "the test windows are looked at. The sets are not in the project.",
+    ),
     "bench search": (
         "benchmarks.search.command:bench_search",
         "Measure the search engine against Optuna's and Ray Tune's ways, in virtual time.",

@@ -1,0 +1,1 @@
+"""Which configurations a search should begin with: measured on public sets, chosen greedily, validated left out."""
