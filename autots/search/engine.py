@@ -21,6 +21,7 @@ from autots.models.base import Forecaster, State
 from autots.models.catalog import create
 from autots.models.catalog import family as family_class
 from autots.panel import Ints, Panel
+from autots.recipes import Configuration
 from autots.recipes.space import from_point, to_point
 from autots.report.terminal import FitProgress
 from autots.search.budget import BudgetPolicy, MeasuredSpeed
@@ -339,6 +340,12 @@ class Search:
             backtest = before.with_part(backtest, job.rows)
         self._keep(job, replace(backtest, state=state), event.seconds)
 
+    def _configuration(self, number: int) -> Configuration | None:
+        """Return the configuration of the portfolio that a trial is; None where it was drawn."""
+        params = self.study.trials[number].params
+        every = self.prospects.portfolio.configurations
+        return next((c for c in every if to_point(c.family, c.params) == params), None)
+
     def _joined_state(self, job: TrialAssignment, part: Backtest) -> State | None:
         """Return what was learned of all series that were reached so far."""
         former = None if job.earlier is None else read_state(self._file(job.number))
@@ -367,6 +374,7 @@ class Search:
         backtest = replace(backtest, state=None)  # on disk it costs no memory
         if whole:
             self._reached.pop(job.number, None)
+            self.prospects.took(self._configuration(job.number), total)
             self.study.tell(job.number, candidate.score, seconds=total, attrs={"status": "complete"})
         else:
             self._reached[job.number] = backtest

@@ -14,6 +14,7 @@ from autots.models.catalog import fit_here
 from autots.pipeline import Pipeline
 from autots.reading.schema import Ingested
 from autots.recipes import portfolio
+from autots.recipes.machine_unit import unit_seconds
 from autots.report import Facts
 from autots.search import messages as said
 from autots.search.assemble import Assembly, assemble
@@ -133,6 +134,7 @@ class _Fit:
             InterimEnsemble(run.policy),
             portfolio(panel, self.task, seconds=settings.budget),
             run.policy,
+            unit_seconds=unit_seconds(),
         )
         study = open_study(run.folder / JOURNAL, prospects, seed=settings.seed, fingerprint=self.fingerprint)
         return Search(

@@ -42,7 +42,9 @@ _UNIT = 0.01
 # Times the best score from which on a family promises a third.
 _BEHIND, _BEHIND_SHARE = 1.5, 0.3
 # Seconds below which a cost makes nothing more attractive, and how strongly costs count.
-_MIN_COST, _COST_POWER = 1.0, 0.8
+_MIN_COST, _COST_POWER = 1.0, 0.5
+# Units of cost from which on a trial says how fast this machine is: less is mostly what every trial takes.
+_MIN_UNITS = 0.2
 # Part of its seconds that something must be given to be begun: its schedule is fitted to them.
 _ENOUGH = 0.45
 # Series of its sample on which a candidate's gain is measured at most.
@@ -112,6 +114,7 @@ class Prospects:
         portfolio: The configurations to begin with, and the families to go on with.
         policy: How the budget is spent.
         left: Seconds that trials may still take; the search keeps it up to date.
+        unit_seconds: What a unit of the portfolio's costs takes on this machine; trials that end make it known better.
 
     Attributes:
         paused: The trials that could go on, by number.
@@ -124,9 +127,21 @@ class Prospects:
     portfolio: Portfolio
     policy: BudgetPolicy
     left: float = float("inf")
+    unit_seconds: float = 1.0
     paused: dict[int, PausedCandidate] = field(default_factory=dict)
     begun: set[int] = field(default_factory=set)
     running: Sequence[str] = ()
+    _units: dict[str, list[float]] = field(default_factory=dict)
+
+    def took(self, configuration: Configuration | None, seconds: float) -> None:
+        """Learn how fast this machine is with a family's library, from a whole trial of the portfolio.
+
+        Args:
+            configuration: Which one it was; None for one that was drawn.
+            seconds: What it took.
+        """
+        if configuration is not None and configuration.cost > _MIN_UNITS:
+            self._units.setdefault(configuration.family, []).append(seconds / configuration.cost)
 
     def best(self) -> Prospect | None:
         """Return what promises most per second of what fits into the time left; None where nothing does."""
@@ -196,7 +211,8 @@ class Prospects:
                 continue
             name = configuration.family
             gain = (merit(name) if tries[name] else _UNTRIED) / (1 + tries[name]) ** _TRIED_POWER
-            out.append(Prospect(name, gain * later, self._seconds(name), configuration=position))
+            seconds = self._seconds(name, configuration.cost)
+            out.append(Prospect(name, gain * later, seconds, configuration=position))
             later *= _LATER
         for name in self.portfolio.searched:
             if tries[name]:
@@ -204,8 +220,12 @@ class Prospects:
                 out.append(Prospect(name, gain, self._seconds(name)))
         return out
 
-    def _seconds(self, name: str) -> float:
-        """Return what a trial of a family takes: the mean of those that ended."""
+    def _seconds(self, name: str, cost: float = 0.0) -> float:
+        """Return what a trial takes: its cost at the speed of its family, or of all; else the mean of its family."""
+        if cost > _MIN_UNITS:
+            everything = [unit for units in self._units.values() for unit in units]
+            units = self._units.get(name) or everything or [self.unit_seconds]
+            return cost * float(np.median(units))
         took = self.leaderboard.family_seconds(name)
         return float(np.mean(took)) if took else 0.0
 
