@@ -101,10 +101,7 @@ class Backtest:
     @classmethod
     def nothing(cls, plan: BacktestPlan, n_series: int, n_levels: int) -> Backtest:
         """Return a backtest that has reached no series yet."""
-        shape = (len(plan.cutoffs), n_series, plan.horizon)
-        mean = np.full(shape, np.nan, dtype=np.float32)
-        quantiles = np.full((*shape, n_levels), np.nan, dtype=np.float32)
-        return cls(mean, quantiles, 0.0, 0.0, rows=np.arange(0))
+        return cls(*_nothing(plan, n_series, n_levels), 0.0, 0.0, rows=np.arange(0))
 
 
 @dataclass(frozen=True)
@@ -126,6 +123,12 @@ class Targets:
         if self.offset is None:
             return np.zeros((1, 1, 1))
         return np.asarray(self.offset[at][:, rows, None])
+
+
+def _nothing(plan: BacktestPlan, n_series: int, n_levels: int) -> tuple[Float32s, Float32s]:
+    """Return means and quantiles that are all missing."""
+    shape = (len(plan.cutoffs), n_series, plan.horizon)
+    return np.full(shape, np.nan, dtype=np.float32), np.full((*shape, n_levels), np.nan, dtype=np.float32)
 
 
 def targets_of(panel: Panel, plan: BacktestPlan, season: int) -> Targets:
@@ -160,7 +163,7 @@ def backtest(
 ) -> Backtest:
     """Fit and forecast a candidate on every window of the plan.
 
-    Each fit is given its part of the time left, and fits what it learns to it.
+    Each fit is given its part of the time left.
 
     Args:
         create: Makes a fresh, unfitted forecaster.
@@ -176,9 +179,7 @@ def backtest(
         ModelError: A forecast is not finite or has the wrong shape.
         BudgetError: The deadline passed long before all windows were forecast.
     """
-    shape = (len(plan.cutoffs), panel.n_series, plan.horizon)
-    mean = np.full(shape, np.nan, dtype=np.float32)
-    quantiles = np.full((*shape, len(task.levels)), np.nan, dtype=np.float32)
+    mean, quantiles = _nothing(plan, panel.n_series, len(task.levels))
     offset, middle = offsets_of(panel, plan.cutoffs), task.levels.index(0.5)
     fit_seconds = predict_seconds = 0.0
     shares: list[float] = []
@@ -193,13 +194,12 @@ def backtest(
         for batch in _batches(panel, windows, first=1 if model.local and len(windows) > _MANY_WINDOWS else None):
             _check_time(context)
             rows, at, known, future = _histories(panel, batch, plan.horizon)
-            started, used = time.perf_counter(), time.process_time()
+            begin = time.perf_counter(), time.process_time()
             forecast = predict_local(model, known, future, plan.horizon)
-            took = time.perf_counter() - started
+            took, used = time.perf_counter() - begin[0], time.process_time() - begin[1]
             # On a busy machine a forecast waits for its core: that must not make a good member look slow.
-            predict_seconds += min(took, time.process_time() - used)
+            predict_seconds += min(took, used)
             if model.local:
-                # Series by series, the first window tells what all of them will cost.
                 _check_time(context, took / len(batch) * (len(plan.cutoffs) - done - len(batch)))
             where = np.searchsorted(-np.asarray(plan.cutoffs), -np.asarray(batch))[at]
             made = ConstantSeries.of(known, task).apply(*checked(forecast, len(rows), task), middle)
@@ -208,9 +208,8 @@ def backtest(
             done += len(batch)
             if progress is not None:
                 progress(done)
-    state = model.state() if keep_state else None
-    progress_made = float(np.mean(shares))
-    return Backtest(mean, quantiles, fit_seconds, predict_seconds, state, len(plan.fits), progress_made)
+    state, share = model.state() if keep_state else None, float(np.mean(shares))
+    return Backtest(mean, quantiles, fit_seconds, predict_seconds, state, len(plan.fits), share)
 
 
 def backtest_series(
@@ -243,9 +242,7 @@ def backtest_series(
         BudgetError: The deadline passed before the first series was done.
     """
     count, order = panel.n_series, _spread_order(panel.n_series)
-    shape = (len(plan.cutoffs), count, plan.horizon)
-    mean = np.full(shape, np.nan, dtype=np.float32)
-    quantiles = np.full((*shape, len(task.levels)), np.nan, dtype=np.float32)
+    mean, quantiles = _nothing(plan, count, len(task.levels))
     blocks: list[Backtest] = []
     reached: list[Ints] = []
     done, size = 0, count if context.deadline is None else 1

@@ -10,13 +10,13 @@ from __future__ import annotations
 from zoo.clock import Deadline
 from zoo.errors import BudgetError
 
-__all__ = ["Pace"]
+__all__ = ["FitPace"]
 
 # Units after which their speed is believed.
 _BELIEVED = 5
 
 
-class Pace:
+class FitPace:
     """The pace of one fit.
 
     Where the time suffices (or there is no deadline) the share after ``done`` units is exactly ``done / units``.

@@ -373,8 +373,7 @@ class BudgetPolicy:
     def assembly_seconds(self, n_rows: int, n_targets: int, speed: MeasuredSpeed) -> float:
         """Return the seconds that weights, calibration and facts take, but for weighing and forecasts.
 
-        Where calibrating was rehearsed that is what it takes. Else two idle cores set the constants; busy ones show it
-        by how work waits for them, or by a score of all targets.
+        Two idle cores set the constants; busy ones show it by how work waits for them, or by a score of all targets.
         """
         if speed.calibrating_seconds > 0:
             return self.rehearsed_ratio * speed.calibrating_seconds + self.reserve_seconds

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from autots.evaluate import MAX_FITS, Backtest, Objective
 from autots.models.base import Forecaster, State
@@ -30,7 +28,8 @@ from autots.search.interim_ensemble import InterimEnsemble
 from autots.search.leaderboard import Candidate, Leaderboard, Status
 from autots.search.member_costs import normalised, reserve_seconds
 from autots.search.out_of_fold import read_backtest, read_state, write_backtest
-from autots.search.prospects import PausedCandidate, Prospects
+from autots.search.partial_trials import PartialTrials
+from autots.search.prospects import Prospects
 from autots.search.trial import WorkRequest
 from zoo.clock import Deadline
 from zoo.errors import ArtifactError
@@ -90,6 +89,7 @@ class Search:
         interrupted: Whether the user did.
         useful_seconds: Worker seconds of all parts of trials that ended in forecasts.
         calibrating_seconds: What calibrating the ensemble took when it was rehearsed; 0 before.
+        parts: What trials in parts have reached.
         messages: What is said in the report, by this search and before it.
     """
 
@@ -110,10 +110,10 @@ class Search:
     calibrating_seconds: float = 0.0
     messages: list[str] = field(default_factory=list)
     _running: dict[str, TrialAssignment] = field(default_factory=dict)
-    #: What the parts of a trial reached so far, and how often it is fitted, by number.
-    _reached: dict[int, Backtest] = field(default_factory=dict)
-    _fits: dict[int, int] = field(default_factory=dict)
     _seconds: dict[int, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.parts = PartialTrials(self.prospects, self.deadline.budget)
 
     @property
     def ensemble(self) -> InterimEnsemble:
@@ -247,9 +247,9 @@ class Search:
             return
         self.leaderboard.add(Candidate.of(number, family, params, backtest))
         if backtest.progress < 1.0:
-            self._reached[number], self._fits[number] = backtest, backtest.fits
+            self.parts.reached[number], self.parts.fits[number] = backtest, backtest.fits
             if paused:
-                self.prospects.paused[number] = self._rest(number, family, backtest)
+                self.prospects.paused[number] = self.parts.rest(number, family, backtest)
 
     def _resolve(self, point: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         family, params = from_point(point)
@@ -260,7 +260,7 @@ class Search:
 
     def _assignment(self, number: int, family: str, params: dict[str, Any], left: float) -> TrialAssignment:
         """Return the next part of a trial, of those ``left`` seconds that all trials still have."""
-        earlier, budget = self._reached.get(number), self.deadline.budget
+        earlier, budget = self.parts.reached.get(number), self.deadline.budget
         if not family_class(family).local:
             seconds = self.policy.trial_seconds(left, budget, again=earlier is not None)
             expected = max(self.leaderboard.family_seconds(family), default=0.0)
@@ -268,26 +268,11 @@ class Search:
             return TrialAssignment(number, family, params, seconds, fits=fits, earlier=earlier)
         if earlier is None:
             racing = self.policy.race_seconds(len({c.family for c in self.prospects.portfolio.configurations}), budget)
-            return TrialAssignment(number, family, params, min(racing, left), self._sample(), MAX_FITS)
+            return TrialAssignment(number, family, params, min(racing, left), self.parts.sample, MAX_FITS)
         reached = np.arange(0) if earlier.rows is None else earlier.rows
         rows = np.setdiff1d(np.arange(self.panel.n_series), reached)
         seconds = max(min(self.policy.part_seconds(budget), left), self.policy.trial_min_seconds)
-        return TrialAssignment(number, family, params, seconds, rows, self._fits.get(number, MAX_FITS), earlier)
-
-    def _sample(self) -> Ints:
-        """Return the series that a model of single series is tried on first."""
-        count = self.policy.sample_size(self.panel.n_series)
-        if count is None:
-            return np.arange(self.panel.n_series)
-        useful = self._series_with_targets
-        return np.asarray(useful[np.linspace(0, len(useful) - 1, min(count, len(useful))).astype(int)])
-
-    @cached_property
-    def _series_with_targets(self) -> npt.NDArray[np.intp]:
-        """The series that the windows that choose hold targets of; all of them where none does."""
-        actual = self._objective.targets.actual[self._objective.windows("selection")]
-        found = np.flatnonzero(np.isfinite(actual).any(axis=(0, 2)))
-        return found if len(found) else np.arange(self.panel.n_series)
+        return TrialAssignment(number, family, params, seconds, rows, self.parts.fits.get(number, MAX_FITS), earlier)
 
     def _submit(self, pool: Workers, left: float) -> bool:
         """Give a worker something to do; False where nothing is worth starting."""
@@ -360,7 +345,7 @@ class Search:
             backtest = replace(backtest, progress=1.0)
         candidate = Candidate.of(job.number, job.family, job.params, replace(backtest, state=None))
         self._seconds[job.number] = total = self._seconds.get(job.number, 0.0) + seconds
-        if backtest.rows is not None and job.earlier is None and (note := self._behind(backtest)):
+        if backtest.rows is not None and job.earlier is None and (note := self.parts.behind(backtest)):
             self._sampled(candidate, note, total)
             return
         # Before it is added: what the others make without it.
@@ -373,58 +358,20 @@ class Search:
         write_backtest(self._file(job.number), backtest, self._objective.targets)
         backtest = replace(backtest, state=None)  # on disk it costs no memory
         if whole:
-            self._reached.pop(job.number, None)
+            self.parts.reached.pop(job.number, None)
             self.prospects.took(self._configuration(job.number), total)
             self.study.tell(job.number, candidate.score, seconds=total, attrs={"status": "complete"})
         else:
-            self._reached[job.number] = backtest
-            self._fits.setdefault(job.number, self._affordable_fits(backtest))
+            self.parts.reached[job.number] = backtest
+            self.parts.fits.setdefault(job.number, self.parts.affordable_fits(backtest))
             self.study.report(job.number, self._step(job.number, backtest.progress), candidate.score, seconds=seconds)
-            self.prospects.paused[job.number] = self._rest(job.number, job.family, backtest, gain)
+            self.prospects.paused[job.number] = self.parts.rest(job.number, job.family, backtest, gain)
         self.ensemble.weigh(self.leaderboard)
 
     def _step(self, number: int, progress: float) -> int:
         """Return the step of a report: percent of the work, and more than that of the last report."""
         reports = self.study.trials[number].reports
         return max(round(100 * progress), max(reports, default=0) + 1)
-
-    def _rest(self, number: int, family: str, backtest: Backtest, gain: float | None = None) -> PausedCandidate:
-        """Return what is left to do of a trial, and what it promises."""
-        share = max(backtest.progress, 1e-3)
-        if backtest.rows is None:
-            return PausedCandidate(family, share, (backtest.fit_seconds + backtest.predict_seconds) / share)
-        fits = self._fits.get(number, backtest.fits)
-        rest = (backtest.fit_seconds / backtest.fits * fits + backtest.predict_seconds) / share * (1.0 - share)
-        gain = self.prospects.measured_gain(backtest) if gain is None else gain
-        return PausedCandidate(family, share, rest, gain, self._ratio(backtest), len(backtest.rows))
-
-    def _affordable_fits(self, sample: Backtest) -> int:
-        """Return how often a model of single series is fitted in its backtest, as its sample tells."""
-        if sample.rows is None:
-            return sample.fits
-        more = 1.0 / max(sample.progress, 1e-9)
-        fit, predict = sample.fit_seconds / sample.fits * more, sample.predict_seconds * more
-        return self.policy.backtest_fits(fit, predict, sample.fits, self.deadline.budget)
-
-    def _behind(self, backtest: Backtest) -> str:
-        """Return why a model of single series does not go on after its first part; "" where it may."""
-        assert backtest.rows is not None
-        ratio = self._ratio(backtest)
-        if not np.isfinite(ratio):
-            return "its score on a sample is not a number"
-        far = ratio > self.policy.rival_ratio
-        return f"on {len(backtest.rows)} series it was far behind the best" if far else ""
-
-    def _ratio(self, backtest: Backtest) -> float:
-        """Return the score of the series that were reached, as a ratio of the best candidate's there."""
-        rows, best = backtest.rows, self.leaderboard.best
-        if rows is None or best is None:
-            return 1.0
-        score = self._objective.value(backtest.of_series(rows), rows=rows)
-        rival = self._objective.value(best.forecasts.of_series(rows), rows=rows)
-        if rival > 0:
-            return score / rival
-        return 1.0 if np.isfinite(score) else score
 
     def _sampled(self, candidate: Candidate, note: str, seconds: float) -> None:
         """Record that a trial ends after its sample."""

@@ -138,7 +138,7 @@ class Prospects:
 
         Args:
             configuration: Which one it was; None for one that was drawn.
-            seconds: What it took.
+            seconds: Worker seconds that all its parts took together.
         """
         if configuration is not None and configuration.cost > _MIN_UNITS:
             self._units.setdefault(configuration.family, []).append(seconds / configuration.cost)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
-
-from optuna.study import Study as OptunaStudy
+from typing import Any, ClassVar
 
 from autots.recipes import search_space
 from autots.recipes.space import to_point
@@ -26,7 +24,7 @@ def open_study(
     """Create or continue the study of a fit: the ensemble says what is tried, and each part of a trial is a report.
 
     Args:
-        path: The study's journal.
+        path: Where the study's journal is, or will be.
         prospects: What the search could do next.
         seed: Source of all chance of the suggestions.
         fingerprint: Of data and settings; "" by default.
@@ -57,7 +55,7 @@ class EnsembleSampler(TPESampler):
         super().__init__(space, seed=seed)
         self._prospects = prospects
 
-    def resume(self, study: OptunaStudy, *, last: bool = False) -> int | None:
+    def resume(self, study: Any, *, last: bool = False) -> int | None:
         """Return the paused trial that promises most per second; None where something new promises more."""
         chosen = self._prospects.best()
         return None if chosen is None else chosen.number

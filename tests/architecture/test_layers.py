@@ -66,7 +66,8 @@ WIRE = [
 ]
 #: The benchmarks know everything and nothing knows them.
 BENCHMARKS = [
-    ("accuracy", "handover", "search"),
+    ("machine", "handover", "search"),
+    ("accuracy",),
     ("eligibility", "features", "online", "portfolio", "serve", "speed"),
     ("command",),
     ("cli",),
@@ -87,6 +88,7 @@ HEAVY = {
 WRAPPERS = {
     "zoo.search.runners.trainable": "ray",
     "zoo.search.runners.tune": "ray",
+    "autots.search.sampler": "optuna",
     "zoo.search.open_storage": "optuna",
     "zoo.search.operations": "optuna",
     "zoo.search.replay": "optuna",

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from autots.models.base import Context
 from autots.models.neural.network import Arrays, Shape, initial
-from autots.models.pace import Pace
+from autots.models.pace import FitPace
 
 __all__ = ["ExampleSource", "Examples", "Schedule", "train"]
 
@@ -104,7 +104,7 @@ def train(
         torch.manual_seed(context.seed)  # of dropout
         learned = _Flat(torch, initial(shape, rng))
         tau = torch.tensor(levels, dtype=torch.float32)
-        pace = Pace(context.deadline, schedule.steps)
+        pace = FitPace(context.deadline, schedule.steps)
         for step, rows in enumerate(_batches(len(source), schedule, rng)):
             done = pace.share(step)
             if done >= 1.0:

@@ -139,13 +139,10 @@ class PerSeries(Forecaster):
                 if context.deadline is not None and context.deadline.remaining < 0:
                     break
                 learned.append(self._learn_one(used, i, task))
-        if not learned:
-            raise BudgetError(
-                f"{self.name} must be fitted within its budget, but had none of {used.n_series} series",
-                "allow more time, fewer series or a smaller max_history",
-            )
-        self.progress = len(learned) / used.n_series
         count = len(learned)
+        if count == 0:
+            raise BudgetError(f"{self.name} must be fitted within its budget, but had none of {used.n_series} series")
+        self.progress = count / used.n_series
         self._packed = SeriesFits.of(used.ids[:count], used.times[used.indptr[:count]], learned)
         return self
 
@@ -200,10 +197,8 @@ class PerSeries(Forecaster):
     @classmethod
     def joined(cls, states: Sequence[State]) -> State:
         """See Forecaster."""
-        return {
-            **states[0],
-            "learned": SeriesFits.joined([SeriesFits.from_state(s["learned"]) for s in states]).state(),
-        }
+        parts = (SeriesFits.from_state(one["learned"]) for one in states)
+        return {**states[0], "learned": SeriesFits.joined(list(parts)).state()}
 
     def _learn_one(self, panel: Panel, i: int, task: Task) -> SeriesFit:
         at = slice(int(panel.indptr[i]), int(panel.indptr[i + 1]))

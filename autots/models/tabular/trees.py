@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from autots.models.base import Context
 from autots.models.hyperparameters import choice, flag, real, whole
-from autots.models.pace import Pace
+from autots.models.pace import FitPace
 from autots.models.pooled import PooledParams, log_field, norm_field, norm_periods_field
 from autots.panel import Floats
 from zoo.errors import ModelError
@@ -122,17 +122,7 @@ def train_trees(
     if not known.any():
         raise ModelError("trees need rows with a target and a positive weight, but got none")
     settings = _settings(params, loss, int(known.sum()), context)
-
-    pace = Pace(context.deadline, params.rounds, rest_ratio=_REST_RATIO)
-
-    def on_time(env: Any) -> None:
-        done = env.iteration + 1
-        if pace.share(done) >= 1.0 and done < params.rounds:
-            raise lightgbm.callback.EarlyStopException(env.iteration, [])
-        if pace.planned < params.rounds:
-            more = (params.rounds - done) / max(pace.planned - done, 1.0)
-            env.model.reset_parameter({"learning_rate": params.learning_rate * min(max(more, 1.0), _MAX_RATE_RATIO)})
-
+    pace = FitPace(context.deadline, params.rounds, rest_ratio=_REST_RATIO)
     data = lightgbm.Dataset(
         x[known],
         target[known],
@@ -142,10 +132,25 @@ def train_trees(
         params={"max_bin": _BINS, "verbosity": -1},
     )
     pace.share(0)
-    booster = lightgbm.train(settings, data, params.rounds, callbacks=[on_time])
+    booster = lightgbm.train(settings, data, params.rounds, callbacks=[_in_time(pace, params)])
     fitted = np.full(len(target), np.nan)
     fitted[known] = booster.predict(x[known], num_threads=context.threads)
     return Trees(booster.model_to_string()), fitted, pace.progress
+
+
+def _in_time(pace: FitPace, params: BoostingParams) -> Callable[[Any], None]:
+    """Return what LightGBM calls after each tree: fewer trees that correct more, where the time does not suffice."""
+    from lightgbm.callback import EarlyStopException
+
+    def after_tree(env: Any) -> None:
+        done = env.iteration + 1
+        if pace.share(done) >= 1.0 and done < params.rounds:
+            raise EarlyStopException(env.iteration, [])
+        if pace.planned < params.rounds:
+            more = (params.rounds - done) / max(pace.planned - done, 1.0)
+            env.model.reset_parameter({"learning_rate": params.learning_rate * min(max(more, 1.0), _MAX_RATE_RATIO)})
+
+    return after_tree
 
 
 def _settings(params: BoostingParams, loss: str, rows: int, context: Context) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autots.models.pace import Pace
+from autots.models.pace import FitPace
 from zoo.clock import Deadline, ManualClock
 from zoo.errors import BudgetError
 
@@ -16,7 +16,7 @@ def walk(
 ) -> tuple[list[float], float]:
     """Run a fit whose units take ``seconds`` each, the first one ``first`` more; return its shares and the time."""
     clock = ManualClock()
-    pace = Pace(Deadline.after(budget, clock), units, rest_ratio=rest)
+    pace = FitPace(Deadline.after(budget, clock), units, rest_ratio=rest)
     shares = []
     for done in range(units + 1):
         shares.append(pace.share(done))
@@ -27,7 +27,7 @@ def walk(
 
 
 def test_without_a_deadline_the_share_is_that_of_the_units() -> None:
-    pace = Pace(None, 7)
+    pace = FitPace(None, 7)
     assert [pace.share(done) for done in range(8)] == [done / 7 for done in range(8)]
     assert pace.progress == 1.0
 
@@ -61,7 +61,7 @@ def test_time_is_left_for_what_follows_the_last_unit() -> None:
 
 def test_a_deadline_that_has_passed_is_a_budget_error() -> None:
     clock = ManualClock()
-    pace = Pace(Deadline.after(1.0, clock), 10)
+    pace = FitPace(Deadline.after(1.0, clock), 10)
     clock.advance(2.0)
     with pytest.raises(BudgetError):
         pace.share(0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autots.ensembles import ROUNDS, ensemble_weights
-from autots.evaluate import BacktestPlan, Objective, plan_cutoffs, targets_of
+from autots.evaluate import Objective, plan_cutoffs, targets_of
 from autots.metrics import METRICS
 from autots.models.base import Task
 from autots.reading.report import DataReport
@@ -17,8 +17,7 @@ from autots.search.assemble import assemble
 from autots.search.budget import BudgetPolicy
 from autots.search.engine import Search
 from autots.search.interim_ensemble import InterimEnsemble
-from autots.search.leaderboard import Candidate, Leaderboard
-from autots.search.member_costs import refit_seconds
+from autots.search.leaderboard import Leaderboard
 from autots.search.out_of_fold import drop_states, read_backtest, write_backtest
 from autots.search.prospects import Prospects
 from autots.search.report_facts import facts_of
@@ -322,15 +321,6 @@ def test_members_that_would_make_forecasts_slow_for_the_budget_are_left_out(tmp_
     left_out = set() if kept else {slow}
     assert set(again.weights) == set(assembly.weights) - left_out
     np.testing.assert_allclose(np.sum([m.weight for m in again.ensemble.members], axis=0), 1.0)
-
-
-@pytest.mark.parametrize("name", ["linear_direct", "trees_direct", "trees_recursive", "mlp", "rvfl"])
-def test_a_final_fit_takes_longer_until_the_family_draws_no_more(name):
-    plan, entry = BacktestPlan(5, (100, 50, 5), 2, (100,)), Candidate(0, name, {}, fit_seconds=10.0)
-    short, long = (refit_seconds(entry, plan, np.full(n, 400), BudgetPolicy()) for n in (1, 2_000))
-    assert short == pytest.approx(long * (395 / 295), rel=1e-6)
-    forever = refit_seconds(dataclasses.replace(entry, family="auto_ets"), plan, np.full(2_000, 400), BudgetPolicy())
-    assert forever == pytest.approx(short)
 
 
 def test_the_reported_windows_chose_nothing(tmp_path):
