@@ -9,9 +9,9 @@ from typing import Any
 
 from zoo.errors import ConfigError
 from zoo.search.constraints import Constraint
-from zoo.search.domains import Categorical, Choice, Domain, Float, Int, Ordinal, Params, Suggester, as_tuple
+from zoo.search.domains import Categorical, Choice, Domain, Float, Int, Ordinal, Params, Suggester, as_tuple, domain_of
 
-__all__ = ["Categorical", "Choice", "Domain", "Float", "Int", "Ordinal", "Params", "Space", "Suggester"]
+__all__ = ["Categorical", "Choice", "Domain", "Float", "Int", "Ordinal", "Params", "Space", "Suggester", "space_of"]
 
 #: Random points that are tried, and then walked from, before a space is called empty.
 _PROBES = 500
@@ -237,6 +237,13 @@ class Space:
             if step_gap <= gap:
                 point, gap = step, step_gap
         return point, gap
+
+
+def space_of(described: Mapping[str, Any]) -> Space:
+    """Return the space that ``Space.describe`` described."""
+    domains = {name: domain_of(said) for name, said in described.items() if name != "constraints"}
+    rules = described.get("constraints", ())
+    return Space(constraints=rules if isinstance(rules, list) else (), **domains)
 
 
 class _Random:
