@@ -122,7 +122,6 @@ def acquire(fd: int, said: Callable[[], Mapping[str, Any]], *, patience: float) 
 class _Forgets(Protocol):
     def forget(self) -> None:
         """Close the file without a word."""
-        ...
 
 
 _HELD: weakref.WeakSet[_Forgets] = weakref.WeakSet()

@@ -54,15 +54,10 @@ class Session:
         temp: tuple[Path, int] | None = None,
         stopped: Callable[[], None] = lambda: None,
     ) -> None:
-        self._embedded = embedded
+        self.embedded = embedded
         self._joined = joined
         self._temp = temp
         self._stopped = stopped
-
-    @property
-    def embedded(self) -> bool:
-        """Whether the cluster lives and dies with this session."""
-        return self._embedded
 
     @property
     def address(self) -> str:

@@ -35,15 +35,12 @@ class Suggester(Protocol):
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
         """Return a number in ``[low, high]``."""
-        ...
 
     def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
         """Return a whole number in ``[low, high]``."""
-        ...
 
     def suggest_categorical(self, name: str, choices: tuple[Choice, ...]) -> Choice:
         """Return one of ``choices``."""
-        ...
 
 
 class Domain(ABC):

@@ -64,29 +64,20 @@ class Log(Protocol):
 
     def append(self, operation: Mapping[str, Any]) -> None:
         """Add an operation to the current transaction."""
-        ...
 
     def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
         """All or none of the operations inside are there after a crash."""
-        ...
 
     def close(self) -> None:
         """Close it."""
-        ...
 
 
-class NoLog:
-    """Memory, which loses everything or nothing."""
-
-    def append(self, operation: Mapping[str, Any]) -> None:
-        """Do nothing."""
+class NoLog(Log):
+    """Memory, which loses everything or nothing: what is appended goes nowhere."""
 
     def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
         """Return a context that does nothing."""
         return _NO_TRANSACTION
-
-    def close(self) -> None:
-        """Do nothing."""
 
 
 _NO_TRANSACTION = nullcontext()
