@@ -43,7 +43,7 @@ class Endpoint:
         name: The name of the application on the cluster.
         proxy: ``haproxy``, or ``ray`` for Ray's own.
         session: The Ray it runs on.
-        options: How replicas run: ``replicas``, ``most_replicas``, ``num_cpus`` of each.
+        options: How replicas run: ``replicas``, ``max_replicas``, ``num_cpus`` of each.
         config: What is served: each model by the digest of what was at its path, and read from a copy of it.
         identity: Who it is; each of its answers says so.
         owner: The token by which the process that keeps it asks it, whatever tokens others need.
@@ -292,7 +292,7 @@ def _copies() -> Path:
 def _options(cpus: float, replicas: int | Literal["auto"]) -> dict[str, Any]:
     # Replicas share the cores where there are more of them.
     each = 1.0 if replicas == "auto" else min(1.0, round(0.9 * cpus / replicas, 2))
-    return {"replicas": replicas, "most_replicas": max(1, int(cpus)), "num_cpus": each}
+    return {"replicas": replicas, "max_replicas": max(1, int(cpus)), "num_cpus": each}
 
 
 def _start(host: str, port: int) -> None:

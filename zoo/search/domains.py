@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Protocol, TypeAlias, cast
 
 from zoo.errors import ConfigError
-from zoo.search.priors import ParameterScale, Prior, prior_of
+from zoo.search.priors import ParameterScale, Prior
 
 __all__ = [
     "Categorical",
@@ -22,7 +22,6 @@ __all__ = [
     "Suggester",
     "When",
     "as_tuple",
-    "domain_of",
 ]
 
 Choice: TypeAlias = str | int | float | bool | None
@@ -378,26 +377,3 @@ class Ordinal(_Listed):
 def as_tuple(value: Any) -> tuple[Any, ...]:
     """Return a condition's values: one stands for itself."""
     return tuple(value) if isinstance(value, tuple | list | set | frozenset) else (value,)
-
-
-#: What journals and study files call them.
-_KINDS: Mapping[str, Callable[..., Domain]] = {
-    kind.__name__.lower(): kind for kind in (Float, Int, Categorical, Ordinal)
-}
-
-
-def domain_of(described: Mapping[str, Any]) -> Domain:
-    """Return the domain that ``Domain.describe`` described, or that a file tells in the same words.
-
-    Args:
-        described: The arguments of the domain by name, and ``type``; ``when`` may be among them.
-
-    >>> domain_of({"type": "int", "low": 1, "high": 8})
-    Int(low=1, high=8, log=False, default=None, prior=None, when={})
-    """
-    said = dict(described)
-    make, prior = _KINDS[said.pop("type")], said.pop("prior", None)
-    said["when"] = {name: tuple(v) if isinstance(v, list) else v for name, v in said.get("when", {}).items()}
-    if prior is not None:
-        said["prior"] = prior_of(prior)
-    return make(*said.pop("choices", ()), **said)

@@ -27,9 +27,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from zoo.clock import parse_duration
 from zoo.errors import ConfigError
 from zoo.search.budget import Budget
-from zoo.search.domains import Choice, domain_of
 from zoo.search.metrics import Metric, Metrics
-from zoo.search.space import Space
+from zoo.search.space import Choice, Space, domain_of
 from zoo.search.stoppers.base import Stopper
 from zoo.search.study_settings import StudyOptions
 from zoo.spec import Lines, first_mistake, read_fields
