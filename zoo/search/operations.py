@@ -72,12 +72,18 @@ class Log(Protocol):
         """Close it."""
 
 
-class NoLog(Log):
-    """Memory, which loses everything or nothing: what is appended goes nowhere."""
+class NoLog:
+    """Memory, which loses everything or nothing."""
+
+    def append(self, operation: Mapping[str, Any]) -> None:
+        """Do nothing."""
 
     def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
         """Return a context that does nothing."""
         return _NO_TRANSACTION
+
+    def close(self) -> None:
+        """Do nothing."""
 
 
 _NO_TRANSACTION = nullcontext()
