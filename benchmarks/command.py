@@ -17,7 +17,9 @@ __all__ = ["bench", "bench_eligibility"]
 
 
 def bench(
-    suite: Annotated[str, typer.Argument(help="accuracy, online or speed; also eligibility, features, search, serve.")],
+    suite: Annotated[
+        str, typer.Argument(help="accuracy, online or speed; also eligibility, features, handover, search, serve.")
+    ],
     data: Annotated[Path | None, typer.Option(help="Folder of the public sets (accuracy, online).")] = None,
     only: Annotated[str, typer.Option(help="Names of sets or figures, separated by commas.")] = "",
     budget: Annotated[int | None, typer.Option(help="Seconds instead of each set's own budgets.")] = None,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["ASKED", "HEADER", "PATH", "Identity", "instance"]
+__all__ = ["ASKED", "HEADER", "PATH", "Identity", "instance", "unavailable"]
 
 #: Of each answer: ``name/instance``.
 HEADER = "x-zoo-endpoint"
@@ -56,3 +57,8 @@ class Identity:
     def to_dict(self) -> dict[str, str]:
         """Return plain values, for whoever starts a replica."""
         return asdict(self)
+
+
+def unavailable(words: str) -> str:
+    """Return the JSON that is answered when nobody of the endpoint can."""
+    return json.dumps({"error": words, "hint": "ask again after 1 s", "where": "", "request_id": ""})

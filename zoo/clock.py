@@ -22,7 +22,6 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Return seconds; only differences have a meaning."""
-        ...
 
 
 class SystemClock:

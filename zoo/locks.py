@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 from zoo.errors import ConflictError
@@ -123,7 +122,6 @@ def acquire(fd: int, said: Callable[[], Mapping[str, Any]], *, patience: float) 
 class _Forgets(Protocol):
     def forget(self) -> None:
         """Close the file without a word."""
-        ...
 
 
 _HELD: weakref.WeakSet[_Forgets] = weakref.WeakSet()
@@ -175,9 +173,7 @@ class Hold:
         self._depth += 1
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._depth -= 1
         if self._depth or self._fd < 0:
             return

@@ -7,6 +7,7 @@ import numpy as np
 from autots.eligibility.sample import PanelSample
 from autots.eligibility.verdicts import Forecastability
 from autots.panel.panel import Floats, Ints
+from zoo.series.offsets import last_present
 
 __all__ = ["judge_target"]
 
@@ -108,6 +109,4 @@ def _linear(y: Floats, split: int, origins: Ints, h: int, back: int, season: int
 
 def _filled(y: Floats) -> Floats:
     """Close holes with the value before, and what precedes a series with 0, its mean."""
-    at = np.where(np.isfinite(y), np.arange(y.shape[1]), 0)
-    np.maximum.accumulate(at, axis=1, out=at)
-    return np.nan_to_num(np.take_along_axis(y, at, axis=1), nan=0.0)
+    return np.nan_to_num(np.take_along_axis(y, last_present(~np.isfinite(y)), axis=1), nan=0.0)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from autots.panel.blend import blended, blended_ahead
 from autots.panel.panel import Floats, Future, Ints, Panel
+from zoo.series.offsets import last_present
 from zoo.series.zones import Changes
 
 __all__ = ["LocalView", "grown", "local_panel"]
@@ -147,12 +148,7 @@ class _Laid:
     def closed(self, values: Floats, *, category: bool) -> Floats:
         """Lay a covariate, and repeat what was before a skipped hour in it."""
         out = self.lay(values, category=category)
-        return np.asarray(out[_before(np.isnan(out))])
-
-
-def _before(missing: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
-    """Return the places of the last values along the last axis that are there."""
-    return np.maximum.accumulate(np.where(missing, 0, np.arange(missing.shape[-1])), axis=-1)
+        return np.asarray(out[last_present(np.isnan(out))])
 
 
 def _on_wall(values: Floats, steps: Ints, last: Floats, room: int, category: bool) -> Floats:
@@ -167,7 +163,7 @@ def _on_wall(values: Floats, steps: Ints, last: Floats, room: int, category: boo
         np.add.at(total, (rows, steps + 1), values)
         np.add.at(count, (rows, steps + 1), 1.0)
         out = np.where(count > 1, total / np.maximum(count, 1), out)
-    return np.take_along_axis(out, _before(np.isnan(out)), axis=1)[:, 1:]
+    return np.take_along_axis(out, last_present(np.isnan(out)), axis=1)[:, 1:]
 
 
 def grown(panel: Panel, y: Floats, known: dict[str, Floats]) -> Panel:

@@ -255,9 +255,7 @@ def describe(schema: Schema) -> list[tuple[str, str]]:
     series = {"series": "one", "wide": "a column each", "long": " + ".join(columns.ids)}[layout.kind]
     if layout.across:
         series += ", a row each, times across"
-    clock = getattr(schema.clock, "describe", None)
-    time = f"{columns.time}: {clock()}" if clock is not None else _clock(schema)
-    told = [("series", series), ("time", time)]
+    told = [("series", series), ("time", f"{columns.time}: {schema.clock.describe()}")]
     if layout.kind != "wide":
         told.append(("target", _written(schema, columns.target)))
     for role, names in (
@@ -281,8 +279,3 @@ def _written(schema: Schema, name: str) -> str:
         return f"{name}: categories"
     style = schema.numbers.get(name)
     return f"{name}: {style.describe()}" if style is not None and style.describe() else name
-
-
-def _clock(schema: Schema) -> str:
-    words = [schema.clock.kind, *([schema.clock.format] if schema.clock.format else [])]
-    return f"{schema.layout.columns.time}: {', '.join([*words, *([schema.clock.zone] if schema.clock.zone else [])])}"

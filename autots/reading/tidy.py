@@ -342,8 +342,8 @@ def _of_months(table: pd.DataFrame, columns: ColumnRoles | None) -> pd.DataFrame
     rest = [name for name in table.columns if name not in across and not _FOOT.match(str(name))]
     years = [n for n in rest if str(n).strip().lower() in ("year", "jahr", "année", "año", "anno", "ano", "")]
     years = years or [n for n in rest if _COUNTER.fullmatch(as_text(n))]
-    least = 12 if columns is None else 1
-    if len(across) < least or len({months[name] for name in across}) < len(across) or len(years) != 1:
+    min_months = 12 if columns is None else 1
+    if len(across) < min_months or len({months[name] for name in across}) < len(across) or len(years) != 1:
         return None
     year = pd.to_numeric(table[years[0]], errors="coerce")
     if not year.between(1800, 2099).all() or any(is_number(table[n]) for n in rest if n != years[0]):

@@ -19,7 +19,7 @@ from autots.reading.time_style import TimeStyle
 from zoo.errors import DataError
 from zoo.series.frequency import Times
 from zoo.series.zone_evidence import ADVICE, written_offsets, zones_like
-from zoo.series.zones import wall_clock, zone_name
+from zoo.series.zones import wall_clock, with_colon, zone_name
 
 __all__ = ["read_times"]
 
@@ -250,7 +250,7 @@ class _Source:
             index, style = read.index, TimeStyle("text", self.dtype, None, False, form, read.reads)
         if zones is None:
             return index, style
-        names = ["UTC" if zone in ("Z", "UTC", "GMT") else f"UTC{_colon(zone)}" for zone in zones]
+        names = ["UTC" if zone in ("Z", "UTC", "GMT") else f"UTC{with_colon(zone)}" for zone in zones]
         shift = {zone: _offset(zone) for zone in set(zones)}
         utc = (index - pd.TimedeltaIndex([shift[zone] for zone in zones])).tz_localize("UTC")
         index, zoned = _zoned(utc, names, style, self.notes)
@@ -271,16 +271,10 @@ def writing_fits(values: pd.Index[Any]) -> bool:
     return any(not formats.read(values, form).isna().any() for _, form in formats.formats_of(str(values[0])))
 
 
-def _colon(zone: str) -> str:
-    """Return "+0130" and "+01" as "+01:30" and "+01:00"."""
-    digits = zone[1:].replace(":", "").ljust(4, "0")
-    return f"{zone[0]}{digits[:2]}:{digits[2:]}"
-
-
 def _offset(zone: str) -> pd.Timedelta:
     if zone in ("Z", "UTC", "GMT"):
         return pd.Timedelta(0)
-    text = _colon(zone)
+    text = with_colon(zone)
     return pd.Timedelta(f"{text[1:]}:00") * (-1 if text[0] == "-" else 1)
 
 

@@ -77,19 +77,10 @@ class Facts:
 
     def to_state(self) -> dict[str, Any]:
         """Return plain values and arrays; ``from_state`` reads them back."""
+        plain = {name: getattr(self, name) for name in _PLAIN}
         return {
             "plain": json.dumps(
-                {
-                    "title": self.title,
-                    "settings": dict(self.settings),
-                    "seconds": dict(self.seconds),
-                    "data": dict(self.data),
-                    "final": {k: dict(v) for k, v in self.final.items()},
-                    "coverage": dict(self.coverage),
-                    "calibration": [list(pair) for pair in self.calibration],
-                    "messages": list(self.messages),
-                },
-                default=float,
+                plain, default=lambda value: dict(value) if isinstance(value, Mapping) else float(value)
             ),
             "leaderboard": self.leaderboard.to_json(orient="split", double_precision=15),
             "worst": self.worst.to_json(orient="split", double_precision=15),
@@ -97,12 +88,8 @@ class Facts:
                 {
                     "series": w.series,
                     "dates": w.times.dtype.kind == "M",
-                    "history_times": np.ascontiguousarray(w.history_times).view(np.int64),
-                    "history": w.history,
-                    "times": np.ascontiguousarray(w.times).view(np.int64),
-                    "actual": w.actual,
-                    "quantiles": w.quantiles,
-                    "point": w.point,
+                    **vars(w),
+                    **{name: np.ascontiguousarray(getattr(w, name)).view(np.int64) for name in _CLOCKS},
                     "score": float(w.score),
                 }
                 for w in self.windows
@@ -112,41 +99,28 @@ class Facts:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Facts:
         """Read what ``to_state`` returned."""
-        plain = json.loads(state["plain"])
-
-        def clock(values: Any, dates: bool) -> Times:
-            return np.asarray(values).view("datetime64[ns]") if dates else np.asarray(values)
 
         def table(text: str) -> pd.DataFrame:
             frame = pd.read_json(io.StringIO(text), orient="split", convert_dates=False, dtype=False)
             return frame.fillna({c: np.nan for c in frame.columns if c in _NUMBERS})
 
-        windows = tuple(
-            BacktestWindow(
-                w["series"],
-                clock(w["history_times"], w["dates"]),
-                np.asarray(w["history"]),
-                clock(w["times"], w["dates"]),
-                np.asarray(w["actual"]),
-                np.asarray(w["quantiles"]),
-                np.asarray(w["point"]),
-                float(w["score"]),
-            )
-            for w in state["windows"]
-        )
+        def window(values: Mapping[str, Any]) -> BacktestWindow:
+            kind = "datetime64[ns]" if values["dates"] else "int64"
+            clocks = {name: np.asarray(values[name]).view(kind) for name in _CLOCKS}
+            arrays = {name: np.asarray(values[name]) for name in ("history", "actual", "quantiles", "point")}
+            return BacktestWindow(series=values["series"], score=float(values["score"]), **clocks, **arrays)
+
+        plain = json.loads(state["plain"])
+        plain["calibration"] = tuple((float(a), float(b)) for a, b in plain["calibration"])
+        plain["messages"] = tuple(plain["messages"])
         return cls(
-            title=plain["title"],
-            settings=plain["settings"],
-            seconds=plain["seconds"],
-            data=plain["data"],
+            **plain,
             leaderboard=table(state["leaderboard"]),
-            final=plain["final"],
-            coverage=plain["coverage"],
-            calibration=tuple((float(a), float(b)) for a, b in plain["calibration"]),
-            windows=windows,
+            windows=tuple(map(window, state["windows"])),
             worst=table(state["worst"]),
-            messages=tuple(plain["messages"]),
         )
 
 
 _NUMBERS = ("score", "skill", "final_score", "weight", "fit_seconds", "predict_seconds", "length")
+_PLAIN = ("title", "settings", "seconds", "data", "final", "coverage", "calibration", "messages")
+_CLOCKS = ("history_times", "times")

@@ -95,10 +95,15 @@ def headline(facts: Facts) -> str:
     return f"{subject}: no backtest could be made, so nothing is known about its error."
 
 
+def observed_coverage(facts: Facts) -> list[tuple[float, float]]:
+    """Return the nominal and the observed coverage of each interval, the narrowest first."""
+    pairs = [(as_float(k), as_float(v)) for k, v in facts.coverage.items()]
+    return sorted((k, v) for k, v in pairs if math.isfinite(k) and math.isfinite(v))
+
+
 def _covered(facts: Facts) -> str:
     """Return what the interval nearest to 80 % covered, as the end of a sentence."""
-    pairs = [(as_float(k), as_float(v)) for k, v in facts.coverage.items()]
-    pairs = [(k, v) for k, v in pairs if math.isfinite(k) and math.isfinite(v)]
+    pairs = observed_coverage(facts)
     if not pairs:
         return ""
     nominal, observed = min(pairs, key=lambda pair: abs(pair[0] - 0.8))

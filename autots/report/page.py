@@ -11,7 +11,7 @@ import pandas as pd
 from autots.report.charts import calibration_chart, forecast_chart, interval_names
 from autots.report.facts import BacktestWindow, Facts
 from autots.report.found import Found, found_in, reading_in
-from autots.report.headline import defined, headline, is_ensemble, members, skill_of
+from autots.report.headline import defined, headline, is_ensemble, members, observed_coverage, skill_of
 from zoo.page.document import charts, document, figure, header, key_figures, legend, note, section, stroke
 from zoo.page.markup import escape
 from zoo.page.tables import Cell, Row, bar, definitions, number_cell, table, text_cell
@@ -79,7 +79,7 @@ def _figures(facts: Facts) -> str:
         items.append(("Skill", _minus(percent(skill)), "error saved against seasonal naive"))
     if math.isfinite(ours):
         items.append((metric.upper(), number(ours), f"seasonal naive: {number(naive)}"))
-    for nominal, observed in sorted(_coverage(facts), key=lambda pair: abs(pair[0] - 0.8))[:1]:
+    for nominal, observed in sorted(observed_coverage(facts), key=lambda pair: abs(pair[0] - 0.8))[:1]:
         items.append((f"{percent(nominal)} interval", percent(observed), "of targets fell inside"))
     if facts.settings.get("horizon") is not None:
         freq = facts.data.get("freq", facts.settings.get("freq", ""))
@@ -251,15 +251,10 @@ def _ensemble(facts: Facts) -> str:
     return section("Ensemble", "The forecast is the weighted mean of its members' quantiles.", body)
 
 
-def _coverage(facts: Facts) -> list[tuple[float, float]]:
-    pairs = [(as_float(k), as_float(v)) for k, v in facts.coverage.items()]
-    return sorted((k, v) for k, v in pairs if math.isfinite(k) and math.isfinite(v))
-
-
 def _calibration(facts: Facts) -> str:
     """Return how often targets fell below each quantile, and inside each interval."""
     pairs = [(q, share) for q, share in facts.calibration if math.isfinite(q) and math.isfinite(share)]
-    coverage = _coverage(facts)
+    coverage = observed_coverage(facts)
     if not pairs and not coverage:
         return ""
     lead = "On the windows that no choice has seen."

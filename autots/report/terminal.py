@@ -6,7 +6,6 @@ import atexit
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 import pandas as pd
@@ -43,11 +42,9 @@ class FitProgress(Protocol):
 
     def started(self, total_seconds: float) -> None:
         """The fit begins and will take about ``total_seconds``."""
-        ...
 
     def stage(self, name: str) -> None:
         """The next part of the work begins."""
-        ...
 
     def trial(self, done: int, running: int, best: float | None, skill: float | None, model: str) -> None:
         """A trial ended.
@@ -59,34 +56,16 @@ class FitProgress(Protocol):
             skill: The best score's skill against seasonal naive, ``1 - best / naive``.
             model: The model that holds the best score; empty if there is none.
         """
-        ...
 
     def message(self, text: str) -> None:
         """Something happened that the user should read."""
-        ...
 
     def finished(self) -> None:
         """The fit ended, or was interrupted."""
-        ...
 
 
-class SilentProgress:
-    """Shows nothing."""
-
-    def started(self, total_seconds: float) -> None:
-        """Show nothing."""
-
-    def stage(self, name: str) -> None:
-        """Show nothing."""
-
-    def trial(self, done: int, running: int, best: float | None, skill: float | None, model: str) -> None:
-        """Show nothing."""
-
-    def message(self, text: str) -> None:
-        """Show nothing."""
-
-    def finished(self) -> None:
-        """Show nothing."""
+class SilentProgress(FitProgress):
+    """Shows nothing: each call does what the protocol does."""
 
 
 class TerminalProgress:
@@ -117,9 +96,7 @@ class TerminalProgress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.finished()
 
     def started(self, total_seconds: float) -> None:

@@ -6,8 +6,6 @@ The contract of a forecaster in ONNX: one input of 32 or 64 bit floats, (batch, 
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,13 +14,12 @@ from typing import Any
 import numpy as np
 
 from autots.panel import Floats
-from serve.admission.policy import AdmissionError, Check, Policy
+from serve.admission.policy import AdmissionError, Check, Policy, timed
 from serve.runtime.foreign import OnnxModel
 from zoo.errors import ConfigError
 
 __all__ = ["checks"]
 
-_CALLS = 15  # forecasts of which the median is timed
 _LOOKBACK = 256  # of a model whose lookback is free
 
 
@@ -58,16 +55,8 @@ def checks(
     yield "golden windows", lambda: _golden(loaded[0], policy, golden)
 
     def latency() -> str:
-        window, took = _windows(loaded[0], 1), []
-        for _ in range(_CALLS):
-            began = time.perf_counter()
-            loaded[0].forecast(window)
-            took.append(1000 * (time.perf_counter() - began))
-        median = statistics.median(took)
-        detail = f"median {median:.2f} ms of {_CALLS} forecasts of one window, at most {policy.latency_ms:g}"
-        if median > policy.latency_ms:
-            raise AdmissionError(detail)
-        return detail
+        window = _windows(loaded[0], 1)
+        return timed(lambda: loaded[0].forecast(window), policy, "window")
 
     yield "latency", latency
     yield "probe: same window, same forecast", lambda: _repeats(loaded[0])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
 from zoo.errors import ConfigError, ModelError
 
-__all__ = ["OPERATORS", "AdmissionError", "AdmissionReport", "Check", "CheckResult", "Policy"]
+__all__ = ["OPERATORS", "AdmissionError", "AdmissionReport", "Check", "CheckResult", "Policy", "timed"]
 
+_CALLS = 15  # forecasts of which the median is timed
 #: A name, and what returns the details or raises.
 Check: TypeAlias = tuple[str, Callable[[], str]]
 
@@ -63,6 +66,29 @@ class Policy:
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return asdict(self) | {"operators": sorted(self.operators)}
+
+
+def timed(forecast: Callable[[], object], policy: Policy, of: str) -> str:
+    """Return the median of what a forecast takes, in words.
+
+    Args:
+        forecast: Makes one forecast, and is called several times.
+        policy: The limits, of which ``latency_ms`` is the one of the median.
+        of: What is forecast, as messages call it: a "series" or a "window".
+
+    Raises:
+        AdmissionError: The median is above the limit.
+    """
+    took = []
+    for _ in range(_CALLS):
+        began = time.perf_counter()
+        forecast()
+        took.append(1000 * (time.perf_counter() - began))
+    median = statistics.median(took)
+    detail = f"median {median:.2f} ms of {_CALLS} forecasts of one {of}, at most {policy.latency_ms:g}"
+    if median > policy.latency_ms:
+        raise AdmissionError(detail)
+    return detail
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from serve.admission.policy import AdmissionReport, Policy
 from serve.admission.process import admit
+from serve.runtime.version import manifest_of
 from zoo.errors import ArtifactError
 from zoo.files import digest, write_file
 
@@ -51,7 +52,7 @@ def ensure(
 
 
 def _key(path: Path, limits: Policy) -> str:
-    manifest = next((m for m in (path / "pipeline" / "manifest.json", path / "manifest.json") if m.is_file()), None)
+    manifest = manifest_of(path)
     if manifest is None:
         raise ArtifactError(
             f"a model must be a run directory or a saved pipeline, but {path} is neither",

@@ -11,7 +11,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -44,7 +43,7 @@ class Endpoint:
         name: The name of the application on the cluster.
         proxy: ``haproxy``, or ``ray`` for Ray's own.
         session: The Ray it runs on.
-        options: How replicas run: ``replicas``, ``most_replicas``, ``num_cpus`` of each.
+        options: How replicas run: ``replicas``, ``max_replicas``, ``num_cpus`` of each.
         config: What is served: each model by the digest of what was at its path, and read from a copy of it.
         identity: Who it is; each of its answers says so.
         owner: The token by which the process that keeps it asks it, whatever tokens others need.
@@ -154,9 +153,7 @@ class Endpoint:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
 
@@ -295,7 +292,7 @@ def _copies() -> Path:
 def _options(cpus: float, replicas: int | Literal["auto"]) -> dict[str, Any]:
     # Replicas share the cores where there are more of them.
     each = 1.0 if replicas == "auto" else min(1.0, round(0.9 * cpus / replicas, 2))
-    return {"replicas": replicas, "most_replicas": max(1, int(cpus)), "num_cpus": each}
+    return {"replicas": replicas, "max_replicas": max(1, int(cpus)), "num_cpus": each}
 
 
 def _start(host: str, port: int) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 import logging
 import os
 import re
@@ -19,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serve.identity import ASKED, HEADER
+from serve.identity import ASKED, HEADER, unavailable
 from zoo.errors import ClusterError
 from zoo.files import write_file
 
-__all__ = ["PIPES", "Bounds", "guarded", "install", "manager", "unavailable"]
+__all__ = ["PIPES", "Bounds", "guarded", "install", "manager"]
 
 _log = logging.getLogger("ray.serve")
 #: Seconds between two looks at whether HAProxy runs.
@@ -69,11 +68,6 @@ class Bounds:
         )
 
 
-def unavailable(words: str) -> str:
-    """Return the JSON that is answered when nobody of the endpoint can."""
-    return json.dumps({"error": words, "hint": "ask again after 1 s", "where": "", "request_id": ""})
-
-
 _NOBODY = unavailable("the endpoint has no replica that answers")
 _STRANGER = unavailable("the endpoint has no replica of its own that answers")
 _STOPPING = unavailable("the endpoint is starting or stopping")
@@ -116,9 +110,7 @@ def guarded(text: str, bounds: Bounds) -> str:
     if backends:
         text = _each(listens, r"^backend (http-\S+)$\n    log global$", lambda m: f"{m[0]}\n{_back(bounds)}")
         # Where no replica is left Ray sends requests to its own proxy, which waits, and whose port may be anybody's.
-        text = re.sub(
-            r"^    # Fallback to head node's Serve proxy .*\n    server \S+ \S+ check backup$\n?", "", text, flags=re.M
-        )
+        text = re.sub(_BACKUP, "", text, flags=re.M)
         if re.search(r"\bbackup\b", text):
             raise _unknown("a backup server is left")
         text = _each(text, r"^    server \S+ \S+ check\b.*$", lambda m: f"{m[0]} maxconn {_EACH_REPLICA}")

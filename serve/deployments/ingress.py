@@ -99,8 +99,8 @@ def build(arguments: dict[str, Any]) -> Any:
     options: dict[str, Any] = {"ray_actor_options": {"num_cpus": float(arguments.get("num_cpus", 1))}}
     replicas = arguments.get("replicas", 1)
     if replicas == "auto":
-        most = int(arguments.get("most_replicas", 8))
-        options["autoscaling_config"] = {"min_replicas": 1, "max_replicas": most, "target_ongoing_requests": 8}
+        max_replicas = int(arguments.get("max_replicas", 8))
+        options["autoscaling_config"] = {"min_replicas": 1, "max_replicas": max_replicas, "target_ongoing_requests": 8}
     else:
         options["num_replicas"] = int(replicas)
     if "serving" in arguments:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve.identity import ASKED, HEADER
+from serve.identity import ASKED, HEADER, unavailable
 
 __all__ = ["Own", "Unwatched", "middlewares"]
 
@@ -18,9 +17,7 @@ __all__ = ["Own", "Unwatched", "middlewares"]
 _UNWATCHED = (b"x-request-disconnect-disabled", b"?1")
 # What Ray's proxy says of a path that no application has.
 _LOST = re.compile(rb"Path '.*' not found. Ping ", re.DOTALL)
-_NOBODY = json.dumps(
-    {"error": "the endpoint is starting or stopping", "hint": "ask again after 1 s", "where": "", "request_id": ""}
-).encode()
+_NOBODY = unavailable("the endpoint is starting or stopping").encode()
 
 
 class Unwatched:

@@ -46,12 +46,10 @@ class Engine(Protocol):
     @property
     def store(self) -> ModelStore:
         """The models that answer."""
-        ...
 
     @property
     def limits(self) -> RequestLimits:
         """What one request may ask for, as the configuration in force says."""
-        ...
 
     async def forecast(self, request: ForecastRequest, asker: Asker = ...) -> Answer:
         """Forecast every series that can be forecast.
@@ -59,7 +57,6 @@ class Engine(Protocol):
         Raises:
             RequestError: No series can be forecast, or the request as a whole cannot be answered.
         """
-        ...
 
     async def observe(self, body: ObserveBody, asker: Asker = ...) -> Counts:
         """Take in actuals, and changes of those told before.
@@ -67,11 +64,9 @@ class Engine(Protocol):
         Raises:
             RequestError: One of them cannot be taken in; then none was.
         """
-        ...
 
     async def routes(self) -> dict[str, Any]:
         """Return what decides between versions, as JSON values: ``routes``, ``revision``, ``waiting``."""
-        ...
 
     def prepare(self, config: ServingConfig) -> ReloadPlan:
         """Load and verify what a configuration asks for.
@@ -79,8 +74,6 @@ class Engine(Protocol):
         Raises:
             ZooError: It cannot be served; nothing has changed.
         """
-        ...
 
     def commit(self, plan: ReloadPlan) -> None:
         """Answer by what was prepared from now on."""
-        ...

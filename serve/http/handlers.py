@@ -103,7 +103,7 @@ class Handlers:
     async def history(self, request: Request, request_id: str) -> Response:
         """The last values of a series, actuals included."""
         asked = request.query_params
-        last = whole_number(asked.get("last", str(_HISTORY)), "last", most=_MAX_HISTORY)
+        last = whole_number(asked.get("last", str(_HISTORY)), "last", max_value=_MAX_HISTORY)
         served = await self._served(asked.get("model"))
         served.history.refresh()
         stored = served.history.stored(asked.get("id", served.history.single or ""))
@@ -165,7 +165,7 @@ class Handlers:
         """Tensors in, tensors out: the Open Inference Protocol, with Triton's binary tensors."""
         where = "inference-header-content-length"
         length = request.headers.get(where)
-        header = None if length is None else whole_number(length, where, least=0, status=400)
+        header = None if length is None else whole_number(length, where, min_value=0, status=400)
         body = await body_of(request, self._engine.limits.body)
         served = await self._served(model_of(request))
         asked = await self._parser.call(

@@ -11,13 +11,13 @@ __all__ = ["unpacked"]
 _GZIP = 16 + zlib.MAX_WBITS
 
 
-def unpacked(body: bytes, encoding: str, most: int) -> bytes:
+def unpacked(body: bytes, encoding: str, max_bytes: int) -> bytes:
     """Return what was packed.
 
     Args:
         body: The bytes as they came.
         encoding: The header; empty or ``identity`` for a body as it is, ``gzip`` for one that is packed.
-        most: Bytes that a body may have: a small one may become a thousand times as large.
+        max_bytes: Bytes that a body may have: a small one may become a thousand times as large.
 
     Raises:
         RequestError: 415: packed in another way; 400: no gzip, or cut off; 413: it becomes too large.
@@ -36,10 +36,10 @@ def unpacked(body: bytes, encoding: str, most: int) -> bytes:
     try:
         while rest:  # several members may follow one another
             reader = zlib.decompressobj(_GZIP)
-            part = reader.decompress(rest, most - size + 1)
+            part = reader.decompress(rest, max_bytes - size + 1)
             size += len(part)
-            if size > most:
-                raise RequestError(f"a body must have at most {most} bytes, but unpacks to more",
+            if size > max_bytes:
+                raise RequestError(f"a body must have at most {max_bytes} bytes, but unpacks to more",
                                    "send several requests, or Arrow", "", 413)  # fmt: skip
             if not reader.eof:
                 raise zlib.error("it is cut off")

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from serve.protocol.errors import RequestError
+from zoo.series.zones import with_colon
 
 __all__ = ["iso_moment", "iso_moments", "shown"]
 
@@ -63,14 +64,9 @@ def iso_moment(text: str, *, months: bool = False) -> pd.Timestamp:
             microsecond=int(fraction[:6]),
             nanosecond=int(fraction[6:]),
         )
-        return at.tz_localize("UTC" if zone == "Z" else _offset(zone)) if zone else at
+        return at.tz_localize("UTC" if zone == "Z" else with_colon(zone)) if zone else at
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{shown(text)} is no ISO 8601: {error}") from None
-
-
-def _offset(zone: str) -> str:
-    digits = zone[1:].replace(":", "").ljust(4, "0")
-    return f"{zone[0]}{digits[:2]}:{digits[2:]}"
 
 
 def iso_moments(texts: Iterable[str], *, months: bool = False) -> pd.DatetimeIndex:

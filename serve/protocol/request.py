@@ -349,7 +349,7 @@ def parse_options(series: Sequence[Series], options: Mapping[str, str]) -> Forec
     return _request(series, asked)
 
 
-def whole_number(text: str, where: str, *, least: int = 1, most: int = 2**31, status: int = 422) -> int:
+def whole_number(text: str, where: str, *, min_value: int = 1, max_value: int = 2**31, status: int = 422) -> int:
     """Read a whole number that stands in a URL or a header.
 
     Raises:
@@ -359,9 +359,9 @@ def whole_number(text: str, where: str, *, least: int = 1, most: int = 2**31, st
     17
     """
     # Not isdigit, which takes superscripts and other scripts; nor int, which takes 5,000 digits' time.
-    if not _DIGITS.fullmatch(text) or not least <= int(text) <= most:
-        raise RequestError(f"{where} must be a whole number from {least} to {most}, but got {shown(text)}", "", where,
-                           status)  # fmt: skip
+    if not _DIGITS.fullmatch(text) or not min_value <= int(text) <= max_value:
+        told = f"{where} must be a whole number from {min_value} to {max_value}, but got {shown(text)}"
+        raise RequestError(told, "", where, status)
     return int(text)
 
 

@@ -24,6 +24,14 @@ __all__ = ["Backend", "DeadLetter", "QueueFullError", "QueueOptions", "QueueReco
 class QueueFullError(ClusterError):
     """The queue holds as many records as it may; try again when some are done."""
 
+    @classmethod
+    def of(cls, options: QueueOptions) -> QueueFullError:
+        """Return the error of a queue with these options."""
+        return cls(
+            f"a queue must hold at most {options.most} records, but {options.name!r} is full",
+            "send again when some are done, add workers, or raise most=",
+        )
+
 
 @dataclass(frozen=True)
 class QueueOptions:
@@ -94,43 +102,33 @@ class Backend(Protocol):
 
     def put(self, records: Sequence[QueueRecord]) -> int:
         """Take records, all or none; return how many were new."""
-        ...
 
     def take(self, worker: str, count: int, wait: float) -> list[QueueTask]:
         """Hand out up to ``count`` records, those of lost workers first; wait up to ``wait`` seconds for the first."""
-        ...
 
     def done(self, results: Sequence[tuple[QueueTask, bytes]]) -> None:
         """Store results; of a record that has one already nothing changes."""
-        ...
 
     def bury(self, task: QueueTask, reason: str, result: bytes) -> None:
         """Put a record aside; ``result`` is what is told to those who ask for it."""
-        ...
 
     def result(self, id: str) -> bytes | None:
         """Return a result, None before there is one."""
-        ...
 
     def fetch(self, reader: str, count: int) -> list[tuple[str, bytes]]:
         """Return results that nobody has fetched yet. They come again until ``fetched`` is called."""
-        ...
 
     def fetched(self, reader: str, ids: Sequence[str]) -> None:
         """Forget results."""
-        ...
 
     def waiting(self) -> int:
         """Return how many records wait or are worked on."""
-        ...
 
     def dead(self, count: int = 100) -> list[DeadLetter]:
         """Return the oldest records that were put aside."""
-        ...
 
     def close(self) -> None:
         """Let go of connections and files."""
-        ...
 
 
 def replicas_for(waiting: int, *, per_second: float, seconds: float = 5.0, least: int = 1, most: int = 8) -> int:

@@ -70,10 +70,7 @@ class EmbeddedBackend:
             known = {id_ for id_ in ids if self._known(base, id_)}
             new = [record for id_, record in ids.items() if id_ not in known]
             if self._count(base) + len(new) > self.options.most:
-                raise QueueFullError(
-                    f"a queue must hold at most {self.options.most} records, but {self.options.name!r} is full",
-                    "send again when some are done, add workers, or raise most=",
-                )
+                raise QueueFullError.of(self.options)
             base.executemany("insert into records(id, body) values(?, ?)", [(r.id, r.body) for r in new])
             self._come.notify_all()
         return len(new)

@@ -127,10 +127,7 @@ class RedisBackend:
         with self._reached():
             taken = int(self._run("put", [self._in], [self.options.most, self._seconds, self._key, *pairs]))
         if taken < 0:
-            raise QueueFullError(
-                f"a queue must hold at most {self.options.most} records, but {self.options.name!r} is full",
-                "send again when some are done, add workers, or raise most=",
-            )
+            raise QueueFullError.of(self.options)
         return taken
 
     def take(self, worker: str, count: int, wait: float) -> list[QueueTask]:

@@ -21,7 +21,16 @@ from typing import Protocol, Self, runtime_checkable
 from zoo.errors import ConfigError
 from zoo.files import keyed_hash
 
-__all__ = ["Router", "RoutingChoice", "RoutingOutcome", "RoutingRequest", "check_share", "check_weights", "uniforms"]
+__all__ = [
+    "FixedRouter",
+    "Router",
+    "RoutingChoice",
+    "RoutingOutcome",
+    "RoutingRequest",
+    "check_share",
+    "check_weights",
+    "uniforms",
+]
 
 _TWO_64 = 2.0**64  # of 8 bytes of a digest to [0, 1)
 
@@ -82,20 +91,29 @@ class Router(Protocol):
     @property
     def models(self) -> tuple[str, ...]:
         """All models that may be asked."""
-        ...
 
     @property
     def learns(self) -> bool:
         """Whether outcomes change it: only then are forecasts kept until their actuals come."""
-        ...
 
     def choose(self, request: RoutingRequest, seed: int = 0) -> RoutingChoice:
         """Say who answers."""
-        ...
 
     def learn(self, outcome: RoutingOutcome) -> Self:
         """Return the router after an outcome."""
-        ...
+
+
+class FixedRouter:
+    """A router that no outcome changes."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether outcomes change it: never."""
+        return False
+
+    def learn(self, outcome: RoutingOutcome) -> Self:
+        """Return the router as it is."""
+        return self
 
 
 @lru_cache(maxsize=256)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal
 
-from serve.routing.base import RoutingChoice, RoutingOutcome, RoutingRequest
+from serve.routing.base import FixedRouter, RoutingChoice, RoutingRequest
 
 __all__ = ["Pin"]
 
 
 @dataclass(frozen=True)
-class Pin:
+class Pin(FixedRouter):
     """Every request goes to one model.
 
     >>> Pin("demand@3").choose(RoutingRequest("r1", "H1", "demand")).model
@@ -26,15 +26,6 @@ class Pin:
         """The one."""
         return (self.model,)
 
-    @property
-    def learns(self) -> bool:
-        """Never."""
-        return False
-
     def choose(self, request: RoutingRequest, seed: int = 0) -> RoutingChoice:
         """Return the one."""
         return RoutingChoice(self.model, "pin")
-
-    def learn(self, outcome: RoutingOutcome) -> Self:
-        """Return itself."""
-        return self

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal
 
-from serve.routing.base import RoutingChoice, RoutingOutcome, RoutingRequest, check_weights, uniforms
+from serve.routing.base import FixedRouter, RoutingChoice, RoutingRequest, check_weights, uniforms
 
 __all__ = ["Split"]
 
 
 @dataclass(frozen=True)
-class Split:
+class Split(FixedRouter):
     """Each key belongs to one model, in proportion to the weights.
 
     Weighted rendezvous hashing (Schindelhauer and Schomaker, "Weighted distributed hash tables", 2005): every model
@@ -44,11 +44,6 @@ class Split:
         """All, also those of weight 0."""
         return tuple(self.weights)
 
-    @property
-    def learns(self) -> bool:
-        """Never."""
-        return False
-
     def choose(self, request: RoutingRequest, seed: int = 0) -> RoutingChoice:
         """Return the model of the request's key."""
         best, least = "", math.inf
@@ -59,7 +54,3 @@ class Split:
                 if score < least:
                     best, least = model, score
         return RoutingChoice(best, "split")
-
-    def learn(self, outcome: RoutingOutcome) -> Self:
-        """Return itself."""
-        return self

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPException
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
@@ -55,17 +54,17 @@ class Rpc:
     Args:
         url: The address of the endpoint that is asked.
         address: ``host:port`` to listen at; port 0 for a free one.
-        most: Bytes of a message.
+        max_bytes: Bytes that a message may have, as a body of HTTP by default.
 
     Raises:
         ConfigError: Nothing can listen there.
     """
 
-    def __init__(self, url: str, address: str = "127.0.0.1:0", *, most: int = RequestLimits.body) -> None:
+    def __init__(self, url: str, address: str = "127.0.0.1:0", *, max_bytes: int = RequestLimits.body) -> None:
         parts = urlsplit(url)
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
         self._local = threading.local()
-        sizes = [("grpc.max_receive_message_length", most), ("grpc.max_send_message_length", -1)]
+        sizes = [("grpc.max_receive_message_length", max_bytes), ("grpc.max_send_message_length", -1)]
         # Without this a second server would share the port in silence.
         options = [*sizes, ("grpc.so_reuseport", 0)]
         self._server = grpc.server(ThreadPoolExecutor(_THREADS, thread_name_prefix="grpc"), options=options)
@@ -87,9 +86,7 @@ class Rpc:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     def _handler(self, name: str, answer: Callable[[Any, Any], Any]) -> Any:

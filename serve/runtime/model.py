@@ -81,7 +81,7 @@ class Served:
     def __init__(
         self, name: str, version: str, pipeline: Pipeline, *, journal: Path | None = None, gap: int | None = None
     ) -> None:
-        self.name, self.version, self._pipeline = name, version, pipeline
+        self.name, self.version, self.pipeline = name, version, pipeline
         self.clock = SeriesClock(pipeline.schema)
         self.history = SeriesHistory(pipeline, self.clock, journal, gap=gap)
         self._reader = Reader(pipeline.schema, pipeline.horizon, self.history, self.clock)
@@ -119,11 +119,6 @@ class Served:
         # Weights and panel are one copy for all replicas of a machine.
         return cls(name, version or version_of(path), load(path, mapped=True), journal=journal, gap=gap)
 
-    @property
-    def pipeline(self) -> Pipeline:
-        """What is served."""
-        return self._pipeline
-
     def import_libraries(self) -> None:
         """Import what forecasts of series may need which the model has not seen: there it has to learn."""
         for member in self._members.values():
@@ -139,7 +134,7 @@ class Served:
         """The columns of the user's own table."""
         if self._raw is not None:
             return self._raw.names
-        columns = self._pipeline.schema.layout.columns
+        columns = self.pipeline.schema.layout.columns
         return TableColumns(
             columns.id,
             columns.time,
@@ -161,10 +156,10 @@ class Served:
         """What requests may bring beside the target: of a pipeline with features, the raw table's other columns."""
         if self._raw is not None:
             return {"past": tuple(map(str, self._raw.columns))}
-        columns = self._pipeline.schema.layout.columns
+        columns = self.pipeline.schema.layout.columns
         # What is known ahead has a history, too, which comes either way.
         both = (*columns.known, *columns.past)
-        return {"known": both, "past": both, "static": (*columns.static, *self._pipeline.schema.static)}
+        return {"known": both, "past": both, "static": (*columns.static, *self.pipeline.schema.static)}
 
     def read(self, series: Sequence[Series]) -> Ready:
         """Read a request's series, see ``Reader``, and ``RawReader`` for a pipeline with features."""
@@ -181,7 +176,7 @@ class Served:
         Raises:
             RequestError: The parts are not those of the model's key.
         """
-        key = self._pipeline.schema.layout.columns.ids
+        key = self.pipeline.schema.layout.columns.ids
         if isinstance(id_, dict) and set(id_) == set(key):
             id_ = [id_[name] for name in key]
         if isinstance(id_, dict) or (isinstance(id_, list) and len(id_) != len(key)):
@@ -197,9 +192,9 @@ class Served:
     def probe(self, y: Floats) -> Series:
         """Return a series of these values under a name that nobody knows, other columns as the history ends."""
         if self._raw is None:
-            first = self._pipeline.panel.times[0]
+            first = self.pipeline.panel.times[0]
             start: str | int = int(first) if self.clock.freq.is_integer else self.clock.write(int(first.view("int64")))
-            panel = self._pipeline.panel.select([0])
+            panel = self.pipeline.panel.select([0])
             steps = np.ones(len(y) + self.horizon)
             known = {name: (float(v[-1]) * steps).tolist() for name, v in panel.known.items()}
             past = {name: (float(v[-1]) * steps[: len(y)]).tolist() for name, v in panel.past.items()}
@@ -229,7 +224,7 @@ class Served:
         # What overflows is no number afterwards, and is told as an error of its series (see finite.py).
         with np.errstate(all="ignore"):
             if member is None:
-                return ForecastBlock(*self._pipeline.forecast(panel, future), self.all_levels)
+                return ForecastBlock(*self.pipeline.forecast(panel, future), self.all_levels)
             own = predict_local(self._members[member], panel, future, self.horizon)
         return ForecastBlock(own.mean, own.quantiles, self.all_levels)
 
@@ -240,10 +235,10 @@ class Served:
         history = self.history
         if id_ in history:
             stored = history.stored(id_)
-            panel = self._reader.panel_of(replace(stored, y=np.append(stored.y, value), known=_longer(stored.known),
-                                                  past=_longer(stored.past)))  # fmt: skip
+            y, known, past = np.append(stored.y, value), _longer(stored.known), _longer(stored.past)
+            panel = self._reader.panel_of([replace(stored, y=y, known=known, past=past)])
         else:
-            panel = self._pipeline.panel.select([0])
+            panel = self.pipeline.panel.select([0])
             panel = replace(panel, y=np.where(np.arange(len(panel.y)) == len(panel.y) - 1, value, panel.y))
         try:
             block = self.forecast(panel, self.ahead(panel))

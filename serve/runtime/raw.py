@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from autots.api import Pipeline
-from autots.features import Features
 from autots.panel import Floats, Future, Panel
 from serve.protocol.errors import RequestError
 from serve.protocol.iso import iso_moments
@@ -39,11 +38,11 @@ class RawReader:
 
     def __init__(self, pipeline: Pipeline, history: SeriesHistory, clock: SeriesClock) -> None:
         assert pipeline.features is not None
-        self._pipeline, self._features, self._history, self._clock = pipeline, pipeline.features, history, clock
-        source = self._features.pipeline.spec.source
-        self._id, self._time, self._target = self._features.id, source.time, source.target
-        self.columns = tuple(c for c in self._features.raw.columns if c not in (source.id, self._time, self._target))
-        self._resamples = any(isinstance(step, Resample) for step in self._features.pipeline.steps)
+        self._pipeline, self.features, self._history, self._clock = pipeline, pipeline.features, history, clock
+        source = self.features.pipeline.spec.source
+        self._id, self._time, self._target = self.features.id, source.time, source.target
+        self.columns = tuple(c for c in self.features.raw.columns if c not in (source.id, self._time, self._target))
+        self._resamples = any(isinstance(step, Resample) for step in self.features.pipeline.steps)
         # Plans are remembered inside the features; requests are read in threads.
         self._turn = Lock()
 
@@ -51,11 +50,6 @@ class RawReader:
     def names(self) -> TableColumns:
         """The columns of the raw table."""
         return TableColumns(self._id, self._time, self._target, past=tuple(map(str, self.columns)))
-
-    @property
-    def features(self) -> Features:
-        """What makes the columns."""
-        return self._features
 
     def read(self, series: Sequence[Series]) -> Ready:
         """Read all series that can be read."""
@@ -96,7 +90,7 @@ class RawReader:
         return Ready(panel, future, rows, placed, stored)
 
     def _together(self, series: Sequence[Series], frames: dict[int, pd.DataFrame]) -> dict[int, tuple[Panel, Future]]:
-        table = self._features.table(pd.concat(frames.values(), ignore_index=True))
+        table = self.features.table(pd.concat(frames.values(), ignore_index=True))
         panel = self._pipeline.schema.read_more(table).panel
         future = self.future(panel)
         where = {str(id_): row for row, id_ in enumerate(panel.ids)}
@@ -112,7 +106,7 @@ class RawReader:
     def probe(self, y: Floats) -> Series:
         """See ``Served.probe``: a value per step of the grid."""
         times = self._clock.typed(self._clock.grid(int(self._pipeline.panel.times[:1].view(np.int64)[0]), len(y)))
-        last = self._features.raw.iloc[-1]
+        last = self.features.raw.iloc[-1]
         past = {name: [None if pd.isna(last[name]) else last[name]] * len(y) for name in self.columns}
         integer = self._clock.freq.is_integer
         texts = times.tolist() if integer else [str(text) for text in np.datetime_as_string(times)]
@@ -121,7 +115,7 @@ class RawReader:
     def future(self, panel: Panel) -> Future:
         """Return the columns that the clock alone decides, over the horizon of each series."""
         pipeline = self._pipeline
-        ahead = self._features.future(pipeline.schema, panel, pipeline.horizon)
+        ahead = self.features.future(pipeline.schema, panel, pipeline.horizon)
         return pipeline.schema.read_future(ahead, panel, pipeline.horizon)
 
     def _of_state(self, one: Series) -> tuple[Panel, Future]:
@@ -163,7 +157,7 @@ class RawReader:
         return pd.DataFrame(columns)
 
     def _times(self, one: Series, length: int) -> Any:
-        like = self._features.raw[self._time].dtype
+        like = self.features.raw[self._time].dtype
         if one.time is None:
             if self._resamples or one.start is None:
                 raise RequestError("raw rows must have a time each, but time is missing", "send time beside y", "time")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from autots.panel import Floats, Future, Ints, Panel
+from autots.panel import Floats, Future, Panel
 from autots.reading.numerals import parse
 from autots.reading.schema import Schema
 from serve.protocol.errors import RequestError
@@ -20,6 +20,8 @@ from serve.protocol.iso import shown
 from serve.protocol.request import Series
 from serve.runtime.clock import SeriesClock
 from serve.runtime.history import SeriesHistory, Stored
+from serve.runtime.series import panel_of
+from zoo.series.offsets import last_present
 
 __all__ = ["Reader", "Ready", "joined"]
 
@@ -96,7 +98,7 @@ class Reader:
         stored = any(one.y is None for one in series)
         if not found:
             return Ready(None, Future(), rows, errors, stored)
-        return Ready(self._panel(found), self._future(found), rows, errors, stored)
+        return Ready(self.panel_of(found), self._future(found), rows, errors, stored)
 
     def row(self, given: Mapping[str, Any], where: str) -> dict[str, float]:
         """Read the covariates of one row.
@@ -110,38 +112,10 @@ class Reader:
         return {name: float(self._numbers(name, [value], where)[0]) for name, value in given.items()
                 if value is not None}  # fmt: skip
 
-    def panel_of(self, stored: Stored) -> Panel:
-        """Return one series as a panel."""
-        return self._panel([stored])
-
-    def _panel(self, found: Sequence[Stored]) -> Panel:
-        lengths = [len(one.y) for one in found]
-        if len(found) == 1:
-            indptr = np.array([0, lengths[0]], dtype=np.int64)
-            y, times = found[0].y, self._clock.grid(found[0].first, lengths[0])
-        else:
-            indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-            y, times = np.concatenate([one.y for one in found]), self._times(found, indptr)
-        return Panel(
-            np.array([one.id for one in found], dtype=object),
-            indptr,
-            self._clock.typed(times),
-            y,
-            self._freq,
-            {name: np.concatenate([one.known[name] for one in found]) for name in self._known},
-            {name: np.concatenate([one.past[name] for one in found]) for name in self._past},
-            {name: np.array([one.static[name] for one in found]) for name in (*self._static, *self._tabled)},
-            self._categorical,
-        )
-
-    def _times(self, found: Sequence[Stored], indptr: Ints) -> Ints:
-        spacing = self._clock.fixed
-        if spacing is None:
-            return np.concatenate([self._clock.grid(one.first, len(one.y)) for one in found])
-        firsts = np.array([one.first for one in found], dtype=np.int64)
-        out = np.repeat(firsts - indptr[:-1] * spacing, np.diff(indptr))
-        out += np.arange(len(out)) * spacing
-        return out
+    def panel_of(self, found: Sequence[Stored]) -> Panel:
+        """Return some series as a panel."""
+        roles = (self._known, self._past, (*self._static, *self._tabled))
+        return panel_of(found, self._clock, self._freq, roles, self._categorical)
 
     def _future(self, found: list[_One]) -> Future:
         return Future({name: np.stack([one.future[name] for one in found]) for name in self._known})
@@ -301,9 +275,7 @@ class Reader:
         missing = np.isnan(values)
         if not missing.any():
             return values
-        source = np.where(missing, 0, np.arange(len(values)))
-        np.maximum.accumulate(source, out=source)
-        out = values[source]
+        out = values[last_present(missing)]
         return np.where(np.isnan(out), -1.0 if name in self._codes else self._fills.get(name, 0.0), out)
 
     def _statics(self, series: Series, stored: Mapping[str, float]) -> dict[str, float]:

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from autots.api import Pipeline
-from autots.panel import Floats, Panel
+from autots.panel import Floats, Ints, Panel
 from serve.protocol.errors import RequestError
 from serve.runtime.clock import SeriesClock
 from serve.runtime.journal import Row
+from zoo.series.frequency import Frequency
+from zoo.series.offsets import last_present
 
-__all__ = ["FURTHEST", "Counts", "SeriesState", "Spot", "Stored"]
+__all__ = ["FURTHEST", "Counts", "SeriesState", "Spot", "Stored", "panel_of"]
 
 #: Steps from one value of a series to the next, beyond which nobody meant it.
 FURTHEST = 10_000
@@ -279,30 +280,60 @@ class SeriesState:
 
     def _fold(self) -> None:
         """Give the tails to the pipeline, and let its intervals learn."""
-        panel, ids = self.pipeline.panel, [*self._tails]
         parts = [self._of_tail(id_, tail) for id_, tail in self._tails.items()]
-        ends = np.cumsum([0, *(len(p.y) for p in parts)])
-        times = np.concatenate([self._clock.grid(p.first, len(p.y)) for p in parts])
-        more = Panel(
-            np.array(ids, dtype=object),
-            ends.astype(np.int64),
-            self._clock.typed(times),
-            np.concatenate([p.y for p in parts]),
-            panel.freq,
-            {name: np.concatenate([p.known[name] for p in parts]) for name in panel.known},
-            {name: np.concatenate([p.past[name] for p in parts]) for name in panel.past},
-            {name: np.array([p.static[name] for p in parts]) for name in panel.static},
-            panel.categorical,
-        )
-        self.pipeline.append(more).settle()
+        panel = self.pipeline.panel
+        roles = (panel.known, panel.past, panel.static)
+        self.pipeline.append(panel_of(parts, self._clock, panel.freq, roles, panel.categorical)).settle()
         self._tails.clear()
         self._index()
+
+
+def panel_of(
+    series: Sequence[Stored],
+    clock: SeriesClock,
+    freq: Frequency,
+    roles: tuple[Iterable[str], Iterable[str], Iterable[str]],
+    categorical: frozenset[str],
+) -> Panel:
+    """Return some series as one panel; the same id may come several times.
+
+    Args:
+        series: At least one series, each with all covariates.
+        clock: The clock that their first moments are of.
+        freq: The frequency of that clock.
+        roles: The names of the known, past and static covariates.
+        categorical: Those among them whose values are codes.
+    """
+    known, past, static = roles
+    indptr = np.cumsum([0, *(len(one.y) for one in series)]).astype(np.int64)
+    if len(series) == 1:
+        y, times = series[0].y, clock.grid(series[0].first, len(series[0].y))
+    else:
+        y, times = np.concatenate([one.y for one in series]), _times(series, clock, indptr)
+    return Panel(
+        np.array([one.id for one in series], dtype=object),
+        indptr,
+        clock.typed(times),
+        y,
+        freq,
+        {name: np.concatenate([one.known[name] for one in series]) for name in known},
+        {name: np.concatenate([one.past[name] for one in series]) for name in past},
+        {name: np.array([one.static[name] for one in series]) for name in static},
+        categorical,
+    )
+
+
+def _times(series: Sequence[Stored], clock: SeriesClock, indptr: Ints) -> Ints:
+    spacing = clock.fixed
+    if spacing is None:
+        return np.concatenate([clock.grid(one.first, len(one.y)) for one in series])
+    firsts = np.array([one.first for one in series], dtype=np.int64)
+    out = np.repeat(firsts - indptr[:-1] * spacing, np.diff(indptr))
+    out += np.arange(len(out)) * spacing
+    return out
 
 
 def _forward(before: Floats, more: Sequence[float]) -> Floats:
     """Return values followed by more, whose gaps repeat what came before."""
     out = np.concatenate([before, np.asarray(more, dtype=np.float64)])
-    missing: npt.NDArray[np.bool_] = np.isnan(out)
-    source = np.where(missing, 0, np.arange(len(out)))
-    np.maximum.accumulate(source, out=source)
-    return np.asarray(out[source])
+    return np.asarray(out[last_present(np.isnan(out))])

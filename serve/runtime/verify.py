@@ -14,7 +14,7 @@ from serve.protocol.request import Series
 from serve.runtime.model import Served
 from zoo.errors import ModelError
 
-__all__ = ["verify", "warm_up"]
+__all__ = ["check_forecasts", "verify", "warm_up"]
 
 _SERIES = 3
 _MOST = 1000  # series that golden windows are kept of
@@ -50,13 +50,7 @@ def verify(served: Served) -> None:
         ModelError: They differ, or are no forecasts.
     """
     panel, mean, quantiles = _answers(served)
-    shape = (panel.n_series, served.horizon)
-    if mean.shape != shape or quantiles.shape != (*shape, len(served.all_levels)):
-        raise ModelError(f"a forecast must have the shape {shape}, but has {mean.shape} and {quantiles.shape}")
-    if not (np.isfinite(mean).all() and np.isfinite(quantiles).all()):
-        raise ModelError("forecasts must be finite, but some are not", "look at the model's history")
-    if (np.diff(quantiles, axis=-1) < 0).any():
-        raise ModelError("quantiles must not cross, but some do")
+    check_forecasts(served, mean, quantiles, n_series=panel.n_series)
     if served.pipeline.known:
         return  # `predict` needs a table of the future, whose truth would be our own words
     if served.pipeline.panel.n_series > _MOST:
@@ -72,6 +66,27 @@ def verify(served: Served) -> None:
             "report this with the model's families",
         )
     _check_reading(served, panel, mean)
+
+
+def check_forecasts(served: Served, mean: Floats, quantiles: Floats, *, n_series: int) -> None:
+    """Raise unless these are forecasts: of the right shapes, finite, with quantiles in their order.
+
+    Args:
+        served: The model that made them.
+        mean: (S, H) point forecasts of the model.
+        quantiles: (S, H, Q) forecasts at all its levels.
+        n_series: S, the series that it was asked for.
+
+    Raises:
+        ModelError: They are none.
+    """
+    shape = (n_series, served.horizon)
+    if mean.shape != shape or quantiles.shape != (*shape, len(served.all_levels)):
+        raise ModelError(f"a forecast must have the shape {shape}, but has {mean.shape} and {quantiles.shape}")
+    if not (np.isfinite(mean).all() and np.isfinite(quantiles).all()):
+        raise ModelError("forecasts must be finite, but some are not", "look at the model's history")
+    if (np.diff(quantiles, axis=-1) < 0).any():
+        raise ModelError("quantiles must not cross, but some do")
 
 
 def _check_reading(served: Served, panel: Panel, mean: Floats) -> None:

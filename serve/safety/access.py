@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from serve.safety.token_file import TokenFile
-from serve.safety.tokens import Token, recognise
+from serve.safety.tokens import Token, bearer
 from zoo.files import digest
 
 __all__ = ["Access"]
@@ -61,22 +61,17 @@ class Access:
 
     def name_of(self, authorization: str) -> str:
         """Return the name of the token in a header; empty if nobody needs one."""
-        token = _recognised(authorization, self.tokens or ())
+        token = bearer(authorization, self.tokens or ())
         return "" if token is None else token.name
 
     def is_owner(self, authorization: str) -> bool:
         """Whether a header has the owner's token."""
-        return _recognised(authorization, self._owner) is not None
+        return bearer(authorization, self._owner) is not None
 
     def described(self) -> dict[str, Any] | None:
         """Return which tokens are in force, as a digest, and why the file does not count if it does not."""
         self.look(now=True)
         return None if self._file is None else {"digest": self._file.digest, "error": self._file.error}
-
-
-def _recognised(authorization: str, tokens: tuple[Token, ...]) -> Token | None:
-    kind, _, text = authorization.partition(" ")
-    return recognise(text.strip(), tokens) if kind.lower() == "bearer" else None
 
 
 def _copy_of(path: str) -> Path | None:

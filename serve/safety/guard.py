@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from serve.safety.tokens import Bucket, Token, recognise
+from serve.safety.tokens import Bucket, Token, bearer
 from zoo.clock import Clock, SystemClock
 from zoo.errors import ConfigError
 
@@ -217,8 +217,7 @@ class Guard:
             self._before()
         if self.tokens is None:
             return
-        kind, _, text = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        token = recognise(text.strip(), self.tokens) if kind.lower() == "bearer" else None
+        token = bearer(headers.get(b"authorization", b"").decode("latin-1"), self.tokens)
         if token is None:
             challenge = {"www-authenticate": "Bearer"}
             raise _Refusal(401, "a request must have a valid bearer token", "Authorization: Bearer TOKEN", challenge)

@@ -15,7 +15,7 @@ _MAX_HEADS = 4096
 
 
 def impatient_protocol(
-    seconds: float = 10.0, *, most: int | None = None, each: int | None = None
+    seconds: float = 10.0, *, max_heads: int | None = None, max_each: int | None = None
 ) -> type[asyncio.Protocol]:
     """Return a protocol for ``uvicorn.Config(http=...)`` that closes connections whose request line and headers dawdle.
 
@@ -27,20 +27,21 @@ def impatient_protocol(
 
     Args:
         seconds: From the connection, or from a request's first byte, to the end of its headers.
-        most: Heads that are waited for at once; by default half of the files that the process may open, at most 4,096.
-        each: Of one address; a quarter less than ``most`` by default, so that others have room.
+        max_heads: Heads that are waited for at once; by default half of the files that the process may open, at most
+            4,096.
+        max_each: Of one address; a quarter less than ``max_heads`` by default, so that others have room.
 
     Raises:
         ConfigError: A number is not positive.
     """
-    if most is None:
+    if max_heads is None:
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        most = _MAX_HEADS if soft == resource.RLIM_INFINITY else max(16, min(_MAX_HEADS, soft // 2))
-    each = max(1, 3 * most // 4) if each is None else each
-    if not seconds > 0 or most < 1 or each < 1:
-        given = (seconds, most, each)
+        max_heads = _MAX_HEADS if soft == resource.RLIM_INFINITY else max(16, min(_MAX_HEADS, soft // 2))
+    max_each = max(1, 3 * max_heads // 4) if max_each is None else max_each
+    if not seconds > 0 or max_heads < 1 or max_each < 1:
+        given = (seconds, max_heads, max_each)
         raise ConfigError(f"time and numbers of heads must be positive, but got {given!r}", "10 s is the default")
-    return _impatient(seconds, _WaitingHeads(most, each))
+    return _impatient(seconds, _WaitingHeads(max_heads, max_each))
 
 
 def _impatient(seconds: float, waiting: _WaitingHeads) -> type[asyncio.Protocol]:
@@ -84,12 +85,12 @@ class _WaitingHeads:
     """Connections whose head is not there yet, the oldest first.
 
     Args:
-        most: Of all.
-        each: Of one address.
+        max_heads: Of all addresses together.
+        max_each: Heads of one address alone.
     """
 
-    def __init__(self, most: int, each: int) -> None:
-        self._most, self._each = most, each
+    def __init__(self, max_heads: int, max_each: int) -> None:
+        self._max_heads, self._max_each = max_heads, max_each
         self._all: dict[Any, str] = {}
         self._of: dict[str, dict[Any, None]] = {}
 
@@ -97,9 +98,9 @@ class _WaitingHeads:
         """Take one in, and return those that must give way to it."""
         own = self._of.setdefault(address, {})
         late = []
-        if len(own) >= self._each:
+        if len(own) >= self._max_each:
             late.append(next(iter(own)))
-        elif len(self._all) >= self._most:
+        elif len(self._all) >= self._max_heads:
             # Of the address that has most of them: a fair share is never taken away.
             fullest = max(self._of, key=lambda name: len(self._of[name]))
             late.append(next(iter(self._of[fullest])))

@@ -12,7 +12,7 @@ from pathlib import Path
 from zoo.errors import ArtifactError, ConfigError
 from zoo.files import digest, write_file
 
-__all__ = ["Bucket", "Token", "issue", "parse_tokens", "read_tokens", "recognise", "write_tokens"]
+__all__ = ["Bucket", "Token", "bearer", "issue", "parse_tokens", "read_tokens", "recognise", "write_tokens"]
 
 _BYTES = 32
 
@@ -68,6 +68,12 @@ def recognise(text: str, tokens: Sequence[Token]) -> Token | None:
         if hmac.compare_digest(given, token.sha256):
             found = token
     return found
+
+
+def bearer(authorization: str, tokens: Sequence[Token]) -> Token | None:
+    """Return the token that a header ``Authorization: Bearer TEXT`` brings, if it is one of some."""
+    kind, _, text = authorization.partition(" ")
+    return recognise(text.strip(), tokens) if kind.lower() == "bearer" else None
 
 
 def read_tokens(path: str | Path) -> tuple[Token, ...]:

@@ -1,17 +1,4 @@
-"""The laws of a protocol shape, as tests for anyone's.
-
-Derive a test class from ``ProtocolConformance`` and say how a request is written and an answer is read; a fixture
-``call`` gives the application (``serve.testing.caller.served``) with ``serve.testing.pipelines.hourly`` behind it::
-
-    class TestMyShape(ProtocolConformance):
-        path = "/my/path"
-
-        def written(self, series, horizon):
-            return my_bytes(series, horizon), {"content-type": "application/json"}
-
-        def means(self, response):
-            return [each["mean"] for each in response.json()["mine"]]
-"""
+"""The laws of a protocol shape, as tests for anyone's."""
 
 from __future__ import annotations
 
@@ -47,7 +34,25 @@ def _two(missing: float | None = 21.5) -> list[HourlySeries]:
 
 
 class ProtocolConformance(ABC):
-    """Tests of what every shape promises; every method is one law."""
+    """Tests of what every shape promises; every method is one law.
+
+    Derive a test class, and say how a request is written and an answer is read. A fixture ``call`` gives the
+    application (``serve.testing.caller.served``) with ``serve.testing.pipelines.hourly`` behind it::
+
+        @pytest.fixture(scope="session")
+        def call(tmp_path_factory):
+            return served(tmp_path_factory.mktemp("serve"), {"hours": fitted(hourly(), families=("seasonal_naive",))})
+
+
+        class TestMyShape(ProtocolConformance):
+            path = "/my/path"
+
+            def written(self, series, horizon):
+                return my_bytes(series, horizon), {"content-type": "application/json"}
+
+            def means(self, response):
+                return [each["mean"] for each in response.json()["mine"]]
+    """
 
     path: str
 

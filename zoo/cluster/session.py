@@ -8,11 +8,10 @@ import secrets
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import zoo.cluster.java as java
@@ -20,7 +19,7 @@ from zoo.cluster.folders import claim_folder, remove_folder, short_root
 from zoo.cluster.start import PATIENCE, check_loopback, hanging, start_within
 from zoo.errors import ClusterError, ConfigError
 
-__all__ = ["Session", "connect", "is_connected"]
+__all__ = ["Session", "alive_nodes", "connect", "is_connected"]
 
 # Ray's own settings for an embedded cluster, taken only where the user has not set them. Without the usage report
 # `ray.init` takes 4.0 s instead of 5.5 s (2 cores); nothing else that can be configured was found to matter: the rest
@@ -55,15 +54,10 @@ class Session:
         temp: tuple[Path, int] | None = None,
         stopped: Callable[[], None] = lambda: None,
     ) -> None:
-        self._embedded = embedded
+        self.embedded = embedded
         self._joined = joined
         self._temp = temp
         self._stopped = stopped
-
-    @property
-    def embedded(self) -> bool:
-        """Whether the cluster lives and dies with this session."""
-        return self._embedded
 
     @property
     def address(self) -> str:
@@ -93,9 +87,7 @@ class Session:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
@@ -151,10 +143,13 @@ def _check_listening(address: str) -> None:
 
 def is_connected() -> bool:
     """Whether this process has a Ray already; it then costs nothing to connect."""
-    import sys
-
     ray = sys.modules.get("ray")
     return ray is not None and bool(ray.is_initialized())
+
+
+def alive_nodes() -> list[Mapping[str, float]]:
+    """Return the resources of each node of the cluster that is there, busy or not, in Ray's words."""
+    return [node["Resources"] for node in _ray().nodes() if node["Alive"]]
 
 
 def _prepare_environment() -> None:

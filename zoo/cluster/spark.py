@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import zoo.cluster.java as java
 from zoo.cluster.fence import Sizing, memory_text, size
 from zoo.cluster.lost_executors import watched
-from zoo.cluster.session import Session, connect
+from zoo.cluster.session import Session, alive_nodes, connect
 from zoo.errors import ClusterError, ConfigError
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def spark(
         cluster = after.enter_context(connect())
         _refuse_second_application(name)
         _check_nodes(runtime)
-        sizing = size(_nodes(), executors=executors, cores=cores, memory=memory, keep_free=keep_free)
+        sizing = size(alive_nodes(), executors=executors, cores=cores, memory=memory, keep_free=keep_free)
         group = _reserve(sizing, wait)
         after.callback(_release, group)
         after.enter_context(_clean_fetch())
@@ -231,12 +231,6 @@ def _applications(name: str) -> list[str]:
     except Exception:
         return []  # the cluster has gone, and its actors with it
     return [actor for actor in actors if actor.startswith(_ACTORS) or actor == f"{name}{_MASTER}"]
-
-
-def _nodes() -> list[Mapping[str, float]]:
-    import ray
-
-    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def _check_nodes(runtime: java.Java) -> None:

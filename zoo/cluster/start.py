@@ -1,4 +1,4 @@
-"""The start of an embedded Ray, which has no end of its own where the machine cannot do what Ray expects of it."""
+"""Starts an embedded Ray within a time limit: on a machine that lacks what it expects, Ray itself waits without end."""
 
 from __future__ import annotations
 

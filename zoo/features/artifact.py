@@ -78,7 +78,7 @@ def load(folder: str | Path) -> FeaturePipeline:
     if pipeline_hash(out.spec.source, out.steps) != manifest["hash"]:
         raise ArtifactError(f"the steps of a saved pipeline must fit its hash, but those of {at} do not", _HINT)
     if "state.parquet" in manifest["files"]:
-        out.restore(_fitted(pq.read_table(at / "state.parquet")))
+        out.fitted = _fitted(pq.read_table(at / "state.parquet"))
     return out
 
 

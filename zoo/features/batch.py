@@ -8,7 +8,7 @@ microsecond, so no engine does.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -49,6 +49,21 @@ class FeatureRoles:
     id: str | None
     time: str
     target: str
+
+    def check(self, columns: Iterable[Any]) -> None:
+        """Raise unless a table has the three among its columns.
+
+        Raises:
+            DataError: One is not there.
+        """
+        there = list(columns)
+        for role, name in vars(self).items():
+            if name is not None and name not in there:
+                raise DataError(
+                    f"the {role} column must be in the table, but {name!r} is not among "
+                    f"{[str(each) for each in there[:12]]}{' and more' if len(there) > 12 else ''}",
+                    f"name it in the source: `{role}: ...`",
+                )
 
 
 @dataclass(frozen=True)
@@ -130,12 +145,7 @@ def batch_of(frame: pd.DataFrame, names: FeatureRoles, *, zone: str | None = Non
     Raises:
         DataError: A column is missing, times are no times, an id or a time is missing.
     """
-    for role, name in (("id", names.id), ("time", names.time), ("target", names.target)):
-        if name is not None and name not in frame.columns:
-            raise DataError(
-                f"the {role} column must be in the table, but {name!r} is not among {_some(frame.columns)}",
-                f"name it in the source: `{role}: ...`",
-            )
+    names.check(frame.columns)
     times, axis = clock_of(frame[names.time], zone)
     ids, codes = _ids(frame, names.id)
     order = _order(codes, times)
@@ -150,8 +160,9 @@ def batch_of(frame: pd.DataFrame, names: FeatureRoles, *, zone: str | None = Non
             continue
         columns[str(name)] = values if order is None else values[order]
     if columns[names.target].dtype == object:
+        text = next((v for v in frame[names.target] if isinstance(v, str)), None)
         raise DataError(
-            f"the target must be a number, but {names.target!r} holds text, for example {_first_text(frame, names)!r}",
+            f"the target must be a number, but {names.target!r} holds text, for example {text!r}",
             "convert the column, or name another target",
         )
     offsets = Offsets.of_lengths(np.bincount(codes, minlength=len(ids)))
@@ -234,15 +245,6 @@ def _moments(batch: Batch, like: Any) -> Any:
     if batch.axis.zone is not None:
         return pd.DatetimeIndex(moments).tz_localize("UTC").tz_convert(batch.axis.zone)
     return moments.astype(like) if like is not None else moments
-
-
-def _some(names: Any) -> str:
-    listed = [str(name) for name in names]
-    return f"{listed[:12]}{' and more' if len(listed) > 12 else ''}"
-
-
-def _first_text(frame: pd.DataFrame, names: FeatureRoles) -> Any:
-    return next((v for v in frame[names.target] if isinstance(v, str)), None)
 
 
 def clock_of(column: pd.Series[Any], zone: str | None = None) -> tuple[Ints, TimeAxis]:

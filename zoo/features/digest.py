@@ -32,14 +32,10 @@ def digest(batch: Batch, *, until: int | None = None) -> Digest:
     found: Digest = {}
     if until is not None:
         batch = batch.take(batch.times <= until)
-    offsets = batch.offsets.indptr
-    first = 0
-    while first < len(batch.offsets):
-        # Whole series, about so many rows at a time: a table is not copied as a whole.
-        last = max(int(np.searchsorted(offsets, offsets[first] + _ROWS, side="right")) - 1, first + 1)
-        part = batch.series(first, last)
+    # Whole series, about so many rows at a time: a table is not copied as a whole.
+    for some in batch.offsets.chunks(_ROWS):
+        part = batch.series(some.start, some.stop)
         found = added([found, digest_of_rows(arrow_of(part, list(part.columns)), batch.names.id, batch.names.time)])
-        first = last
     return found
 
 

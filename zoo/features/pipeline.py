@@ -68,7 +68,8 @@ class FeaturePipeline:
         self.spec = spec
         self.folder = folder or Path()
         self._lines = lines
-        self._fitted: FittedSteps | None = None
+        #: What steps have learnt; None before ``fit``.
+        self.fitted: FittedSteps | None = None
         self._plans: dict[Scope, FeaturePlan] = {}
 
     @classmethod
@@ -97,15 +98,6 @@ class FeaturePipeline:
     def hash(self) -> str:
         """A name for what is computed: equal for equal steps and roles, wherever the data lie."""
         return pipeline_hash(self.spec.source, self.steps)
-
-    @property
-    def fitted(self) -> FittedSteps | None:
-        """What the steps have learnt; None before ``fit``."""
-        return self._fitted
-
-    def restore(self, fitted: FittedSteps) -> None:
-        """Take what steps have learnt elsewhere."""
-        self._fitted = fitted
 
     def items(self) -> list[dict[str, Any]]:
         """Return the steps as a file has them."""
@@ -140,7 +132,7 @@ class FeaturePipeline:
 
     def fit(self, table: Any) -> FeaturePipeline:
         """Learn what the steps need to know (``scale``), and return the pipeline."""
-        self._fitted = memory.fit(self.prepare(table))
+        self.fitted = memory.fit(self.prepare(table))
         return self
 
     def fit_transform(self, table: Any) -> pd.DataFrame:
@@ -150,7 +142,7 @@ class FeaturePipeline:
             Id, time, the table's columns and the features, sorted by id and time; NaN where history is too short.
         """
         prepared = self.prepare(table)
-        done, self._fitted = memory.whole(prepared, None, learning=True)
+        done, self.fitted = memory.whole(prepared, None, learning=True)
         return self.frame(prepared, done, table)
 
     def transform(self, table: Any) -> pd.DataFrame:
@@ -191,9 +183,9 @@ class FeaturePipeline:
         return scaled(plan, done if len(done) <= rows else done.tail(rows), fitted)
 
     def _known(self, plan: FeaturePlan) -> FittedSteps | None:
-        if plan.scales and self._fitted is None:
+        if plan.scales and self.fitted is None:
             raise ConfigError("a pipeline with `scale` must be fitted first, but fit was not called", "call fit(table)")
-        return self._fitted
+        return self.fitted
 
     def frame(self, prepared: memory.Prepared, done: Batch, table: Any) -> pd.DataFrame:
         """Return computed arrays as a frame with the time type of ``table``."""

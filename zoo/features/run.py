@@ -201,7 +201,7 @@ def _in_memory(pipeline: FeaturePipeline, path: str | None, sink: Output | None,
     until = _until(frame[pipeline.spec.source.time])
     del frame
     fitted = memory.fit(prepared)
-    pipeline.restore(fitted)
+    pipeline.fitted = fitted
     outputs = prepared.plan.outputs
     sums = _RunningChecksum()
     parts = sums.over(arrow_of(batch, outputs) for batch in memory.computed(prepared, fitted))
@@ -277,7 +277,7 @@ def _on_spark(
         except StepError as error:
             raise pipeline.said(error) from error
         fitted = distributed.fit(table)
-        pipeline.restore(fitted)
+        pipeline.fitted = fitted
         features = distributed.finished(table, fitted)
         sums = _RunningChecksum()
         if sink is None:
@@ -323,7 +323,7 @@ def _appended(
         raise DataError(
             f"a table that grew must have {seen} rows or more, but has {len(frame)}", "run without --append"
         )
-    pipeline.restore(_learnt(sink))
+    pipeline.fitted = artifact.load(sink.pipeline).fitted
     old, new = _split(frame, pipeline, info)
     if len(old) != seen:
         raise DataError(
@@ -375,10 +375,6 @@ def _refuse_changes(pipeline: FeaturePipeline, info: Mapping[str, Any], rows: Di
                 f"{differing} have changed",
                 hint,
             )
-
-
-def _learnt(sink: Output) -> Any:
-    return artifact.load(sink.pipeline).fitted
 
 
 def _split(frame: pd.DataFrame, pipeline: FeaturePipeline, info: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:

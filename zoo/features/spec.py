@@ -24,7 +24,7 @@ from zoo.errors import ConfigError
 from zoo.features.batch import FeatureRoles
 from zoo.features.steps import STEPS, Join, Step
 from zoo.files import json_digest
-from zoo.spec import Lines, first_mistake, read_yaml
+from zoo.spec import Lines, first_mistake, read_fields
 
 __all__ = [
     "Engine",
@@ -136,13 +136,7 @@ def read_spec(path: str | Path) -> tuple[FeatureSpec, Lines]:
         ConfigError: The file cannot be read, or a field is wrong: the message names file, line and field.
     """
     file = Path(path)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"a pipeline file must be readable, but {file}: {error}", _HINT) from error
-    said, lines = read_yaml(text, file.name, hint=_HINT)
-    if not isinstance(said, dict):
-        raise ConfigError(f"{file.name} must be fields with values, but it is {type(said).__name__}", _HINT)
+    said, lines = read_fields(file, "a pipeline file", hint=_HINT)
     return spec_of(said, lines, folder=file.resolve().parent), lines
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ __all__ = [
     "count",
     "cut",
     "duration",
+    "in_columns",
     "moment",
     "number",
     "params_text",
@@ -198,3 +199,17 @@ def cut(text: str, longest: int) -> str:
     'fore…'
     """
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def in_columns(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of texts as lines whose columns begin one under the other.
+
+    >>> print(in_columns([("table", "sales"), ("rows", "12")]))
+    table  sales
+    rows   12
+    """
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
+        for row in rows
+    )

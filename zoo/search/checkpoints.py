@@ -10,6 +10,8 @@ import io
 import os
 import shutil
 import tarfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from zoo.errors import ConfigError
@@ -48,26 +50,12 @@ class CheckpointStore:
             return f"{number}/{source.name}"
         if not source.exists():
             raise _nothing(source)
-        home.mkdir(parents=True, exist_ok=True)
-        unfinished = home / f"{_UNFINISHED}-{os.getpid()}-{step}"
-        _remove(unfinished)
-        if source.is_dir():
-            shutil.copytree(source, unfinished)
-        else:
-            unfinished.mkdir()
-            shutil.copy2(source, unfinished / source.name)
-        synchronise(unfinished)
-        return f"{number}/{_rename(unfinished, home, step)}"
+        return f"{number}/{_place(home, step, partial(_copy, source))}"
 
     def keep_packed(self, number: int, step: int, packed: bytes) -> Path:
         """Take in a checkpoint from a machine that does not see this folder, and return where it is now."""
         home = self.folder / str(number)
-        home.mkdir(parents=True, exist_ok=True)
-        unfinished = home / f"{_UNFINISHED}-{os.getpid()}-{step}"
-        _remove(unfinished)
-        unpack(packed, unfinished)
-        synchronise(unfinished)
-        return home / _rename(unfinished, home, step)
+        return home / _place(home, step, partial(unpack, packed))
 
     def path(self, name: str) -> Path | None:
         """Return the directory of a checkpoint, or None if it is not kept any more."""
@@ -115,8 +103,21 @@ def _nothing(source: Path) -> ConfigError:
     )
 
 
-def _rename(unfinished: Path, home: Path, step: int) -> str:
-    """Give a whole checkpoint its name; one of the same step may be there from before a loss."""
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        target.mkdir()
+        shutil.copy2(source, target / source.name)
+
+
+def _place(home: Path, step: int, fill: Callable[[Path], object]) -> str:
+    """Give a checkpoint its name once it is whole; one of the same step may be there from before a loss."""
+    home.mkdir(parents=True, exist_ok=True)
+    unfinished = home / f"{_UNFINISHED}-{os.getpid()}-{step}"
+    _remove(unfinished)
+    fill(unfinished)
+    synchronise(unfinished)
     name, again = str(step), 0
     while (home / name).exists():
         again += 1

@@ -11,7 +11,18 @@ from typing import Any, Protocol, TypeAlias, cast
 from zoo.errors import ConfigError
 from zoo.search.priors import ParameterScale, Prior
 
-__all__ = ["Categorical", "Choice", "Domain", "Float", "Int", "Ordinal", "Params", "Suggester", "When", "as_tuple"]
+__all__ = [
+    "Categorical",
+    "Choice",
+    "Domain",
+    "Float",
+    "Int",
+    "Ordinal",
+    "Params",
+    "Suggester",
+    "When",
+    "as_tuple",
+]
 
 Choice: TypeAlias = str | int | float | bool | None
 Params: TypeAlias = dict[str, Any]
@@ -23,15 +34,12 @@ class Suggester(Protocol):
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
         """Return a number in ``[low, high]``."""
-        ...
 
     def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
         """Return a whole number in ``[low, high]``."""
-        ...
 
     def suggest_categorical(self, name: str, choices: tuple[Choice, ...]) -> Choice:
         """Return one of ``choices``."""
-        ...
 
 
 class Domain(ABC):
@@ -237,16 +245,30 @@ class Int(_Numeric):
         return {"type": "int", "low": self.low, "high": self.high, "log": self.log, **self._extras()}
 
 
+@dataclass(frozen=True, init=False)
 class _Listed(Domain):
     """What Categorical and Ordinal share: values in a list, perhaps with weights."""
 
     choices: tuple[Choice, ...]
     weights: tuple[float, ...] | None
-    _kind = ""
+    default: Choice
+    when: When
 
-    def _fill(
-        self, choices: tuple[Choice, ...], weights: Iterable[float] | None, default: Choice, when: When | None
+    def __init__(
+        self,
+        *choices: Choice,
+        weights: Iterable[float] | None = None,
+        default: Choice = None,
+        when: When | None = None,
     ) -> None:
+        object.__setattr__(self, "choices", choices)
+        object.__setattr__(self, "weights", None if weights is None else tuple(float(weight) for weight in weights))
+        object.__setattr__(self, "default", default)
+        object.__setattr__(self, "when", dict(when or {}))
+        self._check_choices()
+
+    def _check_choices(self) -> None:
+        choices, shares = self.choices, self.weights
         for choice in choices:
             if not (choice is None or isinstance(choice, str | int | float)):
                 raise ConfigError(
@@ -256,7 +278,6 @@ class _Listed(Domain):
         # 1 == True in Python: equal choices could not be told apart when they come back from the journal.
         if not choices or len(set(choices)) != len(choices):
             raise ConfigError(f"choices must be at least one and all different, but got {choices!r}", "remove doubles")
-        shares = None if weights is None else tuple(float(weight) for weight in weights)
         if shares is not None and (
             len(shares) != len(choices) or not all(math.isfinite(w) and w >= 0 for w in shares) or not sum(shares) > 0
         ):
@@ -265,10 +286,6 @@ class _Listed(Domain):
                 f"{choices}",
                 "give the share of belief per choice",
             )
-        object.__setattr__(self, "choices", choices)
-        object.__setattr__(self, "weights", shares)
-        object.__setattr__(self, "default", default)
-        object.__setattr__(self, "when", dict(when or {}))
 
     @property
     def has_prior(self) -> bool:
@@ -294,7 +311,7 @@ class _Listed(Domain):
     def describe(self) -> dict[str, Any]:
         """Return the domain as JSON values."""
         return {
-            "type": self._kind,
+            "type": type(self).__name__.lower(),
             "choices": list(self.choices),
             **({"weights": list(self.weights)} if self.weights is not None else {}),
             **({"default": self.default} if self.default is not None else {}),
@@ -314,21 +331,6 @@ class Categorical(_Listed):
         default: What the study tries first.
         when: The condition under which it exists.
     """
-
-    choices: tuple[Choice, ...]
-    weights: tuple[float, ...] | None
-    default: Choice
-    when: When
-    _kind = "categorical"
-
-    def __init__(
-        self,
-        *choices: Choice,
-        weights: Iterable[float] | None = None,
-        default: Choice = None,
-        when: When | None = None,
-    ) -> None:
-        self._fill(choices, weights, default, when)
 
     def nearest(self, name: str, value: object) -> Choice:
         """Return ``value`` if it is a choice; nothing else is near."""
@@ -353,22 +355,10 @@ class Ordinal(_Listed):
         when: The condition under which it exists.
     """
 
-    choices: tuple[Choice, ...]
-    weights: tuple[float, ...] | None
-    default: Choice
-    when: When
-    _kind = "ordinal"
-
-    def __init__(
-        self,
-        *choices: Choice,
-        weights: Iterable[float] | None = None,
-        default: Choice = None,
-        when: When | None = None,
-    ) -> None:
-        self._fill(choices, weights, default, when)
-        if self._numeric and list(choices) != sorted(cast(tuple[float, ...], choices)):
-            raise ConfigError(f"the numbers of a grid must ascend, but got {choices}", "sort them")
+    def _check_choices(self) -> None:
+        super()._check_choices()
+        if self._numeric and list(self.choices) != sorted(cast(tuple[float, ...], self.choices)):
+            raise ConfigError(f"the numbers of a grid must ascend, but got {self.choices}", "sort them")
 
     @property
     def _numeric(self) -> bool:

@@ -17,7 +17,6 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from zoo.errors import StudyError
@@ -205,9 +204,7 @@ class Turn:
             time.sleep(pause)
             pause = min(pause * 2, 0.02)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         # Optuna breaks the turn of a process that was stopped for long: what is there then is not ours.
         if self._is_ours():
             self._link.unlink(missing_ok=True)

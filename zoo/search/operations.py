@@ -64,15 +64,12 @@ class Log(Protocol):
 
     def append(self, operation: Mapping[str, Any]) -> None:
         """Add an operation to the current transaction."""
-        ...
 
     def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
         """All or none of the operations inside are there after a crash."""
-        ...
 
     def close(self) -> None:
         """Close it."""
-        ...
 
 
 class NoLog:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from zoo.errors import ConfigError
 
-__all__ = ["Beta", "Histogram", "LogNormal", "Normal", "ParameterScale", "Prior"]
+__all__ = ["Beta", "Histogram", "LogNormal", "Normal", "ParameterScale", "Prior", "prior_of"]
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,12 @@ class Prior(ABC):
             ConfigError: It lies outside of the parameter's range.
         """
 
-    @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """Return the density as JSON values."""
+        """Return the density as JSON values; ``prior_of`` reads them."""
+        numbers = {
+            name: list(given) if isinstance(given, tuple) else float(given) for name, given in vars(self).items()
+        }
+        return {"type": type(self).__name__.lower(), **numbers}
 
 
 def _positive(kind: str, **numbers: float) -> None:
@@ -111,10 +115,6 @@ class Normal(Prior):
         """Refuse a mean outside of the range."""
         _inside("Normal", name, self.mean, scale, "mean")
 
-    def describe(self) -> dict[str, Any]:
-        """Return the density as JSON values."""
-        return {"type": "normal", "mean": float(self.mean), "sd": float(self.sd)}
-
 
 @dataclass(frozen=True)
 class LogNormal(Prior):
@@ -145,10 +145,6 @@ class LogNormal(Prior):
         """Refuse a median outside of the range."""
         _inside("LogNormal", name, self.median, scale, "median")
 
-    def describe(self) -> dict[str, Any]:
-        """Return the density as JSON values."""
-        return {"type": "lognormal", "median": float(self.median), "sd": float(self.sd)}
-
 
 @dataclass(frozen=True)
 class Beta(Prior):
@@ -172,10 +168,6 @@ class Beta(Prior):
 
     def check(self, name: str, scale: ParameterScale) -> None:
         """Accept every range: the density is stretched over it."""
-
-    def describe(self) -> dict[str, Any]:
-        """Return the density as JSON values."""
-        return {"type": "beta", "a": float(self.a), "b": float(self.b)}
 
 
 @dataclass(frozen=True)
@@ -217,6 +209,18 @@ class Histogram(Prior):
         _inside("Histogram", name, self.edges[0], scale, "first edge")
         _inside("Histogram", name, self.edges[-1], scale, "last edge")
 
-    def describe(self) -> dict[str, Any]:
-        """Return the density as JSON values."""
-        return {"type": "histogram", "edges": list(self.edges), "weights": list(self.weights)}
+
+#: What journals and study files call them.
+_KINDS: Mapping[str, Callable[..., Prior]] = {
+    kind.__name__.lower(): kind for kind in (Normal, LogNormal, Beta, Histogram)
+}
+
+
+def prior_of(described: Mapping[str, Any]) -> Prior:
+    """Return the density that ``Prior.describe`` described, or that a file tells in the same words.
+
+    >>> prior_of({"type": "normal", "mean": 1e-3, "sd": 0.5})
+    Normal(mean=0.001, sd=0.5)
+    """
+    numbers = {name: tuple(v) if isinstance(v, list) else v for name, v in described.items() if name != "type"}
+    return _KINDS[described["type"]](**numbers)

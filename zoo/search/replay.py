@@ -14,12 +14,10 @@ from typing import Any
 
 from zoo.errors import StudyError
 from zoo.places import local_path
-from zoo.search import domains as kinds
-from zoo.search import priors
 from zoo.search.journal import WRITER, read_journal
 from zoo.search.operations import Operation
 from zoo.search.samplers import make_sampler
-from zoo.search.space import Space
+from zoo.search.space import Space, space_of
 from zoo.search.storage import StudyStorage
 from zoo.search.study_attributes import StudyAttributes
 from zoo.search.study_settings import versions
@@ -27,7 +25,7 @@ from zoo.search.suggestion import Draft, Suggestion
 from zoo.search.trial_attributes import TrialAttributes
 from zoo.search.warm_start import EarlierStudy, read_earlier
 
-__all__ = ["ReplayDifference", "ReplayReport", "replay", "space_of"]
+__all__ = ["ReplayDifference", "ReplayReport", "replay"]
 
 
 @dataclass(frozen=True)
@@ -194,34 +192,3 @@ class _Player:
     def params(self, number: int) -> dict[str, Any]:
         """Return what was handed out."""
         return dict(TrialAttributes(self._storage.trials[number]).params or {})
-
-
-def space_of(description: Mapping[str, Any]) -> Space:
-    """Return the space that ``Space.describe`` described."""
-    domains = {name: _domain(dict(said)) for name, said in description.items() if name != "constraints"}
-    rules = description.get("constraints", ())
-    return Space(constraints=rules if isinstance(rules, list) else (), **domains)
-
-
-_NUMERIC: Mapping[str, Any] = {"float": kinds.Float, "int": kinds.Int}
-_LISTED: Mapping[str, Any] = {"categorical": kinds.Categorical, "ordinal": kinds.Ordinal}
-_PRIORS: Mapping[str, Any] = {
-    "normal": priors.Normal,
-    "lognormal": priors.LogNormal,
-    "beta": priors.Beta,
-    "histogram": priors.Histogram,
-}
-
-
-def _domain(said: dict[str, Any]) -> kinds.Domain:
-    kind = said.pop("type")
-    when = {parent: tuple(values) for parent, values in said.pop("when", {}).items()}
-    if kind in _LISTED:
-        listed: kinds.Domain = _LISTED[kind](*said.pop("choices"), when=when, **said)
-        return listed
-    if "prior" in said:
-        prior = dict(said.pop("prior"))
-        density = _PRIORS[prior.pop("type")]
-        said["prior"] = density(**{name: tuple(v) if isinstance(v, list) else v for name, v in prior.items()})
-    numeric: kinds.Domain = _NUMERIC[kind](said.pop("low"), said.pop("high"), said.pop("log"), when=when, **said)
-    return numeric

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from zoo.errors import ConfigError
 from zoo.search.constraints import Constraint
 from zoo.search.domains import Categorical, Choice, Domain, Float, Int, Ordinal, Params, Suggester, as_tuple
+from zoo.search.priors import prior_of
 
-__all__ = ["Categorical", "Choice", "Domain", "Float", "Int", "Ordinal", "Params", "Space", "Suggester"]
+__all__ = [
+    "Categorical",
+    "Choice",
+    "Domain",
+    "Float",
+    "Int",
+    "Ordinal",
+    "Params",
+    "Space",
+    "Suggester",
+    "domain_of",
+    "space_of",
+]
 
 #: Random points that are tried, and then walked from, before a space is called empty.
 _PROBES = 500
@@ -237,6 +250,36 @@ class Space:
             if step_gap <= gap:
                 point, gap = step, step_gap
         return point, gap
+
+
+#: What journals and study files call them.
+_KINDS: Mapping[str, Callable[..., Domain]] = {
+    kind.__name__.lower(): kind for kind in (Float, Int, Categorical, Ordinal)
+}
+
+
+def domain_of(described: Mapping[str, Any]) -> Domain:
+    """Return the domain that ``Domain.describe`` described, or that a file tells in the same words.
+
+    Args:
+        described: The arguments of the domain by name, and ``type``; ``when`` may be among them.
+
+    >>> domain_of({"type": "int", "low": 1, "high": 8})
+    Int(low=1, high=8, log=False, default=None, prior=None, when={})
+    """
+    said = dict(described)
+    make, prior = _KINDS[said.pop("type")], said.pop("prior", None)
+    said["when"] = {name: tuple(v) if isinstance(v, list) else v for name, v in said.get("when", {}).items()}
+    if prior is not None:
+        said["prior"] = prior_of(prior)
+    return make(*said.pop("choices", ()), **said)
+
+
+def space_of(described: Mapping[str, Any]) -> Space:
+    """Return the space that ``Space.describe`` described."""
+    domains = {name: domain_of(said) for name, said in described.items() if name != "constraints"}
+    rules = described.get("constraints", ())
+    return Space(constraints=rules if isinstance(rules, list) else (), **domains)
 
 
 class _Random:

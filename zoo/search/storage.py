@@ -184,36 +184,37 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
 
     def add(self, drawn: FrozenTrial, user_attrs: Mapping[str, Any], *, seen: int) -> int:
         """Add a running trial with a suggestion that was drawn elsewhere, and return its number."""
-        self._write(
-            Operation.CREATE_TRIAL,
-            study_id=STUDY_ID,
-            datetime_start=moment(),
-            state=int(TrialState.RUNNING),
-            value=None,
-            values=None,
-            params={name: drawn.distributions[name].to_internal_repr(value) for name, value in drawn.params.items()},
-            distributions=self._distributions.texts(drawn.distributions),
-            user_attrs=dict(user_attrs),
-            system_attrs=dict(drawn.system_attrs),
-            intermediate_values={},
-            seen=seen,
-        )
-        return len(self.trials) - 1
+        begun = {"datetime_start": moment()}
+        return self._create(drawn, TrialState.RUNNING, begun, user_attrs, drawn.system_attrs, seen=seen)
 
     def queue(self, user_attrs: Mapping[str, Any], fixed: Mapping[str, Any]) -> int:
         """Add a waiting trial, and return its number."""
+        system = {"fixed_params": dict(fixed)}
+        return self._create(EMPTY_TRIAL, TrialState.WAITING, {"datetime_start": None}, user_attrs, system)
+
+    def _create(
+        self,
+        trial: FrozenTrial,
+        state: TrialState,
+        when: Mapping[str, str | None],
+        user_attrs: Mapping[str, Any],
+        system_attrs: Mapping[str, Any],
+        **extra: Any,
+    ) -> int:
+        """Add a trial with the parameters, values and reports of another one, and return its number."""
         self._write(
             Operation.CREATE_TRIAL,
             study_id=STUDY_ID,
-            datetime_start=None,
-            state=int(TrialState.WAITING),
+            **when,
+            state=int(state),
             value=None,
-            values=None,
-            params={},
-            distributions={},
+            values=trial.values,
+            params={name: trial.distributions[name].to_internal_repr(value) for name, value in trial.params.items()},
+            distributions=self._distributions.texts(trial.distributions),
             user_attrs=dict(user_attrs),
-            system_attrs={"fixed_params": dict(fixed)},
-            intermediate_values={},
+            system_attrs=dict(system_attrs),
+            intermediate_values={str(step): value for step, value in trial.intermediate_values.items()},
+            **extra,
         )
         return len(self.trials) - 1
 
@@ -225,15 +226,8 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
         for key, value in drawn.system_attrs.items():
             if key != "fixed_params":
                 self.set_trial_system_attr(number, key, value)
-        running = int(TrialState.RUNNING)
-        self._write(
-            Operation.SET_TRIAL_STATE_VALUES,
-            trial_id=number,
-            state=running,
-            values=None,
-            datetime_start=moment(),
-            seen=seen,
-        )
+        begun = {"state": int(TrialState.RUNNING), "values": None, "datetime_start": moment(), "seen": seen}
+        self._write(Operation.SET_TRIAL_STATE_VALUES, trial_id=number, **begun)
 
     def report(self, number: int, step: int, value: float, **extra: Any) -> None:
         """Store an intermediate value with its ``seconds`` and, if any, ``metrics`` and ``checkpoint``."""
@@ -319,21 +313,9 @@ class StudyStorage(BaseStorage):  # type: ignore[misc]  # optuna is not followed
         if template_trial is None:
             return self.add(EMPTY_TRIAL, {}, seen=self.position)
         t = template_trial
-        self._write(
-            Operation.CREATE_TRIAL,
-            study_id=STUDY_ID,
-            datetime_start=None if t.datetime_start is None else t.datetime_start.astimezone(UTC).isoformat(),
-            datetime_complete=None if t.datetime_complete is None else t.datetime_complete.astimezone(UTC).isoformat(),
-            state=int(t.state),
-            value=None,
-            values=t.values,
-            params={name: t.distributions[name].to_internal_repr(value) for name, value in t.params.items()},
-            distributions=self._distributions.texts(t.distributions),
-            user_attrs=t.user_attrs,
-            system_attrs=t.system_attrs,
-            intermediate_values={str(step): value for step, value in t.intermediate_values.items()},
-        )
-        return len(self.trials) - 1
+        when = {"datetime_start": t.datetime_start, "datetime_complete": t.datetime_complete}
+        told = {name: None if at is None else at.astimezone(UTC).isoformat() for name, at in when.items()}
+        return self._create(t, t.state, told, t.user_attrs, t.system_attrs)
 
     def set_trial_param(
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution

@@ -62,7 +62,6 @@ class Channel(Protocol):
         self, number: int, step: int, value: Value, *, seconds: float | None, checkpoint: str | None
     ) -> Decision:
         """Bring a report to the study, and its decision back."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -270,10 +270,7 @@ class TrialAttributes:
     @staticmethod
     def of_lost_beginning(message: str) -> dict[str, Any]:
         """Return those of a trial of which the journal has lost the beginning: it keeps its number, and has failed."""
-        return {
-            "params": {},
-            "result": {"failure": {"kind": FailureKind.FOREIGN.value, "message": message}, "cost": 0.0},
-        }
+        return {"params": {}, **_counting_for_nothing(message)}
 
     @staticmethod
     def of_foreign(kept: Mapping[str, Any], who: object) -> dict[str, Any]:
@@ -283,8 +280,7 @@ class TrialAttributes:
     @staticmethod
     def of_foreign_end(who: object) -> dict[str, Any]:
         """Return what a queued trial gets that another program has begun to run."""
-        message = f"another program runs it ({who})"
-        return {"result": {"failure": {"kind": FailureKind.FOREIGN.value, "message": message}, "cost": 0.0}}
+        return _counting_for_nothing(f"another program runs it ({who})")
 
     @staticmethod
     def of_earlier(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -326,6 +322,10 @@ def with_whole_steps(attrs: Mapping[str, Any]) -> Mapping[str, Any]:
     if "clock" not in attrs:
         return attrs
     return {**attrs, "clock": {int(step): seconds for step, seconds in attrs["clock"].items()}}
+
+
+def _counting_for_nothing(message: str) -> dict[str, Any]:
+    return {"result": {"failure": {"kind": FailureKind.FOREIGN.value, "message": message}, "cost": 0.0}}
 
 
 def _texts(clock: Mapping[int, float]) -> dict[str, float]:

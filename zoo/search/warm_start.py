@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from zoo.errors import ConfigError
 from zoo.search.metrics import Metrics
+from zoo.search.operations import copied
 from zoo.search.snapshot import Snapshot
 from zoo.search.space import Space
 from zoo.search.storage import StudyStorage
@@ -107,7 +108,10 @@ class EarlierStudy:
         before = np.array([trial.values for trial in self.trials])
         ranks = before.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable") / max(len(before) - 1, 1)
         moved = np.stack([np.quantile(told[:, j], ranks[:, j]) for j in range(told.shape[1])], axis=1)
-        return [_with_values(self.trials[i], moved[i].tolist()) for i in chosen]
+        visible = [copied(self.trials[i]) for i in chosen]
+        for trial, i in zip(visible, chosen, strict=True):
+            trial.values = moved[i].tolist()
+        return visible
 
 
 def read_earlier(storage: StudyStorage, space: Space) -> list[EarlierStudy]:
@@ -147,10 +151,3 @@ def _trial(
         datetime_start=None,
         datetime_complete=None,
     )
-
-
-def _with_values(trial: FrozenTrial, values: list[float]) -> FrozenTrial:
-    moved: FrozenTrial = FrozenTrial.__new__(FrozenTrial)
-    moved.__dict__.update(trial.__dict__)
-    moved.values = values
-    return moved

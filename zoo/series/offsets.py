@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Floats", "Ints", "Offsets", "Rows", "spans"]
+__all__ = ["Floats", "Ints", "Offsets", "Rows", "last_present", "spans"]
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -173,3 +173,12 @@ def spans(starts: Ints, sizes: Ints) -> npt.NDArray[np.intp]:
     at = np.repeat(starts - before, sizes)
     at += np.arange(len(at))
     return at
+
+
+def last_present(missing: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Return for each place along the last axis that of the last value that is there; 0 before the first one.
+
+    >>> last_present(np.array([True, False, True, True, False])).tolist()
+    [0, 1, 1, 1, 4]
+    """
+    return np.maximum.accumulate(np.where(missing, 0, np.arange(missing.shape[-1])), axis=-1)

@@ -14,7 +14,16 @@ import pandas as pd
 
 from zoo.series.offsets import Ints
 
-__all__ = ["Changes", "LocalClock", "WrittenOffsets", "changes_of", "local_times", "wall_clock", "zone_name"]
+__all__ = [
+    "Changes",
+    "LocalClock",
+    "WrittenOffsets",
+    "changes_of",
+    "local_times",
+    "wall_clock",
+    "with_colon",
+    "zone_name",
+]
 
 #: (moment in UTC, what the clock is ahead from then on), in nanoseconds, ascending.
 WrittenOffsets: TypeAlias = tuple[tuple[int, int], ...]
@@ -137,6 +146,16 @@ def zone_name(zone: Any) -> str:
     except (KeyError, ValueError, TypeError):
         return "UTC"
     return text
+
+
+def with_colon(offset: str) -> str:
+    """Return an offset from UTC with hours and minutes, as ISO 8601 writes it out.
+
+    >>> with_colon("+0130"), with_colon("-01")
+    ('+01:30', '-01:00')
+    """
+    digits = offset[1:].replace(":", "").ljust(4, "0")
+    return f"{offset[0]}{digits[:2]}:{digits[2:]}"
 
 
 def wall_clock(moments: Ints, zone: str, step: int = 0, phase: int = 0, *, strict: bool = False) -> Ints:

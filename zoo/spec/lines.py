@@ -10,16 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
 
 from zoo.errors import ConfigError
 
-__all__ = ["Lines", "Path", "read_yaml"]
+__all__ = ["Lines", "YamlPath", "read_fields", "read_yaml"]
 
 #: Names and indices from the top.
-Path: TypeAlias = tuple[str | int, ...]
+YamlPath: TypeAlias = tuple[str | int, ...]
 
 _FLOAT = re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+)([eE][-+]?\d+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
@@ -49,7 +50,7 @@ class Lines:
     """
 
     name: str
-    numbers: dict[Path, int]
+    numbers: dict[YamlPath, int]
 
     def at(self, path: Sequence[str | int]) -> int:
         """Return the line of a value, or of the nearest one around it."""
@@ -67,6 +68,27 @@ class Lines:
         field = ".".join(map(str, path))
         place = [self.name, f"line {self.at(path)}" if self.numbers else "", field]
         return f"{', '.join(part for part in place if part)}: {text}"
+
+
+def read_fields(file: Path, what: str, *, hint: str) -> tuple[dict[str, Any], Lines]:
+    """Return the fields of a file, and where they are.
+
+    Args:
+        file: A file of YAML.
+        what: What messages call it, such as "a study file".
+        hint: Where the reader sees a right one.
+
+    Raises:
+        ConfigError: It cannot be read, is no YAML, or holds something else than fields with values.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{what} must be readable, but {file}: {error}", hint) from error
+    said, lines = read_yaml(text, file.name, hint=f"{what} is YAML; {hint}")
+    if not isinstance(said, dict):
+        raise ConfigError(f"{file.name} must be fields with values, but it is {type(said).__name__}", hint)
+    return said, lines
 
 
 def read_yaml(text: str, name: str, *, hint: str) -> tuple[Any, Lines]:
@@ -99,7 +121,7 @@ def read_yaml(text: str, name: str, *, hint: str) -> tuple[Any, Lines]:
     return value, lines
 
 
-def _note(node: Any, path: Path, lines: Lines, hint: str) -> None:
+def _note(node: Any, path: YamlPath, lines: Lines, hint: str) -> None:
     lines.numbers.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
 from zoo.commands import Outcome
+from zoo.page.wording import in_columns
 from zoo.tables.commits import Commit
 from zoo.tables.compare import TableDifference, diff
 from zoo.tables.lineage import Origin, lineage
@@ -25,7 +26,7 @@ def log_table(table: _Path, limit: Annotated[int, typer.Option(min=1, help="Comm
     """List the commits, newest first."""
     commits = VersionedTable.open(table).log(limit=limit)
     rows = [("version", "time", "operation", "rows", "pipeline", "sources"), *map(_row, commits)]
-    return Outcome({"table": table, "commits": [_commit(commit) for commit in commits]}, _aligned(rows))
+    return Outcome({"table": table, "commits": [_commit(commit) for commit in commits]}, in_columns(rows))
 
 
 def show_table(table: _Path, as_of: _AsOf = None) -> Outcome:
@@ -45,7 +46,7 @@ def show_table(table: _Path, as_of: _AsOf = None) -> Outcome:
         ("columns", ""),
         *((f"  {name}", kind) for name, kind in columns.items()),
     ]
-    return Outcome(data, _aligned(lines))
+    return Outcome(data, in_columns(lines))
 
 
 def diff_table(
@@ -108,11 +109,3 @@ def _row(commit: Commit) -> tuple[str, ...]:
 
 def _time(commit: Commit) -> str:
     return commit.time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
-    return "\n".join(
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
-        for row in rows
-    )

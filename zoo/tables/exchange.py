@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from zoo.cluster.fence import memory_bytes
+from zoo.cluster.session import alive_nodes, is_connected
 from zoo.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -188,9 +189,7 @@ def _driver_limit(df: DataFrame) -> int:
 
 def node_count() -> int:
     """Return how many nodes the connected cluster has; 1 without one."""
-    import ray
-
-    return sum(1 for node in ray.nodes() if node["Alive"]) if ray.is_initialized() else 1
+    return len(alive_nodes()) if is_connected() else 1
 
 
 def _failed(via: str, error: BaseException) -> DataError:

@@ -23,7 +23,7 @@ from zoo.tables.commits import AsOf
 from zoo.tables.delimited import Decisions, read_delimited
 from zoo.tables.versioned import STORES, VersionedTable, is_table
 
-__all__ = ["Table", "decisions", "partitions", "read"]
+__all__ = ["Table", "decisions", "files_at", "partitions", "read"]
 
 #: What pandas users hold: many columns, or one.
 Table: TypeAlias = "pd.DataFrame | pd.Series[Any]"
@@ -140,19 +140,35 @@ def _suffix(file: Path) -> str:
     return next((end for end in (*_CSV, *_PARQUET) if name.endswith(end)), "")
 
 
-def _files(path: str) -> list[Path]:
-    """Return the files that a path, folder or pattern stands for, in the order of their names."""
+def files_at(path: str) -> list[Path]:
+    """Return the files that a path, folder or pattern stands for, in the order of their names; none if it has none."""
     at = Path(path).expanduser()
     if at.is_dir():
-        found = [f for f in at.rglob("*") if f.is_file() and not _hidden(f.relative_to(at))]
-    elif at.is_file():
-        return [at]
-    elif any(sign in path for sign in "*?["):
+        found = [f for f in at.rglob("*") if not _hidden(f.relative_to(at))]
+    elif not at.is_file() and _is_pattern(path):
         root = Path(at.anchor) if at.is_absolute() else Path()
-        found = [f for f in root.glob(str(at.relative_to(at.anchor) if at.is_absolute() else at)) if f.is_file()]
+        found = [*root.glob(str(at.relative_to(at.anchor) if at.is_absolute() else at))]
     else:
+        found = [at]
+    return sorted(f for f in found if f.is_file())
+
+
+def _is_pattern(path: str) -> bool:
+    return any(sign in path for sign in "*?[")
+
+
+def _files(path: str) -> list[Path]:
+    """Return the files that are read, which are of one kind.
+
+    Raises:
+        DataError: There is none, or some are CSV and others Parquet.
+    """
+    at = Path(path).expanduser()
+    if at.is_file():
+        return [at]
+    if not at.exists() and not _is_pattern(path):
         raise DataError(f"a path must lead to a file or folder, but {path!r} does not exist", "check the spelling")
-    files = sorted(f for f in found if _suffix(f))
+    files = [f for f in files_at(path) if _suffix(f)]
     if not files:
         raise DataError(
             f"{path!r} must hold CSV or Parquet files, but none was found",

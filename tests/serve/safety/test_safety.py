@@ -292,7 +292,7 @@ def test_an_application_that_breaks_keeps_no_place():
 
 def test_thousands_of_half_heads_keep_nobody_out():
     """Also where the process may open fewer files than there are half heads."""
-    protocol = impatient_protocol(30, most=50, each=40)
+    protocol = impatient_protocol(30, max_heads=50, max_each=40)
     config = uvicorn.Config(Guard(Application()), port=0, log_level="error", http=protocol, lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -354,7 +354,7 @@ def test_tokens_are_kept_as_hashes_for_the_owner_only(tmp_path: Path):
         lambda: Token("x", "secret"),
         lambda: issue("x", rate=-1),
         lambda: impatient_protocol(0),
-        lambda: impatient_protocol(10, most=0),
+        lambda: impatient_protocol(10, max_heads=0),
         lambda: ServerLimits(bodies={"/x": 0}),
     ],
 )

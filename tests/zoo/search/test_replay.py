@@ -23,7 +23,8 @@ from zoo.search import (
     Study,
     Trial,
 )
-from zoo.search.replay import replay, space_of
+from zoo.search.replay import replay
+from zoo.search.space import space_of
 from zoo.search.suggestion import Draft
 
 SPACE = Space(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 
 from zoo.cluster import java
 from zoo.features.spec import FeatureSpec
+from zoo.tables.source import files_at
 
 __all__ = ["MEASURED", "EngineChoice", "Pace", "choose", "estimate", "said_size"]
 
@@ -71,12 +71,7 @@ class EngineChoice:
 
 def estimate(path: str) -> int | None:
     """Return how many bytes a table will take in memory; None if nobody knows."""
-    at = Path(path)
-    if any(sign in path for sign in "*?["):
-        files = [f for f in Path(at.anchor or ".").glob(str(at.relative_to(at.anchor)) if at.anchor else path)]
-    else:
-        files = [f for f in at.rglob("*")] if at.is_dir() else [at]
-    sizes = [f.stat().st_size * _GROWS.get(f.suffix.lower(), 1.5) for f in files if f.is_file()]
+    sizes = [f.stat().st_size * _GROWS.get(f.suffix.lower(), 1.5) for f in files_at(path)]
     return int(sum(sizes)) if sizes else None
 
 

@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import ConfigError, DataError
+from zoo.errors import ConfigError, DataError, first_line
 from zoo.features.spec import FeatureSource
+from zoo.tables.source import files_at
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -94,8 +95,9 @@ def _queried(session: SparkSession, source: FeatureSource) -> tuple[DataFrame, s
     try:
         frame = session.sql(str(source.query))
     except PySparkException as error:
-        first = str(error).strip().splitlines()[0]
-        raise ConfigError(f"the query must be Spark SQL on tables that exist, but {first}", "correct it") from error
+        raise ConfigError(
+            f"the query must be Spark SQL on tables that exist, but {first_line(error)}", "correct it"
+        ) from error
     return frame, _zone_of_kind(frame, source), False
 
 
@@ -108,13 +110,7 @@ def _zone_of_kind(frame: DataFrame, source: FeatureSource) -> str | None:
 
 
 def _files(path: str) -> list[str]:
-    at = Path(path)
-    if at.is_dir():
-        found = [f for f in at.rglob("*") if f.is_file() and not f.name.startswith((".", "_"))]
-    elif any(sign in path for sign in "*?["):
-        found = list(Path(at.anchor).glob(str(at.relative_to(at.anchor))) if at.anchor else Path().glob(path))
-    else:
-        found = [at] if at.is_file() else []
+    found = files_at(path)
     if not found:
         raise DataError(f"a source must lead to files, but {path!r} leads to none", "check the spelling")
     return sorted(str(f.resolve()) for f in found)
@@ -131,7 +127,7 @@ def parquet_schema(files: list[str]) -> Any:
             schema = pq.read_schema(file)
         except (pa.ArrowException, OSError) as error:
             raise DataError(
-                f"{file} must be a whole Parquet file, but {str(error).splitlines()[0]}", "write it again"
+                f"{file} must be a whole Parquet file, but {first_line(error)}", "write it again"
             ) from error
         plain = {f.name: str(f.type) for f in schema}
         if first is None:

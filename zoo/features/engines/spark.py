@@ -110,12 +110,7 @@ def prepare(
         DataError: The table cannot be used.
         StepError: A step does not fit.
     """
-    for role, name in (("id", names.id), ("time", names.time), ("target", names.target)):
-        if name is not None and name not in frame.columns:
-            raise DataError(
-                f"the {role} column must be in the table, but {name!r} is not among {frame.columns[:12]}",
-                f"name it in the source: `{role}: ...`",
-            )
+    names.check(frame.columns)
     clean, scope, axis, text_ids = _canonical(frame, names, zone, nanoseconds)
     plan = make_plan(placed(frame.sparkSession, steps), scope)
     inner = replace(names, id=names.id or _SINGLE)

@@ -168,8 +168,7 @@ def _join(state: State, step: Join) -> State:
         fresh &= (F.col("__time") - F.col("__last")["t"]) <= step.reach
     columns = [F.when(fresh, F.col("__last")[f"__b{i}"]).alias(new) for i, new in enumerate(brings.values())]
     frame = both.select(*[_col(n) for n in state.frame.columns], *columns)
-    texts = tuple(new for old, new in brings.items() if side.texts[old])
-    numbers = tuple(new for old, new in brings.items() if not side.texts[old])
+    numbers, texts = step.kinds()
     return replace(state, frame=frame, numbers=state.numbers + numbers, texts=state.texts + texts)
 
 

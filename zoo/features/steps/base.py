@@ -40,14 +40,12 @@ class Scope:
         numbers: Names of the columns of numbers.
         texts: Names of the columns of text.
         looking_back: Columns made of earlier rows (lags, windows, ...): what ``scale`` takes by default.
-        regular: Whether the rows lie on a grid.
     """
 
     names: FeatureRoles
     numbers: tuple[str, ...]
     texts: tuple[str, ...] = ()
     looking_back: tuple[str, ...] = ()
-    regular: bool = False
 
     def adding(self, columns: tuple[str, ...], *, looks_back: bool = False) -> Scope:
         """Return the scope after a step has written some columns."""

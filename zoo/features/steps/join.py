@@ -231,6 +231,12 @@ class Join(RowStep):
                 raise ConfigError(f"the joined table must have {name!r}, but has {there}", "check `columns`")
         return dict(chosen)
 
+    def kinds(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the new names of the columns of numbers, and of those of texts."""
+        brings, is_text = self.brings(), self.side.texts
+        numbers = tuple(new for old, new in brings.items() if not is_text[old])
+        return numbers, tuple(new for old, new in brings.items() if is_text[old])
+
     def scope(self, scope: Scope) -> Scope:
         """Return the columns with the new ones."""
         here = (*scope.numbers, *scope.texts, scope.names.time, scope.names.id)
@@ -243,9 +249,7 @@ class Join(RowStep):
                     f"a joined column must have a new name, but {name!r} is there already",
                     f"rename it: columns: {{{name}: {name}_joined}}",
                 )
-        other = self.side.texts
-        texts = tuple(new for old, new in brings.items() if other[old])
-        numbers = tuple(new for old, new in brings.items() if not other[old])
+        numbers, texts = self.kinds()
         return replace(scope, numbers=scope.numbers + numbers, texts=scope.texts + texts)
 
     def apply(self, batch: Batch) -> Batch:

@@ -161,7 +161,7 @@ class Resample(RowStep):
     def scope(self, scope: Scope) -> Scope:
         """Check the columns."""
         scope.numeric(list(self.columns), "resample")
-        return replace(scope, regular=True)
+        return scope
 
     def apply(self, batch: Batch) -> Batch:
         """Return regular series; steps without a row are missing."""

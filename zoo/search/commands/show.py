@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from zoo.commands import Outcome
-from zoo.page.wording import duration, number, params_text, percent, plural, value_text
+from zoo.page.wording import cut, duration, in_columns, number, params_text, percent, plural, value_text
 from zoo.search.insight.frame import record_data
 from zoo.search.insight.importance import importance
 from zoo.search.insight.timeline import timeline
@@ -19,6 +18,7 @@ from zoo.search.trial import TrialRecord
 __all__ = ["best_of_study", "show_study", "state_data", "state_text"]
 
 _LISTED = 8  # running trials
+_MAX_MESSAGE = 100  # characters
 _BRIEF = ("number", "tag", "params", "value", "metrics", "stderr", "step", "seconds", "cost", "checkpoint")
 
 
@@ -59,12 +59,7 @@ def _told(view: View, record: TrialRecord) -> str:
     ]
     if record.checkpoint:
         lines.append(("checkpoint", record.checkpoint))
-    return _aligned(lines)
-
-
-def _aligned(lines: Sequence[tuple[str, str]]) -> str:
-    width = max(len(name) for name, _ in lines)
-    return "\n".join(f"{name:<{width}}  {text}".rstrip() for name, text in lines)
+    return in_columns(lines)
 
 
 def state_data(view: View, path: str) -> dict[str, Any]:
@@ -122,10 +117,11 @@ def state_text(view: View, path: str) -> str:
     if len(running) > _LISTED:
         lines.append(("", f"and {len(running) - _LISTED} more"))
     for kind, records in view.failures.items():
-        lines.append(("failed", f"{len(records)} {kind.replace('_', ' ')}, the last: {_one_line(records[-1].message)}"))
+        last = cut(" ".join(records[-1].message.split()), _MAX_MESSAGE)
+        lines.append(("failed", f"{len(records)} {kind.replace('_', ' ')}, the last: {last}"))
     shares = ", ".join(f"{name} {percent(share)}" for name, share in matters.items())
     lines.append(("importance", shares or f"none yet: {matters.reason}"))
-    return _aligned(lines)
+    return in_columns(lines)
 
 
 def _best_lines(view: View) -> list[tuple[str, str]]:
@@ -147,8 +143,3 @@ def _best_lines(view: View) -> list[tuple[str, str]]:
     if several and len(view.pareto) > _LISTED:
         lines.append(("", f"and {len(view.pareto) - _LISTED} more"))
     return lines
-
-
-def _one_line(text: str, longest: int = 100) -> str:
-    words = " ".join(text.split())
-    return words if len(words) <= longest else words[: longest - 1] + "…"

@@ -20,7 +20,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -28,18 +28,14 @@ from zoo.clock import parse_duration
 from zoo.errors import ConfigError
 from zoo.search.budget import Budget
 from zoo.search.metrics import Metric, Metrics
-from zoo.search.priors import Beta, Histogram, LogNormal, Normal, Prior
-from zoo.search.space import Categorical, Domain, Float, Int, Ordinal, Space
+from zoo.search.space import Choice, Space, domain_of
 from zoo.search.stoppers.base import Stopper
 from zoo.search.study_settings import StudyOptions
-from zoo.spec.lines import Lines, read_yaml
-from zoo.spec.mistakes import first_mistake
+from zoo.spec import Lines, first_mistake, read_fields
 
 __all__ = ["StudyFile", "StudyPlan", "read_spec", "spec_of"]
 
-_Choice: TypeAlias = str | int | float | bool | None
 _HINT = "`zoo study run --help` shows a file"
-_YAML = "a study file is YAML; `zoo study run --help` shows one"
 
 
 class _FilePart(BaseModel):
@@ -51,17 +47,11 @@ class _NormalSpec(_FilePart):
     mean: float
     sd: float
 
-    def make(self) -> Prior:
-        return Normal(self.mean, self.sd)
-
 
 class _LogNormalSpec(_FilePart):
     type: Literal["lognormal"]
     median: float
     sd: float
-
-    def make(self) -> Prior:
-        return LogNormal(self.median, self.sd)
 
 
 class _BetaSpec(_FilePart):
@@ -69,65 +59,44 @@ class _BetaSpec(_FilePart):
     a: float
     b: float
 
-    def make(self) -> Prior:
-        return Beta(self.a, self.b)
-
 
 class _HistogramSpec(_FilePart):
     type: Literal["histogram"]
     edges: list[float]
     weights: list[float]
 
-    def make(self) -> Prior:
-        return Histogram(tuple(self.edges), tuple(self.weights))
-
 
 _PriorSpec = Annotated[_NormalSpec | _LogNormalSpec | _BetaSpec | _HistogramSpec, Field(discriminator="type")]
 
 
 class _ParameterSpec(_FilePart):
-    when: dict[str, _Choice | list[_Choice]] = {}
-
-    @property
-    def condition(self) -> dict[str, Any]:
-        return {name: tuple(v) if isinstance(v, list) else v for name, v in self.when.items()}
+    when: dict[str, Choice | list[Choice]] = {}
 
 
-class _FloatSpec(_ParameterSpec):
+class _NumericSpec(_ParameterSpec):
+    log: bool = False
+    prior: _PriorSpec | None = None
+
+
+class _FloatSpec(_NumericSpec):
     type: Literal["float"]
     low: float
     high: float
-    log: bool = False
     default: float | None = None
-    prior: _PriorSpec | None = None
-
-    def make(self) -> Domain:
-        prior = None if self.prior is None else self.prior.make()
-        return Float(self.low, self.high, self.log, default=self.default, prior=prior, when=self.condition)
 
 
-class _IntSpec(_ParameterSpec):
+class _IntSpec(_NumericSpec):
     type: Literal["int"]
     low: int
     high: int
-    log: bool = False
     default: int | None = None
-    prior: _PriorSpec | None = None
-
-    def make(self) -> Domain:
-        prior = None if self.prior is None else self.prior.make()
-        return Int(self.low, self.high, self.log, default=self.default, prior=prior, when=self.condition)
 
 
 class _ListedSpec(_ParameterSpec):
     type: Literal["categorical", "ordinal"]
-    choices: list[_Choice]
+    choices: list[Choice]
     weights: list[float] | None = None
-    default: _Choice = None
-
-    def make(self) -> Domain:
-        kind = Categorical if self.type == "categorical" else Ordinal
-        return kind(*self.choices, weights=self.weights, default=self.default, when=self.condition)
+    default: Choice = None
 
 
 _AnyParameter = Annotated[_FloatSpec | _IntSpec | _ListedSpec, Field(discriminator="type")]
@@ -204,7 +173,7 @@ class StudyFile(_FilePart):
     resources: _ResourcesSpec | list[_ResourcesSpec] | None = None
     time_limit: str | float | None = None
     seed: int = 0
-    enqueue: list[dict[str, _Choice]] = []
+    enqueue: list[dict[str, Choice]] = []
     warm_start: list[str] = []
     options: _OptionsSpec = _OptionsSpec()
 
@@ -248,13 +217,7 @@ def read_spec(path: Path, changes: Mapping[str, Any]) -> StudyPlan:
     Raises:
         ConfigError: The file cannot be read, or a field is wrong: the message names its line.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"a study file must be readable, but {path}: {error}", _HINT) from error
-    said, lines = read_yaml(text, path.name, hint=_YAML)
-    if not isinstance(said, dict):
-        raise ConfigError(f"{path.name} must be fields with values, but it is {type(said).__name__}", _HINT)
+    said, lines = read_fields(path, "a study file", hint=_HINT)
     return spec_of({**said, **changes}, path.resolve().parent, lines)
 
 
@@ -311,7 +274,7 @@ def _space(spec: StudyFile, lines: Lines) -> Space:
                 lines.say(("constraints",), "must be left out where the space is written in Python"), "put them there"
             )
         return space
-    domains = {name: _made(lines, ("space", name), part.make) for name, part in spec.space.items()}
+    domains = {name: _made(lines, ("space", name), domain_of, part.model_dump()) for name, part in spec.space.items()}
     for name, domain in domains.items():
         _made(lines, ("space", name), domain.check, name)
     try:

@@ -67,9 +67,9 @@ def usual(values: Sequence[float], *, lower_is_better: bool) -> list[float]:
     return [value for value in order if sign * (value - good[-1]) <= reach]
 
 
-def thinned(records: Sequence[TrialRecord], most: int) -> list[TrialRecord]:
-    """Return at most ``most`` of the records, evenly from beginning to end."""
-    return list(records[:: max(1, -(-len(records) // most))])
+def thinned(records: Sequence[TrialRecord], max_count: int) -> list[TrialRecord]:
+    """Return at most ``max_count`` of the records, evenly from beginning to end."""
+    return list(records[:: max(1, -(-len(records) // max_count))])
 
 
 def _tooltip(view: View, record: TrialRecord) -> str:

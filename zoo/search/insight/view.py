@@ -14,7 +14,7 @@ from zoo.places import local_path
 from zoo.search.metrics import Limit, Metric, Metrics
 from zoo.search.pareto import front
 from zoo.search.records import Records
-from zoo.search.space import Space
+from zoo.search.space import Space, space_of
 from zoo.search.study_time import StudyTime
 from zoo.search.trial import State, TrialRecord
 
@@ -61,7 +61,6 @@ class View:
             StudyError: There is no study, or it was not made by ``zoo.search``.
         """
         from zoo.search.open_storage import read_storage
-        from zoo.search.replay import space_of
 
         path = local_path(path, "a study")
         if path.is_dir():

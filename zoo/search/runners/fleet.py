@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from zoo.cluster.session import alive_nodes
 from zoo.errors import ClusterError, ConfigError
 from zoo.search.checkpoints import pack
 from zoo.search.resources import Resources
@@ -17,7 +18,7 @@ from zoo.search.runners.trainer import Trainer, WorkerPlace
 from zoo.search.trial import FailureKind, Trial
 from zoo.workers.actors import LOW_MEMORY, MAX_DEATHS, answered, deaths, last_line, unreachable
 
-__all__ = ["Fleet", "Lost", "Slot", "no_room"]
+__all__ = ["Fleet", "Lost", "Slot", "no_room", "no_room_yet", "put", "unreadable_there"]
 
 # Seconds between looks at the cluster's nodes.
 _LOOK = 2.0
@@ -96,13 +97,7 @@ class Fleet:
         self._alive = time.monotonic()
         if not self._room():
             raise no_room(resources, self._nodes())
-        try:
-            self._train = ray.put(train)
-        except Exception as error:  # whatever pickling raises
-            raise ConfigError(
-                f"a training must be able to travel to the workers, but it refers to something that is not: {error}",
-                "open files, locks and connections inside of the function",
-            ) from error
+        self._train = put(train)
 
     def __enter__(self) -> Fleet:
         return self
@@ -195,10 +190,7 @@ class Fleet:
             return self._died(slot, error)
         except Exception as error:  # the function cannot be read there, or the answer not here
             if slot.phase != "running":
-                raise ConfigError(
-                    f"a training must be readable on the workers, but it is not: {last_line(error)}",
-                    "what it imports must be installed there, or lie beside the script",
-                ) from error
+                raise unreadable_there(last_line(error)) from error
             return TrainingOutcome("failed", kind=FailureKind.EXCEPTION, message=f"{type(error).__name__}: {error}")
         if slot.phase == "scheduling":
             slot.place, slot.phase, slot.since = answer, "preparing", time.monotonic()
@@ -251,11 +243,7 @@ class Fleet:
         if any(slot.phase != "scheduling" for slot in self.slots):
             self._alive = now
         elif now - self._alive > patience:
-            raise ClusterError(
-                f"the cluster must have room for a training ({self._resources}), but for {patience:g} s it had none; "
-                f"nodes: {_listed(self._nodes())}",
-                "end other jobs on the cluster, add nodes, or ask for less",
-            )
+            raise no_room_yet(self._resources, self._nodes(), patience)
 
     def _start(self, scale: float) -> Slot:
         resources = self._resources if scale == 1.0 else self._resources.scaled(scale)
@@ -291,7 +279,7 @@ class Fleet:
 
     def _nodes(self) -> list[Mapping[str, float]]:
         try:
-            return [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+            return alive_nodes()
         except Exception as error:
             raise unreachable(error) from error
 
@@ -304,6 +292,40 @@ def no_room(resources: Resources, nodes: list[Mapping[str, float]]) -> ConfigErr
     return ConfigError(
         f"the cluster must be able to give a training its resources, but {resources} fits on no node: {_listed(nodes)}",
         "ask for less, or add such a node",
+    )
+
+
+def no_room_yet(resources: Resources, nodes: list[Mapping[str, float]], patience: float) -> ClusterError:
+    """Return the error of a cluster whose nodes would do, but that had no room for so many seconds."""
+    return ClusterError(
+        f"the cluster must have room for a training ({resources}), but for {patience:g} s it had none; "
+        f"nodes: {_listed(nodes)}",
+        "end other jobs on the cluster, add nodes, or ask for less",
+    )
+
+
+def put(train: Train) -> Any:
+    """Return a reference by which workers get a training.
+
+    Raises:
+        ConfigError: It cannot travel.
+    """
+    import ray
+
+    try:
+        return ray.put(train)
+    except Exception as error:  # whatever pickling raises
+        raise ConfigError(
+            f"a training must be able to travel to the workers, but it refers to something that is not: {error}",
+            "open files, locks and connections inside of the function",
+        ) from error
+
+
+def unreadable_there(why: str) -> ConfigError:
+    """Return the error of a training that has travelled, and cannot be unpacked."""
+    return ConfigError(
+        f"a training must be readable on the workers, but it is not: {why}",
+        "what it imports must be installed there, or lie beside the script",
     )
 
 

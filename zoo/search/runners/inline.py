@@ -10,10 +10,9 @@ from zoo.errors import ConfigError, StudyError
 from zoo.interrupt import Interrupt
 from zoo.search.metrics import Value
 from zoo.search.progress import StudyProgress
-from zoo.search.runners.outcome import Train, TrainingOutcome, call, settle
+from zoo.search.runners.outcome import Train, call, overdue, settle
 from zoo.search.stoppers.base import Decision
 from zoo.search.study import Study
-from zoo.search.trial import FailureKind
 
 if TYPE_CHECKING:
     from zoo.search.run import Ending, RunOptions
@@ -45,8 +44,7 @@ def drive(study: Study, train: Train, options: RunOptions) -> Ending:
             if isinstance(channel.error, StudyError):
                 raise channel.error  # the journal's fault, not the training's
             if channel.late():
-                late = f"more than {options.time_limit:g} s"
-                outcome = TrainingOutcome("failed", kind=FailureKind.TIME_LIMIT, message=late)
+                outcome = overdue(options.time_limit)
             settle(study, trial.number, outcome)
             if channel.error is not None and not any(record.state == "complete" for record in study.trials):
                 raise channel.error  # every training will do the same

@@ -15,7 +15,18 @@ from zoo.search.study import Study
 from zoo.search.trial import Diverged, FailureKind, Paused, Stopped, Trial
 from zoo.workers.process import is_memory_fault
 
-__all__ = ["Train", "TrainingOutcome", "TrainingReport", "call", "decide", "lose", "settle"]
+__all__ = [
+    "Train",
+    "TrainingOutcome",
+    "TrainingReport",
+    "call",
+    "decide",
+    "end_with_study",
+    "give_back",
+    "lose",
+    "overdue",
+    "settle",
+]
 
 #: A training: reads ``trial.params``, calls ``trial.report``, returns the objective, all metrics by name, a ``Result``,
 #: or None for what it reported last.
@@ -101,6 +112,29 @@ def settle(study: Study, number: int, outcome: TrainingOutcome, *, seconds: floa
             study.fail(number, FailureKind.EXCEPTION, error.message, seconds)
             if not any(record.state == "complete" for record in study.trials):
                 raise
+
+
+def overdue(limit: float | None) -> TrainingOutcome:
+    """Return the outcome of a training that took longer than it may.
+
+    Args:
+        limit: Seconds that one training may take.
+    """
+    return TrainingOutcome("failed", kind=FailureKind.TIME_LIMIT, message=f"more than {limit:g} s")
+
+
+def end_with_study(study: Study, number: int) -> None:
+    """End a training that has not reported since the study's time is over: paused where it can go on, else failed."""
+    if study.checkpoint(number) is not None:
+        study.pause(number)
+    else:
+        study.fail(number, FailureKind.BUDGET, "the study's time ended before it did")
+
+
+def give_back(study: Study) -> None:
+    """Give all running trials back, to be handed out again when the study goes on."""
+    for number in study.running:
+        study.release(number)
 
 
 def decide(study: Study, number: int, report: TrainingReport) -> Decision:

@@ -6,7 +6,7 @@ import os
 import time
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,17 @@ from zoo.interrupt import Interrupt
 from zoo.search.checkpoints import CheckpointStore
 from zoo.search.progress import StudyProgress
 from zoo.search.runners.fleet import Fleet, Lost, Slot
-from zoo.search.runners.outcome import Train, TrainingOutcome, TrainingReport, decide, lose, settle
+from zoo.search.runners.outcome import (
+    Train,
+    TrainingOutcome,
+    TrainingReport,
+    decide,
+    end_with_study,
+    give_back,
+    lose,
+    overdue,
+    settle,
+)
 from zoo.search.study import Study
 from zoo.search.trial import FailureKind, Trial
 
@@ -36,31 +46,26 @@ _LOOK = 0.5
 
 def drive(study: Study, train: Train, options: RunOptions) -> Ending:
     """Run trainings on the cluster; see ``zoo.search.run``."""
-    session = options.session or connect()
-    try:
-        with FolderMark(study.checkpoints) as marked:
-            parallel = study.settings.parallel
-            with (
-                Fleet(
-                    train, options.resources, workers=options.workers, max_workers=parallel, store=marked.store
-                ) as fleet,
-                _Asker(study) as asker,
-                Interrupt().arm() as interrupts,
-                StudyProgress(study, quiet=options.quiet) as progress,
-            ):
-                pool_run = _PoolRun(study, options, fleet, asker)
-                ending = pool_run.run(interrupts, progress)
-                pool_run.leave()
-                return ending
-    except BaseException:
-        # Also after a failure: whoever catches it may go on with the study.
-        with suppress(StudyError):  # the journal cannot be written: the next opening hands them out
-            for number in study.running:
-                study.release(number)
-        raise
-    finally:
-        if options.session is None:
-            session.close()
+    with nullcontext() if options.session else connect():
+        try:
+            with FolderMark(study.checkpoints) as marked:
+                parallel = study.settings.parallel
+                with (
+                    Fleet(
+                        train, options.resources, workers=options.workers, max_workers=parallel, store=marked.store
+                    ) as fleet,
+                    _Asker(study) as asker,
+                    Interrupt().arm() as interrupts,
+                    StudyProgress(study, quiet=options.quiet) as progress,
+                ):
+                    ending = _PoolRun(study, options, fleet, asker).run(interrupts, progress)
+                    give_back(study)  # the next driver goes on with what is still out
+                    return ending
+        except BaseException:
+            # Also after a failure: whoever catches it may go on with the study.
+            with suppress(StudyError):  # the journal cannot be written: the next opening hands them out
+                give_back(study)
+            raise
 
 
 class FolderMark:
@@ -163,11 +168,6 @@ class _PoolRun:
                 return "done"
         return "interrupted"
 
-    def leave(self) -> None:
-        """Give back what is still out: the next driver goes on with it."""
-        for number in self._study.running:
-            self._study.release(number)
-
     def _start(self) -> bool:
         """Give one free worker something to do; False where there is no worker or nothing to do."""
         if not self._fleet.idle:
@@ -228,14 +228,9 @@ class _PoolRun:
         out = number in self._study.running
         limit = self._limits.get(number)
         if out and limit is not None and now - slot.since >= limit:
-            text = f"more than {self._options.time_limit:g} s"
-            settle(self._study, number, TrainingOutcome("failed", kind=FailureKind.TIME_LIMIT, message=text))
+            settle(self._study, number, overdue(self._options.time_limit))
         elif out and self._late:
-            # The study's time is over, and it did not report since.
-            if self._study.checkpoint(number) is not None:
-                self._study.pause(number)
-            else:
-                self._study.fail(number, FailureKind.BUDGET, "the study's time ended before it did")
+            end_with_study(self._study, number)
         elif out or now - self._told.get(number, now) < self._options.grace:
             return
         self._told.pop(number, None)

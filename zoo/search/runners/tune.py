@@ -14,12 +14,11 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from dataclasses import replace
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-import ray
 from ray import tune
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
@@ -28,7 +27,8 @@ from zoo.cluster import connect
 from zoo.errors import ClusterError, ConfigError, StudyError, ZooError
 from zoo.interrupt import Interrupt
 from zoo.search.progress import StudyProgress
-from zoo.search.runners.outcome import Train
+from zoo.search.runners.fleet import put
+from zoo.search.runners.outcome import Train, give_back
 from zoo.search.runners.pool import FolderMark
 from zoo.search.runners.trainable import MESSAGE, Equipment, StudyTrainable
 from zoo.search.runners.tune_bridge import TuneBridge
@@ -56,43 +56,33 @@ _DECISIONS: Mapping[Decision, str] = {
 
 def drive(study: Study, train: Train, options: RunOptions) -> Ending:
     """Run trainings under Ray Tune; see ``zoo.search.run``."""
-    session = options.session or connect()
-    try:
-        with (
-            FolderMark(study.checkpoints) as marked,
-            _storage(study, options) as storage,
-            Interrupt().arm() as interrupts,
-            StudyProgress(study, quiet=options.quiet) as progress,
-            _quiet(options),
-        ):
-            tuned = TuneBridge(study, options, interrupts, progress)
-            tuner = _tuner(tuned, _equipment(study, train, options, marked.store), storage)
-            try:
-                tuner.fit()
-            except Exception as error:
-                # What our own part raised inside of Tune is in `tuned.error`; Tune makes a text of it.
-                raise tuned.error or _tunes(error) from error
-            if tuned.error is not None:
-                raise tuned.error
-            return "interrupted" if interrupts.requested else "done"
-    finally:
-        with suppress(StudyError):  # the journal cannot be written: the next opening hands them out
-            for number in study.running:
-                study.release(number)
-        if options.session is None:
-            session.close()
+    with nullcontext() if options.session else connect():
+        try:
+            with (
+                FolderMark(study.checkpoints) as marked,
+                _storage(study, options) as storage,
+                Interrupt().arm() as interrupts,
+                StudyProgress(study, quiet=options.quiet) as progress,
+                _quiet(options),
+            ):
+                tuned = TuneBridge(study, options, interrupts, progress)
+                tuner = _tuner(tuned, _equipment(study, train, options, marked.store), storage)
+                try:
+                    tuner.fit()
+                except Exception as error:
+                    # What our own part raised inside of Tune is in `tuned.error`; Tune makes a text of it.
+                    raise tuned.error or _tunes(error) from error
+                if tuned.error is not None:
+                    raise tuned.error
+                return "interrupted" if interrupts.requested else "done"
+        finally:
+            with suppress(StudyError):  # the journal cannot be written: the next opening hands them out
+                give_back(study)
 
 
 def _equipment(study: Study, train: Train, options: RunOptions, store: tuple[str, str] | None) -> Equipment:
-    try:
-        reference = ray.put(train)
-    except Exception as error:  # whatever pickling raises
-        raise ConfigError(
-            f"a training must be able to travel to the workers, but it refers to something that is not: {error}",
-            "open files, locks and connections inside of the function",
-        ) from error
     return Equipment(
-        train=reference,
+        train=put(train),
         metric=study.metrics.first.name,
         paths=list(sys.path),
         threads=max(int(options.resources.cpu), 1),

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from zoo.cluster.session import alive_nodes
 from zoo.errors import ClusterError, ConfigError, StudyError, ZooError
 from zoo.interrupt import Interrupt
 from zoo.search.checkpoints import pack
 from zoo.search.progress import StudyProgress
-from zoo.search.runners.fleet import no_room
-from zoo.search.runners.outcome import TrainingOutcome, TrainingReport, decide, lose, settle
+from zoo.search.runners.fleet import no_room, no_room_yet, unreadable_there
+from zoo.search.runners.outcome import TrainingReport, decide, end_with_study, lose, overdue, settle
 from zoo.search.runners.trainer import Message
 from zoo.search.stoppers.base import Decision
 from zoo.search.study import Study
@@ -65,7 +65,7 @@ class TuneBridge:
         self._alive = time.monotonic()
         self._room = self._fits()
         if not self._room:
-            raise no_room(options.resources, self._nodes())
+            raise no_room(options.resources, alive_nodes())
 
     # Tune copies and saves what it is given; nothing of it is ever read.
 
@@ -109,7 +109,7 @@ class TuneBridge:
         if trial is None:
             self._finished = not self._study.running and self._study.done
             return None
-        if trial.scale != 1.0 and not self.options.resources.scaled(trial.scale).fits(self._nodes()):
+        if trial.scale != 1.0 and not self.options.resources.scaled(trial.scale).fits(alive_nodes()):
             message = f"the cluster has no room for {trial.scale:g} times the resources"
             self._study.fail(trial.number, FailureKind.MEMORY, message)
             return None
@@ -165,10 +165,7 @@ class TuneBridge:
         with suppress(ray.exceptions.RayError):
             place, unreadable = ray.get(worker.place.remote())
             if unreadable:
-                self.error = ConfigError(
-                    f"a training must be readable on the workers, but it is not: {unreadable}",
-                    "what it imports must be installed there, or lie beside the script",
-                )
+                self.error = unreadable_there(unreadable)
             if given.checkpoint is not None and self._study.checkpoints is not None and not place.sees:
                 packed = pack(Path(given.checkpoint))
             worker.expect.remote(given, packed)
@@ -260,11 +257,7 @@ class TuneBridge:
         if running or not any(trial.status == "PENDING" for trial in trials):
             self._alive = now
         elif now - self._alive > self.options.patience:
-            self.error = ClusterError(
-                f"the cluster must have room for a training ({self.options.resources}), but for "
-                f"{self.options.patience:g} s it had none",
-                "end other jobs on the cluster, add nodes, or ask for less",
-            )
+            self.error = no_room_yet(self.options.resources, alive_nodes(), self.options.patience)
         late = self._study.time_left < -self.options.grace
         for trial in running:
             number = self._numbers[trial.trial_id]
@@ -274,13 +267,9 @@ class TuneBridge:
     def _check(self, trial: Any, number: int, now: float, late: bool) -> None:
         limit = self._limits.get(number)
         if limit is not None and now - self._since[number] >= limit:
-            text = f"more than {self.options.time_limit:g} s"
-            settle(self._study, number, TrainingOutcome("failed", kind=FailureKind.TIME_LIMIT, message=text))
-        elif late and self._study.checkpoint(number) is not None:
-            # The study's time is over, and it did not report since.
-            self._study.pause(number)
+            settle(self._study, number, overdue(self.options.time_limit))
         elif late:
-            self._study.fail(number, FailureKind.BUDGET, "the study's time ended before it did")
+            end_with_study(self._study, number)
         else:
             return
         self._kill(trial)
@@ -293,13 +282,8 @@ class TuneBridge:
         if worker is not None:
             ray.kill(worker)
 
-    def _nodes(self) -> list[Mapping[str, float]]:
-        import ray
-
-        return [node["Resources"] for node in ray.nodes() if node["Alive"]]
-
     def _fits(self) -> int:
-        return self.options.resources.fits(self._nodes())
+        return self.options.resources.fits(alive_nodes())
 
 
 def _reason(trial: Any) -> str:

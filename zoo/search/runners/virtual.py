@@ -21,7 +21,7 @@ from zoo.clock import ManualClock
 from zoo.interrupt import Interrupt
 from zoo.search.metrics import Value
 from zoo.search.progress import StudyProgress
-from zoo.search.runners.outcome import Train, TrainingOutcome, TrainingReport, call, decide, settle
+from zoo.search.runners.outcome import Train, TrainingOutcome, TrainingReport, call, decide, give_back, overdue, settle
 from zoo.search.stoppers.base import Decision
 from zoo.search.study import Study
 from zoo.search.trial import FailureKind, Stopped, Trial
@@ -71,8 +71,7 @@ class _Stage:
             moment, _, actor, message = heapq.heappop(self._events)
             self._clock.seconds = max(self._clock.seconds, moment)
             self._take(actor, message)
-        for number in self._study.running:
-            self._study.release(number)
+        give_back(self._study)
         return "interrupted"
 
     def _begin(self) -> bool:
@@ -105,8 +104,7 @@ class _Stage:
         assert actor.trial is not None
         number = actor.trial.number
         if actor.overdue:
-            late = TrainingOutcome("failed", kind=FailureKind.TIME_LIMIT, message=f"more than {self._limit:g} s")
-            settle(self._study, number, late)
+            settle(self._study, number, overdue(self._limit))
             if isinstance(message, TrainingReport):
                 self._end(actor)
             self._free(actor)
