@@ -139,8 +139,7 @@ class PerSeries(Forecaster):
                 if context.deadline is not None and context.deadline.remaining < 0:
                     break
                 learned.append(self._learn_one(used, i, task))
-        count = len(learned)
-        if count == 0:
+        if (count := len(learned)) == 0:
             raise BudgetError(f"{self.name} must be fitted within its budget, but had none of {used.n_series} series")
         self.progress = count / used.n_series
         self._packed = SeriesFits.of(used.ids[:count], used.times[used.indptr[:count]], learned)
@@ -197,8 +196,8 @@ class PerSeries(Forecaster):
     @classmethod
     def joined(cls, states: Sequence[State]) -> State:
         """See Forecaster."""
-        parts = (SeriesFits.from_state(one["learned"]) for one in states)
-        return {**states[0], "learned": SeriesFits.joined(list(parts)).state()}
+        fits = SeriesFits.joined([SeriesFits.from_state(one["learned"]) for one in states])
+        return {**states[0], "learned": fits.state()}
 
     def _learn_one(self, panel: Panel, i: int, task: Task) -> SeriesFit:
         at = slice(int(panel.indptr[i]), int(panel.indptr[i + 1]))

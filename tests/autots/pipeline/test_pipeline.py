@@ -112,7 +112,8 @@ def test_a_series_leans_on_its_own_whoever_is_forecast_beside_it_and_after_savin
     np.testing.assert_array_equal(again.forecast(fitted.panel, future)[0], whole)
     for i in range(3):
         one = leant.forecast(fitted.panel.select(np.array([i])), future.select(np.array([i])))[0]
-        np.testing.assert_array_equal(one, whole[[i]])
+        # A network's products may be rounded otherwise where there are more series.
+        np.testing.assert_allclose(one, whole[[i]], rtol=1e-12)
     first = fitted.members[0].model.predict(fitted.panel, future).median(fitted.task.levels)
     common = Pipeline.load(fitted.save(tmp_path / "common"))
     common.ensemble = Ensemble(fitted.task, fitted.members)
