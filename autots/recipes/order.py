@@ -40,7 +40,7 @@ class OrderPolicy:
     """
 
     width: float = 0.8
-    shared: float = 0.5
+    shared: float = 2.0
     overhead_share: float = 0.02
     unknown: float = 0.2
     dear_share: float = 0.45
