@@ -49,7 +49,7 @@ def conditions(draw: st.DrawFn, depth: int = 3) -> str:
     return f"{left} {how} {right}" if draw(st.booleans()) else f"-1 <= {left} {how} {right}"
 
 
-class Missing(float):
+class Missing:
     """A number or text that is not there: it compares to nothing, and makes what is computed with it missing."""
 
     def _same(self, other: Any) -> Missing:
@@ -60,7 +60,7 @@ class Missing(float):
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _same
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _false
-    __hash__ = float.__hash__
+    __hash__ = object.__hash__
 
     def __neg__(self) -> Missing:
         return self
