@@ -69,7 +69,7 @@ class Missing:
 class Number(float):
     """A number whose quotient by nought is missing."""
 
-    def __truediv__(self, other: float) -> Any:
+    def __truediv__(self, other: Any) -> Any:
         return other if isinstance(other, Missing) else Missing() if other == 0 else Number(float(self) / float(other))
 
 
