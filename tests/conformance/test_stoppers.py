@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo.search.stoppers import ASHA, Median, Plateau, Population, Rungs, Stopper
+from zoo.search.stoppers import ASHA, EveryReport, Median, Plateau, Population, Rungs, Stopper
 from zoo.search.stoppers.choice import STOPPERS
 from zoo.testing.stoppers import StopperConformance
 
@@ -35,6 +35,11 @@ class TestPopulation(StopperConformance):
 class TestRungs(StopperConformance):
     def make(self) -> Stopper:
         return Rungs(27)
+
+
+class TestEveryReport(StopperConformance):
+    def make(self) -> Stopper:
+        return EveryReport()
 
 
 def test_every_registered_stopper_is_tested():

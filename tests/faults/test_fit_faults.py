@@ -78,7 +78,7 @@ def _trials(run: Path, folder: Path) -> dict[int, TrialRecord]:
     fingerprint = json.loads((run / "run.json").read_text())["fingerprint"]
     copy = folder / f"copy-{time.monotonic_ns()}.journal"
     shutil.copy(run / "study.journal", copy)
-    with Study.open(copy, search_space(), fingerprint=fingerprint) as study:
+    with Study.open(copy, search_space(), stopper="every_report", fingerprint=fingerprint) as study:
         return {record.number: record for record in study.trials}
 
 

@@ -3,6 +3,7 @@
 from zoo.search.stoppers.asha import ASHA
 from zoo.search.stoppers.base import Curve, Decision, Stopper
 from zoo.search.stoppers.choice import make_stopper
+from zoo.search.stoppers.every_report import EveryReport
 from zoo.search.stoppers.median import Median
 from zoo.search.stoppers.plateau import Plateau
 from zoo.search.stoppers.population import Population
@@ -13,6 +14,7 @@ __all__ = [
     "ASHA",
     "Curve",
     "Decision",
+    "EveryReport",
     "Median",
     "Plateau",
     "Population",
