@@ -1,0 +1,283 @@
+"""The forms of an automatic ETS, by least squares instead of a simplex, and only those that have a chance.
+
+statsforecast moves a simplex through up to eighteen dimensions (four weights, a level, a slope, the seasons) for each
+of fifteen forms, and stops it after 1,000 steps, where seasonal ones mostly have not arrived. The likelihood that it
+maximises is a sum of squares in disguise: with errors relative to a forecast f, n log Σe² + 2 Σ log|f| is n log Σr² with
+r = e · (Π|f|)^(1/n), so the method of Levenberg (1944) and Marquardt (1963) gets further in a tenth of the time.
+Bounds and criterion are statsforecast's.
+
+Axes: T rows, K parameters (weights, then states).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autots.models.statistical.least_squares import least_squares
+from autots.panel import Floats
+
+__all__ = ["FittedForm", "Form", "FormLikelihood", "best_form"]
+
+# Bounds of α, β, γ and φ, those of statsforecast and R.
+_LOWEST = (0.0001, 0.0001, 0.0001, 0.8)
+_HIGHEST = (0.9999, 0.9999, 0.9999, 0.98)
+_NAMES = ("alpha", "beta", "gamma", "phi")
+# Series of so many rows or fewer are statsforecast's: some forms have as many parameters.
+_SHORT = 12
+# Criteria that differ by less are equal.
+_EQUAL = 1e-3
+
+
+# A season that costs so much, while a trend gains no more than so little: both together are not tried.
+_NO_SEASON = 8.0
+_NO_TREND = 3.0
+
+
+class Form(NamedTuple):
+    """Letters of error, trend and season, and whether the trend is damped."""
+
+    error: str
+    trend: str
+    kind: str
+    damped: bool
+
+
+@dataclass(frozen=True)
+class FittedForm:
+    """One form of ETS, fitted to a series.
+
+    Args:
+        form: Letters of error, trend and season, then "D" (damped) or "N".
+        par: α, β, γ, φ (NaN for a part that the form does not have), then the initial states.
+        sigma2: Variance of the one-step errors, relative ones where the error is multiplicative.
+        aicc: Akaike's corrected criterion, without the constants that all forms share.
+    """
+
+    form: str
+    par: Floats
+    sigma2: float
+    aicc: float
+
+
+class _Start(NamedTuple):
+    """Where a form's weights begin, and their bounds (4,), as the simplex would have them."""
+
+    weights: list[float]
+    lower: Floats
+    upper: Floats
+
+
+def best_form(y: Floats, season: int, model: str, damped: bool | None) -> FittedForm:
+    """Return the form of least AICc among those that ``model`` allows.
+
+    Args:
+        y: (T,) values without NaN.
+        season: Rows of a season, 1 for none.
+        model: Three letters, Z where the criterion chooses: error, trend, season.
+        damped: Whether trends are damped; None where the criterion chooses.
+
+    Raises:
+        NotImplementedError: The series has too few values for any form.
+    """
+    from statsforecast.ets import ets_f, initstate
+
+    simple = season == 1 or model[2] == "N"
+    forms = [] if simple or len(y) <= max(season, _SHORT) else _forms(model, season, damped, bool(y.min() > 0))
+    starts = _starts(season, forms)
+    states: dict[tuple[str, str], Floats] = {}
+    best: FittedForm | None = None
+    optima: dict[Form, Floats] = {}
+    criteria: dict[Form, float] = {}
+    # Forms without a trend come first, damped ones last: each begins where a simpler one ended.
+    for form in sorted(starts, key=lambda form: (form.trend == "A", form.kind != "N", form.damped, form.error == "M")):
+        if _hopeless(form, criteria):
+            continue
+        likelihood = FormLikelihood(y, season, form)
+        if form[1:3] not in states:
+            states[form.trend, form.kind] = initstate(y, likelihood.season, form.trend, form.kind)
+        start = np.concatenate([starts[form].weights, states[form.trend, form.kind]])
+        if len(start) >= len(y) - 2:
+            continue
+        fitted = _fitted(likelihood, start, starts[form], optima, math.inf if best is None else best.aicc)
+        criteria[form] = math.inf if fitted is None else fitted.aicc
+        if fitted is not None and (best is None or fitted.aicc < best.aicc):
+            best = fitted
+    if best is None:
+        # What is hardly longer than its parameters is statsforecast's alone, and so are its errors.
+        return _taken(ets_f(y, season, model=model, damped=damped))
+    return _by_simplex(y, best, starts) if best.form[2] == "N" else best
+
+
+def _hopeless(form: Form, criteria: dict[Form, float]) -> bool:
+    """Return whether a season and a trend need not be tried together, as neither helped alone."""
+    if form.trend == "N" or form.kind == "N":
+        return False
+
+    def least(trend: str, seasonal: bool) -> float:
+        return min((c for f, c in criteria.items() if f.trend == trend and (f.kind != "N") == seasonal), default=math.nan)
+
+    plain, trended, seasonal = least("N", False), least("A", False), least("N", True)
+    return seasonal > plain + _NO_SEASON and trended > plain - _NO_TREND
+
+
+def _by_simplex(y: Floats, best: FittedForm, starts: dict[Form, _Start]) -> FittedForm:
+    """Return a form without a season as statsforecast fits it, to the last bit, unless that is worse."""
+    from statsforecast.ets import etsmodel
+
+    form = Form(*best.form[:3], best.form[3] == "D")
+    start = starts[form]
+    # In few dimensions the simplex arrives, at times at a better optimum than least squares.
+    found = etsmodel(
+        *(y, 1, *form, *(np.nan,) * 4, start.lower.copy(), start.upper.copy()), opt_crit="lik", nmse=3, bounds="both"
+    )
+    return _taken(found) if found["aicc"] <= best.aicc + _EQUAL else best
+
+
+def _forms(model: str, season: int, damped: bool | None, positive: bool) -> list[Form]:
+    """Return the forms in the order of statsforecast, which its bounds depend on."""
+    error, trend, kind = (all_ if letter == "Z" else letter for letter, all_ in zip(model, ("AM", "NA", "NAM"), strict=True))
+    kinds = kind if season > 1 else "N"
+    forms = [Form(*letters) for letters in product(error, trend, kinds, (True, False) if damped is None else (damped,))]
+    return [
+        form
+        for form in forms
+        if not (form.trend == "N" and form.damped)
+        and not (form.error == "A" and form.kind == "M")
+        and (positive or "M" not in form.error + form.kind)
+    ]
+
+
+def _starts(season: int, forms: Iterable[Form]) -> dict[Form, _Start]:
+    """Return where the weights of each form begin."""
+    from statsforecast.ets import initparam
+
+    lower, upper = np.array(_LOWEST), np.array(_HIGHEST)
+    starts = {}
+    for form in forms:
+        given = lower.copy(), upper.copy()
+        # It narrows the upper bounds, for this form and those that follow.
+        chosen = initparam(*(np.nan,) * 4, *form[1:], lower, upper, season if form.kind != "N" else 1, "both")
+        weights = [chosen[name] for name in _NAMES if not math.isnan(chosen[name])]
+        starts[form] = _Start(weights, *given) if form.kind == "N" else _Start(weights, lower.copy(), upper.copy())
+    return starts
+
+
+def _taken(found: Any) -> FittedForm:
+    return FittedForm(found["components"], found["par"], float(found["sigma2"]), float(found["aicc"]))
+
+
+class FormLikelihood:
+    """The likelihood of one form, as a sum of squares.
+
+    Args:
+        y: (T,) values without NaN.
+        season: Rows of a season.
+        form: Its error, trend and season.
+    """
+
+    def __init__(self, y: Floats, season: int, form: Form) -> None:
+        from statsforecast._lib import ets as compiled
+        from statsforecast.ets import switch
+
+        self.y, self.form = y, form
+        self.season = season if form.kind != "N" else 1
+        self.weights = np.array([True, form.trend != "N", form.kind != "N", form.damped])
+        self.count = int(self.weights.sum())
+        self.first_season = self.count + 1 + (form.trend != "N")
+        self._total = float(self.season * (form.kind == "M"))
+        self._seasons = 1 + (form.trend != "N")
+        self._size = self._seasons + (self.season if form.kind != "N" else 0)
+        # The states of one more than all rows, and the errors: written by each pass.
+        self._states = np.empty(self._size * (len(y) + 1))
+        self._errors, self._amse = np.empty(len(y)), np.empty(1)
+        self._letters = tuple(switch(letter) for letter in form[:3])
+        self._calc = compiled.calc
+
+    def smoothing(self, at: Floats) -> tuple[float, float, float, float]:
+        """Return α, β, γ and φ of a point: 0 for a part that the form does not have, 1 without damping."""
+        _, trend, kind, damped = self.form
+        given = at[: self.count].tolist()
+        beta = given[1] if trend != "N" else 0.0
+        gamma = given[1 + (trend != "N")] if kind != "N" else 0.0
+        return given[0], beta, gamma, given[-1] if damped else 1.0
+
+    def residuals(self, at: Floats) -> Floats | None:
+        """Return (T,) residuals of a point (K,), None where the form is not defined there."""
+        states, errors, n = self._states, self._errors, len(self.y)
+        states[: self._size - (self.form.kind != "N")] = at[self.count :]
+        if self.form.kind != "N":
+            # The last season follows from the others: they add up to 0, or to their number.
+            seasons = at[self.first_season :].tolist()
+            states[self._size - 1] = last = self._total - sum(seasons)
+            if self.form.kind == "M" and (last < 0 or min(seasons) < 0):
+                return None
+        minus_two_log = self._calc(
+            states, errors, self._amse, 1, self.y, *self._letters, *self.smoothing(at), self.season
+        )
+        squares = float(errors @ errors)
+        if not math.isfinite(minus_two_log) or not 0 < squares < math.inf or abs(minus_two_log + 99999) < 1e-7:
+            return None
+        if self.form.error == "A":
+            return errors.copy()
+        power = (minus_two_log - n * math.log(squares)) / (2 * n)
+        return errors * math.exp(power) if power < 300 else None
+
+    def criterion(self, squares: float) -> float:
+        """Return AICc for a sum of squared residuals."""
+        n, count = len(self.y), self.first_season + (self.season - 1 if self.form.kind != "N" else 0) + 1
+        spare = n - count - 1
+        return n * math.log(squares) + 2 * count + (2 * count * (count + 1) / spare if spare > 0 else math.inf)
+
+    def fitted(self, at: Floats, squares: float) -> FittedForm:
+        """Return the form at a point (K,) with a sum of squared residuals."""
+        self.residuals(at)
+        named = np.where(self.weights, self.smoothing(at), np.nan)
+        sigma2 = float(self._errors @ self._errors) / max(len(self.y) - len(at) - 2, 1)
+        name = "".join(self.form[:3]) + ("D" if self.form.damped else "N")
+        return FittedForm(name, np.concatenate([named, self._states[: self._size]]), sigma2, self.criterion(squares))
+
+
+def _fitted(likelihood: FormLikelihood, begin: Floats, start: _Start, optima: dict[Form, Floats], best: float) -> FittedForm | None:
+    """Return the form at its optimum; None where it is not defined, or has no chance against ``best``."""
+    form, count, y = likelihood.form, likelihood.count, likelihood.y
+    low, high = np.full(len(begin), -np.inf), np.full(len(begin), np.inf)
+    low[:count], high[:count] = start.lower[likelihood.weights], start.upper[likelihood.weights]
+    begins = [begin]
+    for simpler in (form._replace(error="A"), form._replace(damped=False), form._replace(trend="N", damped=False)):
+        if simpler != form and simpler in optima:
+            begins.append(_moved(optima[simpler], simpler, begin, form))
+    points = [(at, likelihood.residuals(at)) for at in (np.clip(each, low, high) for each in begins)]
+    defined = [(at, found) for at, found in points if found is not None]
+    if not defined:
+        return None
+    at, residuals = min(defined, key=lambda point: float(point[1] @ point[1]))
+    unit = np.ones(len(at))
+    unit[count:] = max(float(np.std(y)), 1e-12)
+    if form.kind == "M":
+        unit[likelihood.first_season :] = 1.0
+    wanted = math.exp(min((best - likelihood.criterion(1.0)) / len(y), 700.0))
+    at, squares = least_squares(likelihood.residuals, at, residuals, (low, high), unit, wanted)
+    optima[form] = at
+    return likelihood.fitted(at, squares)
+
+
+def _moved(optimum: Floats, simpler: Form, start: Floats, form: Form) -> Floats:
+    """Return the optimum of a simpler form as the start of another; what it lacks is as in ``start``."""
+
+    def parts(of: Form) -> list[str]:
+        weights = ["α", *(["β"] if of.trend != "N" else []), *(["γ"] if of.kind != "N" else [])]
+        return [*weights, *(["φ"] if of.damped else []), "level", *(["slope"] if of.trend != "N" else [])]
+
+    have, want = parts(simpler), parts(form)
+    moved = start.copy()
+    for place, part in enumerate(want):
+        if part in have:
+            moved[place] = optimum[have.index(part)]
+    moved[len(want) :] = optimum[len(have) :]
+    return moved
