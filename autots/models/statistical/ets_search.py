@@ -2,8 +2,9 @@
 
 statsforecast moves a simplex through up to eighteen dimensions (four weights, a level, a slope, the seasons) for each
 of fifteen forms, and stops it after 1,000 steps, where seasonal ones mostly have not arrived. The likelihood that it
-maximises is a sum of squares in disguise: with errors relative to a forecast f, n log Σe² + 2 Σ log|f| is n log Σr² with
-r = e · (Π|f|)^(1/n), so the method of Levenberg (1944) and Marquardt (1963) gets further in a tenth of the time.
+maximises is a sum of squares in disguise: with errors relative to a forecast f, n log Σe² + 2 Σ log|f| is n log Σr²
+with r = e · (Π|f|)^(1/n),
+so the method of Levenberg (1944) and Marquardt (1963) gets further in a tenth of the time.
 Bounds and criterion are statsforecast's.
 
 Axes: T rows, K parameters (weights, then states).
@@ -30,6 +31,13 @@ _HIGHEST = (0.9999, 0.9999, 0.9999, 0.98)
 _NAMES = ("alpha", "beta", "gamma", "phi")
 # Series of so many rows or fewer are statsforecast's: some forms have as many parameters.
 _SHORT = 12
+# α of a second beginning.
+_QUICK = 0.4
+# Gains of a step in the criterion below which a form is near its optimum, and at it.
+_ROUGH = 0.02
+_FINE = 1e-4
+# Forms that are so close to the best are brought to their optimum, too.
+_CLOSE = 1.0
 # Criteria that differ by less are equal.
 _EQUAL = 1e-3
 
@@ -73,6 +81,14 @@ class _Start(NamedTuple):
     upper: Floats
 
 
+class _Optimum(NamedTuple):
+    """Where the search for the optimum of a form stands: a point (K,), and Akaike's corrected criterion there."""
+
+    likelihood: FormLikelihood
+    at: Floats
+    aicc: float
+
+
 def best_form(y: Floats, season: int, model: str, damped: bool | None) -> FittedForm:
     """Return the form of least AICc among those that ``model`` allows.
 
@@ -85,42 +101,53 @@ def best_form(y: Floats, season: int, model: str, damped: bool | None) -> Fitted
     Raises:
         NotImplementedError: The series has too few values for any form.
     """
-    from statsforecast.ets import ets_f, initstate
+    from statsforecast.ets import ets_f
 
-    simple = season == 1 or model[2] == "N"
-    forms = [] if simple or len(y) <= max(season, _SHORT) else _forms(model, season, damped, bool(y.min() > 0))
-    starts = _starts(season, forms)
+    simple = season == 1 or model[2] == "N" or len(y) <= max(season, _SHORT)
+    starts = {} if simple else _starts(season, _forms(model, damped, bool(y.min() > 0)))
+    optima = _search(y, season, starts)
+    if not optima:
+        # Where there is no season, few dimensions are quickly searched; what is hardly longer than its parameters is
+        # statsforecast's alone, and so are its errors.
+        return _taken(ets_f(y, season, model=model, damped=damped))
+    least = min(optimum.aicc for optimum in optima.values())
+    close = [optimum for optimum in optima.values() if optimum.aicc <= least + _CLOSE]
+    return min((_polished(optimum, starts) for optimum in close), key=lambda fitted: fitted.aicc)
+
+
+def _search(y: Floats, season: int, starts: dict[Form, _Start]) -> dict[Form, _Optimum]:
+    """Return roughly the optima of the forms that are worth it."""
+    from statsforecast.ets import initstate
+
+    optima: dict[Form, _Optimum] = {}
     states: dict[tuple[str, str], Floats] = {}
-    best: FittedForm | None = None
-    optima: dict[Form, Floats] = {}
-    criteria: dict[Form, float] = {}
+    best = math.inf
     # Forms without a trend come first, damped ones last: each begins where a simpler one ended.
     for form in sorted(starts, key=lambda form: (form.trend == "A", form.kind != "N", form.damped, form.error == "M")):
-        if _hopeless(form, criteria):
+        if _hopeless(form, optima):
             continue
         likelihood = FormLikelihood(y, season, form)
         if form[1:3] not in states:
             states[form.trend, form.kind] = initstate(y, likelihood.season, form.trend, form.kind)
-        start = np.concatenate([starts[form].weights, states[form.trend, form.kind]])
-        if len(start) >= len(y) - 2:
-            continue
-        fitted = _fitted(likelihood, start, starts[form], optima, math.inf if best is None else best.aicc)
-        criteria[form] = math.inf if fitted is None else fitted.aicc
-        if fitted is not None and (best is None or fitted.aicc < best.aicc):
-            best = fitted
-    if best is None:
-        # What is hardly longer than its parameters is statsforecast's alone, and so are its errors.
-        return _taken(ets_f(y, season, model=model, damped=damped))
-    return _by_simplex(y, best, starts) if best.form[2] == "N" else best
+        begin = np.concatenate([starts[form].weights, states[form.trend, form.kind]])
+        # Where there are as many parameters as rows, the criterion is infinite.
+        if len(begin) < len(y) - 2:
+            found = _optimum(likelihood, begin, starts[form], optima, best)
+            if found is not None:
+                optima[form], best = found, min(best, found.aicc)
+    return optima
 
 
-def _hopeless(form: Form, criteria: dict[Form, float]) -> bool:
+def _hopeless(form: Form, optima: dict[Form, _Optimum]) -> bool:
     """Return whether a season and a trend need not be tried together, as neither helped alone."""
     if form.trend == "N" or form.kind == "N":
         return False
 
     def least(trend: str, seasonal: bool) -> float:
-        return min((c for f, c in criteria.items() if f.trend == trend and (f.kind != "N") == seasonal), default=math.nan)
+        return min(
+            (found.aicc for f, found in optima.items() if f.trend == trend and (f.kind != "N") == seasonal),
+            default=math.nan,
+        )
 
     plain, trended, seasonal = least("N", False), least("A", False), least("N", True)
     return seasonal > plain + _NO_SEASON and trended > plain - _NO_TREND
@@ -139,11 +166,12 @@ def _by_simplex(y: Floats, best: FittedForm, starts: dict[Form, _Start]) -> Fitt
     return _taken(found) if found["aicc"] <= best.aicc + _EQUAL else best
 
 
-def _forms(model: str, season: int, damped: bool | None, positive: bool) -> list[Form]:
+def _forms(model: str, damped: bool | None, positive: bool) -> list[Form]:
     """Return the forms in the order of statsforecast, which its bounds depend on."""
-    error, trend, kind = (all_ if letter == "Z" else letter for letter, all_ in zip(model, ("AM", "NA", "NAM"), strict=True))
-    kinds = kind if season > 1 else "N"
-    forms = [Form(*letters) for letters in product(error, trend, kinds, (True, False) if damped is None else (damped,))]
+    error, trend, kind = (
+        all_ if letter == "Z" else letter for letter, all_ in zip(model, ("AM", "NA", "NAM"), strict=True)
+    )
+    forms = [Form(*letters) for letters in product(error, trend, kind, (True, False) if damped is None else (damped,))]
     return [
         form
         for form in forms
@@ -193,9 +221,15 @@ class FormLikelihood:
         self._total = float(self.season * (form.kind == "M"))
         self._seasons = 1 + (form.trend != "N")
         self._size = self._seasons + (self.season if form.kind != "N" else 0)
+        self.size = self.count + self._size - (form.kind != "N")
         # The states of one more than all rows, and the errors: written by each pass.
         self._states = np.empty(self._size * (len(y) + 1))
         self._errors, self._amse = np.empty(len(y)), np.empty(1)
+        #: What counts as a step of about one, for each parameter (K,).
+        self.unit = np.ones(self.size)
+        self.unit[self.count :] = max(float(np.std(y)), 1e-12)
+        if form.kind == "M":
+            self.unit[self.first_season :] = 1.0
         self._letters = tuple(switch(letter) for letter in form[:3])
         self._calc = compiled.calc
 
@@ -230,7 +264,7 @@ class FormLikelihood:
 
     def criterion(self, squares: float) -> float:
         """Return AICc for a sum of squared residuals."""
-        n, count = len(self.y), self.first_season + (self.season - 1 if self.form.kind != "N" else 0) + 1
+        n, count = len(self.y), self.size + 1
         spare = n - count - 1
         return n * math.log(squares) + 2 * count + (2 * count * (count + 1) / spare if spare > 0 else math.inf)
 
@@ -243,28 +277,51 @@ class FormLikelihood:
         return FittedForm(name, np.concatenate([named, self._states[: self._size]]), sigma2, self.criterion(squares))
 
 
-def _fitted(likelihood: FormLikelihood, begin: Floats, start: _Start, optima: dict[Form, Floats], best: float) -> FittedForm | None:
-    """Return the form at its optimum; None where it is not defined, or has no chance against ``best``."""
-    form, count, y = likelihood.form, likelihood.count, likelihood.y
-    low, high = np.full(len(begin), -np.inf), np.full(len(begin), np.inf)
-    low[:count], high[:count] = start.lower[likelihood.weights], start.upper[likelihood.weights]
-    begins = [begin]
+def _optimum(
+    likelihood: FormLikelihood, begin: Floats, start: _Start, optima: dict[Form, _Optimum], best: float
+) -> _Optimum | None:
+    """Return roughly the optimum of a form, or where it lost against ``best``; None where it is not defined."""
+    form = likelihood.form
+    begins = [begin, begin.copy()]
+    # A level that follows quickly is another valley; the better of both beginnings is gone on from.
+    begins[1][0] = min(_QUICK, start.upper[0])
     for simpler in (form._replace(error="A"), form._replace(damped=False), form._replace(trend="N", damped=False)):
         if simpler != form and simpler in optima:
-            begins.append(_moved(optima[simpler], simpler, begin, form))
+            begins.append(_moved(optima[simpler].at, simpler, begin, form))
+    low, high = _bounds(likelihood, start)
     points = [(at, likelihood.residuals(at)) for at in (np.clip(each, low, high) for each in begins)]
     defined = [(at, found) for at, found in points if found is not None]
     if not defined:
         return None
     at, residuals = min(defined, key=lambda point: float(point[1] @ point[1]))
-    unit = np.ones(len(at))
-    unit[count:] = max(float(np.std(y)), 1e-12)
-    if form.kind == "M":
-        unit[likelihood.first_season :] = 1.0
-    wanted = math.exp(min((best - likelihood.criterion(1.0)) / len(y), 700.0))
-    at, squares = least_squares(likelihood.residuals, at, residuals, (low, high), unit, wanted)
-    optima[form] = at
-    return likelihood.fitted(at, squares)
+    # Without a season nothing is given up: few dimensions cost little, and slopes wake up late.
+    far = math.inf if form.kind == "N" else best
+    wanted = math.exp(min((far - likelihood.criterion(1.0)) / len(likelihood.y), 700.0))
+    at, squares = least_squares(
+        likelihood.residuals, at, residuals, (low, high), likelihood.unit, wanted=wanted, arrived=_ROUGH
+    )
+    return _Optimum(likelihood, at, likelihood.criterion(squares))
+
+
+def _polished(optimum: _Optimum, starts: dict[Form, _Start]) -> FittedForm:
+    """Return a form at its optimum."""
+    likelihood, at, _ = optimum
+    residuals = likelihood.residuals(at)
+    assert residuals is not None
+    bounds = _bounds(likelihood, starts[likelihood.form])
+    at, squares = least_squares(
+        likelihood.residuals, at, residuals, bounds, likelihood.unit, wanted=float(residuals @ residuals), arrived=_FINE
+    )
+    fitted = likelihood.fitted(at, squares)
+    return _by_simplex(likelihood.y, fitted, starts) if likelihood.form.kind == "N" else fitted
+
+
+def _bounds(likelihood: FormLikelihood, start: _Start) -> tuple[Floats, Floats]:
+    size = likelihood.size
+    low, high = np.full(size, -np.inf), np.full(size, np.inf)
+    low[: likelihood.count] = start.lower[likelihood.weights]
+    high[: likelihood.count] = start.upper[likelihood.weights]
+    return low, high
 
 
 def _moved(optimum: Floats, simpler: Form, start: Floats, form: Form) -> Floats:

@@ -11,9 +11,8 @@ from autots.panel import Floats
 
 __all__ = ["least_squares"]
 
-# Steps at most, and the relative gain of one, times the number of rows, below which the optimum is reached.
+# Steps at most.
 _STEPS = 60
-_ARRIVED = 2e-4
 # Damping of the first step, and the one above which no step helps any more.
 _DAMPING = 1e-3
 _STUCK = 1e6
@@ -23,7 +22,7 @@ _FEW = 5
 _DIFFERENCE = 1e-6
 # Given up after so many steps where the logarithm of the sum is behind by more than so many times the last promise.
 _TRIED = 2
-_HOPE = 6.0
+_HOPE = 5.0
 _MARGIN = 2.0
 
 
@@ -34,6 +33,7 @@ def least_squares(
     bounds: tuple[Floats, Floats],
     unit: Floats,
     wanted: float,
+    arrived: float,
 ) -> tuple[Floats, float]:
     """Return the point of the least sum of squares near ``at``, and the sum.
 
@@ -47,6 +47,7 @@ def least_squares(
         bounds: (K,) lower and upper bounds of the parameters.
         unit: (K,) what counts as a step of about one.
         wanted: A sum of squares that is worth going on for; far from it the search ends early.
+        arrived: The optimum is reached where a step gains less, in logarithms of the sum of squares times T.
     """
     low, high = bounds
     rows, damping, squares = len(found), _DAMPING, float(found @ found)
@@ -73,10 +74,10 @@ def least_squares(
             behind = rows * math.log(squares / max(wanted, 1e-300))
             if taken >= _TRIED and behind > _MARGIN + _HOPE * max(gain, hope):
                 break
-            if gain > _ARRIVED and len(at) > _FEW:
+            if gain > arrived and len(at) > _FEW:
                 fresh = False
                 continue
-            if gain > _ARRIVED:
+            if gain > arrived:
                 fresh = False
         elif fresh:
             damping *= 10
