@@ -103,12 +103,12 @@ def best_form(y: Floats, season: int, model: str, damped: bool | None) -> Fitted
     """
     from statsforecast.ets import ets_f
 
-    simple = season == 1 or model[2] == "N" or len(y) <= max(season, _SHORT)
+    simple = season == 1 or model[2] != "Z" or len(y) <= max(season, _SHORT)
     starts = {} if simple else _starts(season, _forms(model, damped, bool(y.min() > 0)))
     optima = _search(y, season, starts)
     if not optima:
-        # Where there is no season, few dimensions are quickly searched; what is hardly longer than its parameters is
-        # statsforecast's alone, and so are its errors.
+        # Without a season, or with a form that was asked for, there is little to search; what is hardly longer than its
+        # parameters is statsforecast's alone, and so are its errors.
         return _taken(ets_f(y, season, model=model, damped=damped))
     least = min(optimum.aicc for optimum in optima.values())
     close = [optimum for optimum in optima.values() if optimum.aicc <= least + _CLOSE]
@@ -127,9 +127,11 @@ def _search(y: Floats, season: int, starts: dict[Form, _Start]) -> dict[Form, _O
         if _hopeless(form, optima):
             continue
         likelihood = FormLikelihood(y, season, form)
-        if form[1:3] not in states:
-            states[form.trend, form.kind] = initstate(y, likelihood.season, form.trend, form.kind)
-        begin = np.concatenate([starts[form].weights, states[form.trend, form.kind]])
+        for trend, kind in ((form.trend, "N"), ("N", form.kind)):
+            if (trend, kind) not in states:
+                states[trend, kind] = initstate(y, season if kind != "N" else 1, trend, kind)
+        # The level and slope of the trend alone, the seasons of the season alone: a decomposition less for each form.
+        begin = np.concatenate([starts[form].weights, states[form.trend, "N"], states["N", form.kind][1:]])
         # Where there are as many parameters as rows, the criterion is infinite.
         if len(begin) < len(y) - 2:
             found = _optimum(likelihood, begin, starts[form], optima, best)
