@@ -159,7 +159,7 @@ def _by_simplex(y: Floats, best: FittedForm, starts: dict[Form, _Start]) -> Fitt
     """Return a form without a season as statsforecast fits it, to the last bit, unless that is worse."""
     from statsforecast.ets import etsmodel
 
-    form = Form(*best.form[:3], best.form[3] == "D")
+    form = Form(best.form[0], best.form[1], best.form[2], best.form[3] == "D")
     start = starts[form]
     # In few dimensions the simplex arrives, at times at a better optimum than least squares.
     found = etsmodel(
@@ -173,7 +173,8 @@ def _forms(model: str, damped: bool | None, positive: bool) -> list[Form]:
     error, trend, kind = (
         all_ if letter == "Z" else letter for letter, all_ in zip(model, ("AM", "NA", "NAM"), strict=True)
     )
-    forms = [Form(*letters) for letters in product(error, trend, kind, (True, False) if damped is None else (damped,))]
+    fades = (True, False) if damped is None else (damped,)
+    forms = [Form(e, t, k, d) for e, t, k, d in product(error, trend, kind, fades)]
     return [
         form
         for form in forms
@@ -190,11 +191,10 @@ def _starts(season: int, forms: Iterable[Form]) -> dict[Form, _Start]:
     lower, upper = np.array(_LOWEST), np.array(_HIGHEST)
     starts = {}
     for form in forms:
-        given = lower.copy(), upper.copy()
         # It narrows the upper bounds, for this form and those that follow.
         chosen = initparam(*(np.nan,) * 4, *form[1:], lower, upper, season if form.kind != "N" else 1, "both")
         weights = [chosen[name] for name in _NAMES if not math.isnan(chosen[name])]
-        starts[form] = _Start(weights, *given) if form.kind == "N" else _Start(weights, lower.copy(), upper.copy())
+        starts[form] = _Start(weights, lower.copy(), upper.copy())
     return starts
 
 

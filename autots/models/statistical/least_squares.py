@@ -71,7 +71,7 @@ def least_squares(
             hope = rows * math.log(squares / max(float(promised @ promised), 1e-300))
             at, found, squares, taken = moved, new, reached, taken + 1
             damping = max(damping / 10, 1e-9)
-            behind = rows * math.log(squares / max(wanted, 1e-300))
+            behind = rows * (math.log(max(squares, 1e-300)) - math.log(max(wanted, 1e-300)))
             if taken >= _TRIED and behind > _MARGIN + _HOPE * max(gain, hope):
                 break
             if gain > arrived and len(at) > _FEW:
