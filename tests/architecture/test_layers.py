@@ -119,7 +119,7 @@ HOMES = {
     "raydp": ("zoo.cluster", "zoo.tables"),
     "optuna": ("zoo.search", "zoo.testing", "benchmarks"),
     "lightgbm": ("autots.models.tabular",),
-    "statsforecast": ("autots.models.statistical",),
+    "statsforecast": ("autots.models.statistical", "benchmarks"),
     "torch": ("autots.models.neural", "benchmarks", "serve.runtime", "serve.testing"),
 }
 

@@ -73,7 +73,7 @@ class FittedForm:
     aicc: float
 
 
-class _Start(NamedTuple):
+class _FormStart(NamedTuple):
     """Where a form's weights begin, and their bounds (4,), as the simplex would have them."""
 
     weights: list[float]
@@ -115,7 +115,7 @@ def best_form(y: Floats, season: int, model: str, damped: bool | None) -> Fitted
     return min((_polished(optimum, starts) for optimum in close), key=lambda fitted: fitted.aicc)
 
 
-def _search(y: Floats, season: int, starts: dict[Form, _Start]) -> dict[Form, _Optimum]:
+def _search(y: Floats, season: int, starts: dict[Form, _FormStart]) -> dict[Form, _Optimum]:
     """Return roughly the optima of the forms that are worth it."""
     from statsforecast.ets import initstate
 
@@ -155,7 +155,7 @@ def _hopeless(form: Form, optima: dict[Form, _Optimum]) -> bool:
     return seasonal > plain + _NO_SEASON and trended > plain - _NO_TREND
 
 
-def _by_simplex(y: Floats, best: FittedForm, starts: dict[Form, _Start]) -> FittedForm:
+def _by_simplex(y: Floats, best: FittedForm, starts: dict[Form, _FormStart]) -> FittedForm:
     """Return a form without a season as statsforecast fits it, to the last bit, unless that is worse."""
     from statsforecast.ets import etsmodel
 
@@ -184,7 +184,7 @@ def _forms(model: str, damped: bool | None, positive: bool) -> list[Form]:
     ]
 
 
-def _starts(season: int, forms: Iterable[Form]) -> dict[Form, _Start]:
+def _starts(season: int, forms: Iterable[Form]) -> dict[Form, _FormStart]:
     """Return where the weights of each form begin."""
     from statsforecast.ets import initparam
 
@@ -194,7 +194,7 @@ def _starts(season: int, forms: Iterable[Form]) -> dict[Form, _Start]:
         # It narrows the upper bounds, for this form and those that follow.
         chosen = initparam(*(np.nan,) * 4, *form[1:], lower, upper, season if form.kind != "N" else 1, "both")
         weights = [chosen[name] for name in _NAMES if not math.isnan(chosen[name])]
-        starts[form] = _Start(weights, lower.copy(), upper.copy())
+        starts[form] = _FormStart(weights, lower.copy(), upper.copy())
     return starts
 
 
@@ -280,7 +280,7 @@ class FormLikelihood:
 
 
 def _optimum(
-    likelihood: FormLikelihood, begin: Floats, start: _Start, optima: dict[Form, _Optimum], best: float
+    likelihood: FormLikelihood, begin: Floats, start: _FormStart, optima: dict[Form, _Optimum], best: float
 ) -> _Optimum | None:
     """Return roughly the optimum of a form, or where it lost against ``best``; None where it is not defined."""
     form = likelihood.form
@@ -305,7 +305,7 @@ def _optimum(
     return _Optimum(likelihood, at, likelihood.criterion(squares))
 
 
-def _polished(optimum: _Optimum, starts: dict[Form, _Start]) -> FittedForm:
+def _polished(optimum: _Optimum, starts: dict[Form, _FormStart]) -> FittedForm:
     """Return a form at its optimum."""
     likelihood, at, _ = optimum
     residuals = likelihood.residuals(at)
@@ -318,7 +318,7 @@ def _polished(optimum: _Optimum, starts: dict[Form, _Start]) -> FittedForm:
     return _by_simplex(likelihood.y, fitted, starts) if likelihood.form.kind == "N" else fitted
 
 
-def _bounds(likelihood: FormLikelihood, start: _Start) -> tuple[Floats, Floats]:
+def _bounds(likelihood: FormLikelihood, start: _FormStart) -> tuple[Floats, Floats]:
     size = likelihood.size
     low, high = np.full(size, -np.inf), np.full(size, np.inf)
     low[: likelihood.count] = start.lower[likelihood.weights]

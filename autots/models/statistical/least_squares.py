@@ -67,18 +67,15 @@ def least_squares(
             change = (moved - at) / unit
             if len(at) > _FEW:
                 slopes += np.outer(change / max(float(change @ change), 1e-300), new - found - change @ slopes)
-            gain = rows * math.log(squares / max(reached, 1e-300))
-            hope = rows * math.log(squares / max(float(promised @ promised), 1e-300))
+            gain, hope = (rows * _log_ratio(squares, lower) for lower in (reached, float(promised @ promised)))
             at, found, squares, taken = moved, new, reached, taken + 1
             damping = max(damping / 10, 1e-9)
-            behind = rows * (math.log(max(squares, 1e-300)) - math.log(max(wanted, 1e-300)))
-            if taken >= _TRIED and behind > _MARGIN + _HOPE * max(gain, hope):
+            if taken >= _TRIED and rows * _log_ratio(squares, wanted) > _MARGIN + _HOPE * max(gain, hope):
                 break
-            if gain > arrived and len(at) > _FEW:
-                fresh = False
-                continue
             if gain > arrived:
                 fresh = False
+                if len(at) > _FEW:
+                    continue
         elif fresh:
             damping *= 10
             if damping > _STUCK:
@@ -88,6 +85,10 @@ def least_squares(
             break
         slopes, fresh = _slopes(residuals, at, found, unit, high), True
     return at, squares
+
+
+def _log_ratio(high: float, low: float) -> float:
+    return math.log(max(high, 1e-300)) - math.log(max(low, 1e-300))
 
 
 def _step(slopes: Floats, gradient: Floats, damping: float) -> Floats:
