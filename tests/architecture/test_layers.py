@@ -67,7 +67,7 @@ WIRE = [
 #: The benchmarks know everything and nothing knows them.
 BENCHMARKS = [
     ("accuracy", "handover", "search"),
-    ("eligibility", "features", "online", "serve", "speed"),
+    ("eligibility", "features", "models", "online", "serve", "speed"),
     ("command",),
     ("cli",),
 ]
