@@ -1,4 +1,4 @@
-"""Classical families beside statsforecast's own: processor milliseconds per series, and how far the forecasts are apart."""
+"""Classical families beside statsforecast's own: processor time per series, and how far forecasts are apart."""
 
 from __future__ import annotations
 

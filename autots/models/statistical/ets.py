@@ -1,4 +1,4 @@
-"""Exponential smoothing with the form chosen by AICc (Hyndman, Koehler, Ord & Snyder 2008), from statsforecast."""
+"""Exponential smoothing with the form chosen by AICc (Hyndman, Koehler, Ord & Snyder 2008)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class AutoETSParams(SeasonalParams):
 class AutoETS(PerSeries):
     """ETS: error, trend and season, each none, additive or multiplicative.
 
-    Variances of the forecast are computed here, not by statsforecast: its own count the seasons of the last step at
+    Forms are compared by ``ets_search``, with the filter of statsforecast. Variances of the forecast are computed here, not by statsforecast: its own count the seasons of the last step at
     every step of seasonal additive models, and multiply where they should add for M,A,A (see the room's README).
     """
 
