@@ -51,7 +51,8 @@ def run(data: Path, only: Sequence[str] = (), *, series: int = 60) -> Iterator[d
         future = _histories(data / name / "test.parquet")
         ids = [id_ for id_ in past if len(past[id_]) > 3 * season and id_ in future and np.ptp(past[id_]) > 0]
         ids = ids[:: max(1, len(ids) // series)][:series]
-        for family in only or FAMILIES:
+        # Without a season statsforecast's MSTL has nothing to take off, and fails.
+        for family in [f for f in only or FAMILIES if season > 1 or f != "mstl"]:
             record = compared(family, [past[i] for i in ids], [future[i] for i in ids], season, horizon)
             yield {"figure": "models", "set": name, **record}
 

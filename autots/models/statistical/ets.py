@@ -39,8 +39,9 @@ class AutoETSParams(SeasonalParams):
 class AutoETS(PerSeries):
     """ETS: error, trend and season, each none, additive or multiplicative.
 
-    Forms are compared by ``ets_search``, with the filter of statsforecast. Variances of the forecast are computed here, not by statsforecast: its own count the seasons of the last step at
-    every step of seasonal additive models, and multiply where they should add for M,A,A (see the room's README).
+    Forms are compared by ``ets_search``, with the filter of statsforecast. Variances of the forecast are computed here,
+    not by statsforecast: its own count the seasons of the last step at every step of seasonal additive models, and
+    multiply where they should add for M,A,A (see the room's README).
     """
 
     name: ClassVar[str] = "auto_ets"
