@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from statsforecast.ets import ets_f, pegelsresid_C
@@ -11,16 +13,16 @@ from autots.models.base import Context, Task
 from autots.models.statistical.ets import AutoETS
 from autots.models.statistical.ets_search import best_form
 from autots.models.statistical.least_squares import least_squares
-from autots.panel import Frequency, Future, Panel
+from autots.panel import Floats, Frequency, Future, Panel
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
+def one_thread() -> Iterator[None]:
     with threadpool_limits(1):
         yield
 
 
-def generated(seed: int) -> np.ndarray:
+def generated(seed: int) -> Floats:
     """Return a series with or without trend and season, additive or multiplicative, as ``seed`` says."""
     rng = np.random.default_rng(seed)
     n = int(rng.integers(36, 120))
@@ -32,7 +34,7 @@ def generated(seed: int) -> np.ndarray:
     return level * (1 + swing) + noise if seed % 2 else level + 100 * swing + noise
 
 
-def test_the_criterion_is_no_worse_than_that_of_statsforecast_on_nearly_all_series():
+def test_the_criterion_is_no_worse_than_that_of_statsforecast_on_nearly_all_series() -> None:
     surplus = []
     for seed in range(40):
         y = generated(seed)
@@ -43,7 +45,7 @@ def test_the_criterion_is_no_worse_than_that_of_statsforecast_on_nearly_all_seri
 
 
 @pytest.mark.parametrize("model", ["ZZN", "ANN", "AZN", "MAM", "AAA"])
-def test_a_form_that_is_asked_for_is_that_of_statsforecast_to_the_last_bit(model):
+def test_a_form_that_is_asked_for_is_that_of_statsforecast_to_the_last_bit(model: str) -> None:
     y = generated(5)
     made, oracle = best_form(y, 4, model, None), ets_f(y, 4, model=model)
     assert made.form == oracle["components"]
@@ -52,7 +54,7 @@ def test_a_form_that_is_asked_for_is_that_of_statsforecast_to_the_last_bit(model
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_what_is_returned_has_the_criterion_and_variance_that_it_says(seed):
+def test_what_is_returned_has_the_criterion_and_variance_that_it_says(seed: int) -> None:
     y = generated(seed)
     found = best_form(y, 4, "ZZZ", None)
     error, trend, kind, damped = found.form
@@ -66,7 +68,7 @@ def test_what_is_returned_has_the_criterion_and_variance_that_it_says(seed):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_weights_lie_within_bounds_and_seasons_add_up(seed):
+def test_weights_lie_within_bounds_and_seasons_add_up(seed: int) -> None:
     found = best_form(generated(seed), 4, "ZZZ", None)
     weights = found.par[:4][~np.isnan(found.par[:4])]
     assert (weights >= 1e-4).all() and (weights <= 0.9999).all()
@@ -74,12 +76,12 @@ def test_weights_lie_within_bounds_and_seasons_add_up(seed):
         np.testing.assert_allclose(found.par[-4:].sum(), 4.0 * (found.form[2] == "M"), atol=1e-8)
 
 
-def test_negative_values_leave_only_additive_forms():
+def test_negative_values_leave_only_additive_forms() -> None:
     found = best_form(generated(3) - 120.0, 4, "ZZZ", None)
     assert "M" not in found.form
 
 
-def test_a_series_hardly_longer_than_its_parameters_is_statsforecasts():
+def test_a_series_hardly_longer_than_its_parameters_is_statsforecasts() -> None:
     y = generated(4)[:12]
     made, oracle = best_form(y, 4, "ZZZ", None), ets_f(y, 4)
     np.testing.assert_array_equal(made.par, oracle["par"])
@@ -87,7 +89,7 @@ def test_a_series_hardly_longer_than_its_parameters_is_statsforecasts():
         best_form(y[:5], 4, "ZZZ", None)
 
 
-def test_a_saved_state_of_statsforecasts_fit_still_forecasts():
+def test_a_saved_state_of_statsforecasts_fit_still_forecasts() -> None:
     y, task = generated(2), Task(horizon=6, seasons=(4,), levels=(0.1, 0.5, 0.9))
     panel = Panel(
         ids=np.array(["a"], dtype=object),
@@ -110,8 +112,8 @@ def test_a_saved_state_of_statsforecasts_fit_still_forecasts():
     np.testing.assert_allclose(restored.predict(panel, Future()).mean[0], pegelsfcast_C(6, oracle), rtol=1e-9)
 
 
-def test_least_squares_finds_the_bottom_of_a_curved_valley():
-    def residuals(at: np.ndarray) -> np.ndarray:
+def test_least_squares_finds_the_bottom_of_a_curved_valley() -> None:
+    def residuals(at: Floats) -> Floats:
         return np.array([10 * (at[1] - at[0] ** 2), 1 - at[0]])
 
     begin = np.array([-1.2, 1.0])
@@ -123,8 +125,8 @@ def test_least_squares_finds_the_bottom_of_a_curved_valley():
     assert squares < 1e-8
 
 
-def test_least_squares_stays_within_bounds_and_where_it_is_defined():
-    def residuals(at: np.ndarray) -> np.ndarray | None:
+def test_least_squares_stays_within_bounds_and_where_it_is_defined() -> None:
+    def residuals(at: Floats) -> Floats | None:
         return None if at[1] < 0.5 else np.array([at[0] - 3.0, at[1] - 1.0, 0.1 * at[0] * at[1]])
 
     begin, high = np.array([0.0, 4.0]), np.array([2.0, np.inf])
