@@ -31,7 +31,7 @@ def generated(seed: int) -> Floats:
     level = 100 + trend * at + rng.choice([0.2, 2.0]) * rng.normal(size=n).cumsum()
     swing = season * np.sin(2 * np.pi * at / 4 + rng.uniform(0, 6))
     noise = rng.normal(0, 2, n)
-    return level * (1 + swing) + noise if seed % 2 else level + 100 * swing + noise
+    return np.asarray(level * (1 + swing) + noise if seed % 2 else level + 100 * swing + noise)
 
 
 def test_the_criterion_is_no_worse_than_that_of_statsforecast_on_nearly_all_series() -> None:
@@ -57,7 +57,7 @@ def test_a_form_that_is_asked_for_is_that_of_statsforecast_to_the_last_bit(model
 def test_what_is_returned_has_the_criterion_and_variance_that_it_says(seed: int) -> None:
     y = generated(seed)
     found = best_form(y, 4, "ZZZ", None)
-    error, trend, kind, damped = found.form
+    error, trend, kind, damped = tuple(found.form)
     # The fourth to last of the arguments are the weights, where a part that is missing is NaN.
     args = (y, 4 if kind != "N" else 1, found.par[4:], error, trend, kind, damped == "D", *found.par[:4], 3)
     _, errors, _, minus_two_log = pegelsresid_C(*args)
@@ -130,7 +130,9 @@ def test_least_squares_stays_within_bounds_and_where_it_is_defined() -> None:
         return None if at[1] < 0.5 else np.array([at[0] - 3.0, at[1] - 1.0, 0.1 * at[0] * at[1]])
 
     begin, high = np.array([0.0, 4.0]), np.array([2.0, np.inf])
+    at_begin = residuals(begin)
+    assert at_begin is not None
     at, _ = least_squares(
-        residuals, begin, residuals(begin), (-np.full(2, np.inf), high), np.ones(2), wanted=1e300, arrived=1e-9
+        residuals, begin, at_begin, (-np.full(2, np.inf), high), np.ones(2), wanted=1e300, arrived=1e-9
     )
     assert at[0] == 2.0 and at[1] >= 0.5
