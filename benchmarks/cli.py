@@ -28,6 +28,12 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "Measure the ways from Spark to Ray, and whether auto takes a good one.",
         "One JSON line per way. Starts Ray and Spark; needs about 4 GB.",
     ),
+    "bench models": (
+        "benchmarks.command:bench_models",
+        "Measure classical families beside statsforecast's own: time and accuracy.",
+        "One JSON line per set and family: milliseconds per series and MASE, ours and theirs, in one process. The sets "
+        "are not in the project.",
+    ),
     "bench portfolio": (
         "benchmarks.portfolio.command:bench_portfolio",
         "Measure which configurations a search should begin with, and what that is worth on sets left out.",

@@ -13,12 +13,15 @@ import typer
 from zoo.commands import Outcome
 from zoo.errors import ConfigError
 
-__all__ = ["bench", "bench_eligibility"]
+__all__ = ["bench", "bench_eligibility", "bench_models"]
 
 
 def bench(
     suite: Annotated[
-        str, typer.Argument(help="accuracy, online or speed; also eligibility, features, handover, search, serve.")
+        str,
+        typer.Argument(
+            help="accuracy, online or speed; also eligibility, features, handover, models, portfolio, search, serve."
+        ),
     ],
     data: Annotated[Path | None, typer.Option(help="Folder of the public sets (accuracy, online).")] = None,
     only: Annotated[str, typer.Option(help="Names of sets or figures, separated by commas.")] = "",
@@ -45,6 +48,21 @@ def bench_eligibility(data: Annotated[Path, typer.Option(help="Folder with a fol
 
     records = []
     for record in eligibility.run(data):
+        print(json.dumps(record), flush=True)
+        records.append(record)
+    return Outcome({"records": records})
+
+
+def bench_models(
+    data: Annotated[Path, typer.Option(help="Folder with a folder per set.")],
+    only: Annotated[str, typer.Option(help="Names of families, separated by commas.")] = "",
+    series: Annotated[int, typer.Option(min=1, help="Series of each set at most.")] = 60,
+) -> Outcome:
+    """Print one JSON line per set and family."""
+    from benchmarks import models
+
+    records = []
+    for record in models.run(data, [n for n in only.split(",") if n], series=series):
         print(json.dumps(record), flush=True)
         records.append(record)
     return Outcome({"records": records})

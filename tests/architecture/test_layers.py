@@ -68,7 +68,7 @@ WIRE = [
 BENCHMARKS = [
     ("machine", "handover", "search"),
     ("accuracy",),
-    ("eligibility", "features", "online", "portfolio", "serve", "speed"),
+    ("eligibility", "features", "models", "online", "portfolio", "serve", "speed"),
     ("command",),
     ("cli",),
 ]
@@ -121,7 +121,7 @@ HOMES = {
     "raydp": ("zoo.cluster", "zoo.tables"),
     "optuna": ("zoo.search", "zoo.testing", "benchmarks"),
     "lightgbm": ("autots.models.tabular",),
-    "statsforecast": ("autots.models.statistical",),
+    "statsforecast": ("autots.models.statistical", "benchmarks"),
     "torch": ("autots.models.neural", "benchmarks", "serve.runtime", "serve.testing"),
 }
 

@@ -1,4 +1,4 @@
-"""Exponential smoothing with the form chosen by AICc (Hyndman, Koehler, Ord & Snyder 2008), from statsforecast."""
+"""Exponential smoothing with the form chosen by AICc (Hyndman, Koehler, Ord & Snyder 2008)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from autots.models.hyperparameters import choice
 from autots.models.statistical.base import PerSeries, PreparedSeries, SeasonalParams
+from autots.models.statistical.ets_search import best_form
 from autots.panel import Floats
 
 __all__ = ["AutoETS", "AutoETSParams", "deviations"]
@@ -38,8 +39,9 @@ class AutoETSParams(SeasonalParams):
 class AutoETS(PerSeries):
     """ETS: error, trend and season, each none, additive or multiplicative.
 
-    Variances of the forecast are computed here, not by statsforecast: its own count the seasons of the last step at
-    every step of seasonal additive models, and multiply where they should add for M,A,A (see the room's README).
+    Forms are compared by ``ets_search``, with the filter of statsforecast. Variances of the forecast are computed here,
+    not by statsforecast: its own count the seasons of the last step at every step of seasonal additive models, and
+    multiply where they should add for M,A,A (see the room's README).
     """
 
     name: ClassVar[str] = "auto_ets"
@@ -48,8 +50,6 @@ class AutoETS(PerSeries):
     slow: ClassVar[bool] = True
 
     def _learn(self, sample: PreparedSeries) -> Floats:
-        from statsforecast.ets import ets_f
-
         error, trend, season = tuple(self.params.model)
         if sample.season == 1:
             season = "N"
@@ -57,10 +57,9 @@ class AutoETS(PerSeries):
             # The multiplicative forms are not defined: their additive sister is the nearest that is.
             error = "A" if error == "M" else error
             season = "A" if season == "M" else season
-        fit = ets_f(sample.y, sample.season, model=error + trend + season, damped=self.params.damped)
-        form = fit["components"]
-        head = [_FORMS.index(letter) for letter in form[:3]]
-        return np.concatenate([head, [form[3] == "D"], fit["par"][:4], [fit["sigma2"]], fit["par"][4:]])
+        found = best_form(sample.y, sample.season, error + trend + season, self.params.damped)
+        head = [_FORMS.index(letter) for letter in found.form[:3]]
+        return np.concatenate([head, [found.form[3] == "D"], found.par[:4], [found.sigma2], found.par[4:]])
 
     def _continue(self, sample: PreparedSeries, values: Floats, horizon: int) -> tuple[Floats, Floats]:
         from statsforecast.ets import etsforecast, initstate, pegelsresid_C, switch

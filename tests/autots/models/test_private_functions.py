@@ -49,3 +49,20 @@ def test_the_compiled_theta_gives_what_the_public_one_gives(method):
     mean = np.empty(7)
     compiled.forecast(states, len(y), kind, mean, par["alpha"], par["theta"])
     np.testing.assert_array_equal(mean, forecast_theta(fit, 7)["mean"])
+
+
+@pytest.mark.parametrize("form", ["AAA", "MAM", "MNA", "ANN"])
+def test_the_compiled_ets_gives_the_likelihood_of_the_public_one(form):
+    from statsforecast.ets import ets_f
+
+    from autots.models.statistical.ets_search import Form, FormLikelihood
+
+    rng = np.random.default_rng(3)
+    y = 50 + 0.3 * np.arange(60) + 5 * np.sin(np.arange(60) * np.pi / 2) + rng.normal(size=60).cumsum()
+    fit = ets_f(y, 4, model=form, damped=False)
+    weights = fit["par"][:4][~np.isnan(fit["par"][:4])]
+    states = fit["par"][4:] if form[2] == "N" else fit["par"][4:-1]
+    likelihood = FormLikelihood(y, 4, Form(*form, False))
+    residuals = likelihood.residuals(np.concatenate([weights, states]))
+    np.testing.assert_allclose(len(y) * np.log(residuals @ residuals), -2 * fit["loglik"], rtol=1e-9)
+    np.testing.assert_allclose(likelihood.criterion(residuals @ residuals), fit["aicc"], rtol=1e-9)

@@ -53,7 +53,7 @@ def theirs(model, y: np.ndarray, horizon: int = TASK.horizon, **kwargs) -> dict:
 
 
 PAIRS = {
-    "ets": (lambda: AutoETS(), lambda: sf.AutoETS(season_length=4)),
+    "ets without a season": (lambda: AutoETS(season=1), lambda: sf.AutoETS(season_length=1)),
     "ets aaa": (lambda: AutoETS(model="AAA"), lambda: sf.AutoETS(season_length=4, model="AAA")),
     "ets mam": (lambda: AutoETS(model="MAM"), lambda: sf.AutoETS(season_length=4, model="MAM")),
     "theta": (lambda: AutoTheta(), lambda: sf.Theta(season_length=4)),
