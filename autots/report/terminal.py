@@ -64,8 +64,23 @@ class FitProgress(Protocol):
         """The fit ended, or was interrupted."""
 
 
-class SilentProgress(FitProgress):
-    """Shows nothing: each call does what the protocol does."""
+class SilentProgress:
+    """Shows nothing."""
+
+    def started(self, total_seconds: float) -> None:
+        """Show nothing."""
+
+    def stage(self, name: str) -> None:
+        """Show nothing."""
+
+    def trial(self, done: int, running: int, best: float | None, skill: float | None, model: str) -> None:
+        """Show nothing."""
+
+    def message(self, text: str) -> None:
+        """Show nothing."""
+
+    def finished(self) -> None:
+        """Show nothing."""
 
 
 class TerminalProgress:

@@ -165,3 +165,22 @@ def test_no_batch_is_larger_than_allowed_and_a_deadline_is_kept() -> None:
     assert sizes == [3, 3, 9, 1]
     assert [one.mean.shape[0] for one in made if isinstance(one, ForecastBlock)] == [1, 2, 3, 9, 1]
     assert getattr(late, "status", None) == 504
+
+
+@pytest.mark.parametrize("most", [1, 3, 4])
+def test_a_batch_has_as_many_series_as_are_allowed(most: int) -> None:
+    """A mutant that counted series from one had survived: batches were a series short."""
+    sizes: list[int] = []
+    batcher = Batcher(_model(0.0), observed=lambda requests, series, took: sizes.append(series), max_series=most)
+    batcher._busy = True  # all of them wait
+
+    async def all_of_them() -> None:
+        asked = [asyncio.ensure_future(batcher.submit(_panel(), Future())) for _ in range(4)]
+        await asyncio.sleep(0.01)
+        taken = batcher._take(time.monotonic())
+        assert len(taken) == most
+        for one in asked:
+            one.cancel()
+
+    asyncio.run(all_of_them())
+    batcher.close()
