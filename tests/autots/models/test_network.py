@@ -125,7 +125,12 @@ def test_training_ends_soon_after_its_deadline():
 def test_a_schedule_is_fitted_to_the_time_and_its_rate_still_falls_to_zero(monkeypatch):
     rates = []
     step = training._Flat.step
-    monkeypatch.setattr(training._Flat, "step", lambda flat, rate: (rates.append(rate), step(flat, rate)))
+
+    def noted(flat, rate):
+        rates.append(rate)
+        step(flat, rate)
+
+    monkeypatch.setattr(training._Flat, "step", noted)
     data = ExampleSource(examples(np.random.default_rng(0)))
     deadline = Deadline.after(300.0, ManualClock(tick=1.0))
     schedule, context = Schedule(1000, 16, 1e-3), Context(0, deadline)

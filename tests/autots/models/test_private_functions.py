@@ -62,7 +62,10 @@ def test_the_compiled_ets_gives_the_likelihood_of_the_public_one(form):
     fit = ets_f(y, 4, model=form, damped=False)
     weights = fit["par"][:4][~np.isnan(fit["par"][:4])]
     states = fit["par"][4:] if form[2] == "N" else fit["par"][4:-1]
-    likelihood = FormLikelihood(y, 4, Form(*form, False))
+    error, trend, kind = form
+    likelihood = FormLikelihood(y, 4, Form(error, trend, kind, damped=False))
     residuals = likelihood.residuals(np.concatenate([weights, states]))
-    np.testing.assert_allclose(len(y) * np.log(residuals @ residuals), -2 * fit["loglik"], rtol=1e-9)
-    np.testing.assert_allclose(likelihood.criterion(residuals @ residuals), fit["aicc"], rtol=1e-9)
+    assert residuals is not None
+    squares = float(residuals @ residuals)
+    np.testing.assert_allclose(len(y) * np.log(squares), -2 * fit["loglik"], rtol=1e-9)
+    np.testing.assert_allclose(likelihood.criterion(squares), fit["aicc"], rtol=1e-9)

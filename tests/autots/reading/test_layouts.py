@@ -77,7 +77,7 @@ def test_a_wide_table_has_a_series_per_column(kind):
     if kind == "column":
         wide = wide.reset_index(names="day")
     if kind == "text index":
-        wide.index = wide.index.strftime("%Y-%m-%d")
+        wide.index = pd.DatetimeIndex(wide.index).strftime("%Y-%m-%d")
     got = read_panel(wide)
     assert got.schema.layout.kind == "wide"
     check_two(got)
@@ -214,7 +214,8 @@ def test_static_tables_must_fit():
         read_panel(long().assign(y2=np.arange(60)), static=["y2"])
     lone = read_panel(long(), static=static.iloc[:1])
     assert np.isnan(lone.panel.static["size"][1])
-    assert lone.report.find("static_missing").series == ("b",)
+    missing = lone.report.find("static_missing")
+    assert missing is not None and missing.series == ("b",)
 
 
 def test_unknown_columns_come_with_a_guess():
