@@ -154,8 +154,8 @@ class Search:
         return reserve_seconds(
             self.policy,
             self._objective,
-            {c.number: c for c in self.leaderboard.complete},
-            self.ensemble.final_weights,
+            (by_number := {c.number: c for c in self.leaderboard.complete}),
+            {n: w for n, w in self.ensemble.final_weights.items() if n in by_number},
             MeasuredSpeed(
                 self.slowdown,
                 self.leaderboard.scoring_seconds,
@@ -174,7 +174,8 @@ class Search:
         if self.calibrating_seconds > 0 or not self.leaderboard.has_trials:
             return
         if self.policy.can_rehearse(elapsed, budget, self.panel.n_rows, targets):
-            weights = normalised({n: (w, w) for n, w in self.ensemble.final_weights.items()})
+            known = {c.number for c in self.leaderboard.complete}
+            weights = normalised({n: (w, w) for n, w in self.ensemble.final_weights.items() if n in known})
             self.calibrating_seconds = rehearse(self.leaderboard, weights, self.panel, self.policy)
 
     def backtested(self, candidate: Candidate) -> Forecaster | None:
@@ -309,9 +310,10 @@ class Search:
         if event.status != "done":
             budget = event.error.startswith("BudgetError")
             kind = FailureKind.BUDGET if budget else _FAILURES.get(event.status, FailureKind.EXCEPTION)
-            if kind is FailureKind.BUDGET and job.earlier is not None:
-                # It reached nothing more this time.
-                self.study.pause(job.number)
+            if job.earlier is not None:
+                # What its former parts reached is kept, and may have a weight already; it does not go on.
+                self.parts.reached.pop(job.number, None)
+                self.study.stop(job.number, event.error)
             else:
                 self._fail(job, kind, event.error, event.seconds)
             return

@@ -39,6 +39,7 @@ class VirtualWorkers(Workers):
         cost: Seconds of a request.
         result: What a request returns that did a share of its work.
         deaf: Whether requests ignore their deadline, and end by being killed.
+        hangs: Which requests do so in any case.
     """
 
     def __init__(
@@ -49,7 +50,9 @@ class VirtualWorkers(Workers):
         result: Callable[[WorkRequest, float], Backtest],
         *,
         deaf: bool = False,
+        hangs: Callable[[WorkRequest], bool] = lambda _: False,
     ) -> None:
+        self.hangs = hangs
         self.clock, self.count, self.cost, self.result, self.deaf = clock, count, cost, result, deaf
         self.requests: list[WorkRequest] = []
         self._ends: dict[str, tuple[float, Event]] = {}
@@ -61,7 +64,9 @@ class VirtualWorkers(Workers):
         assert isinstance(request, WorkRequest) and timeout is not None and len(self._ends) < self.count
         self.requests.append(request)
         cost = self.cost(request)
-        if cost <= request.seconds:
+        if self.hangs(request):
+            cost, event = timeout, Event(key, "timeout", error="TimeoutError: killed", seconds=timeout)
+        elif cost <= request.seconds:
             event = Event(key, "done", self.result(request, 1.0), seconds=cost)
         elif self.deaf:
             cost, event = timeout, Event(key, "timeout", error="TimeoutError: killed", seconds=timeout)
@@ -101,7 +106,13 @@ BASE_COST = {"linear_direct": 0.4, "trees_direct": 2.0, "mlp": 5.0, "auto_theta"
 
 
 def virtual_search(
-    folder: Path, budget: float, *, slow: float = 1.0, workers: int = 2, deaf: bool = False
+    folder: Path,
+    budget: float,
+    *,
+    slow: float = 1.0,
+    workers: int = 2,
+    deaf: bool = False,
+    hangs: Callable[[WorkRequest], bool] = lambda _: False,
 ) -> tuple[Search, VirtualWorkers, float]:
     """Search in virtual time; return the search, its workers, and the largest reserve that was kept."""
     plan = plan_cutoffs(PANEL.lengths, 3, season=4, folds=3)
@@ -127,7 +138,7 @@ def virtual_search(
         fits = request.fits or 1
         return Backtest(mean.astype(np.float32), quantiles, 0.9 * took, 0.1 * took, None, fits, share, reached)
 
-    pool = VirtualWorkers(clock, workers, cost, result, deaf=deaf)
+    pool = VirtualWorkers(clock, workers, cost, result, deaf=deaf, hangs=hangs)
     portfolio = Portfolio(tuple(Configuration(f) for f in (*FAMILIES, "auto_theta")), FAMILIES, {})
     deadline = Deadline.after(budget, clock)
     kept: list[float] = []
@@ -181,6 +192,23 @@ def test_local_models_are_paid_for_on_a_sample_first(tmp_path: Path) -> None:
     _, pool, _ = virtual_search(tmp_path, 60.0)
     theta = [r for r in pool.requests if r.family == "auto_theta"]
     assert [len(r.rows or ()) for r in theta] == [5, 15]
+
+
+def test_a_part_that_is_killed_leaves_what_the_former_ones_reached(tmp_path: Path) -> None:
+    """Found on ETTh1: a candidate with a weight became a failed one, and choosing ended in a KeyError."""
+
+    def hangs(request: WorkRequest) -> bool:
+        return request.family == "auto_theta" and len(request.rows or ()) > 5
+
+    search, _, _ = virtual_search(tmp_path, 60.0, hangs=hangs)
+    theta = next(c for c in search.leaderboard.candidates if c.family == "auto_theta")
+    assert theta.status == "partial"
+    record = search.study.trials[theta.number]
+    assert record.state == "stopped"
+    assert record.reports
+    assert "killed" in record.message
+    assert set(search.ensemble.final_weights) <= {c.number for c in search.leaderboard.complete}
+    assert search.reserve(2) > 0
 
 
 @pytest.mark.parametrize("slow", [1.0, 3.0, 10.0])
