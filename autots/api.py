@@ -117,7 +117,7 @@ class AutoTS:
             workers=None if workers is None else whole_number("workers", workers),
             address=address,
         )
-        self._columns = column_roles(
+        self.columns = column_roles(
             freq=freq,
             date_format=date_format,
             id_col=id_col,
@@ -133,14 +133,14 @@ class AutoTS:
         if resume and self.out is None:
             raise ConfigError("resume needs the run directory, but out is not given", "give out=...")
         self.strict = strict
-        self._progress = progress
+        self.progress = progress
         self._already_spent = already_spent
 
     def _alone(self, features: Any) -> Any:
         """Return a feature pipeline that nothing else names columns beside."""
         given = [
             name
-            for name, value in self._columns.items()
+            for name, value in self.columns.items()
             if name not in _BESIDE_FEATURES and value is not None and (name != "known" or value)
         ]
         if features is not None and given:
@@ -168,7 +168,7 @@ class AutoTS:
         """
         policy = self.policy
         deadline = policy.deadline(self.budget, already_spent=self._already_spent)
-        progress = self._progress if self._progress is not None else _display()
+        progress = self.progress if self.progress is not None else _display()
         progress.started(self.budget)
         machine = _MachineLoad(policy)
         # Feature pipelines may start a cluster of their own, for Spark.
@@ -204,7 +204,7 @@ class AutoTS:
         from autots.report.found import found_in
 
         progress.stage("reading the table")
-        features, columns = None, self._columns
+        features, columns = None, self.columns
         table: Any
         if self.features is not None:
             features, table = Features.of(self.features, data)

@@ -30,6 +30,7 @@ from zoo.places import local_path
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from autots.ensembles import ForecastOutcome
     from autots.features import Features
     from autots.report import Facts
 
@@ -245,6 +246,16 @@ class Pipeline:
         Raises:
             DataError: No row of the test follows the history.
         """
+        outcomes, scale = self.rolled(test, learning=learning)
+        return {"series": len(scale), **rolling_scores(outcomes, scale, self.task.levels, asked=self.levels)}
+
+    def rolled(self, test: Any, *, learning: bool = True) -> tuple[list[ForecastOutcome], Floats]:
+        """Return what ``evaluate`` compares: windows in batches, and the (S,) seasonal scales of their series.
+
+        Args:
+            test: Rows after the history, known covariates among the columns.
+            learning: False to leave weights and intervals as they are.
+        """
         self.settle()
         rows = test if self.features is None else self.features.continued(test)[1]
         more = self.schema.read_more(rows, panel=self._panel).panel
@@ -253,8 +264,7 @@ class Pipeline:
         full, lengths = full.select(kept), more.lengths
         naive = fit_here("seasonal_naive", {}, self._panel, self.task, self.seed)
         scale = season_scale(full.drop_tails(lengths), self.task.season)
-        outcomes, _ = self.ensemble.roll(full, lengths, self._learned, naive, learning=learning)
-        return {"series": full.n_series, **rolling_scores(outcomes, scale, self.task.levels, asked=self.levels)}
+        return self.ensemble.roll(full, lengths, self._learned, naive, learning=learning)[0], scale
 
     @staticmethod
     def _index_of(panel: Panel, id_: str) -> int:

@@ -17,6 +17,7 @@ from autots.search.calibrate import calibrated, combined, unseen_forecasts
 from autots.search.final_fits import FinalFits
 from autots.search.leaderboard import Candidate, Leaderboard
 from autots.search.member_costs import (
+    affordable_members,
     costs_of,
     members_to_refit,
     normalised,
@@ -126,8 +127,10 @@ def _chosen(
     seconds = policy.forecast_allowance(panel.n_series * objective.task.horizon, budget)
 
     def quick(part: Part) -> dict[int, Weight]:
-        weights = _weights(objective, leaderboard.complete, part)
-        kept = quick_members(costs_of(weights, by_number, objective.plan, panel.lengths, policy), seconds)
+        weights = _weights(objective, [c for c in leaderboard.complete if not leaderboard.too_dear(c)], part)
+        costs = costs_of(weights, by_number, objective.plan, panel.lengths, policy)
+        quick = {n: costs[n] for n in quick_members(costs, seconds)}
+        kept = affordable_members(quick, leaderboard.max_local_fit_seconds)
         return normalised({n: weights[n] for n in kept})
 
     first = quick("selection")

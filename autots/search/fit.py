@@ -110,6 +110,7 @@ class _Fit:
                 deadline=run.deadline,
                 messages=self.messages,
             )
+            leaderboard.max_local_fit_seconds = settings.local_fit_seconds * panel.n_series
             run.interrupt.arm(polite=True)
             if leaderboard.best is None:
                 return self.trivial("no window of the history tells forecasters apart, so none was chosen", leaderboard)

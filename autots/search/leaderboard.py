@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from autots.evaluate import Backtest, Objective
+from autots.models import catalog
 
 __all__ = ["SEASONAL_NAIVE", "Candidate", "Leaderboard", "Status"]
 
@@ -113,11 +114,13 @@ class Leaderboard:
         candidates: In the order in which they were added; none at first.
 
     Attributes:
+        max_local_fit_seconds: Seconds that fits of models of single series may take together; no bound at first.
         scoring_seconds: What the last score of all targets took: how fast this machine is with them just now.
     """
 
     objective: Objective
     candidates: list[Candidate] = field(default_factory=list)
+    max_local_fit_seconds: float = float("inf")
     scoring_seconds: float = 0.0
 
     def add(self, candidate: Candidate) -> Self:
@@ -146,7 +149,7 @@ class Leaderboard:
 
     def rescored(self, objective: Objective) -> Leaderboard:
         """Return the leaderboard of all candidates that have forecasts, by another objective."""
-        fresh = Leaderboard(objective)
+        fresh = Leaderboard(objective, max_local_fit_seconds=self.max_local_fit_seconds)
         for candidate in self.candidates:
             if candidate.backtest is not None:
                 candidate.status, candidate.note = "complete", ""
@@ -193,6 +196,15 @@ class Leaderboard:
     def family_seconds(self, family: str) -> list[float]:
         """Return what each complete backtest of a family took, in the order in which they ended."""
         return [c.seconds for c in self.candidates if c.family == family and c.backtest is not None]
+
+    def too_dear(self, candidate: Candidate) -> bool:
+        """Return whether a candidate learns single series, and takes longer for it than all such members may."""
+        return catalog.family(candidate.family).local and candidate.seconds_per_fit > self.max_local_fit_seconds
+
+    def family_too_dear(self, name: str) -> bool:
+        """Return whether all candidates of a family that were tried are too dear."""
+        tried = [c for c in self.candidates if c.family == name and c.seconds > 0]
+        return bool(tried) and all(self.too_dear(c) for c in tried)
 
     def predict_share(self, family: str) -> float:
         """Return the part of a backtest's time that a family's forecasts take, and more; a quarter where unknown."""

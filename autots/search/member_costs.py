@@ -16,6 +16,7 @@ from autots.search.leaderboard import Candidate
 
 __all__ = [
     "MemberCost",
+    "affordable_members",
     "costs_of",
     "members_to_refit",
     "normalised",
@@ -98,6 +99,17 @@ def quick_members(costs: Mapping[int, MemberCost], seconds: float) -> list[int]:
     kept = sorted(costs, key=lambda n: -costs[n].weight)
     while len(kept) > 1 and sum(costs[n].forecast_seconds for n in kept) > seconds:
         kept.remove(max(kept[1:], key=lambda n: costs[n].forecast_seconds / costs[n].weight))
+    return kept
+
+
+def affordable_members(costs: Mapping[int, MemberCost], seconds: float) -> list[int]:
+    """Return the members, of which those that learn single series take no longer than ``seconds`` together.
+
+    What is slowest for its weight goes first; one member always stays.
+    """
+    kept = list(costs)
+    while len(kept) > 1 and sum(costs[n].fit_seconds for n in kept if costs[n].local) > seconds:
+        kept.remove(max((n for n in kept if costs[n].local), key=lambda n: costs[n].fit_seconds / costs[n].weight))
     return kept
 
 

@@ -146,6 +146,8 @@ class Prospects:
     def best(self) -> Prospect | None:
         """Return what promises most per second of what fits into the time left; None where nothing does."""
         open_ = [p for p in self._all() if _ENOUGH * p.seconds <= self.left]
+        if np.isfinite(self.leaderboard.max_local_fit_seconds):
+            open_ = [p for p in open_ if not self.leaderboard.family_too_dear(p.family)]
         return max(open_, key=lambda p: p.worth, default=None)
 
     def configuration(self, position: int) -> Configuration:

@@ -34,6 +34,8 @@ class FitSettings:
         folds: Selection windows, or None to choose.
         workers: Processes, or None for all CPUs of the cluster.
         address: Of a Ray cluster, see ``zoo.cluster.connect``.
+        local_fit_seconds: Seconds that fits of models of single series may take together, for each series; no bound by
+            default. A panel in shards has many more series than its search sees.
         max_trials: Bound on the number of candidates, for tests; None for no bound.
     """
 
@@ -46,6 +48,7 @@ class FitSettings:
     folds: int | None = None
     workers: int | None = None
     address: str | None = None
+    local_fit_seconds: float = float("inf")
     max_trials: int | None = field(default=None, repr=False)
 
     def task(self, panel: Panel) -> Task:

@@ -26,14 +26,14 @@ def test_quantiles_may_be_one_or_several(levels):
     "names", [["a", "b"], ("a", "b"), np.array(["a", "b"]), pd.Index(["a", "b"]), pd.Series(["a", "b"])]
 )
 def test_known_columns_may_be_listed_in_any_way(names):
-    assert AutoTS(horizon=6, known=names)._columns["known"] == ("a", "b")
-    assert AutoTS(horizon=6, static=["a", "b"])._columns["static"] == ("a", "b")
-    assert AutoTS(horizon=6, id_col=names)._columns["id_col"] in (["a", "b"], ("a", "b"))
+    assert AutoTS(horizon=6, known=names).columns["known"] == ("a", "b")
+    assert AutoTS(horizon=6, static=["a", "b"]).columns["static"] == ("a", "b")
+    assert AutoTS(horizon=6, id_col=names).columns["id_col"] in (["a", "b"], ("a", "b"))
 
 
 def test_whole_numbers_of_numpy_are_whole_numbers():
     made = AutoTS(horizon=np.int32(6), seed=np.int64(1), freq=np.int64(2), folds=np.int8(2), workers=np.int16(1))
-    assert (made.settings.horizon, made.settings.seed, made._columns["freq"]) == (6, 1, 2)
+    assert (made.settings.horizon, made.settings.seed, made.columns["freq"]) == (6, 1, 2)
 
 
 @pytest.mark.parametrize(

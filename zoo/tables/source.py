@@ -23,7 +23,7 @@ from zoo.tables.commits import AsOf
 from zoo.tables.delimited import Decisions, read_delimited
 from zoo.tables.versioned import STORES, VersionedTable, is_table
 
-__all__ = ["Table", "decisions", "files_at", "partitions", "read"]
+__all__ = ["Table", "decisions", "files_at", "folder_keys", "partitions", "read"]
 
 #: What pandas users hold: many columns, or one.
 Table: TypeAlias = "pd.DataFrame | pd.Series[Any]"
@@ -127,7 +127,7 @@ def _read_path(path: str, text: frozenset[str]) -> pd.DataFrame:
             f"{path} must hold rows, but it has only a header: {table.column_names}", "check how it was written"
         )
     frame = _from_arrow(table)
-    partitions = tuple(dict.fromkeys(key for file in files for key, _ in _partitions(file) if key in frame.columns))
+    partitions = tuple(dict.fromkeys(key for file in files for key, _ in folder_keys(file) if key in frame.columns))
     if said:
         frame.attrs[_DECISIONS] = said
     if partitions and not Path(path).expanduser().is_file():
@@ -271,7 +271,7 @@ def _one_type(tables: list[Any], text: frozenset[str]) -> list[Any]:
     return tables
 
 
-def _partitions(file: Path) -> list[tuple[str, str]]:
+def folder_keys(file: Path) -> list[tuple[str, str]]:
     """Return the keys and values of the ``name=value`` folders right above a file, unquoted."""
     found = []
     for part in reversed(file.parent.parts):
@@ -286,7 +286,7 @@ def _with_partitions(tables: Sequence[Any], files: Sequence[Path]) -> list[Any]:
     """Return tables with the columns that stand in the names of their folders, typed by all values of each."""
     import pyarrow as pa
 
-    given = [dict(_partitions(file)) for file in files]
+    given = [dict(folder_keys(file)) for file in files]
     out = list(tables)
     for key in dict.fromkeys(key for one in given for key in one):
         values = [None if one.get(key) in (None, _NULL) else one[key] for one in given]
