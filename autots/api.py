@@ -242,6 +242,11 @@ def load(path: str | Path, *, mapped: bool = False) -> Pipeline:
     inside = path / PIPELINE
     if inside.is_dir():
         return Pipeline.load(inside, mapped=mapped)
+    if (path / "shards.json").is_file():
+        raise ArtifactError(
+            f"a pipeline must be one, but {path} has one for each shard",
+            "open it with autots.shards.ShardedPipeline(path); .shard(0) is an ordinary pipeline",
+        )
     if (path / "run.json").is_file():
         raise ArtifactError(
             f"a run must have ended to be used, but {path} has no pipeline yet",

@@ -24,7 +24,7 @@ from autots.panel import Floats, Future, Panel
 from autots.reading.ids import joined
 from autots.reading.repair import NothingNewError
 from autots.reading.schema import Schema
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, DataError
 from zoo.places import local_path
 
 if TYPE_CHECKING:
@@ -240,17 +240,20 @@ class Pipeline:
             learning: False to leave weights and intervals as they are, which shows what learning is worth.
 
         Returns:
-            ``series``, ``rows``, ``smape``, ``mase``, ``rmse``, ``mse``, ``mae``, ``wql``, ``coverage`` (nominal ->
-            observed) and ``skill`` (metric -> 1 - score / seasonal naive's).
+            ``series``, ``new_series`` (those without a history, left out), ``rows``, ``smape``, ``mase``, ``rmse``,
+            ``mse``, ``mae``, ``wql``, ``coverage`` (nominal -> observed), ``skill`` (metric -> 1 - score / naive's).
 
         Raises:
             DataError: No row of the test follows the history.
         """
-        outcomes, scale = self.rolled(test, learning=learning)
-        return {"series": len(scale), **rolling_scores(outcomes, scale, self.task.levels, asked=self.levels)}
+        outcomes, scale, new = self.rolled(test, learning=learning)
+        if not outcomes:
+            raise DataError("a test must follow the history, but all its series are new", "check the names of series")
+        scores = rolling_scores(outcomes, scale, self.task.levels, asked=self.levels)
+        return {"series": len(scale), "new_series": new, **scores}
 
-    def rolled(self, test: Any, *, learning: bool = True) -> tuple[list[ForecastOutcome], Floats]:
-        """Return what ``evaluate`` compares: windows in batches, and the (S,) seasonal scales of their series.
+    def rolled(self, test: Any, *, learning: bool = True) -> tuple[list[ForecastOutcome], Floats, int]:
+        """Return what ``evaluate`` compares: windows in batches, seasonal scales (S,), and how many series are new.
 
         Args:
             test: Rows after the history, known covariates among the columns.
@@ -259,16 +262,15 @@ class Pipeline:
         self.settle()
         rows = test if self.features is None else self.features.continued(test)[1]
         more = self.schema.read_more(rows, panel=self._panel).panel
-        full = self._panel.append(more)
-        kept = np.array([self._index_of(full, id_) for id_ in more.ids], dtype=np.intp)
-        full, lengths = full.select(kept), more.lengths
+        where = {id_: i for i, id_ in enumerate(self._panel.ids)}
+        at = np.array([where.get(id_, -1) for id_ in more.ids], dtype=np.intp)
+        if not (at >= 0).any():
+            return [], np.empty(0), more.n_series
+        full, lengths = self._panel.append(more).select(at[at >= 0]), more.lengths[at >= 0]
         naive = fit_here("seasonal_naive", {}, self._panel, self.task, self.seed)
         scale = season_scale(full.drop_tails(lengths), self.task.season)
-        return self.ensemble.roll(full, lengths, self._learned, naive, learning=learning)[0], scale
-
-    @staticmethod
-    def _index_of(panel: Panel, id_: str) -> int:
-        return int(np.flatnonzero(panel.ids == id_)[0])
+        outcomes, _ = self.ensemble.roll(full, lengths, self._learned, naive, learning=learning)
+        return outcomes, scale, int((at < 0).sum())
 
     def leaderboard(self) -> pd.DataFrame:
         """Return one row per candidate, the ensemble first; lower scores are better."""

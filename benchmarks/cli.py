@@ -34,6 +34,11 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "One JSON line per set and family: milliseconds per series and MASE, ours and theirs, in one process. The sets "
         "are not in the project.",
     ),
+    "bench panels": (
+        "benchmarks.command:bench_panels",
+        "Measure sharded fits of large panels: seconds, memory of all processes, scores of what came.",
+        "One JSON line per size of panel. The panels are made here: daily sales of as many products.",
+    ),
     "bench portfolio": (
         "benchmarks.portfolio.command:bench_portfolio",
         "Measure which configurations a search should begin with, and what that is worth on sets left out.",

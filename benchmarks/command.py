@@ -13,14 +13,14 @@ import typer
 from zoo.commands import Outcome
 from zoo.errors import ConfigError
 
-__all__ = ["bench", "bench_eligibility", "bench_models"]
+__all__ = ["bench", "bench_eligibility", "bench_models", "bench_panels"]
 
 
 def bench(
     suite: Annotated[
         str,
         typer.Argument(
-            help="accuracy, online or speed; also eligibility, features, handover, models, portfolio, search, serve."
+            help="accuracy, online, speed; eligibility, features, handover, models, panels, portfolio, search, serve."
         ),
     ],
     data: Annotated[Path | None, typer.Option(help="Folder of the public sets (accuracy, online).")] = None,
@@ -48,6 +48,25 @@ def bench_eligibility(data: Annotated[Path, typer.Option(help="Folder with a fol
 
     records = []
     for record in eligibility.run(data):
+        print(json.dumps(record), flush=True)
+        records.append(record)
+    return Outcome({"records": records})
+
+
+def bench_panels(
+    sizes: Annotated[str, typer.Option(help="Pairs of series and rows.")] = "30490x1941,3000x200,30000x200,300000x200",
+    budget: Annotated[float, typer.Option(min=1, help="Seconds of each fit.")] = 900.0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that work on shards.")] = 2,
+    seed: Annotated[int, typer.Option(help="Of the data and the fits.")] = 0,
+) -> Outcome:
+    """Print one JSON line per size of panel."""
+    from benchmarks import panels
+
+    pairs = [tuple(int(n) for n in pair.split("x")) for pair in sizes.split(",")]
+    if any(len(pair) != 2 for pair in pairs):
+        raise ConfigError(f"--sizes must be pairs like 3000x200, but got {sizes!r}")
+    records = []
+    for record in panels.run([(s, r) for s, r in pairs], budget=budget, workers=workers, seed=seed):
         print(json.dumps(record), flush=True)
         records.append(record)
     return Outcome({"records": records})

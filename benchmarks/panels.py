@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 __all__ = ["peak_memory", "run", "write_sales"]
 
-_HORIZON = 28
+_HORIZON = 28  # days that are forecast, and compared with what came
 _LOOK = 1.0  # seconds between two looks at the memory
 
 _BLOCK_ROWS = 2_000_000
@@ -61,7 +61,9 @@ def run(sizes: Sequence[tuple[int, int]], *, budget: float, workers: int, seed: 
             del test
             arguments = [str(folder / "table"), str(folder / "test.parquet"), str(folder / "out")]
             arguments += [str(budget), str(workers), str(seed)]
-            child = subprocess.Popen([sys.executable, "-c", _CHILD, *arguments], stdout=subprocess.PIPE, text=True)
+            child = subprocess.Popen(  # noqa: S603 our own interpreter and text
+                [sys.executable, "-c", _CHILD, *arguments], stdout=subprocess.PIPE, text=True
+            )
             peak = peak_memory(child)
             assert child.stdout is not None
             lines = child.stdout.read().splitlines()
@@ -117,7 +119,7 @@ def write_sales(folder: Path, *, series: int, rows: int, seed: int = 0, by_time:
         folder: Where the files go; it is made.
         series: Number of series S.
         rows: Days of each series but those that begin late.
-        seed: Source of chance.
+        seed: Source of chance of all values.
         by_time: Whether every file has some days of all series, as daily exports do, rather than some series.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from autots.commands.opened import opened
 from autots.commands.screen import on_screen
 from zoo.commands import Outcome
 
@@ -19,13 +20,11 @@ _SHOWN = ("mase", "smape", "mae", "rmse", "mse", "wape", "wql", "sql")
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="A run directory, or a saved pipeline.")],
+    run: Annotated[Path, typer.Argument(help="A run directory, a saved pipeline, or a sharded fit.")],
     data: Annotated[str, typer.Option(help="Table with rows after the history.")],
 ) -> Outcome:
     """Score the forecasts of a test table."""
-    from autots.api import load
-
-    found = load(run).evaluate(data)
+    found = opened(run).evaluate(data)
     return Outcome(found, on_screen(lambda console: _draw(found, console)))
 
 

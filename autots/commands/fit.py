@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from autots.commands.options import levels, name_or_names, names, whole_numbers, whole_or_text
-from autots.commands.run import default_run, fit_run
+from autots.commands.run import default_run, fit_run, sharded_run
 from zoo.commands import Outcome
 from zoo.errors import ConfigError
 
@@ -45,9 +45,8 @@ def fit(
         Path | None, typer.Option(help="Feature pipeline (YAML) that makes the columns of the rows.", metavar="FILE")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory; runs/<data>-<time> by default.")] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Stop if a column must not be used: see `zoo check`.")
-    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop if a column must not be used (`zoo check`).")] = False,
+    sharded: Annotated[bool, typer.Option("--sharded", help="For panels larger than the memory.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
 ) -> Outcome:
     """Fit, write the run directory, and say what to do next; the parameters are those of ``AutoTS``."""
@@ -73,4 +72,5 @@ def fit(
         "features": features,
         "strict": strict,
     }
-    return fit_run(data, out or default_run(data), options, resume=resume)
+    start = sharded_run if sharded else fit_run
+    return start(data, out or default_run(data), options, resume=resume)

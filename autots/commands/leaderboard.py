@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from autots.commands.opened import opened
 from autots.commands.screen import on_screen
 from zoo.commands import Outcome
 
@@ -15,14 +16,13 @@ __all__ = ["leaderboard"]
 
 
 def leaderboard(
-    run: Annotated[Path, typer.Argument(help="A run directory, or a saved pipeline.")],
+    run: Annotated[Path, typer.Argument(help="A run directory, a saved pipeline, or a sharded fit.")],
     limit: Annotated[int, typer.Option(min=1, help="Rows to show; --json has all.")] = 30,
 ) -> Outcome:
     """Show the candidates, best first."""
-    from autots.api import load
     from autots.report.terminal import print_leaderboard
 
-    pipeline = load(run)
+    pipeline = opened(run)
     frame = pipeline.leaderboard()
     rows = frame.to_dict("records")
     for row in rows:

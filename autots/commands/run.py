@@ -14,7 +14,7 @@ from zoo.commands import Outcome, seconds_since_begin
 if TYPE_CHECKING:
     from autots.pipeline import Pipeline
 
-__all__ = ["default_run", "fit_run"]
+__all__ = ["default_run", "fit_run", "sharded_run"]
 
 
 def default_run(data: str) -> Path:
@@ -56,6 +56,48 @@ def fit_run(
         print_outcome(pipeline.facts, run, steps, console=console)
 
     return Outcome(_found(pipeline, run, steps), on_screen(draw))
+
+
+def sharded_run(data: str, run: Path, options: Mapping[str, Any], *, resume: bool = False) -> Outcome:
+    """Fit a table in shards into ``run``, and return what was found and what can be typed next.
+
+    Args:
+        data: The path of the table.
+        run: The folder, which must be new unless a fit is resumed.
+        options: Arguments of ``AutoTS``, by name.
+        resume: Whether to go on with the fit that the folder holds; False by default.
+    """
+    from autots.report.terminal import TerminalProgress, print_leaderboard
+    from autots.shards import ShardedAutoTS
+
+    spent = seconds_since_begin()
+    auto = ShardedAutoTS(**options, out=run, resume=resume, progress=TerminalProgress(), already_spent=spent)
+    pipeline = auto.fit(data)
+    at = shlex.quote(str(run))
+    future = " --future FUTURE.parquet" if pipeline.known else ""
+    steps = [
+        f"zoo forecast {at}{future} --out forecasts",
+        f"zoo evaluate {at} --data NEW_ROWS.parquet",
+        f"zoo leaderboard {at}",
+        f"zoo report {at}",
+    ]
+
+    def draw(console: Any) -> None:
+        print_leaderboard(pipeline.leaderboard(), console, limit=10)
+        console.print(f"{pipeline.n_series:,} series, {pipeline.n_rows:,} rows in {run}")
+        for line in (*pipeline.messages, "next:", *(f"  {step}" for step in steps)):
+            console.print(line, highlight=False)
+
+    found = {
+        "run": str(run),
+        "series": pipeline.n_series,
+        "rows": pipeline.n_rows,
+        "members": [m.family for m in pipeline.search.members],
+        "seconds": pipeline.seconds,
+        "messages": list(pipeline.messages),
+        "next": steps,
+    }
+    return Outcome(found, on_screen(draw))
 
 
 def _next_steps(pipeline: Pipeline, run: Path, test: Path, future: Path) -> list[str]:

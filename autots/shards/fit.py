@@ -36,7 +36,7 @@ from autots.shards.split import hashes, read_shard
 from autots.shards.work import FitShard, ShardDone, SplitPiece
 from zoo.chance import untouched_chance
 from zoo.clock import Deadline
-from zoo.errors import ConfigError, DataError
+from zoo.errors import ClusterError, ConfigError, DataError
 from zoo.files import json_digest
 from zoo.tables.source import read as read_table
 
@@ -240,16 +240,33 @@ class _ShardedFit:
         """Split what is not split yet."""
         parts = self.folder.parts
         parts.mkdir(parents=True, exist_ok=True)
-        due = [i for i in range(len(pieces)) if not (parts / f"{i:05d}.done").exists()]
-        if not due or (self.folder.search_pipeline.exists() and not any(parts.iterdir())):
-            return
+        due = [i for i in range(len(pieces)) if not self._marker(i).exists()]
         requests = {
             f"piece {i}": SplitPiece(i, pieces[i], columns, manifest.key, manifest.shards, str(parts.absolute()))
             for i in due
         }
-        with self._workers() as pool:
-            for count, _ in enumerate(answers(pool, requests), 1):
-                self.progress.stage(f"splitting the table: {count} of {len(due)} pieces")
+        if due:
+            with self._workers() as pool:
+                for count, _ in enumerate(answers(pool, requests), 1):
+                    self.progress.stage(f"splitting the table: {count} of {len(due)} pieces")
+        # A folder of one node alone would lose the rows that others wrote.
+        lost = [i for i, piece in enumerate(pieces) if not self._holds(i, piece.rows)]
+        if lost:
+            raise ClusterError(
+                f"all nodes must reach the folder of a sharded fit, but {len(lost)} of {len(pieces)} pieces that "
+                f"workers wrote are not in {parts}",
+                "put it on storage that the nodes share",
+            )
+
+    def _marker(self, piece: int) -> Path:
+        return self.folder.parts / f"{piece:05d}.done"
+
+    def _holds(self, piece: int, rows: int) -> bool:
+        """Return whether all rows of a piece are in the folder."""
+        try:
+            return int(self._marker(piece).read_text(encoding="utf-8")) == rows
+        except (OSError, ValueError):
+            return False
 
     def _sample(self, manifest: ShardManifest) -> tuple[pa.Table, int]:
         """Return the rows of some series of the first shard that has any, and how many series that shard has."""

@@ -20,7 +20,7 @@ class ShardFolder:
     """The folder of a sharded fit, which all workers reach.
 
     Args:
-        root: The folder itself.
+        root: Where it is, as a path.
     """
 
     root: Path

@@ -16,7 +16,7 @@ from autots.pipeline import Pipeline
 from autots.shards.crew import answers, workers_for
 from autots.shards.layout import ShardFolder, ShardManifest
 from autots.shards.source import head_of, pieces_of
-from autots.shards.split import key_hashes, shard_of, split_piece
+from autots.shards.split import key_hashes, read_shard, shard_of, split_piece
 from autots.shards.work import EvaluateShard, ForecastShard, Request, UpdateShard
 from zoo.errors import ArtifactError, ConfigError, DataError
 from zoo.places import local_path
@@ -60,6 +60,11 @@ class ShardedPipeline:
     def levels(self) -> tuple[float, ...]:
         """The quantile levels of a forecast's columns."""
         return self._search.levels
+
+    @property
+    def metric_name(self) -> str:
+        """The name of what was minimised."""
+        return self._search.metric_name
 
     @property
     def known(self) -> tuple[str, ...]:
@@ -158,6 +163,13 @@ class ShardedPipeline:
             This pipeline.
         """
         with self._split(new_rows) as parts:
+            new = [s for s in range(self._manifest.shards) if s not in self._manifest.filled]
+            if any(read_shard(Path(parts), s).num_rows for s in new):
+                raise DataError(
+                    "rows of an update must be of series that some shard can take in, but some shards had none at the "
+                    "fit",
+                    "fit anew with these series, or leave them out",
+                )
             self._each({f"shard {s}": UpdateShard(s, parts) for s in self._manifest.filled})
         return self
 
@@ -173,11 +185,12 @@ class ShardedPipeline:
         """
         with self._split(test) as parts:
             done = self._each({f"shard {s}": EvaluateShard(s, parts, learning) for s in self._manifest.filled})
-        outcomes, scales, before = [], [], 0
+        outcomes, scales, before, new = [], [], 0, 0
         for one in done:
             if one.rolled is None:
                 continue
-            found, scale = one.rolled
+            found, scale, unknown = one.rolled
+            new += unknown
             outcomes += [replace(o, series=o.series + before) for o in found]
             scales.append(scale)
             before += len(scale)
@@ -186,7 +199,8 @@ class ShardedPipeline:
         import numpy as np
 
         levels = self._search.task.levels
-        return {"series": before, **rolling_scores(outcomes, np.concatenate(scales), levels, asked=self.levels)}
+        scores = rolling_scores(outcomes, np.concatenate(scales), levels, asked=self.levels)
+        return {"series": before, "new_series": new, **scores}
 
     def _split(self, data: Any) -> _Parts:
         return _Parts(self._folder, self._manifest, data)

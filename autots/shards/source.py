@@ -19,6 +19,8 @@ __all__ = ["Piece", "head_of", "pieces_of"]
 
 # Rows of a piece that is written here, and of what is read at once.
 _ROWS = 1_000_000
+# Bytes of a CSV file that are read at once; the first ones tell the types.
+_CSV_BYTES = 1 << 25
 _PARQUET = (".parquet", ".pq", ".parq")
 _CSV = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
 
@@ -153,7 +155,7 @@ def _csv_batches(file: Path) -> Iterator[Any]:
     separator = "\t" if ".tsv" in file.name.lower() else ","
     try:
         with csv.open_csv(
-            file, csv.ReadOptions(block_size=1 << 25), csv.ParseOptions(delimiter=separator), csv.ConvertOptions()
+            file, csv.ReadOptions(block_size=_CSV_BYTES), csv.ParseOptions(delimiter=separator), csv.ConvertOptions()
         ) as rows:
             yield from rows
     except pa.ArrowException as error:

@@ -48,7 +48,7 @@ def hashes(table: pa.Table, key: Sequence[str]) -> Hashes:
         both, codes = np.unique(codes * len(words) + at, return_inverse=True)
         texts = [f"{texts[c // len(words)]}{_BETWEEN}{words[c % len(words)]}" for c in both.tolist()]
     assert codes is not None
-    return _hashed(texts)[codes]
+    return np.asarray(_hashed(texts)[codes])
 
 
 def key_hashes(keys: Sequence[Sequence[Any]]) -> Hashes:
@@ -65,19 +65,22 @@ def shard_of(values: Hashes, shards: int) -> npt.NDArray[np.int64]:
     return np.asarray((values % np.uint64(shards)).astype(np.int64))
 
 
-def split_piece(piece: Piece, columns: Sequence[str], key: Sequence[str], shards: int, folder: Path, name: str) -> None:
-    """Write the rows of a piece into ``folder`` by shards, whole files or none.
+def split_piece(piece: Piece, columns: Sequence[str], key: Sequence[str], shards: int, folder: Path, name: str) -> int:
+    """Write the rows of a piece into ``folder`` by shards, whole files or none, and return how many they are.
 
     Args:
-        piece: What is read.
+        piece: The rows that are read.
         columns: Those that are kept.
         key: Those that name the series.
         shards: Number of shards K.
         folder: Where the files go.
         name: Of the files, which differs from piece to piece.
     """
+    rows = 0
     for i, table in enumerate(piece.batches(columns)):
         split_table(table, key, shards, folder / f"{name}-{i:03d}.arrow")
+        rows += table.num_rows
+    return rows
 
 
 def split_table(table: pa.Table, key: Sequence[str], shards: int, file: Path) -> None:
@@ -111,9 +114,7 @@ def read_shard(folder: Path, shard: int) -> pa.Table:
     tables = []
     for file in sorted(folder.glob("*.arrow")):
         with pa.memory_map(str(file)) as mapped:
-            batch = pa.ipc.open_file(mapped).get_batch(shard)
-            if batch.num_rows:
-                tables.append(pa.Table.from_batches([batch]))
+            tables.append(pa.Table.from_batches([pa.ipc.open_file(mapped).get_batch(shard)]))
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException as error:

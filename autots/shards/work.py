@@ -17,12 +17,14 @@ from autots.models.catalog import create, family
 from autots.models.wall_clock import fit_local
 from autots.panel import Floats, Panel
 from autots.pipeline import Pipeline
+from autots.reading.repair import NothingNewError
 from autots.search.member_costs import normalised
 from autots.shards.layout import ShardFolder
 from autots.shards.source import Piece
 from autots.shards.split import read_shard, split_piece
 from zoo.clock import Deadline
 from zoo.errors import BudgetError, ModelError
+from zoo.files import write_file
 
 __all__ = ["EvaluateShard", "FitShard", "ForecastShard", "Request", "ShardDone", "SplitPiece", "UpdateShard", "setup"]
 
@@ -36,10 +38,10 @@ class SplitPiece:
 
     Args:
         number: The place of the piece among all.
-        piece: What is read.
+        piece: The rows that are read.
         columns: Those that are kept.
         key: Those that name the series.
-        shards: Number of shards.
+        shards: Number of shards of the whole table.
         folder: Where the parts go.
     """
 
@@ -56,10 +58,10 @@ class FitShard:
     """Make the pipeline of a shard.
 
     Args:
-        shard: Which one.
+        shard: The number of the shard.
         tail: Rows of each series that are kept, the newest; None for all.
         seconds: Time left for it; models of single series that do not end in it are left out.
-        seed: Source of chance.
+        seed: Source of chance of the fits.
         static: Path of a table with one row per series; None for none.
     """
 
@@ -75,8 +77,8 @@ class ForecastShard:
     """Forecast a shard into a Parquet file.
 
     Args:
-        shard: Which one.
-        out: The file.
+        shard: The number of the shard.
+        out: Path of the file, which is replaced.
         future: Path of a table with the known covariates; None for none.
     """
 
@@ -90,7 +92,7 @@ class UpdateShard:
     """Take in rows that came after the history, from parts that were split as the table was.
 
     Args:
-        shard: Which one.
+        shard: The number of the shard.
         parts: The folder of the parts.
     """
 
@@ -103,7 +105,7 @@ class EvaluateShard:
     """Forecast rows that follow the history, from parts that were split as the table was, and compare.
 
     Args:
-        shard: Which one.
+        shard: The number of the shard.
         parts: The folder of the parts.
         learning: Whether weights and intervals follow what came.
     """
@@ -118,13 +120,13 @@ class ShardDone:
     """What became of a shard.
 
     Args:
-        shard: Which one.
+        shard: The number of the shard.
         series: How many series it has.
         rows: How many rows they have.
         seconds: What reading, and what fitting took.
         findings: What was found in the rows and repaired: kind, message, action -> how many rows or series.
         left_out: Members that are missing in this shard, and why.
-        rolled: The outcomes of a test and the (S,) scales of its series; None where it has none.
+        rolled: The outcomes of a test, the (S,) scales of its series, and how many are new; None where it has no rows.
     """
 
     shard: int
@@ -133,7 +135,7 @@ class ShardDone:
     seconds: tuple[float, float] = (0.0, 0.0)
     findings: Mapping[tuple[str, str], int] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
-    rolled: tuple[list[ForecastOutcome], Floats] | None = None
+    rolled: tuple[list[ForecastOutcome], Floats, int] | None = None
 
 
 Request: TypeAlias = SplitPiece | FitShard | ForecastShard | UpdateShard | EvaluateShard
@@ -148,9 +150,9 @@ def setup(payload: Mapping[str, Any]) -> Callable[[Request], ShardDone]:
             case SplitPiece():
                 parts = Path(request.folder)
                 name = f"{request.number:05d}"
-                split_piece(request.piece, request.columns, request.key, request.shards, parts, name)
-                (parts / f"{name}.done").touch()
-                return ShardDone(-1)
+                rows = split_piece(request.piece, request.columns, request.key, request.shards, parts, name)
+                write_file(parts / f"{name}.done", str(rows))
+                return ShardDone(-1, rows=rows)
             case FitShard():
                 return _fit(folder, request)
             case ForecastShard():
@@ -261,7 +263,10 @@ def _evaluate(folder: ShardFolder, request: EvaluateShard) -> ShardDone:
     table = read_shard(Path(request.parts), request.shard)
     if not table.num_rows:
         return ShardDone(request.shard)
-    rolled = Pipeline.load(folder.shard(request.shard)).rolled(table, learning=request.learning)
+    try:
+        rolled = Pipeline.load(folder.shard(request.shard)).rolled(table, learning=request.learning)
+    except NothingNewError:
+        return ShardDone(request.shard)
     return ShardDone(request.shard, len(rolled[1]), rolled=rolled)
 
 

@@ -50,6 +50,7 @@ TENANT = [
     ("pipeline",),
     ("search", "arguments"),
     ("api",),
+    ("shards",),
     ("commands",),
     ("cli",),
 ]
@@ -68,7 +69,7 @@ WIRE = [
 BENCHMARKS = [
     ("machine", "handover", "search"),
     ("accuracy",),
-    ("eligibility", "features", "models", "online", "portfolio", "serve", "speed"),
+    ("eligibility", "features", "models", "online", "panels", "portfolio", "serve", "speed"),
     ("command",),
     ("cli",),
 ]

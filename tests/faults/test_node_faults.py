@@ -33,6 +33,18 @@ def test_a_study_survives_the_removal_of_nodes_and_uses_new_ones(tmp_path: Path)
     _run(tmp_path, range(3))
 
 
+def test_a_sharded_fit_survives_the_loss_of_one_of_three_nodes(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    environment["PYTHONPATH"] = str(_HERE.parents[1])
+    command = [sys.executable, str(_HERE / "lost_node_of_shards.py"), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=200)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert "error" not in found, found
+    assert found["seen"] < found["shards"], "all shards were there before the node was lost: nothing was tested"
+    assert (found["series"], found["rows"]) == (600, 600 * 80)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_study_survives_the_removal_of_twenty_nodes(tmp_path: Path) -> None:
