@@ -22,7 +22,9 @@ __all__ = ["JOURNAL", "claim"]
 JOURNAL = "study.journal"
 _RUN = "run.json"
 # What a resumed run may change.
-_FREE = ("budget", "workers", "address", "max_trials")
+_FREE = ("budget", "workers", "address", "local_fit_seconds", "max_trials")
+# How trials are recorded: a run that another number began cannot be gone on with.
+_VERSION = 2
 
 
 def claim(folder: Path, panel: Panel, settings: FitSettings, task: Task, *, resume: bool) -> str:
@@ -48,13 +50,18 @@ def claim(folder: Path, panel: Panel, settings: FitSettings, task: Task, *, resu
         )
     if resume and file.exists():
         before = json.loads(file.read_text(encoding="utf-8"))
+        if before.get("version", 1) != _VERSION:
+            raise ConfigError(
+                f"a run must be resumed by the version that began it, but another one began {folder}",
+                "choose another directory, or end it with that version; a pipeline that it left opens as always",
+            )
         if before.get("fingerprint") != known:
             raise ConfigError(
                 f"a run must be resumed on the same data and settings, but {folder} was made with others: "
                 f"{_difference(before.get('asked', {}), asked)}",
                 "repeat the options of the first fit (budget and workers may change), or choose another directory",
             )
-    write_file(file, json.dumps({"fingerprint": known, "asked": asked}, default=list, indent=1))
+    write_file(file, json.dumps({"version": _VERSION, "fingerprint": known, "asked": asked}, default=list, indent=1))
     return known
 
 
