@@ -52,7 +52,7 @@ def main(folder: Path) -> dict[str, object]:
     errors: list[str] = []
 
     def drive() -> None:
-        asked = {"budget": 60, "address": cluster.address, "workers": 2, "shard_rows": 4000, "sample_series": 40}
+        asked = {"budget": 40, "address": cluster.address, "workers": 2, "shard_rows": 4000, "sample_series": 40}
         try:
             ShardedAutoTS(_HORIZON, out=run, folds=1, **asked).fit(source)
         except BaseException as error:
