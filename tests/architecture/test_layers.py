@@ -41,10 +41,10 @@ TENANT = [
     ("metrics",),
     ("eligibility",),
     ("models",),
-    ("evaluate", "testing", "datasets"),
+    ("evaluate", "datasets"),
     ("intervals",),
     ("ensembles",),
-    ("recipes",),
+    ("recipes", "testing"),
     ("report",),
     ("artifact",),
     ("pipeline",),
@@ -68,7 +68,7 @@ WIRE = [
 BENCHMARKS = [
     ("machine", "handover", "search"),
     ("accuracy",),
-    ("eligibility", "features", "models", "online", "portfolio", "serve", "speed"),
+    ("calibration", "eligibility", "features", "models", "online", "portfolio", "serve", "speed"),
     ("command",),
     ("cli",),
 ]
