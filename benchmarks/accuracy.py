@@ -27,7 +27,7 @@ from autots.report.terminal import SilentProgress
 from benchmarks.machine import half_busy, million_additions_per_second
 from zoo.errors import DataError
 
-__all__ = ["SETS", "Case", "measure", "run"]
+__all__ = ["SETS", "Case", "measure", "read_set", "run"]
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ def _summary(records: Sequence[Mapping[str, Any]], speed: float) -> dict[str, An
 
 def _reach(data: Path, name: str) -> int:
     """Return how many windows before the test window the longest series has, with a horizon of history."""
-    train, test, meta = _read(data, name)
+    train, test, meta = read_set(data, name)
     return max(0, (int(train.groupby("unique_id").size().max()) - 1) // _window(name, test, meta) - 1)
 
 
@@ -261,7 +261,7 @@ def measure(
     """
     from autots.api import AutoTS
 
-    case, (train, test, meta) = SETS[name], _read(data, name)
+    case, (train, test, meta) = SETS[name], read_set(data, name)
     known = case.known if with_known else ()
     keep = ["unique_id", "ds", "y", *known]
     horizon = 1 if name == "nyc_taxi" else int(meta["horizon"])
@@ -335,7 +335,8 @@ class _FirstSkill(SilentProgress):
             self.seconds = time.perf_counter() - self._begin
 
 
-def _read(data: Path, name: str) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+def read_set(data: Path, name: str) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Return the training table, the test table and the notes of a set; see ``measure`` for the arguments."""
     folder = data / SETS[name].folder
     if not (folder / "meta.json").exists():
         raise DataError(f"the benchmark needs the set's folder, but there is no {folder}", "give --data")

@@ -12,6 +12,12 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "Measure the figures of the README: accuracy on public sets, speed and memory.",
         "One JSON line per figure, beside what was asked and what others reached. The sets are not in the project.",
     ),
+    "bench calibration": (
+        "benchmarks.calibration.command:bench_calibration",
+        "Measure whether intervals hold what they promise, over many origins of all sets together.",
+        "One JSON line per set, beside multi-step split conformal from the same residuals; then one for all, with the "
+        "worst cell of horizon, season and volume. The sets are not in the project.",
+    ),
     "bench eligibility": (
         "benchmarks.command:bench_eligibility",
         "Measure whether planted leaks are found, and whether clean tables raise alarms.",

@@ -19,9 +19,7 @@ __all__ = ["bench", "bench_eligibility", "bench_models", "bench_panels"]
 def bench(
     suite: Annotated[
         str,
-        typer.Argument(
-            help="accuracy, online, speed; eligibility, features, handover, models, panels, portfolio, search, serve."
-        ),
+        typer.Argument(help="accuracy, online or speed; the others are commands of their own: `zoo bench --help`."),
     ],
     data: Annotated[Path | None, typer.Option(help="Folder of the public sets (accuracy, online).")] = None,
     only: Annotated[str, typer.Option(help="Names of sets or figures, separated by commas.")] = "",

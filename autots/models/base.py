@@ -173,6 +173,8 @@ class Forecaster(ABC):
     slow: ClassVar[bool] = False
     #: Whether a high level in all targets is the same level in all forecasts, and nothing else; demand has no level.
     shift_equivariant: ClassVar[bool] = True
+    #: Whether a known covariate may move steps before its own: what is known ahead may be anticipated.
+    anticipates: ClassVar[bool] = False
     #: Kinds of covariates that are used, of "known", "past", "static".
     covariates: ClassVar[frozenset[str]] = frozenset()
     #: Modules that take long to import and are imported on first use: what a timed fit should not pay for.

@@ -41,10 +41,10 @@ TENANT = [
     ("metrics",),
     ("eligibility",),
     ("models",),
-    ("evaluate", "testing", "datasets"),
+    ("evaluate", "datasets"),
     ("intervals",),
     ("ensembles",),
-    ("recipes",),
+    ("recipes", "testing"),
     ("report",),
     ("artifact",),
     ("pipeline",),
@@ -69,7 +69,7 @@ WIRE = [
 BENCHMARKS = [
     ("machine", "handover", "search"),
     ("accuracy",),
-    ("eligibility", "features", "models", "online", "panels", "portfolio", "serve", "speed"),
+    ("calibration", "eligibility", "features", "models", "online", "panels", "portfolio", "serve", "speed"),
     ("command",),
     ("cli",),
 ]

@@ -84,6 +84,7 @@ class RVFL(Pooled):
     hyperparameters = RVFLParams
     params: RVFLParams
     covariates: ClassVar[frozenset[str]] = frozenset({"known", "past", "static"})
+    anticipates: ClassVar[bool] = True  # its units see the known covariates of all steps at once
 
     def _learn(self, panel: Panel, task: Task, context: Context) -> None:
         p, rng = self.params, np.random.default_rng(context.seed)

@@ -30,6 +30,7 @@ class SeriesFit:
         transformed: Whether the values were transformed first.
         reason: 0, or 1 + the place in ``FALLBACKS``.
         level: What was taken off the values before all else.
+        unit: What the rest was multiplied with, as models have tolerances of their own.
     """
 
     values: Floats
@@ -38,6 +39,7 @@ class SeriesFit:
     transformed: bool = False
     reason: int = 0
     level: float = 0.0
+    unit: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class SeriesFits:
         values: (K,) the models' numbers, one series after the other.
         indptr: (S + 1,) offsets into ``values``.
         level: (S,) levels that were taken off.
+        unit: (S,) factors that the rest was multiplied with.
     """
 
     ids: npt.NDArray[np.object_]
@@ -65,6 +68,7 @@ class SeriesFits:
     values: Floats
     indptr: Ints
     level: Floats
+    unit: Floats
 
     @classmethod
     def of(cls, ids: npt.NDArray[np.object_], first: Times, learned: Sequence[SeriesFit]) -> SeriesFits:
@@ -80,6 +84,7 @@ class SeriesFits:
             values=np.concatenate([np.zeros(0), *(one.values for one in learned)]),
             indptr=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
             level=np.array([one.level for one in learned]),
+            unit=np.array([one.unit for one in learned]),
         )
 
     @cached_property
@@ -96,6 +101,7 @@ class SeriesFits:
             bool(self.transformed[i]),
             int(self.reason[i]),
             float(self.level[i]),
+            float(self.unit[i]),
         )
 
     @property
@@ -118,6 +124,6 @@ class SeriesFits:
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> SeriesFits:
         """Return what ``state`` gave."""
-        # What an earlier version learned had no level taken off.
-        state = {"level": np.zeros(len(state["ids"])), **state}
+        # What an earlier version learned had no level taken off, and was in the user's units.
+        state = {"level": np.zeros(len(state["ids"])), "unit": np.ones(len(state["ids"])), **state}
         return cls(**{name: np.asarray(state[name]) for name in cls.__dataclass_fields__})

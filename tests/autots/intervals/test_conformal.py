@@ -261,10 +261,31 @@ def test_forecasts_without_width_teach_nothing_and_keep_the_width_of_the_ensembl
 
 
 def test_an_exact_forecast_needs_no_width():
-    """A width that is never used is drawn in; it is not taken for one that could not be measured."""
+    """A width that is never used is none; it is not taken for one that could not be measured."""
     rng = np.random.default_rng(0)
     actual = rng.normal(size=(20, 1, 6))
     quantiles = actual[..., None] + np.array([-1.0, 0.0, 1.0])
     made = fit_conformal(actual, quantiles, np.ones((20, 1)), (0.1, 0.5, 0.9), non_negative=False)
     assert made.learned
-    assert np.ptp(made.apply(quantiles[0], np.ones(1)), axis=-1).max() < 0.7
+    assert np.ptp(made.apply(quantiles[0], np.ones(1)), axis=-1).max() < 1e-6
+
+
+def test_zeros_that_were_forecast_as_zeros_keep_a_width():
+    """A demand that slept through all windows may wake up: nothing moved, so nothing was shown."""
+    quantiles = np.array([0.0, 0.0, 2.0]) + np.zeros((3, 4, 6, 3))
+    made = fit_conformal(np.zeros((3, 4, 6)), quantiles, np.ones((3, 4)), (0.1, 0.5, 0.9), non_negative=False)
+    assert made.apply(quantiles[0], np.ones(4))[..., -1].min() > 0.1
+
+
+def test_series_of_a_row_or_two_do_not_make_all_intervals_wide():
+    levels, chance = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), np.random.default_rng(3)
+    actual = 100 + 5 * chance.normal(size=(3, 40, 6))
+    quantiles = 100 + 5 * np.array([-1.28, -0.84, -0.52, -0.25, 0.0, 0.25, 0.52, 0.84, 1.28]) + np.zeros((3, 40, 6, 9))
+    scale = np.full((3, 40), 5.6)
+    expected = fit_conformal(actual, quantiles, scale, levels, non_negative=True)
+    # A fifth of the newest window is of series that have just begun: no scale, and a width that is made of nothing.
+    scale[2, :8] = np.nan
+    quantiles[2, :8] = 100 + 0.005 * (quantiles[2, :8] - 100)
+    found = fit_conformal(actual, quantiles, scale, levels, non_negative=True)
+    widest = np.ptp(found.table, axis=1).max()
+    assert widest <= 1.5 * np.ptp(expected.table, axis=1).max()

@@ -192,10 +192,11 @@ def slow_table(actual, quantiles):
     weight = 0.35 ** np.arange(k - 1, -1, -1.0)
     windows = weight.sum() ** 2 / (weight**2).sum()
     independent = actual.size * windows / k / slow_design_effect(np.abs(residual), np.ones(actual.shape, dtype=bool))
-    trust = independent / (independent + 16.0)
-    prior = (1 - trust) * np.median((own / width[..., None]).reshape(-1, len(LEVELS)), axis=0)
+    trust = independent / (independent + 60.0)
+    wider = 1 + 0.25 / windows
+    prior = (1 - trust) * wider * np.median((own / width[..., None]).reshape(-1, len(LEVELS)), axis=0)
     rows = np.repeat(weight, s * h)
-    return sorted(slow_offsets(list(residual.ravel()), list(rows), trust * (1 + 0.08 / windows), prior))
+    return sorted(slow_offsets(list(residual.ravel()), list(rows), trust * wider, prior))
 
 
 @quick
