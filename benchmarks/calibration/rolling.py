@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -159,7 +160,7 @@ def _ensemble(known: Panel, plan: BacktestPlan, task: Task, objective: Objective
     names, backtests = [], []
     for name in FAMILIES:
         try:
-            backtests.append(backtest(lambda name=name: create(name), known, plan, task, Context(seed)))
+            backtests.append(backtest(partial(create, name), known, plan, task, Context(seed)))
         except ZooError:
             continue
         names.append(name)

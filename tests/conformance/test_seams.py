@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from autots.models.catalog import create, families
 from autots.testing.seams import SEAM_LAWS, cells, seam_laws_of
 
 # Smaller than the defaults where the default takes long; the laws are the same.
-SMALL = {
+SMALL: dict[str, dict[str, Any]] = {
     "auto_arima": {"max_order": 1, "max_seasonal": 1},
     "mlp": {"hidden": 8, "blocks": 1, "effort": 0.02},
     "rvfl": {"units": 64},

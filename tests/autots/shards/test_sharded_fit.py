@@ -1,5 +1,7 @@
 """A sharded fit in this process: every series is forecast, by the pipeline of its shard, and nothing is lost."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -130,20 +132,18 @@ def test_load_says_how_a_sharded_fit_is_opened(fitted):
 
 def test_the_same_fit_is_not_made_twice_and_another_one_not_mixed_in(fitted):
     folder, made = fitted
-    asked = {"budget": 12, "workers": 1, "shard_rows": 700, "sample_series": 8, "folds": 1}
+    asked: dict[str, Any] = {"budget": 12, "workers": 1, "shard_rows": 700, "sample_series": 8, "folds": 1}
     with pytest.raises(ConfigError, match="must be new"):
         ShardedAutoTS(_HORIZON, out=folder / "run", **asked).fit(folder / "sales.parquet")
     again = ShardedAutoTS(_HORIZON, out=folder / "run", resume=True, **asked).fit(folder / "sales.parquet")
     assert again.seconds == made.seconds
     with pytest.raises(ConfigError, match="must be the same fit"):
-        ShardedAutoTS(_HORIZON, out=folder / "run", resume=True, **{**asked, "metric": "mae"}).fit(
-            folder / "sales.parquet"
-        )
+        ShardedAutoTS(_HORIZON, out=folder / "run", resume=True, metric="mae", **asked).fit(folder / "sales.parquet")
 
 
 def test_a_killed_fit_goes_on_and_does_nothing_twice(fitted, tmp_path, monkeypatch):
     folder, _ = fitted
-    asked = {"budget": 12, "workers": 1, "shard_rows": 700, "sample_series": 8, "folds": 1}
+    asked: dict[str, Any] = {"budget": 12, "workers": 1, "shard_rows": 700, "sample_series": 8, "folds": 1}
     from autots.shards import work
 
     real, calls = work._fit, []
