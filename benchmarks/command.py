@@ -56,6 +56,7 @@ def bench_panels(
     budget: Annotated[float, typer.Option(min=1, help="Seconds of each fit.")] = 900.0,
     workers: Annotated[int, typer.Option(min=1, help="Processes that work on shards.")] = 2,
     seed: Annotated[int, typer.Option(help="Of the data and the fits.")] = 0,
+    forecasts: Annotated[bool, typer.Option(help="Forecast all series too, and compare with what came.")] = True,
 ) -> Outcome:
     """Print one JSON line per size of panel."""
     from benchmarks import panels
@@ -64,7 +65,9 @@ def bench_panels(
     if any(len(pair) != 2 for pair in pairs):
         raise ConfigError(f"--sizes must be pairs like 3000x200, but got {sizes!r}")
     records = []
-    for record in panels.run([(s, r) for s, r in pairs], budget=budget, workers=workers, seed=seed):
+    for record in panels.run(
+        [(s, r) for s, r in pairs], budget=budget, workers=workers, seed=seed, forecasts=forecasts
+    ):
         print(json.dumps(record), flush=True)
         records.append(record)
     return Outcome({"records": records})

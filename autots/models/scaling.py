@@ -70,6 +70,10 @@ class Running:
         self._sum[at] = self._sum[at - 1] + z
         self._square[at] = self._square[at - 1] + z * z
 
+    def units(self, series: Ints) -> Floats:
+        """Return the (W,) sizes of series, of at most 1: a quiet window's unit is no larger than its small series."""
+        return np.minimum(self._size[series], 1.0)
+
     def between(self, series: Ints, begin: Ints, end: Ints) -> Floats:
         """Return the (..., W) means of rows ``begin`` to ``end``, not included; an empty span has the series' mean."""
         z = (self._sum[end + series] - self._sum[begin + series]) / np.maximum(end - begin, 1)
@@ -120,10 +124,11 @@ class Normaliser:
         windows = np.array([[self.window], [_LONGER * self.window]])
         if self.kind == "mean":
             size, longer = running.absolute(series, row, windows)
-            return np.zeros(len(row)), _positive(np.maximum(size, _FLOOR * longer), np.abs(last))
+            least = np.maximum(size, _FLOOR * longer)
+            return np.zeros(len(row)), _positive(least, np.abs(last), running.units(series))
         scale, longer = running.deviation(series, row, windows)
         level = running.mean(series, row, self.window) if self.kind == "standard" else last
-        return level, _positive(np.maximum(scale, _FLOOR * longer), np.abs(level))
+        return level, _positive(np.maximum(scale, _FLOOR * longer), np.abs(level), running.units(series))
 
     @property
     def reach(self) -> int:
@@ -135,6 +140,6 @@ def _or_one(values: Floats) -> Floats:
     return np.where(values > 0, values, 1.0)
 
 
-def _positive(scale: Floats, size: Floats) -> Floats:
-    """Return scales with a constant window's zero replaced by its size, or by 1."""
-    return np.where(scale > 1e-9 * np.maximum(size, 1e-12), scale, np.maximum(size, 1.0))
+def _positive(scale: Floats, size: Floats, unit: Floats) -> Floats:
+    """Return scales with a constant window's zero replaced by its size, or its series' unit if that is more."""
+    return np.where(scale > 1e-9 * np.maximum(size, 1e-12), scale, np.maximum(size, unit))

@@ -135,6 +135,17 @@ def a_constant_has_no_width(build: Factory) -> None:
         assert gap <= 1e-6 * max(abs(value), 1.0), f"a constant of {value:g} is forecast {gap:g} away from it"
 
 
+def a_constant_is_forecast_in_its_own_unit(build: Factory) -> None:
+    """Check that constants of 7, 1e6 and 1e-6 in one panel are missed, and widened, by less than their own size."""
+    size = np.array([7.0, 1e6, 1e-6])
+    panel = panel_of([np.full(60, value) for value in size])
+    made = _fitted(build, panel).predict(panel, Future())
+    width = np.ptp(made.quantiles, axis=2).max(axis=1) / size
+    assert width.max() <= 1, f"a constant has a width of {width.max():g} times its size"
+    gap = np.abs(made.mean / size[:, None] - 1).max()
+    assert gap <= 1, f"a constant is forecast {gap:g} times its size away"
+
+
 def what_is_forecast_exactly_has_no_width(build: Factory) -> None:
     """Check that a panel without noise, where the model forecasts it exactly, has no width after calibration."""
     t = np.arange(48.0 + EXAMPLE_HORIZON)
@@ -226,6 +237,7 @@ SEAM_LAWS: tuple[Law, ...] = tuple(
         (units_do_not_matter, _always),
         (the_year_does_not_matter, _always),
         (a_constant_has_no_width, _always),
+        (a_constant_is_forecast_in_its_own_unit, _always),
         (what_is_forecast_exactly_has_no_width, _always),
         (calibrated_quantiles_keep_their_order, _always),
     )
