@@ -14,7 +14,7 @@ from sqlalchemy.exc import DatabaseError
 
 from zoo.errors import RegistryError, first_line
 
-__all__ = ["EVENTS", "VERSIONS", "Event", "Ledger"]
+__all__ = ["EVENTS", "VERSIONS", "ModelEvent", "ModelLedger"]
 
 _SCHEMA = 1  # of the tables; a newer one is refused
 _BUSY_SECONDS = 30  # that a writer waits for another one
@@ -51,14 +51,14 @@ VERSIONS = sql.Table(
 
 
 @dataclass(frozen=True)
-class Event:
+class ModelEvent:
     """One thing that happened to a version.
 
     Args:
         kind: ``publish``, ``stage`` or ``correct``.
-        name: The model.
+        name: The name of the model.
         version: Its version, from 1.
-        actor: Who did it.
+        actor: The person who did it.
         serves: The version that serves from then on, 0 for none; None where that does not change.
         body: JSON values that the kind needs.
     """
@@ -71,7 +71,7 @@ class Event:
     body: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Ledger:
+class ModelLedger:
     """The database of a registry.
 
     Args:
@@ -132,12 +132,12 @@ class Ledger:
             yield db
             db.commit()
 
-    def append(self, db: sql.Connection, event: Event, valid: float | None = None) -> float:
+    def append(self, db: sql.Connection, event: ModelEvent, valid: float | None = None) -> float:
         """Add an event and what follows from it; return the seconds since 1970 at which it was recorded.
 
         Args:
-            db: What ``writing`` yields.
-            event: What happened.
+            db: The connection that ``writing`` yields.
+            event: What happened to a version.
             valid: Seconds since 1970 at which it became true; when it is recorded by default.
         """
         last = db.execute(sql.select(sql.func.max(EVENTS.c.recorded))).scalar()
@@ -156,7 +156,7 @@ class Ledger:
                 _project(db, row)
 
 
-def _project(db: sql.Connection, row: Mapping[str, Any]) -> None:
+def _project(db: sql.Connection, row: Mapping[str, Any] | sql.RowMapping) -> None:
     body = json.loads(row["body"])
     if row["kind"] == "publish":
         kept = {"stage": "draft", "owner": body["owner"], "team": body["team"], "published": row["valid"]}

@@ -15,10 +15,10 @@ import sqlalchemy as sql
 
 from zoo.errors import ConfigError, ConflictError, RegistryError
 from zoo.registry.artifacts import fetch_folder, store_folder
-from zoo.registry.ledger import EVENTS, VERSIONS, Event, Ledger
+from zoo.registry.ledger import EVENTS, VERSIONS, ModelEvent, ModelLedger
 from zoo.registry.stages import check_transition
 
-__all__ = ["ModelVersion", "Registry", "Served"]
+__all__ = ["ModelVersion", "Registry", "ServedVersion"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -37,7 +37,7 @@ class ModelVersion:
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedVersion:
     """What served at a moment: since when, by whose word, and on which test (empty if none was named)."""
 
     version: int
@@ -60,7 +60,7 @@ class Registry:
     def __init__(self, folder: Path, *, wall: Callable[[], float] = time.time) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._artifacts = folder / "artifacts"
-        self._ledger = Ledger(folder / "registry.db", wall)
+        self._ledger = ModelLedger(folder / "registry.db", wall)
 
     def close(self) -> None:
         """Close the database."""
@@ -107,14 +107,14 @@ class Registry:
         with self._ledger.writing() as db:
             newest = sql.select(sql.func.max(VERSIONS.c.version)).where(VERSIONS.c.name == name)
             version = (db.execute(newest).scalar() or 0) + 1
-            self._ledger.append(db, Event("publish", name, version, owner, body=body))
+            self._ledger.append(db, ModelEvent("publish", name, version, owner, body=body))
             return _version(db, name, version)
 
     def get(self, reference: str) -> ModelVersion:
         """Return a version by ``NAME@3`` or ``NAME@live``, also with ``models:/`` before it.
 
         Args:
-            reference: The version.
+            reference: What names the version.
 
         Raises:
             ConfigError: It is no reference.
@@ -166,7 +166,7 @@ class Registry:
         Args:
             reference: The version, see ``get``.
             stage: The stage that it shall have.
-            actor: Who approves it.
+            actor: The person who approves it.
             test: On which test; empty by default.
             expected: The version that the caller believes to be live, 0 for none; not asked by default.
 
@@ -183,18 +183,20 @@ class Registry:
                 raise ConflictError(message, "look at what is live now, and decide again")
             check_transition(f"{now.name}@{now.version}", now.stage, stage)
             if stage == "live" and live is not None:
-                self._ledger.append(db, Event("stage", now.name, live, actor, body={"from": "live", "to": "retired"}))
+                self._ledger.append(
+                    db, ModelEvent("stage", now.name, live, actor, body={"from": "live", "to": "retired"})
+                )
             serves = now.version if stage == "live" else 0 if now.stage == "live" else None
             body = {"from": now.stage, "to": stage, "test": test}
-            self._ledger.append(db, Event("stage", now.name, now.version, actor, serves, body))
+            self._ledger.append(db, ModelEvent("stage", now.name, now.version, actor, serves, body))
             return _version(db, now.name, now.version)
 
     def rollback(self, name: str, *, actor: str) -> ModelVersion:
         """Make the version live again that was live before the present one.
 
         Args:
-            name: The model.
-            actor: Who decides so.
+            name: The name of the model.
+            actor: The person who decides so.
 
         Raises:
             ConflictError: Somebody promoted another version meanwhile; nothing was changed.
@@ -216,10 +218,10 @@ class Registry:
         """Record that a version had served from a past moment on; what was recorded before stays in the log.
 
         Args:
-            name: The model.
+            name: The name of the model.
             version: What served from then on; 0 for none.
             valid: Seconds since 1970 at which it began, until the next moment that the log knows.
-            actor: Who says so.
+            actor: The person who says so.
             test: On which test it was approved; empty by default.
 
         Raises:
@@ -228,14 +230,14 @@ class Registry:
         with self._ledger.writing() as db:
             if version:
                 _version(db, name, version)
-            self._ledger.append(db, Event("correct", name, version, actor, version, {"test": test}), valid)
+            self._ledger.append(db, ModelEvent("correct", name, version, actor, version, {"test": test}), valid)
 
-    def at(self, name: str, moment: float, *, known: float | None = None) -> Served | None:
+    def at(self, name: str, moment: float, *, known: float | None = None) -> ServedVersion | None:
         """Return what served at a moment, None if nothing did.
 
         Args:
-            name: The model.
-            moment: Seconds since 1970.
+            name: The name of the model.
+            moment: The seconds since 1970.
             known: Seconds since 1970 after which nothing recorded counts; all counts by default.
         """
         asked = (EVENTS.c.name == name) & EVENTS.c.serves.is_not(None) & (EVENTS.c.valid <= moment)
@@ -246,7 +248,7 @@ class Registry:
             row = db.execute(query).mappings().first()
         if row is None or row["serves"] == 0:
             return None
-        return Served(row["serves"], row["valid"], row["actor"], json.loads(row["body"]).get("test", ""))
+        return ServedVersion(row["serves"], row["valid"], row["actor"], json.loads(row["body"]).get("test", ""))
 
     def rebuild(self) -> None:
         """Make the current state anew from the log; it comes out as it was kept."""
@@ -273,5 +275,5 @@ def _version(db: sql.Connection, name: str, version: int) -> ModelVersion:
     return _read(row)
 
 
-def _read(row: Mapping[str, Any]) -> ModelVersion:
-    return ModelVersion(**{**row, "body": json.loads(row["body"])})
+def _read(row: sql.RowMapping) -> ModelVersion:
+    return ModelVersion(**{**dict(row), "body": json.loads(row["body"])})

@@ -18,7 +18,7 @@ from zoo.errors import ArtifactError, ConfigError, ConflictError, RegistryError
 from zoo.registry.registry import Registry
 from zoo.registry.stages import STAGES, TRANSITIONS, check_transition
 
-REPETITIONS = 20
+REPETITIONS = 20  # asked for by the issue
 
 
 class Wall:
