@@ -197,4 +197,34 @@ COMMANDS: Mapping[str, Command] = {
         "Show what a pipeline does: steps, columns, lookback, engine.",
         "Reads the source, and computes nothing.",
     ),
+    "models list": Command(
+        "zoo.registry.commands:list_models",
+        "List the versions of models: stage, owner, team.",
+        "All, or those of one model.",
+    ),
+    "models show": Command(
+        "zoo.registry.commands:show_model",
+        "Show a version of a model: stage, owner, metrics, parents.",
+        "By NAME@3 or NAME@live.",
+    ),
+    "models publish": Command(
+        "zoo.registry.commands:publish_model",
+        "Store a folder as the next version of a model.",
+        "The files are copied, once by content. A version begins as a draft.",
+    ),
+    "models promote": Command(
+        "zoo.registry.commands:promote_model",
+        "Move a version to another stage.",
+        "draft, validated, staged, live, retired. What was live is retired in the same step.",
+    ),
+    "models rollback": Command(
+        "zoo.registry.commands:rollback_model",
+        "Make the former live version of a model live again.",
+        "One step; refused if somebody promoted another one meanwhile.",
+    ),
+    "models at": Command(
+        "zoo.registry.commands:model_at",
+        "Say which version served at a moment, and who approved it.",
+        "Status 1 if none did. --known asks what the ledger said by then.",
+    ),
 }

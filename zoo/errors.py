@@ -13,6 +13,7 @@ __all__ = [
     "ConflictError",
     "DataError",
     "ModelError",
+    "RegistryError",
     "StudyError",
     "ZooError",
     "first_line",
@@ -80,6 +81,10 @@ class ModelError(ZooError):
 
 class ArtifactError(ZooError):
     """A saved file is missing, foreign, damaged or tampered with."""
+
+
+class RegistryError(ZooError):
+    """The registry of models cannot be used, or does not allow what was asked."""
 
 
 class StudyError(ZooError):

@@ -24,7 +24,7 @@ PLATFORM = [
     ("clock", "chance", "commands", "places", "locks", "interrupt"),
     ("files", "page"),
     ("journal",),
-    ("spec",),
+    ("spec", "registry"),
     ("series",),
     ("cluster",),
     ("workers",),
