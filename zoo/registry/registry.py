@@ -182,6 +182,11 @@ class Registry:
                 message = f"version {expected} of {now.name} must be live (0: none), but {live or 0} is"
                 raise ConflictError(message, "look at what is live now, and decide again")
             check_transition(f"{now.name}@{now.version}", now.stage, stage)
+            if now.stage == "retired" and not _served(db, now):
+                raise RegistryError(
+                    f"{now.name}@{now.version} was retired before it ever served, and cannot become live",
+                    "publish it again: a new version passes every stage",
+                )
             if stage == "live" and live is not None:
                 self._ledger.append(
                     db, ModelEvent("stage", now.name, live, actor, body={"from": "live", "to": "retired"})
@@ -265,6 +270,12 @@ def _check_name(name: str) -> None:
 def _live(db: sql.Connection, name: str) -> int | None:
     live = (VERSIONS.c.name == name) & (VERSIONS.c.stage == "live")
     return db.execute(sql.select(VERSIONS.c.version).where(live)).scalar()
+
+
+def _served(db: sql.Connection, one: ModelVersion) -> bool:
+    """Return whether a version has been live."""
+    mine = (EVENTS.c.name == one.name) & (EVENTS.c.kind == "stage") & (EVENTS.c.serves == one.version)
+    return db.execute(sql.select(EVENTS.c.seq).where(mine).limit(1)).first() is not None
 
 
 def _version(db: sql.Connection, name: str, version: int) -> ModelVersion:

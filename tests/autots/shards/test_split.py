@@ -123,3 +123,29 @@ def test_what_cannot_be_read_is_named(tmp_path, monkeypatch):
     pq.write_table(pa.table({"id": [], "y": []}), tmp_path / "empty.parquet")
     with pytest.raises(DataError, match="must have rows"):
         pieces_of(tmp_path / "empty.parquet", tmp_path / "source")
+
+
+def test_a_copy_of_a_shard_is_read_whatever_the_types_of_its_pieces(tmp_path):
+    """Whole numbers in one file and decimals in another are one column, as files read together are."""
+    for i, values in enumerate(([1, 2], [1.5, 2.5])):
+        file = tmp_path / f"{i}.parquet"
+        pq.write_table(pa.table({"id": ["a", "b"], "y": values}), file)
+        split_piece(Piece(str(file), (0,), 2), ["id", "y"], ["id"], 1, tmp_path, f"{i:05d}")
+    assert read_shard(tmp_path, 0)["y"].to_pylist() == [1.0, 2.0, 1.5, 2.5]
+
+
+def test_types_that_do_not_fit_together_are_told(tmp_path):
+    for i, values in enumerate(([1.0, 2.0], ["many", "few"])):
+        file = tmp_path / f"{i}.parquet"
+        pq.write_table(pa.table({"id": ["a", "b"], "y": values}), file)
+        split_piece(Piece(str(file), (0,), 2), ["id", "y"], ["id"], 1, tmp_path, f"{i:05d}")
+    with pytest.raises(DataError, match="must have the same types"):
+        read_shard(tmp_path, 0)
+
+
+def test_categories_of_pieces_may_differ(tmp_path):
+    for i, names in enumerate((["a", "b"], ["c", "a"])):
+        file = tmp_path / f"{i}.parquet"
+        pd.DataFrame({"id": pd.Categorical(names), "y": [1.0, 2.0]}).to_parquet(file)
+        split_piece(Piece(str(file), (0,), 2), ["id", "y"], ["id"], 1, tmp_path, f"{i:05d}")
+    assert read_shard(tmp_path, 0)["id"].to_pylist() == ["a", "b", "c", "a"]

@@ -247,3 +247,30 @@ def test_kill_9_leaves_exactly_one_live_version(registry, folder, tmp_path):
         assert registry.get("sales@live").version == served.version
     registry.rebuild()
     assert registry.versions("sales") == kept
+
+
+def test_what_was_retired_before_it_served_does_not_become_live(registry, folder):
+    one = registry.publish("sales", folder, owner="ana", team="demand")
+    registry.promote(f"sales@{one.version}", "retired", actor="ana")
+    with pytest.raises(RegistryError, match="retired before it ever served") as refused:
+        registry.promote(f"sales@{one.version}", "live", actor="ben")
+    assert "publish it again" in str(refused.value.hint)
+    assert registry.get("sales@1").stage == "retired"
+
+
+def test_what_has_served_may_be_brought_back_by_hand(registry, folder):
+    staged(registry, folder, 2)
+    for version in (1, 2):
+        registry.promote(f"sales@{version}", "live", actor="ben")
+    assert registry.get("sales@1").stage == "retired"
+    assert registry.promote("sales@1", "live", actor="ben", test="a customer's word").stage == "live"
+    assert registry.get("sales@2").stage == "retired"
+
+
+def test_two_models_do_not_retire_each_other(registry, folder):
+    for name in ("sales", "stock"):
+        registry.publish(name, folder, owner="ana", team="demand")
+        for stage in ("validated", "staged", "live"):
+            registry.promote(f"{name}@1", stage, actor="ben")
+    assert {one.name: one.stage for one in registry.versions()} == {"sales": "live", "stock": "live"}
+    assert registry.at("stock", 1e12).version == 1
