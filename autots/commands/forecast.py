@@ -66,6 +66,7 @@ def forecast(
 def _into_folder(run: Path, out: Path, data: str | None, future: str | None) -> Outcome:
     """Forecast a sharded fit into a file for each shard, so that nothing holds all of it."""
     from autots.shards import ShardedPipeline
+    from zoo.page.wording import plural
 
     if data is not None:
         raise ConfigError(*_OWN_HISTORY)
@@ -82,4 +83,4 @@ def _into_folder(run: Path, out: Path, data: str | None, future: str | None) -> 
         "columns": columns,
         "quantiles": list(pipeline.levels),
     }
-    return Outcome(found, f"{rows:,} rows ({pipeline.n_series:,} series) in {len(files)} files of {out}")
+    return Outcome(found, f"{rows:,} rows ({pipeline.n_series:,} series) in {plural(len(files), 'file')} of {out}")

@@ -152,26 +152,26 @@ class _ShardedFit:
     progress: FitProgress
 
     def run(self, data: Any, title: str) -> None:
-        """Do what is not done yet."""
-        with self._cluster():
-            self._run(data, title)
-
-    def _run(self, data: Any, title: str) -> None:
+        """Do what is not done yet; a mistake is told before Ray is started for it."""
         self.progress.stage("reading the table")
         pieces = pieces_of(data, self.folder.source)
         key, columns = self._columns(pieces)
         rows = sum(piece.rows for piece in pieces)
         shards = max(1, -(-rows // self.asked.shard_rows))
         manifest = self._claim(ShardManifest(shards, key, self._digest(pieces, key)))
-        if manifest.done:
-            return
+        if not manifest.done:
+            with self._cluster():
+                self._run(pieces, columns, manifest, title)
+
+    def _run(self, pieces: list[Piece], columns: tuple[str, ...], manifest: ShardManifest, title: str) -> None:
+        """Split, search and fit what is not done yet, and say in the manifest that it is."""
         seconds = {"start": self.deadline.elapsed}
-        self._split(pieces, columns, manifest)
-        seconds["split"] = split = self.deadline.elapsed - seconds["start"]
+        working = self._split(pieces, columns, manifest)
+        seconds["split"] = self.deadline.elapsed - seconds["start"]
         table, series = self._sample(manifest)
-        found, messages = self._searched(table, title, split, series * shards)
+        found, messages = self._searched(table, title, working, series * manifest.shards)
         del table
-        seconds["search"] = self.deadline.elapsed - seconds["start"] - split
+        seconds["search"] = self.deadline.elapsed - sum(seconds.values())
         done = self._fitted(manifest, found)
         seconds["shards"] = self.deadline.elapsed - sum(seconds.values())
         seconds["total"] = self.deadline.elapsed
@@ -224,7 +224,8 @@ class _ShardedFit:
             before = ShardManifest.read(self.folder)
             if not self.asked.resume:
                 raise ConfigError(
-                    f"{self.folder.root} must be new, but holds a sharded fit", "choose another, or resume"
+                    f"{self.folder.root} must be new, but holds a sharded fit",
+                    "choose another, or go on with it by --resume (resume=True)",
                 )
             if before.source != new.source or before.shards != new.shards:
                 raise ConfigError(
@@ -236,8 +237,9 @@ class _ShardedFit:
         new.write(self.folder)
         return new
 
-    def _split(self, pieces: list[Piece], columns: tuple[str, ...], manifest: ShardManifest) -> None:
-        """Split what is not split yet."""
+    def _split(self, pieces: list[Piece], columns: tuple[str, ...], manifest: ShardManifest) -> float:
+        """Split what is not split yet; return the seconds that it took without the start of the workers."""
+        working = 0.0
         parts = self.folder.parts
         parts.mkdir(parents=True, exist_ok=True)
         due = [i for i in range(len(pieces)) if not self._marker(i).exists()]
@@ -247,7 +249,8 @@ class _ShardedFit:
         }
         if due:
             with self._workers() as pool:
-                for count, _ in enumerate(answers(pool, requests), 1):
+                for count, (_, _, took) in enumerate(answers(pool, requests), 1):
+                    working += took / max(pool.workers, 1)
                     self.progress.stage(f"splitting the table: {count} of {len(due)} pieces")
         # A folder of one node alone would lose the rows that others wrote.
         lost = [i for i, piece in enumerate(pieces) if not self._holds(i, piece.rows)]
@@ -257,6 +260,7 @@ class _ShardedFit:
                 f"workers wrote are not in {parts}",
                 "put it on storage that the nodes share",
             )
+        return working
 
     def _marker(self, piece: int) -> Path:
         return self.folder.parts / f"{piece:05d}.done"
