@@ -62,4 +62,10 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "Measure the figures of the endpoint: latency, throughput, batches, reload.",
         "One JSON line per figure, beside what was asked and what plain uvicorn and FastAPI do on the same machine.",
     ),
+    "bench trees": (
+        "benchmarks.trees:bench_trees",
+        "Measure ways to walk LightGBM's trees: milliseconds of each beside LightGBM's own.",
+        "One JSON line per way and number of rows, with the largest difference of the values. Ways whose library is "
+        "not installed say so.",
+    ),
 }

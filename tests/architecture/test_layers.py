@@ -69,7 +69,7 @@ WIRE = [
 BENCHMARKS = [
     ("machine", "handover", "search"),
     ("accuracy",),
-    ("calibration", "eligibility", "features", "models", "online", "panels", "portfolio", "serve", "speed"),
+    ("calibration", "eligibility", "features", "models", "online", "panels", "portfolio", "serve", "speed", "trees"),
     ("command",),
     ("cli",),
 ]
@@ -121,7 +121,7 @@ HOMES = {
     "deltalake": ("zoo.tables",),
     "raydp": ("zoo.cluster", "zoo.tables"),
     "optuna": ("zoo.search", "zoo.testing", "benchmarks"),
-    "lightgbm": ("autots.models.tabular",),
+    "lightgbm": ("autots.models.tabular", "benchmarks.trees"),
     "statsforecast": ("autots.models.statistical", "benchmarks"),
     "torch": ("autots.models.neural", "benchmarks", "serve.runtime", "serve.testing"),
 }
