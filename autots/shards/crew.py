@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from autots.search.cluster_start import has_cluster
@@ -11,7 +12,7 @@ from autots.shards.work import Request, ShardDone
 from zoo.errors import ArtifactError, BudgetError, ClusterError, ConfigError, DataError, ModelError, ZooError
 from zoo.workers import Event, Inline, Pool, Workers
 
-__all__ = ["answers", "workers_for"]
+__all__ = ["answers", "told", "workers_for"]
 
 _SETUP = "autots.shards.work:setup"
 _KINDS: Mapping[str, type[ZooError]] = {
@@ -76,3 +77,15 @@ def _error(event: Event) -> ZooError:
     return ClusterError(
         f"{event.key} could not be done: {event.status}, {event.error}", "go on with the same folder: resume=True"
     )
+
+
+def told(done: Sequence[ShardDone]) -> list[str]:
+    """Return what was found in all shards together, and which members are missing in which."""
+    found: Counter[str] = Counter()
+    for one in done:
+        found.update({sentence: count for (_, sentence), count in one.findings.items()})
+    missing: Counter[str] = Counter(why for one in done for why in one.left_out)
+    return [
+        *(f"in all shards {sentence} ({count:,} in total)" for sentence, count in found.most_common()),
+        *(f"in {count} of {len(done)} shards a member is missing: {why}" for why, count in missing.most_common(10)),
+    ]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import json
 import shutil
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,12 +21,13 @@ import numpy as np
 
 from autots.api import AutoTS
 from autots.arguments import whole_number
+from autots.models.catalog import family
 from autots.pipeline import Pipeline
 from autots.reading.detect import detect
 from autots.report.terminal import FitProgress, SilentProgress
 from autots.search.cluster_start import has_cluster
 from autots.search.folder import check_writable
-from autots.shards.crew import answers, workers_for
+from autots.shards.crew import answers, told, workers_for
 from autots.shards.layout import ShardFolder, ShardManifest
 from autots.shards.pipeline import ShardedPipeline
 from autots.shards.progress import SearchProgress
@@ -49,8 +49,10 @@ __all__ = ["ShardedAutoTS"]
 _HEAD_ROWS = 200_000
 # Part of the time after the split that the search gets, at least, and without what reading the shards will take.
 _SEARCH_SHARE, _SEARCH_MIN_SHARE = 0.5, 0.25
-# Reading a shard takes so many times what splitting its rows took.
-_READING_RATIO = 2.5
+# Reading a shard takes so many times what splitting its rows took, and at least so long.
+_READING_RATIO, _READING_SECONDS_PER_ROW = 2.5, 2e-6
+# Part of the budget that must be spare after the search for it to go on, and part of that time that it then gets.
+_SPARE_SHARE, _SPARE_RATIO = 0.15, 0.8
 # Part of the time for models of single series that is planned for.
 _FIT_HEADROOM = 0.7
 # Arguments of AutoTS that a shard cannot keep.
@@ -166,10 +168,11 @@ class _ShardedFit:
     def _run(self, pieces: list[Piece], columns: tuple[str, ...], manifest: ShardManifest, title: str) -> None:
         """Split, search and fit what is not done yet, and say in the manifest that it is."""
         seconds = {"start": self.deadline.elapsed}
-        working = self._split(pieces, columns, manifest)
+        split, rows = self._split(pieces, columns, manifest), sum(piece.rows for piece in pieces)
         seconds["split"] = self.deadline.elapsed - seconds["start"]
         table, series = self._sample(manifest)
-        found, messages = self._searched(table, title, working, series * manifest.shards)
+        reading = max(_READING_RATIO * split, _READING_SECONDS_PER_ROW * rows / self._count)
+        found, messages = self._searched(table, title, reading, series * manifest.shards)
         del table
         seconds["search"] = self.deadline.elapsed - sum(seconds.values())
         done = self._fitted(manifest, found)
@@ -181,7 +184,7 @@ class _ShardedFit:
             series=sum(one.series for one in done),
             rows=sum(one.rows for one in done),
             filled=tuple(sorted(one.shard for one in done if one.series)),
-            messages=(*messages, *_told(done)),
+            messages=(*messages, *told(done)),
             seconds=tuple((name, round(took, 2)) for name, took in seconds.items()),
         ).write(self.folder)
         shutil.rmtree(self.folder.parts, ignore_errors=True)
@@ -287,26 +290,51 @@ class _ShardedFit:
             return table.filter(pa.array(np.isin(names, wanted))), len(distinct)
         raise DataError("a table must have rows, but it is empty", "check the query or file that it came from")
 
-    def _searched(self, table: pa.Table, title: str, split: float, series: int) -> tuple[Pipeline, tuple[str, ...]]:
-        """Return the pipeline of some of about so many series."""
+    def _searched(self, table: pa.Table, title: str, reading: float, series: int) -> tuple[Pipeline, tuple[str, ...]]:
+        """Return the pipeline of some of about so many series.
+
+        Args:
+            table: The rows of the series that the search sees.
+            title: What is forecast, for the report.
+            reading: Seconds that reading all shards will take, about.
+            series: How many series all shards have, about.
+        """
         pipeline = self.folder.search_pipeline
         if pipeline.exists():
             return Pipeline.load(pipeline), ()
-        left, workers = self.deadline.remaining, self._count
-        searching = max(_SEARCH_SHARE * (left - _READING_RATIO * split), _SEARCH_MIN_SHARE * left)
-        fitting = max(left - searching - _READING_RATIO * split, 0.0)
+        left, budget = self.deadline.remaining, self.asked.auto.budget
+        searching = max(_SEARCH_SHARE * (left - reading), _SEARCH_MIN_SHARE * left)
+        each = self._count / series
         auto = copy.copy(self.asked.auto)
-        local = _FIT_HEADROOM * fitting * workers / series
-        auto.budget, auto.settings = searching, replace(auto.settings, budget=searching, local_fit_seconds=local)
         auto.resume = auto.resume and (self.folder.search / "run.json").exists()
         auto.progress = SearchProgress(self.progress)
-        found = auto.fit(table, title=title)
-        seen = found.panel.n_series
-        if seen >= series:
+        found = self._search(auto, table, title, searching, max(left - searching - reading, 0.0) * each)
+        local = self._local_seconds(found) / each
+        spare = self.deadline.remaining - reading - local
+        if spare > _SPARE_SHARE * budget:
+            # Nobody knew which models would be members, and what was kept for theirs is free: the search goes on.
+            auto.resume = True
+            found = self._search(auto, table, title, _SPARE_RATIO * spare, (local + (1 - _SPARE_RATIO) * spare) * each)
+        if (seen := found.panel.n_series) >= series:
             return found, ()
         message = f"the search looked at {seen:,} of about {series:,} series, drawn by chance"
         self.progress.message(message)
         return found, (message,)
+
+    @staticmethod
+    def _search(auto: AutoTS, table: pa.Table, title: str, seconds: float, each: float) -> Pipeline:
+        """Search for some seconds; fits of single series may then take ``each`` worker second for a series."""
+        auto.budget = seconds
+        auto.settings = replace(auto.settings, budget=seconds, local_fit_seconds=_FIT_HEADROOM * each)
+        return auto.fit(table, title=title)
+
+    @staticmethod
+    def _local_seconds(found: Pipeline) -> float:
+        """Return the worker seconds that the members' fits of single series take for each."""
+        board = found.leaderboard()
+        board = board[(board["weight"] > 0) & (board["family"] != "ensemble")]
+        took = sum(s for name, s in zip(board["family"], board["fit_seconds"], strict=True) if family(name).local)
+        return float(took) / found.panel.n_series / _FIT_HEADROOM
 
     def _fitted(self, manifest: ShardManifest, found: Pipeline) -> list[ShardDone]:
         """Return what became of the shards."""
@@ -360,15 +388,3 @@ class _ShardedFit:
     def _workers(self) -> Any:
         settings = self.asked.auto.settings
         return workers_for(self.folder, settings.workers, settings.address)
-
-
-def _told(done: list[ShardDone]) -> list[str]:
-    """Return what was found in all shards together, and which members are missing in which."""
-    found: Counter[str] = Counter()
-    for one in done:
-        found.update({sentence: count for (_, sentence), count in one.findings.items()})
-    missing: Counter[str] = Counter(why for one in done for why in one.left_out)
-    return [
-        *(f"in all shards {sentence} ({count:,} in total)" for sentence, count in found.most_common()),
-        *(f"in {count} of {len(done)} shards a member is missing: {why}" for why, count in missing.most_common(10)),
-    ]
