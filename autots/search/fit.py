@@ -160,6 +160,9 @@ class _Fit:
         if search is not None and pool is not None:
             run.progress.stage("search")
             search.run(pool)
+            gained = search.ensemble.trials_without_gain
+            early = said.of_early_end(gained, run.policy.patience_trials, run.deadline.remaining)
+            self.messages.extend(run.said(early))
         searched = run.deadline.elapsed
         if not leaderboard.has_trials:
             interrupted = search is not None and search.interrupted

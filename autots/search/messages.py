@@ -6,7 +6,7 @@ from autots.evaluate import BacktestPlan
 from autots.search.assemble import Assembly
 from autots.search.leaderboard import Leaderboard
 
-__all__ = ["of_assembly", "of_moved_windows", "of_no_trial"]
+__all__ = ["of_assembly", "of_early_end", "of_moved_windows", "of_no_trial"]
 
 
 def of_assembly(assembly: Assembly) -> list[str]:
@@ -26,6 +26,22 @@ def of_assembly(assembly: Assembly) -> list[str]:
             "the intervals are not calibrated, as the history was constant before every window: their width is a guess"
         )
     return messages
+
+
+def of_early_end(without_gain: int, patience: int, remaining: float) -> str:
+    """Return what is said of a search that ended by itself; nothing where its time ended it.
+
+    Args:
+        without_gain: How many trials in a row made no better ensemble.
+        patience: After how many of them a search ends.
+        remaining: Seconds of the budget that were left.
+    """
+    if without_gain < patience:
+        return ""
+    return (
+        f"the search ended by itself, {remaining:.0f} s before its time: {without_gain} trials in a row made no better "
+        "ensemble"
+    )
 
 
 def of_no_trial(leaderboard: Leaderboard, budget: float, *, interrupted: bool) -> str:

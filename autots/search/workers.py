@@ -69,7 +69,9 @@ def start_workers(
         return _inline(stack, payload, run)
     workers = max(1, min(int(session.cpus), settings.workers or _MAX_WORKERS))
     limit = _memory_limit(workers) if session.embedded else None
-    return stack.enter_context(Pool(session, _SETUP, workers=workers, payload=payload, memory_limit=limit))
+    # A cluster that was there before may grow.
+    most = workers if session.embedded else settings.workers or _MAX_WORKERS
+    return stack.enter_context(Pool(session, _SETUP, workers=workers, most=most, payload=payload, memory_limit=limit))
 
 
 def _inline(stack: ExitStack, payload: Mapping[str, Any], run: RunContext) -> Workers | None:

@@ -19,6 +19,7 @@ _KINDS: Mapping[str, type[ZooError]] = {
     kind.__name__: kind for kind in (ArtifactError, BudgetError, ClusterError, ConfigError, DataError, ModelError)
 }
 _WAIT = 1.0  # seconds between two looks at what ended
+_MOST = 64  # workers at most where nobody says how many, on a cluster that grows
 
 
 @contextmanager
@@ -42,7 +43,8 @@ def workers_for(folder: ShardFolder, workers: int | None, address: str | None) -
 
     with connect(workers=workers, address=address) as session:
         count = max(1, min(int(session.cpus), workers or int(session.cpus)))
-        with Pool(session, _SETUP, workers=count, payload=payload) as pool:
+        most = count if session.embedded else workers or _MOST
+        with Pool(session, _SETUP, workers=count, most=most, payload=payload) as pool:
             yield pool
 
 

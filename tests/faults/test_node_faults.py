@@ -33,6 +33,19 @@ def test_a_study_survives_the_removal_of_nodes_and_uses_new_ones(tmp_path: Path)
     _run(tmp_path, range(3))
 
 
+def test_a_node_that_comes_is_used_by_a_pool_that_may_grow(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    environment["PYTHONPATH"] = str(_HERE.parents[1])
+    command = [sys.executable, str(_HERE / "arriving_node.py")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["before"] == 1
+    assert found["after"] == 2
+    assert found["processes"] == 2
+    assert found["bounded"] == 1, "a pool that may not grow has grown"
+
+
 def test_a_sharded_fit_survives_the_loss_of_one_of_three_nodes(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     environment["PYTHONPATH"] = str(_HERE.parents[1])

@@ -17,6 +17,9 @@ from zoo.workers.worker import RequestWorker
 
 __all__ = ["Pool"]
 
+# Seconds between two looks at whether the cluster has grown.
+_LOOK_SECONDS = 3.0
+
 
 @dataclass
 class _Request:
@@ -45,6 +48,7 @@ class Pool(Workers):
         session: The Ray cluster that the workers are placed in.
         setup: ``"module:function"``, given the payload, returns the handler; imported by the workers only.
         workers: Processes. Fewer run as long as the cluster has no room for all.
+        most: Processes at most, if more CPUs come to the cluster: nodes that join are used; ``workers`` by default.
         payload: Shared values, put into the object store once; arrays arrive without a copy, read-only.
         memory_limit: Bytes one request may allocate (Linux); beyond it the event is "memory".
         threads: CPUs that each worker reserves, and the number of threads of its numerical libraries.
@@ -57,6 +61,7 @@ class Pool(Workers):
         setup: str,
         *,
         workers: int,
+        most: int | None = None,
         payload: Mapping[str, object] | None = None,
         memory_limit: int | None = None,
         threads: int = 1,
@@ -84,7 +89,8 @@ class Pool(Workers):
         self._order: dict[str, None] = {}
         self._events: list[Event] = []
         self._slots = [self._start(0) for _ in range(workers)]
-        self._alive = time.monotonic()
+        self._most = max(workers, most or workers)
+        self._alive = self._looked = time.monotonic()
 
     def submit(self, key: str, request: object, *, timeout: float | None = None) -> None:
         """Queue a request; it starts at once if a worker is ready."""
@@ -130,12 +136,20 @@ class Pool(Workers):
 
     @property
     def workers(self) -> int:
-        """The number of processes asked for."""
+        """The number of processes asked for, and of those that were added for nodes that came."""
         return len(self._slots)
 
     def _start(self, faults: int) -> _Seat:
         actor = self._actor_class.remote(list(sys.path), self._threads, self._memory_limit)
         return _Seat(actor, actor.ping.remote(), "scheduling", time.monotonic(), faults=faults)
+
+    def _grow(self, now: float) -> None:
+        """Add workers for the CPUs of nodes that have come."""
+        if len(self._slots) >= self._most or now - self._looked < _LOOK_SECONDS:
+            return
+        self._looked = now
+        room = int(self._session.cpus) // self._threads
+        self._slots += [self._start(0) for _ in range(min(room, self._most) - len(self._slots))]
 
     def _replace(self, slot: _Seat) -> None:
         """Put a new worker into the slot; its job, if any, is the caller's."""
@@ -178,6 +192,7 @@ class Pool(Workers):
                 self._replace(slot)
                 text = f"TimeoutError: more than {job.timeout:g} s"
                 self._finish(job, Event(job.key, "timeout", error=text, seconds=now - slot.since))
+        self._grow(now)
         self._check_scheduling(now)
 
     def _take(self, slot: _Seat) -> None:
