@@ -51,6 +51,11 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "One JSON line per set: the learned order, the written one and the best at equal budgets. Only windows before "
         "the test windows are looked at. The sets are not in the project.",
     ),
+    "bench registry": (
+        "benchmarks.registry:bench_registry",
+        "Measure the registry of models with 100,000 versions: milliseconds of what operators ask.",
+        "One JSON line per question: median and 99th percentile.",
+    ),
     "bench search": (
         "benchmarks.search.command:bench_search",
         "Measure the search engine against Optuna's and Ray Tune's ways, in virtual time.",

@@ -69,7 +69,19 @@ WIRE = [
 BENCHMARKS = [
     ("machine", "handover", "search"),
     ("accuracy",),
-    ("calibration", "eligibility", "features", "models", "online", "panels", "portfolio", "serve", "speed", "trees"),
+    (
+        "calibration",
+        "eligibility",
+        "features",
+        "models",
+        "online",
+        "panels",
+        "portfolio",
+        "registry",
+        "serve",
+        "speed",
+        "trees",
+    ),
     ("command",),
     ("cli",),
 ]
