@@ -93,6 +93,8 @@ class ShardedAutoTS:
                 raise ConfigError(f"a sharded fit must do without {name}, but it is given", instead)
         if options.get("freq") == "count":
             raise ConfigError("rows of shards must have times, but freq is 'count'", "number the rows in a column")
+        if not isinstance(options.get("static"), str | Path | list | tuple | None):
+            raise ConfigError("workers must read the static table themselves, but it is no path", "write it as Parquet")
         self._progress: FitProgress = options.pop("progress", None) or SilentProgress()
         self._already_spent = float(options.pop("already_spent", 0.0))
         self._auto = AutoTS(horizon, **options, out=ShardFolder(Path(out)).search)
@@ -340,6 +342,7 @@ class _ShardedFit:
         """Return what became of the shards."""
         settings = self.asked.auto.settings
         static = self.asked.auto.columns["static"]
+        table = str(Path(static).absolute()) if isinstance(static, str | Path) else None
         left = max(self.deadline.remaining, 0.0)
         shown = found.facts.data
         longest = int(found.panel.lengths.max()) if found.panel.n_rows < int(shown.get("rows", 0)) else None
@@ -347,9 +350,7 @@ class _ShardedFit:
         with self._workers() as pool:
             rounds = -(-manifest.shards // max(pool.workers, 1))
             requests = {
-                f"shard {s}": FitShard(
-                    s, longest, left / rounds, settings.seed, str(static) if isinstance(static, str | Path) else None
-                )
+                f"shard {s}": FitShard(s, longest, left / rounds, settings.seed, table)
                 for s in range(manifest.shards)
                 if not self._kept(s)
             }

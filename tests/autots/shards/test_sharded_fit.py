@@ -202,6 +202,7 @@ def test_a_shard_without_time_keeps_what_needs_none(fitted, tmp_path):
         ({"features": "pipeline.yaml"}, "must do without features"),
         ({"strict": True}, "must do without strict"),
         ({"freq": "count"}, "must have times"),
+        ({"static": pd.DataFrame({"item": ["a"], "size": [1]})}, "is no path"),
         ({"shard_rows": 0}, "shard_rows must be a whole number"),
         ({"metric": "guess"}, "guess"),
     ],
@@ -217,3 +218,18 @@ def test_a_table_without_a_column_of_names_is_refused(tmp_path):
         ShardedAutoTS(_HORIZON, out=tmp_path / "run", budget=10, workers=1).fit(frame)
     with pytest.raises(DataError, match="must have the columns"):
         ShardedAutoTS(_HORIZON, out=tmp_path / "other", budget=10, workers=1, id_col="shop").fit(frame)
+
+
+def test_a_static_table_reaches_every_shard(tmp_path, monkeypatch):
+    _sales(series=12).to_parquet(tmp_path / "sales.parquet")
+    sizes = pd.DataFrame({"item": [f"i{i:02d}" for i in range(12)], "size": np.arange(12.0)})
+    sizes.to_parquet(tmp_path / "sizes.parquet")
+    monkeypatch.chdir(tmp_path)
+    made = ShardedAutoTS(
+        _HORIZON, out="run", budget=12, workers=1, shard_rows=250, static="sizes.parquet", id_col="item", folds=1
+    ).fit("sales.parquet")
+    seen: dict[str, float] = {}
+    for number in {made.shard_of(f"i{i:02d}") for i in range(12)}:
+        panel = made.shard(number).panel
+        seen |= dict(zip(panel.ids.tolist(), panel.static["size"].tolist(), strict=True))
+    assert seen == {f"i{i:02d}": float(i) for i in range(12)}
