@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import DataError
+from zoo.errors import DataError, first_line
 from zoo.tables.arrow import stream
-from zoo.tables.source import files_at, folder_keys
+from zoo.tables.source import CSV_SUFFIXES, PARQUET_SUFFIXES, files_at, folder_keys, opened_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,8 +21,6 @@ __all__ = ["Piece", "head_of", "pieces_of"]
 _ROWS = 1_000_000
 # Bytes of a CSV file that are read at once; the first ones tell the types.
 _CSV_BYTES = 1 << 25
-_PARQUET = (".parquet", ".pq", ".parq")
-_CSV = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
 
 
 @dataclass(frozen=True)
@@ -51,29 +49,22 @@ class Piece:
             DataError: The file cannot be read, or lacks a column.
         """
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
-        try:
-            with pq.ParquetFile(self.file) as opened:
-                given = dict(self.keys)
-                inside = [c for c in columns if c not in given] if columns is not None else None
-                lacking = sorted(set(inside or ()) - set(opened.schema_arrow.names))
-                if lacking:
-                    raise DataError(
-                        f"all files of a table must have the same columns, but {self.file} lacks {lacking}",
-                        "read only the files that belong together, for example with a pattern",
-                    )
-                for batch in opened.iter_batches(_ROWS, row_groups=list(self.groups), columns=inside):
-                    table = pa.Table.from_batches([batch])
-                    for name in columns or ():
-                        if name in given:
-                            table = table.append_column(name, pa.array([given[name]] * table.num_rows, pa.string()))
-                    yield table
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(
-                f"{self.file} must be a whole Parquet file, but reading it failed: {str(error).splitlines()[0]}",
-                "the file is truncated or is not Parquet: write or copy it again",
-            ) from error
+        with opened_parquet(Path(self.file)) as opened:
+            given = dict(self.keys)
+            inside = [c for c in columns if c not in given] if columns is not None else None
+            lacking = sorted(set(inside or ()) - set(opened.schema_arrow.names))
+            if lacking:
+                raise DataError(
+                    f"all files of a table must have the same columns, but {self.file} lacks {lacking}",
+                    "read only the files that belong together, for example with a pattern",
+                )
+            for batch in opened.iter_batches(_ROWS, row_groups=list(self.groups), columns=inside):
+                table = pa.Table.from_batches([batch])
+                for name in columns or ():
+                    if name in given:
+                        table = table.append_column(name, pa.array([given[name]] * table.num_rows, pa.string()))
+                yield table
 
 
 def pieces_of(data: Any, folder: Path) -> list[Piece]:
@@ -88,13 +79,13 @@ def pieces_of(data: Any, folder: Path) -> list[Piece]:
         DataError: There is nothing to read, or it is no table.
     """
     if isinstance(data, str | Path):
-        files = [f for f in files_at(str(data)) if _ends(f, (*_PARQUET, *_CSV))]
+        files = [f for f in files_at(str(data)) if _ends(f, (*PARQUET_SUFFIXES, *CSV_SUFFIXES))]
         if not files:
             raise DataError(
                 f"{str(data)!r} must hold CSV or Parquet files, but none was found",
-                f"file names must end with one of {', '.join((*_PARQUET, *_CSV))}",
+                f"file names must end with one of {', '.join((*PARQUET_SUFFIXES, *CSV_SUFFIXES))}",
             )
-        other = [f for f in files if _ends(f, _CSV)]
+        other = [f for f in files if _ends(f, CSV_SUFFIXES)]
         if other and len(other) < len(files):
             raise DataError(f"{str(data)!r} must hold one kind of file, but {other[0].name} is none of Parquet", "")
         if other:
@@ -113,9 +104,11 @@ def head_of(pieces: Sequence[Piece], rows: int) -> pa.Table:
     import pyarrow as pa
 
     taken: list[Any] = []
+    left = rows
     for batch in itertools.chain.from_iterable(piece.batches() for piece in pieces):
-        taken.append(batch.slice(0, rows - sum(t.num_rows for t in taken)))
-        if sum(t.num_rows for t in taken) >= rows:
+        taken.append(batch.slice(0, left))
+        left -= taken[-1].num_rows
+        if left <= 0:
             break
     return pa.concat_tables(taken, promote_options="permissive")
 
@@ -126,17 +119,8 @@ def _ends(file: Path, ends: Sequence[str]) -> bool:
 
 def _row_groups(file: Path) -> Iterator[Piece]:
     """Yield row groups, small ones together."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(file) as opened:
-            sizes = [opened.metadata.row_group(i).num_rows for i in range(opened.num_row_groups)]
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(
-            f"{file} must be a whole Parquet file, but reading it failed: {str(error).splitlines()[0]}",
-            "the file is truncated or is not Parquet: write or copy it again",
-        ) from error
+    with opened_parquet(file) as opened:
+        sizes = [opened.metadata.row_group(i).num_rows for i in range(opened.num_row_groups)]
     keys = tuple(folder_keys(file))
     groups: list[int] = []
     for i, size in enumerate(sizes):
@@ -160,7 +144,7 @@ def _csv_batches(file: Path) -> Iterator[Any]:
             yield from rows
     except pa.ArrowException as error:
         raise DataError(
-            f"a large CSV file must have columns of one type each, but {file}: {str(error).splitlines()[0]}",
+            f"a large CSV file must have columns of one type each, but {file}: {first_line(error)}",
             "write it as Parquet, or make its first rows typical: the types of columns come from them",
         ) from error
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from autots.shards.source import Piece
-from zoo.errors import DataError
+from zoo.errors import DataError, first_line
 from zoo.files import replacing
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def read_shard(folder: Path, shard: int) -> pa.Table:
         return pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException as error:
         raise DataError(
-            f"files read together must have the same types, but {str(error).splitlines()[0]}",
+            f"files read together must have the same types, but {first_line(error)}",
             "write the column with one type in all files",
         ) from error
 

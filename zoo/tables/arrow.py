@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import DataError
+from zoo.errors import DataError, first_line
 from zoo.tables.exchange import node_count, to_ray
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def cast(rows: Any, schema: pa.Schema) -> Any:
                 yield batch.cast(schema)
             except pa.ArrowException as error:
                 raise DataError(
-                    f"values must fit the types that Delta keeps, but {str(error).splitlines()[0]}",
+                    f"values must fit the types that Delta keeps, but {first_line(error)}",
                     "times have microseconds, integers 64 bits with a sign: round or cast the column",
                 ) from error
 
@@ -123,7 +123,7 @@ def _pandas(frame: Any) -> pa.Table:
         return pa.Table.from_pandas(frame if unnamed else frame.reset_index(), preserve_index=False)
     except (pa.ArrowException, ValueError) as error:
         raise DataError(
-            f"each column must hold values of one type, but {str(error).splitlines()[0]}", "cast the column"
+            f"each column must hold values of one type, but {first_line(error)}", "cast the column"
         ) from error
 
 

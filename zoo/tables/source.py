@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote
 
 import pandas as pd
@@ -23,13 +23,28 @@ from zoo.tables.commits import AsOf
 from zoo.tables.delimited import Decisions, read_delimited
 from zoo.tables.versioned import STORES, VersionedTable, is_table
 
-__all__ = ["Table", "decisions", "files_at", "folder_keys", "partitions", "read"]
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
+__all__ = [
+    "CSV_SUFFIXES",
+    "PARQUET_SUFFIXES",
+    "Table",
+    "decisions",
+    "files_at",
+    "folder_keys",
+    "opened_parquet",
+    "partitions",
+    "read",
+]
 
 #: What pandas users hold: many columns, or one.
 Table: TypeAlias = "pd.DataFrame | pd.Series[Any]"
 
-_CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt")
-_PARQUET = (".parquet", ".pq")
+#: How names of CSV files end.
+CSV_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt")
+#: How names of Parquet files end.
+PARQUET_SUFFIXES = (".parquet", ".pq")
 _EXCEL = (".xls", ".xlsx", ".xlsm", ".xlsb", ".ods")
 _ACCEPTED = (
     "give a pandas frame or series, a pyarrow table, a polars frame, a Ray dataset, a Spark frame, or the path of a "
@@ -137,7 +152,7 @@ def _read_path(path: str, text: frozenset[str]) -> pd.DataFrame:
 
 def _suffix(file: Path) -> str:
     name = file.name.lower()
-    return next((end for end in (*_CSV, *_PARQUET) if name.endswith(end)), "")
+    return next((end for end in (*CSV_SUFFIXES, *PARQUET_SUFFIXES) if name.endswith(end)), "")
 
 
 def files_at(path: str) -> list[Path]:
@@ -172,9 +187,9 @@ def _files(path: str) -> list[Path]:
     if not files:
         raise DataError(
             f"{path!r} must hold CSV or Parquet files, but none was found",
-            f"file names must end with one of {', '.join((*_CSV, *_PARQUET))}",
+            f"file names must end with one of {', '.join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))}",
         )
-    kinds = {_suffix(f) in _PARQUET: f for f in files}
+    kinds = {_suffix(f) in PARQUET_SUFFIXES: f for f in files}
     if len(kinds) > 1:
         raise DataError(
             f"{path!r} must hold one kind of file, but got {kinds[True].name} and {kinds[False].name}",
@@ -192,24 +207,31 @@ def _read_file(file: Path, text: frozenset[str]) -> tuple[Any, Decisions]:
     if file.stat().st_size == 0:
         raise DataError(f"{file} must hold a table, but the file is empty (0 bytes)", "check how it was written")
     suffix = _suffix(file)
-    if suffix in _PARQUET:
-        return _read_parquet(file), ()
-    if suffix in _CSV:
+    if suffix in PARQUET_SUFFIXES:
+        with opened_parquet(file) as opened:
+            return opened.read(), ()
+    if suffix in CSV_SUFFIXES:
         return read_delimited(file, text)
     excel = "read it with pandas.read_excel, or save it as CSV; " if file.suffix.lower() in _EXCEL else ""
     raise DataError(
         f"the kind of a file must be known from its name, but got {file.name!r}",
-        f"{excel}file names must end with one of {', '.join((*_CSV, *_PARQUET))}",
+        f"{excel}file names must end with one of {', '.join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))}",
     )
 
 
-def _read_parquet(file: Path) -> Any:
+@contextlib.contextmanager
+def opened_parquet(file: Path) -> Iterator[pq.ParquetFile]:
+    """Yield a Parquet file that is open for reading.
+
+    Raises:
+        DataError: The file, or what is read of it inside, is damaged or no Parquet.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(file) as opened:
-            return opened.read()
+            yield opened
     except (pa.ArrowException, OSError) as error:
         raise DataError(
             f"{file} must be a whole Parquet file, but reading it failed: {first_line(error)}",

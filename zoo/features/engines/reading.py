@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ConfigError, DataError, first_line
 from zoo.features.spec import FeatureSource
-from zoo.tables.source import files_at
+from zoo.tables.source import PARQUET_SUFFIXES, files_at
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 __all__ = ["frame_in_spark", "parquet_files", "parquet_in_spark", "parquet_schema"]
 
-_PARQUET = (".parquet", ".pq")
 _INDEX = re.compile(r"__index_level_\d+__$")
 
 
@@ -37,7 +36,7 @@ def frame_in_spark(
     if path is None:
         return _queried(session, source)
     files = _files(path) if version is None else []
-    if version is not None or Path(files[0]).suffix.lower() in _PARQUET:
+    if version is not None or Path(files[0]).suffix.lower() in PARQUET_SUFFIXES:
         frame, zone, nanoseconds = parquet_in_spark(session, path, source.time, version=version)
         return frame, zone and (source.zone or zone), nanoseconds
     frame = _csv(session, files, source)
@@ -86,7 +85,7 @@ def parquet_files(path: str) -> list[str] | None:
         files = _files(path)
     except DataError:
         return None  # whoever reads it says what is wrong
-    return files if all(Path(file).suffix.lower() in _PARQUET for file in files) else None
+    return files if all(Path(file).suffix.lower() in PARQUET_SUFFIXES for file in files) else None
 
 
 def _queried(session: SparkSession, source: FeatureSource) -> tuple[DataFrame, str | None, bool]:
